@@ -1,0 +1,1 @@
+//! Examples: streams, CSV, verification.

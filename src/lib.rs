@@ -1,0 +1,6 @@
+//! Transformers that calculate.
+
+pub mod dataset;
+pub mod encoding;
+pub mod matrix;
+pub mod problem;

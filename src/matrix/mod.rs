@@ -1,0 +1,48 @@
+//! Random matrices whose every draw has an address.
+//!
+//! Entries and spectra follow Charton, *Linear algebra with transformers* (arXiv 2112.01898), section 2.
+
+use std::fmt;
+
+/// The generator behind every draw: named, so that a data set stays the same when a library is updated.
+pub type Generator = rand_pcg::Pcg64Dxsm;
+
+/// How operands are drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Distribution {}
+
+/// A real matrix of any shape, stored column-major by nalgebra; tokens, CSV and positions are row-major.
+pub type Matrix = nalgebra::DMatrix<f64>;
+
+/// Rows and columns of a matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Shape {
+    pub rows: usize,
+    pub cols: usize,
+}
+
+impl Shape {
+    pub const fn new(rows: usize, cols: usize) -> Self {
+        Self { rows, cols }
+    }
+
+    pub fn of(matrix: &Matrix) -> Self {
+        Self::new(matrix.nrows(), matrix.ncols())
+    }
+
+    /// Number of coefficients.
+    pub const fn count(self) -> usize {
+        self.rows * self.cols
+    }
+
+    pub const fn is_square(self) -> bool {
+        self.rows == self.cols
+    }
+}
+
+/// `3x4`
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.rows, self.cols)
+    }
+}
