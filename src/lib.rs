@@ -2,5 +2,7 @@
 
 pub mod dataset;
 pub mod encoding;
+pub mod libtorch;
 pub mod matrix;
 pub mod problem;
+pub mod torchscript;
