@@ -11,9 +11,13 @@ mod specification;
 mod stream;
 mod verification;
 
+pub use collision::{Collisions, Seen, collisions};
+pub use csv::{BadRow, HEADER, Reader, Row, write_row};
 pub use dimensions::{Dimensions, Extent, InvalidDimensions};
+pub use generation::{InvalidShard, Shard, generate};
 pub use specification::Specification;
 pub use stream::{Exhausted, Stream, Targets};
+pub use verification::{Summary, verify};
 
 use crate::{
     matrix::{Matrix, Shape},
