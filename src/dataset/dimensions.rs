@@ -135,9 +135,7 @@ impl Dimensions {
     /// Whether examples of a size can be drawn.
     pub const fn contains(self, size: Shape) -> bool {
         let (rows, cols) = self.extents();
-        rows.contains(size.rows)
-            && cols.contains(size.cols)
-            && (self.is_square() == size.is_square() || !self.is_square())
+        rows.contains(size.rows) && cols.contains(size.cols) && (size.is_square() || !self.is_square())
     }
 
     pub const fn is_square(self) -> bool {
