@@ -31,9 +31,7 @@ use std::sync::Arc;
 pub enum Part {
     Sign,
     /// Digits of the mantissa; the field `leading` holds its most significant digits.
-    Mantissa {
-        leading: bool,
-    },
+    Mantissa { leading: bool },
     /// Mantissa with its sign.
     SignedMantissa,
     Exponent,

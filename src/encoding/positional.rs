@@ -1,6 +1,6 @@
 //! P10 and P1000: sign, mantissa in base 10 or 1000, exponent.
 
-use super::decimal::{Decimal, Ties};
+use super::decimal::Decimal;
 use super::{Encoding, Field, OutOfRange, Part, exponent};
 
 /// A positional encoding. P10 writes one digit per token; P1000 cuts the mantissa's digits into groups of three, from the
