@@ -18,9 +18,10 @@ impl Doctor {
             table.row(vec![what.to_string(), found, meaning.to_string()]);
         };
         row("laformer", env!("CARGO_PKG_VERSION").to_string(), "");
-        row("libtorch", libtorch::version(), "built for 2.11.0");
-        row("CPU capability", libtorch::cpu_capability(), "the widest instructions that libtorch uses");
-        let bf16 = libtorch::has_fast_bf16();
+        let found = libtorch::capabilities()?;
+        row("libtorch", found.version, "built for 2.11.0");
+        row("CPU capability", found.cpu, "the widest instructions that libtorch uses");
+        let bf16 = found.cpu_bfloat16;
         row(
             "bf16 on the CPU",
             if bf16 { "in hardware" } else { "emulated" }.to_string(),
@@ -28,7 +29,7 @@ impl Doctor {
         );
         row("threads", tch::get_num_threads().to_string(), "train --threads changes it");
         let devices = Cuda::device_count();
-        let meaning = match (libtorch::has_cuda_build(), devices) {
+        let meaning = match (found.cuda_compiled, devices) {
             (false, _) => "this libtorch was built without CUDA: install torch with CUDA for --device cuda",
             (true, 0) => "libtorch has CUDA, but no driver or device is found: --device cpu only",
             (true, _) => "--device auto uses cuda:0",

@@ -87,10 +87,10 @@ impl Eval {
             return Ok(vec![(path.display().to_string(), Box::new(table))]);
         }
         let trained_on = recipe.specification()?;
-        let dimensions = if self.size.is_given() { self.size.dimensions()? } else { trained_on.dimensions.clone() };
+        let dimensions = if self.size.is_given() { self.size.dimensions()? } else { trained_on.dimensions() };
         trained.model.check_size(dimensions.max()).context("--dim")?;
         let spectra = match self.spectrum.as_deref() {
-            None => vec![trained_on.distribution.spectra.clone()],
+            None => vec![trained_on.distribution().spectra.clone()],
             Some("all") => Spectrum::ALL.iter().map(|&spectrum| spectrum.into()).collect(),
             Some(text) => vec![text.parse().context("--spectrum")?],
         };
@@ -98,10 +98,10 @@ impl Eval {
         spectra
             .into_iter()
             .map(|spectra| {
-                let mut distribution = trained_on.distribution.clone();
+                let mut distribution = trained_on.distribution().clone();
                 distribution.spectra = spectra;
                 let name = format!("{} {dimensions} {distribution}", format.problem.name());
-                let specification = Specification::new(format.problem, dimensions.clone(), distribution)?;
+                let specification = Specification::new(format.problem, dimensions, distribution)?;
                 let stream = Stream::new(specification, seed, Split::Test).encoded(format, recipe.data.targets);
                 Ok((name, Box::new(stream) as Box<dyn Source>))
             })

@@ -39,9 +39,9 @@ pub struct Generate {
     /// Make part K of N; the parts concatenate to the whole file
     #[arg(long, value_name = "K/N", default_value = "1/1")]
     shard: Shard,
-    /// Threads [default: all cores]
-    #[arg(long)]
-    threads: Option<usize>,
+    /// Threads; 0 for one per core
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
     /// Where to write [default: stdout]
     #[arg(long)]
     output: Option<PathBuf>,
@@ -50,10 +50,10 @@ pub struct Generate {
 impl Generate {
     pub fn run(self) -> Result<(), Failure> {
         let stream = Stream::new(self.specification().usage()?, self.seed, self.split);
-        let indices = self.shard.range(self.count);
+        let indices = self.shard.indices(self.count);
         let bar = progress_bar(indices.end - indices.start, "generate");
         let header = self.shard.is_first();
-        let write = |writer: &mut (dyn Write + Send)| {
+        let write = |writer: &mut dyn Write| {
             dataset::generate(&stream, indices.clone(), header, self.threads, writer, |more| bar.inc(more))
         };
         match &self.output {
@@ -84,11 +84,7 @@ impl Generate {
             bail!("a size is needed: --dim 5, --dim 5-15, or --rows 3 --cols 4");
         }
         let dimensions: Dimensions = self.size.dimensions()?;
-        let distribution = Distribution {
-            coefficients: self.coefficients,
-            magnitude: self.magnitude,
-            spectra: self.spectrum.clone(),
-        };
+        let distribution = Distribution::new(self.coefficients, self.magnitude, self.spectrum.clone()).context("--magnitude")?;
         Specification::new(problem, dimensions, distribution)
     }
 }

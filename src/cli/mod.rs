@@ -55,6 +55,12 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
+impl From<crate::libtorch::Error> for Failure {
+    fn from(error: crate::libtorch::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
 /// Marks an error as bad usage.
 trait UsageError<T> {
     fn usage(self) -> Result<T, Failure>;

@@ -26,7 +26,7 @@ impl SizeOptions {
     }
 
     pub fn dimensions(&self) -> Result<Dimensions> {
-        Dimensions::from_options(self.dim.as_deref(), self.rows.as_deref(), self.cols.as_deref())
+        Ok(Dimensions::from_parts(self.dim.as_deref(), self.rows.as_deref(), self.cols.as_deref())?)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::options::DeviceOption;
 use super::{Failure, UsageError};
 use crate::matrix::{Matrix, text};
+use crate::problem::Form;
 use crate::training::Trained;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
@@ -47,9 +48,9 @@ impl Solve {
                 })
             );
         } else {
-            println!("prediction  {}", text::format_list(&answer.prediction));
+            println!("prediction  {}", text::print_list(&answer.prediction));
             match &answer.solution {
-                Some(solution) => println!("nalgebra    {}", text::format_list(solution)),
+                Some(solution) => println!("nalgebra    {}", text::print_list(solution)),
                 None => println!("nalgebra    no solution: the matrix is singular to working precision"),
             }
             let verdict = if answer.is_right() { "right" } else { "wrong" };
@@ -63,8 +64,12 @@ impl Solve {
 
     fn operands(&self, trained: &Trained) -> Result<Vec<Matrix>> {
         let problem = trained.model.format().problem;
-        // A vector may be written flat: [1,2,3].
-        let operands = self.operands.iter().map(|operand| text::parse_matrix_or_vector(operand));
+        let forms = problem.operand_forms().iter().chain(std::iter::repeat(&Form::Matrix));
+        let operands = self.operands.iter().zip(forms).map(|(operand, form)| match form {
+            // A vector may be written flat: [1,2,3].
+            Form::Column => text::parse(operand).or_else(|_| text::parse(&format!("[{operand}]")).map(|row| row.transpose())),
+            _ => text::parse(operand),
+        });
         let operands: Vec<Matrix> = operands.collect::<Result<_, _>>()?;
         let size = trained.model.format().size_of(&operands)?;
         trained.model.check_size(size)?;

@@ -1,8 +1,10 @@
 //! `laformer verify`: recomputes every row of a data set.
 
 use super::Failure;
-use crate::dataset::verify_file;
+use crate::dataset::verify;
+use anyhow::Context;
 use clap::Args;
+use std::fs::File;
 use std::path::PathBuf;
 
 /// Check the mathematics of every row of a CSV file
@@ -14,18 +16,25 @@ pub struct Verify {
     /// Bad rows to list before only counting them
     #[arg(long, default_value_t = 20)]
     list: usize,
+    /// Threads; 0 for one per core
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
 }
 
 impl Verify {
     pub fn run(self) -> Result<(), Failure> {
         let mut sound = true;
         for file in &self.files {
-            let summary = verify_file(file)?;
-            for row in summary.bad.iter().take(self.list) {
-                println!("{}: {row}", file.display());
-            }
+            let input = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let mut left = self.list;
+            let summary = verify(input, self.threads, |row| {
+                if left > 0 {
+                    left -= 1;
+                    println!("{}: {row}", file.display());
+                }
+            })?;
             println!("{}: {summary}", file.display());
-            sound &= summary.is_sound();
+            sound &= summary.bad == 0;
         }
         if sound { Ok(()) } else { Err(Failure::Found) }
     }

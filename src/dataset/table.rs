@@ -1,11 +1,12 @@
 //! Examples read from a CSV file, for training and evaluation in place of the stream.
 
-use super::{Dimensions, Example, Format, Source, Targets, read_csv};
+use super::{Dimensions, Example, Format, Reader, Source, Targets};
 use crate::encoding::round_matrices;
 use crate::matrix::{Address, Shape, Split, fingerprint};
 use anyhow::{Context, Result, bail, ensure};
 use rand::RngExt;
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// The rows of a file as a model sees them: operands rounded, targets of the rounded operands or as the file has them.
@@ -24,8 +25,9 @@ impl Table {
         let rounding = format.input.rounding();
         let mut examples = Vec::new();
         let mut sizes: BTreeMap<Shape, Vec<usize>> = BTreeMap::new();
-        for row in read_csv(path)? {
-            let row = row?;
+        let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+        for row in Reader::new(file).with_context(|| path.display().to_string())? {
+            let row = row.with_context(|| path.display().to_string())?;
             let place = || format!("{} line {}", path.display(), row.line);
             if row.problem.name() != format.problem.name() {
                 bail!("{}: a row of {}, but the recipe is for {}", place(), row.problem.name(), format.problem.name());

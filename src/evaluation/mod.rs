@@ -4,7 +4,7 @@ mod accuracy;
 
 pub use accuracy::Accuracy;
 
-use crate::dataset::{Batcher, Example, Source};
+use crate::dataset::{Batcher, Example, Format, Source};
 use crate::encoding::Encoding;
 use crate::matrix::{Matrix, Shape};
 use crate::model::{Candidate, Model};
@@ -103,8 +103,9 @@ pub fn evaluate(
             let inputs = batcher.source(examples.iter().map(|(_, example)| example.operands.as_slice()))?;
             let answers = model.generate(&inputs, size, beam)?;
             progress(answers.len());
+            let format = model.format();
             let pairs: Vec<_> = examples.into_iter().zip(answers).collect();
-            let results = pairs.into_par_iter().map(|((index, example), answers)| measure(model, index, size, example, answers));
+            let results = pairs.into_par_iter().map(|((index, example), answers)| measure(format, index, size, example, answers));
             measured.extend(results.collect::<Result<Vec<_>>>()?);
         }
     }
@@ -112,8 +113,7 @@ pub fn evaluate(
     Ok(Evaluation { tolerances: tolerances.to_vec(), examples: measured })
 }
 
-fn measure(model: &Model, index: u64, size: Shape, example: Example, answers: Vec<Candidate>) -> Result<Measured> {
-    let format = model.format();
+fn measure(format: &Format, index: u64, size: Shape, example: Example, answers: Vec<Candidate>) -> Result<Measured> {
     let rounded = rounded(format.output.as_ref(), &example.solution);
     let ceiling = rounded.as_ref().map_or(f64::INFINITY, |rounded| {
         format.problem.error(&example.operands, &example.solution, rounded)

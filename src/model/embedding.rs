@@ -87,7 +87,7 @@ impl ValueEmbedding {
     /// `magnitude`: bound of the uniform coefficients that the model is trained on.
     pub fn new(path: nn::Path, width: i64, magnitude: f64) -> Self {
         let buffer = |name: &str, values: &[f64]| {
-            let mut buffer = path.zeros_no_grad(name, &[values.len() as i64]);
+            let mut buffer = path.zeros_no_train(name, &[values.len() as i64]);
             buffer.copy_(&Tensor::from_slice(values));
             buffer
         };

@@ -121,16 +121,21 @@ pub trait Problem: std::fmt::Debug + Send + Sync {
         }
     }
 
+    /// Whether a solution has the shapes that it must have at a size; the error says which.
+    fn check_shapes(&self, size: Shape, solution: &[Matrix]) -> Result<(), String> {
+        let (found, wanted) = (property::shapes(solution), self.solution_shapes(size));
+        if found == wanted {
+            return Ok(());
+        }
+        let (wanted, found) = (property::listed(&wanted), property::listed(&found));
+        Err(format!("the solution has shapes {found}, but should have {wanted}"))
+    }
+
     /// Checks a solution that others may have written, and its operands; the error says what does not hold. Signs of
     /// vectors are free, and values may be off by 1e-6 of the problem's scale.
     fn check(&self, operands: &[Matrix], solution: &[Matrix]) -> Result<(), String> {
         self.check_operands(operands)?;
-        let wanted = self.solution_shapes(Shape::of(&operands[0]));
-        let found = property::shapes(solution);
-        if found != wanted {
-            let (wanted, found) = (property::listed(&wanted), property::listed(&found));
-            return Err(format!("the solution has shapes {found}, but should have {wanted}"));
-        }
+        self.check_shapes(Shape::of(&operands[0]), solution)?;
         property::require_finite("solution", solution)?;
         self.check_solution(operands, solution)
     }

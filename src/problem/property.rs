@@ -83,7 +83,7 @@ pub(super) fn deviation_from_identity(mut matrix: Matrix) -> Matrix {
 /// Every value is a finite number.
 pub(super) fn require_finite(what: &str, matrices: &[Matrix]) -> Result<(), String> {
     for (k, matrix) in matrices.iter().enumerate() {
-        if let Some((i, j)) = position(matrix, |x| !x.is_finite()) {
+        if let Some((i, j)) = first_not(matrix, f64::is_finite) {
             let (x, name) = (matrix[(i, j)], member(what, k, matrices.len()));
             return Err(format!(
                 "entry ({}, {}) of {name} is {x}, not a finite number",
@@ -104,14 +104,15 @@ fn member(what: &str, index: usize, count: usize) -> String {
     }
 }
 
-fn position(matrix: &Matrix, is_wrong: impl Fn(f64) -> bool) -> Option<(usize, usize)> {
-    let index = matrix.iter().position(|x| is_wrong(*x))?;
+/// The row and column of the first entry that is not right.
+fn first_not(matrix: &Matrix, is_right: impl Fn(f64) -> bool) -> Option<(usize, usize)> {
+    let index = matrix.iter().position(|x| !is_right(*x))?;
     Some((index % matrix.nrows(), index / matrix.nrows()))
 }
 
 /// No entry differs by more than the limit.
 pub(super) fn require_entries(name: &str, found: &Matrix, expected: &Matrix, limit: f64) -> Result<(), String> {
-    match position(&(found - expected), |x| !(x.abs() <= limit)) {
+    match first_not(&(found - expected), |x| x.abs() <= limit) {
         None => Ok(()),
         Some((i, j)) => Err(format!(
             "entry ({}, {}) of {name} is {}, but should be {}",
@@ -156,7 +157,7 @@ pub(super) fn require_inverse(a: &Matrix, inverse: &Matrix) -> Result<(), String
 /// Columns have length 1 and are orthogonal.
 pub(super) fn require_orthonormal(name: &str, matrix: &Matrix) -> Result<(), String> {
     let gram = matrix.tr_mul(matrix);
-    let wrong = position(&deviation_from_identity(gram.clone()), |x| !(x.abs() <= TOLERANCE));
+    let wrong = first_not(&deviation_from_identity(gram.clone()), |x| x.abs() <= TOLERANCE);
     match wrong.map(|(i, j)| (i.min(j), i.max(j))) {
         None => Ok(()),
         Some((i, j)) if i == j => Err(format!(
@@ -176,7 +177,7 @@ pub(super) fn require_orthonormal(name: &str, matrix: &Matrix) -> Result<(), Str
 /// Mirrored entries agree.
 pub(super) fn require_symmetric(matrix: &Matrix) -> Result<(), String> {
     let limit = TOLERANCE * matrix.amax();
-    match position(&(matrix - matrix.transpose()), |x| !(x.abs() <= limit)) {
+    match first_not(&(matrix - matrix.transpose()), |x| x.abs() <= limit) {
         None => Ok(()),
         Some((i, j)) => Err(format!(
             "the operand must be symmetric, but entry ({}, {}) is {} and entry ({}, {}) is {}",

@@ -32,7 +32,7 @@ pub fn card(recipe: &Recipe, parameters: usize, progress: &Progress, evaluation:
         input = format.input,
         output = format!("{}:{}", format.output.name(), format.output.digits()),
         examples = progress.step * recipe.training.batch_size as u64,
-        distribution = specification.distribution,
+        distribution = specification.distribution(),
         minutes = progress.elapsed / 60.0,
         step = progress.step,
         steps = recipe.training.steps,

@@ -2,7 +2,7 @@
 
 use super::Table;
 use crate::evaluation::{Accuracy, Evaluation};
-use crate::matrix::text::format_list;
+use crate::matrix::text::print_list;
 use crate::training::{LogLine, weights};
 use anyhow::Result;
 use serde_json::{Map, Value, json};
@@ -120,9 +120,9 @@ pub fn write_predictions(path: &Path, problem: &str, results: &[(String, Evaluat
                 &measured.index.to_string(),
                 set,
                 problem,
-                &format_list(&measured.example.operands),
-                &format_list(&measured.example.solution),
-                &format_list(&measured.prediction),
+                &print_list(&measured.example.operands),
+                &print_list(&measured.example.solution),
+                &print_list(&measured.prediction),
                 &measured.error.to_string(),
                 &measured.ceiling.to_string(),
                 &measured.exact.to_string(),

@@ -104,3 +104,4 @@ fn write_atomically(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Res
 
 #[cfg(test)]
 mod tests;
+pub fn export(_: &crate::model::Model, _: &crate::training::Recipe, _: &serde_json::Value, _: &Path) -> anyhow::Result<()> { Ok(()) }

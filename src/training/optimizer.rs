@@ -2,7 +2,7 @@
 
 use super::arena::{Arena, MatrixGroup};
 use super::recipe::{OptimizerKind, Training};
-use crate::libtorch;
+use crate::libtorch::{Adam, AdamState};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use tch::{Kind, Tensor};
@@ -56,22 +56,21 @@ impl Optimizer {
             // Only hidden matrices decay; tables, norms and heads do not.
             let _ = arena.values.narrow(0, self.start, decayed).g_mul_scalar_(1.0 - rate * settings.weight_decay);
         }
-        let _ = self.steps.g_add_scalar_(1.0);
         let count = arena.numbers() - self.start;
-        libtorch::fused_adamw(
-            &[arena.values.narrow(0, self.start, count)],
-            &[arena.gradients.narrow(0, self.start, count)],
-            &[self.exp_avg.shallow_clone()],
-            &[self.exp_avg_sq.shallow_clone()],
-            &[self.steps.shallow_clone()],
-            libtorch::AdamW {
-                learning_rate: rate,
-                beta1: settings.beta1,
-                beta2: settings.beta2,
-                weight_decay: 0.0,
-                epsilon: settings.epsilon,
-            },
-        )
+        let adam = Adam {
+            learning_rate: rate,
+            beta1: settings.beta1,
+            beta2: settings.beta2,
+            weight_decay: 0.0,
+            epsilon: settings.epsilon,
+        };
+        let part = |flat: &Tensor| [flat.narrow(0, self.start, count)];
+        let state = AdamState {
+            averages: &[self.exp_avg.shallow_clone()],
+            squares: &[self.exp_avg_sq.shallow_clone()],
+            steps: &[self.steps.shallow_clone()],
+        };
+        Ok(adam.step(&part(&arena.values), &part(&arena.gradients), state)?)
     }
 
     /// Everything that a resumed run needs, by name.

@@ -223,18 +223,15 @@ impl Recipe {
     }
 
     pub fn dimensions(&self) -> Result<Dimensions> {
-        Dimensions::from_options(
-            Some(self.dim.as_str()).filter(|text| !text.is_empty()),
-            Some(self.rows.as_str()).filter(|text| !text.is_empty()),
-            Some(self.cols.as_str()).filter(|text| !text.is_empty()),
-        )
+        let [dim, rows, cols] = [&self.dim, &self.rows, &self.cols].map(|text| Some(text.as_str()).filter(|text| !text.is_empty()));
+        Ok(Dimensions::from_parts(dim, rows, cols)?)
     }
 
     /// Problem, sizes and distribution.
     pub fn specification(&self) -> Result<Specification> {
         let spectra: Spectra = self.data.spectrum.parse().map_err(|error| anyhow!("data.spectrum: {error}"))?;
-        let distribution =
-            Distribution { coefficients: self.data.coefficients, magnitude: self.data.magnitude, spectra };
+        let distribution = Distribution::new(self.data.coefficients, self.data.magnitude, spectra)
+            .map_err(|error| anyhow!("data.magnitude: {error}"))?;
         Specification::new(self.problem()?, self.dimensions()?, distribution)
     }
 
@@ -363,15 +360,15 @@ fn merge(defaults: &mut Table, given: Table, prefix: &str) -> Result<()> {
     for (key, value) in given {
         let full = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         if !defaults.contains_key(&key) {
-            let names = defaults.keys().map(String::as_str);
-            let nearest = names.clone().max_by(|a, b| {
+            let names: Vec<&str> = defaults.keys().map(String::as_str).collect();
+            let nearest = names.iter().max_by(|a, b| {
                 strsim::jaro_winkler(a, &key).total_cmp(&strsim::jaro_winkler(b, &key))
             });
             let place = if prefix.is_empty() { "a recipe".to_string() } else { format!("[{prefix}]") };
             bail!(
                 "unknown key {full}: did you mean {}? {place} has {}",
-                nearest.unwrap_or_default(),
-                names.collect::<Vec<_>>().join(", ")
+                nearest.copied().unwrap_or_default(),
+                names.join(", ")
             );
         }
         match (defaults.get_mut(&key), value) {

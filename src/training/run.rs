@@ -196,12 +196,15 @@ impl Trained {
     }
 
     fn from_module(path: &Path, device: Device) -> Result<Self> {
-        let (tensors, mut extra) = libtorch::read_module(path)?;
+        let mut extra = libtorch::read_extra_files(path)?;
         let recipe = extra.remove(CONFIG_FILE).filter(|bytes| !bytes.is_empty()).with_context(|| {
             format!("{} has no {CONFIG_FILE}: it is a TorchScript module, but not one of laformer", path.display())
         })?;
         let recipe: Recipe =
             serde_json::from_slice(&recipe).with_context(|| format!("{}: {CONFIG_FILE} is damaged", path.display()))?;
+        let module = tch::CModule::load_on_device(path, Device::Cpu)
+            .with_context(|| format!("{} is damaged", path.display()))?;
+        let tensors = module.named_parameters()?.into_iter().collect();
         Self::assemble(&recipe.to_toml()?, &tensors, path, device)
     }
 

@@ -1,0 +1,86 @@
+//! B1999: a token for the signed mantissa, a token for the exponent.
+
+use super::decimal::Decimal;
+use super::{Encoding, Field, OutOfRange, Part, exponent};
+
+#[derive(Debug)]
+pub struct B1999 {
+    digits: u32,
+    /// Largest mantissa: 999 for three digits, whose 1,999 mantissas give the encoding its name.
+    largest: u32,
+    words: Vec<String>,
+    fields: [Field; 2],
+}
+
+impl B1999 {
+    pub fn new(digits: u32) -> Self {
+        let largest = 10u32.pow(digits) - 1;
+        let signed = i64::from(largest);
+        let mut words: Vec<String> = (-signed..=signed).map(|mantissa| format!("N{mantissa}")).collect();
+        let mantissas = 0..words.len();
+        let exponents = exponent::words(&mut words);
+        let fields = [
+            Field { name: "mantissa".into(), part: Part::SignedMantissa, words: mantissas },
+            Field { name: "exponent".into(), part: Part::Exponent, words: exponents },
+        ];
+        Self { digits, largest, words, fields }
+    }
+}
+
+impl Encoding for B1999 {
+    fn name(&self) -> &'static str {
+        "B1999"
+    }
+
+    fn digits(&self) -> u32 {
+        self.digits
+    }
+
+    fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    fn prediction_order(&self) -> &[usize] {
+        &[1, 0]
+    }
+
+    fn encode(&self, value: f64, classes: &mut [u32]) -> Result<(), OutOfRange> {
+        let decimal = exponent::round(self, value)?;
+        classes[0] = if decimal.negative { self.largest - decimal.mantissa } else { self.largest + decimal.mantissa };
+        classes[1] = exponent::class(decimal.exponent);
+        Ok(())
+    }
+
+    fn decode(&self, classes: &[u32]) -> f64 {
+        let negative = classes[0] < self.largest;
+        let mantissa = classes[0].abs_diff(self.largest);
+        Decimal { negative, mantissa, exponent: exponent::of_class(classes[1]) }.value()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoding::tests::written;
+
+    #[test]
+    fn tokens_of_hand_worked_numbers() {
+        let b1999 = B1999::new(3);
+        assert_eq!(b1999.fields[0].classes(), 1999);
+        assert_eq!(written(&b1999, 3.14), "N314 E-2");
+        assert_eq!(written(&b1999, -6.02e23), "N-602 E21");
+        assert_eq!(written(&b1999, 0.0), "N0 E0");
+        assert_eq!(written(&b1999, -0.0), "N0 E0");
+        assert_eq!(written(&b1999, 999.5), "N100 E1");
+        assert_eq!(written(&b1999, 9.995), "N999 E-2");
+        assert_eq!(written(&b1999, 1e-9), "N100 E-11");
+        assert_eq!(written(&b1999, -9.99e102), "N-999 E100");
+        assert_eq!(written(&b1999, 1e-98), "N100 E-100");
+        assert_eq!(written(&B1999::new(4), -3.14159), "N-3142 E-3");
+        assert!(b1999.encode(1e103, &mut [0; 2]).is_err());
+    }
+}

@@ -1,0 +1,130 @@
+//! FP15: one token for the whole number, with 15 exponents and fixed point below them.
+
+use super::decimal::{Decimal, Ties};
+use super::{Encoding, Field, OutOfRange, Part};
+
+/// Exponent tokens e0 … e15.
+const EXPONENTS: u32 = 16;
+/// The smallest number with all its digits is 10^-7; below, the unit of the last digit stays.
+const FLOOR: i32 = -7;
+
+#[derive(Debug)]
+pub struct Fp15 {
+    digits: u32,
+    words: Vec<String>,
+    fields: [Field; 1],
+    limit: String,
+}
+
+impl Fp15 {
+    pub fn new(digits: u32) -> Self {
+        let magnitudes = Self::magnitudes(digits);
+        let magnitude = |class| {
+            let (mantissa, exponent) = Self::magnitude(digits, class);
+            (mantissa, exponent)
+        };
+        let positive = (0..=magnitudes).map(magnitude).map(|(mantissa, exponent)| format!("N{mantissa}e{exponent}"));
+        let negative = (1..=magnitudes).map(magnitude).map(|(mantissa, exponent)| format!("N-{mantissa}e{exponent}"));
+        let words: Vec<String> = positive.chain(negative).collect();
+        let fields = [Field { name: "number".into(), part: Part::Float, words: 0..words.len() }];
+        Self { digits, words, fields, limit: "magnitudes below 1e9 are allowed".into() }
+    }
+
+    /// Positive numbers: 10^d - 1 in fixed point and e0, then 9·10^(d-1) for each exponent.
+    fn magnitudes(digits: u32) -> u32 {
+        10u32.pow(digits) - 1 + (EXPONENTS - 1) * 9 * 10u32.pow(digits - 1)
+    }
+
+    /// Mantissa and exponent token of a magnitude, counted from zero.
+    fn magnitude(digits: u32, class: u32) -> (u32, u32) {
+        let (fixed, each) = (10u32.pow(digits), 9 * 10u32.pow(digits - 1));
+        match class.checked_sub(fixed) {
+            None => (class, 0),
+            Some(above) => (above % each + each / 9, above / each + 1),
+        }
+    }
+}
+
+impl Encoding for Fp15 {
+    fn name(&self) -> &'static str {
+        "FP15"
+    }
+
+    fn digits(&self) -> u32 {
+        self.digits
+    }
+
+    fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    fn prediction_order(&self) -> &[usize] {
+        &[0]
+    }
+
+    fn encode(&self, value: f64, classes: &mut [u32]) -> Result<(), OutOfRange> {
+        let too_large = || OutOfRange { value, encoding: "FP15".into(), limit: self.limit.clone() };
+        if value.is_nan() || value.abs() >= 1e10 {
+            return Err(too_large());
+        }
+        let decimal = Decimal::round(value, self.digits, FLOOR, Ties::Up);
+        let lowest = FLOOR - (self.digits as i32 - 1);
+        let exponent = if decimal.mantissa == 0 { 0 } else { (decimal.exponent - lowest) as u32 };
+        if exponent >= EXPONENTS {
+            return Err(too_large());
+        }
+        let (fixed, each) = (10u32.pow(self.digits), 9 * 10u32.pow(self.digits - 1));
+        let magnitude = match exponent {
+            0 => decimal.mantissa,
+            exponent => fixed + (exponent - 1) * each + decimal.mantissa - each / 9,
+        };
+        classes[0] = if decimal.negative { Self::magnitudes(self.digits) + magnitude } else { magnitude };
+        Ok(())
+    }
+
+    fn decode(&self, classes: &[u32]) -> f64 {
+        let magnitudes = Self::magnitudes(self.digits);
+        let negative = classes[0] > magnitudes;
+        let class = if negative { classes[0] - magnitudes } else { classes[0] };
+        let (mantissa, exponent) = Self::magnitude(self.digits, class);
+        let exponent = exponent as i32 + FLOOR - (self.digits as i32 - 1);
+        Decimal { negative, mantissa, exponent }.value()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoding::tests::written;
+
+    #[test]
+    fn tokens_of_hand_worked_numbers() {
+        let fp15 = Fp15::new(3);
+        assert_eq!(fp15.words.len(), 28_999);
+        assert_eq!(written(&fp15, 3.14), "N314e7");
+        assert_eq!(written(&fp15, 0.0), "N0e0");
+        assert_eq!(written(&fp15, -0.0), "N0e0");
+        assert_eq!(written(&fp15, 999.5), "N100e10");
+        assert_eq!(written(&fp15, 9.995), "N999e7");
+        assert_eq!(written(&fp15, 1e-9), "N1e0");
+        assert_eq!(written(&fp15, -1e-9), "N-1e0");
+        assert_eq!(written(&fp15, 4e-10), "N0e0");
+        assert_eq!(written(&fp15, 1e-7), "N100e0");
+        assert_eq!(written(&fp15, 1e-6), "N100e1");
+        assert_eq!(written(&fp15, -9.99e8), "N-999e15");
+        assert_eq!(written(&Fp15::new(4), 3.14159), "N3142e7");
+    }
+
+    #[test]
+    fn numbers_of_nine_zeros_and_more_are_refused() {
+        let fp15 = Fp15::new(3);
+        for value in [-6.02e23, 1e9, 9.995e8, f64::NAN, f64::NEG_INFINITY] {
+            let text = fp15.encode(value, &mut [0]).unwrap_err().to_string();
+            assert!(text.contains("FP15") && text.contains("1e9"), "{text}");
+        }
+    }
+}

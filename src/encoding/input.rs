@@ -1,0 +1,65 @@
+//! What a model reads: tokens, or the numbers themselves.
+
+use super::{Encoding, Positional, UnknownEncoding, named, split_digits};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// The source side of a model.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// One position per token.
+    Tokens(Arc<dyn Encoding>),
+    /// One position per coefficient, which is the number rounded to so many significant digits.
+    Values { digits: u32 },
+}
+
+impl Input {
+    /// The encoding that operands are rounded through before the model sees them.
+    pub fn rounding(&self) -> Arc<dyn Encoding> {
+        match self {
+            Self::Tokens(encoding) => encoding.clone(),
+            Self::Values { digits } => Arc::new(Positional::p1000(*digits)),
+        }
+    }
+}
+
+/// `P1000:3`, `values:4`
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tokens(encoding) => write!(f, "{}:{}", encoding.name(), encoding.digits()),
+            Self::Values { digits } => write!(f, "values:{digits}"),
+        }
+    }
+}
+
+impl FromStr for Input {
+    type Err = UnknownInput;
+
+    fn from_str(text: &str) -> Result<Self, UnknownInput> {
+        match split_digits(text)? {
+            ("values", digits) => Ok(Self::Values { digits }),
+            _ => Ok(Self::Tokens(named(text)?)),
+        }
+    }
+}
+
+/// Why a name is no input.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{0}, or values for one position per coefficient")]
+pub struct UnknownInput(#[from] UnknownEncoding);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_back() {
+        for name in ["values:3", "values:5", "P10:3", "P1000:4", "B1999:3", "FP15:3"] {
+            assert_eq!(name.parse::<Input>().unwrap().to_string(), name);
+        }
+        assert_eq!("values".parse::<Input>().unwrap().to_string(), "values:3");
+        assert!("value".parse::<Input>().unwrap_err().to_string().contains("or values"));
+    }
+}

@@ -1,0 +1,140 @@
+//! P10 and P1000: sign, mantissa in base 10 or 1000, exponent.
+
+use super::decimal::Decimal;
+use super::{Encoding, Field, OutOfRange, Part, exponent};
+
+/// A positional encoding. P10 writes one digit per token; P1000 cuts the mantissa's digits into groups of three, from the
+/// most significant, so that three digits are one token and the fourth is a token of its own.
+#[derive(Debug)]
+pub struct Positional {
+    name: &'static str,
+    digits: u32,
+    /// Digits of each mantissa token.
+    groups: Vec<u32>,
+    words: Vec<String>,
+    fields: Vec<Field>,
+    order: Vec<usize>,
+}
+
+impl Positional {
+    pub fn p10(digits: u32) -> Self {
+        Self::new("P10", digits, 1)
+    }
+
+    pub fn p1000(digits: u32) -> Self {
+        Self::new("P1000", digits, 3)
+    }
+
+    fn new(name: &'static str, digits: u32, group: u32) -> Self {
+        let groups: Vec<u32> = (0..digits).step_by(group as usize).map(|done| group.min(digits - done)).collect();
+        let numerals = 10usize.pow(groups[0]);
+        let mut words = vec!["+".to_string(), "-".to_string()];
+        words.extend((0..numerals).map(|numeral| numeral.to_string()));
+        let exponents = exponent::words(&mut words);
+        let mut fields = vec![Field { name: "sign".into(), part: Part::Sign, words: 0..2 }];
+        for (i, &width) in groups.iter().enumerate() {
+            let name = match (group, i) {
+                (1, i) => format!("digit{}", i + 1),
+                (_, 0) => "mantissa".to_string(),
+                (_, i) => format!("mantissa{}", i + 1),
+            };
+            let words = 2..2 + 10usize.pow(width);
+            fields.push(Field { name, part: Part::Mantissa { leading: i == 0 }, words });
+        }
+        fields.push(Field { name: "exponent".into(), part: Part::Exponent, words: exponents });
+        let last = fields.len() - 1;
+        let order = [0, last].into_iter().chain(1..last).collect();
+        Self { name, digits, groups, words, fields, order }
+    }
+}
+
+impl Encoding for Positional {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn digits(&self) -> u32 {
+        self.digits
+    }
+
+    fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    fn prediction_order(&self) -> &[usize] {
+        &self.order
+    }
+
+    fn encode(&self, value: f64, classes: &mut [u32]) -> Result<(), OutOfRange> {
+        let decimal = exponent::round(self, value)?;
+        classes[0] = u32::from(decimal.negative);
+        let mut rest = decimal.mantissa;
+        for (class, width) in classes[1..].iter_mut().zip(&self.groups).rev() {
+            (*class, rest) = (rest % 10u32.pow(*width), rest / 10u32.pow(*width));
+        }
+        classes[self.groups.len() + 1] = exponent::class(decimal.exponent);
+        Ok(())
+    }
+
+    fn decode(&self, classes: &[u32]) -> f64 {
+        let groups = classes[1..].iter().zip(&self.groups);
+        let mantissa = groups.fold(0, |mantissa, (class, width)| mantissa * 10u32.pow(*width) + class);
+        let exponent = exponent::of_class(classes[self.groups.len() + 1]);
+        Decimal { negative: classes[0] == 1 && mantissa > 0, mantissa, exponent }.value()
+    }
+
+    fn is_variable_length(&self) -> bool {
+        self.groups.len() > 1 && self.groups[0] == 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoding::tests::written;
+
+    #[test]
+    fn p10_tokens_of_hand_worked_numbers() {
+        let p10 = Positional::p10(3);
+        assert_eq!(written(&p10, 3.14), "+ 3 1 4 E-2");
+        assert_eq!(written(&p10, -6.02e23), "- 6 0 2 E21");
+        assert_eq!(written(&p10, 0.0), "+ 0 E0");
+        assert_eq!(written(&p10, -0.0), "+ 0 E0");
+        assert_eq!(written(&p10, 999.5), "+ 1 0 0 E1");
+        assert_eq!(written(&p10, 9.995), "+ 9 9 9 E-2", "the double is 9.99499999999999921…");
+        assert_eq!(written(&p10, 1e-9), "+ 1 0 0 E-11");
+        assert_eq!(written(&p10, 0.1 + 0.2), "+ 3 0 0 E-3");
+        assert_eq!(written(&Positional::p10(5), 3.14159265), "+ 3 1 4 1 6 E-4");
+    }
+
+    #[test]
+    fn p1000_tokens_of_hand_worked_numbers() {
+        let p1000 = Positional::p1000(3);
+        assert_eq!(written(&p1000, 3.14), "+ 314 E-2");
+        assert_eq!(written(&p1000, -6.02e23), "- 602 E21");
+        assert_eq!(written(&p1000, 0.0), "+ 0 E0");
+        assert_eq!(written(&p1000, -0.0), "+ 0 E0");
+        assert_eq!(written(&p1000, 999.5), "+ 100 E1");
+        assert_eq!(written(&p1000, 9.995), "+ 999 E-2");
+        assert_eq!(written(&p1000, 1e-9), "+ 100 E-11");
+        assert_eq!(written(&Positional::p1000(4), 3.14159265), "+ 314 2 E-3");
+        assert_eq!(written(&Positional::p1000(5), 3.14159265), "+ 314 16 E-4");
+        assert_eq!(written(&Positional::p1000(5), 3.1404), "+ 314 4 E-4");
+    }
+
+    #[test]
+    fn largest_and_smallest_numbers() {
+        let p1000 = Positional::p1000(3);
+        assert_eq!(written(&p1000, 9.99e102), "+ 999 E100");
+        assert_eq!(written(&p1000, -1e-98), "- 100 E-100");
+        assert_eq!(written(&p1000, 9.9e-99), "+ 0 E0", "underflow");
+        let mut classes = [0; 3];
+        for value in [1e103, -9.996e102, f64::INFINITY, f64::NAN, f64::MAX] {
+            assert!(p1000.encode(value, &mut classes).is_err(), "{value}");
+        }
+    }
+}
