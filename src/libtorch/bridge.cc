@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Version.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/_fused_adamw.h>
@@ -56,8 +57,10 @@ char* laformer_fused_adamw(at::Tensor* const* parameters, at::Tensor* const* gra
   return guarded([&] {
     if (count == 0) return;
     at::NoGradGuard no_grad;
+    const auto step_list = list(steps, count);
+    at::_foreach_add_(step_list, 1);
     at::_fused_adamw_(list(parameters, count), list(gradients, count), list(averages, count), list(squares, count),
-                      /*max_exp_avg_sqs=*/{}, list(steps, count), learning_rate, beta1, beta2, weight_decay, epsilon,
+                      /*max_exp_avg_sqs=*/{}, step_list, learning_rate, beta1, beta2, weight_decay, epsilon,
                       /*amsgrad=*/false, /*maximize=*/false);
   });
 }

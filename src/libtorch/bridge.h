@@ -30,7 +30,7 @@ char* laformer_set_matmul_precision(const char* precision);
 
 // ---- Optimizer (bridge.cc)
 
-// One AdamW step, decoupled weight decay; `steps` are float32 scalars that count this one already.
+// One AdamW step, decoupled weight decay; `steps` are float32 scalars and are advanced here.
 char* laformer_fused_adamw(at::Tensor* const* parameters, at::Tensor* const* gradients, at::Tensor* const* averages,
                            at::Tensor* const* squares, at::Tensor* const* steps, size_t count, double learning_rate,
                            double beta1, double beta2, double weight_decay, double epsilon);
@@ -63,7 +63,4 @@ char* laformer_module_save(torch::jit::Module* module, const char* path, const c
 // Calls `visit` for every extra file of a TorchScript archive.
 using laformer_visit = void (*)(void* context, const char* name, const void* content, size_t length);
 char* laformer_read_extra_files(const char* path, laformer_visit visit, void* context);
-// Calls `visit` for every parameter and buffer of a TorchScript archive, on the CPU; the tensors are the callee's.
-using laformer_visit_tensor = void (*)(void* context, const char* name, at::Tensor* tensor);
-char* laformer_read_tensors(const char* path, laformer_visit_tensor visit, void* context);
 }

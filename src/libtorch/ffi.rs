@@ -1,6 +1,6 @@
 //! Declarations of `bridge.h`, and the conversions that all calls share.
 
-use super::Error;
+use super::{Error, Result};
 use std::ffi::{CStr, CString, c_char, c_void};
 use tch::Tensor;
 use torch_sys::C_tensor;
@@ -12,7 +12,6 @@ pub(super) struct RawModule {
 }
 
 pub(super) type Body = extern "C" fn(*mut c_void, *const *mut C_tensor, usize, *mut c_void) -> bool;
-pub(super) type VisitTensor = extern "C" fn(*mut c_void, *const c_char, *mut C_tensor);
 pub(super) type Visit = extern "C" fn(*mut c_void, *const c_char, *const c_void, usize);
 
 unsafe extern "C" {
@@ -79,14 +78,13 @@ unsafe extern "C" {
         count: usize,
     ) -> *mut c_char;
     pub(super) fn laformer_read_extra_files(path: *const c_char, visit: Visit, context: *mut c_void) -> *mut c_char;
-    pub(super) fn laformer_read_tensors(path: *const c_char, visit: VisitTensor, context: *mut c_void) -> *mut c_char;
 }
 
 /// Takes the message of a call, if it left one.
 ///
 /// # Safety
 /// `message` is null or what a function of the bridge has just returned.
-pub(super) unsafe fn check(message: *mut c_char) -> Result<(), Error> {
+pub(super) unsafe fn check(message: *mut c_char) -> Result<()> {
     if message.is_null() {
         Ok(())
     } else {
@@ -107,7 +105,7 @@ pub(super) unsafe fn take_text(text: *mut c_char) -> String {
     }
 }
 
-pub(super) fn c_text(text: &str) -> Result<CString, Error> {
+pub(super) fn c_text(text: &str) -> Result<CString> {
     CString::new(text).map_err(|_| Error(format!("{text:?} contains a null byte")))
 }
 

@@ -8,14 +8,14 @@ mod module;
 mod optimizer;
 mod runtime;
 
-pub use archive::{read_extra_files, read_module};
+pub use archive::read_extra_files;
 pub use module::ModuleBuilder;
-pub use optimizer::{AdamW, clip_gradients, fused_adamw, set_gradient};
-pub use runtime::{
-    MatmulPrecision, cpu_capability, has_cuda_build, has_fast_bf16, set_deterministic, set_matmul_precision, version,
-};
+pub use optimizer::{Adam, AdamState, clip_gradients, set_gradient};
+pub use runtime::{Capabilities, MatmulPrecision, capabilities, set_deterministic, set_matmul_precision};
 
 /// What libtorch said, without its backtrace.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Error(String);
+
+pub type Result<T> = std::result::Result<T, Error>;

@@ -243,14 +243,3 @@ char* laformer_read_extra_files(const char* path, laformer_visit visit, void* co
     }
   });
 }
-
-char* laformer_read_tensors(const char* path, laformer_visit_tensor visit, void* context) {
-  return guarded([&] {
-    const auto module = torch::jit::load(path, at::kCPU);
-    const auto hand = [&](const std::string& name, const at::Tensor& tensor) {
-      visit(context, name.c_str(), new at::Tensor(tensor.detach()));
-    };
-    for (const auto& parameter : module.named_parameters()) hand(parameter.name, parameter.value);
-    for (const auto& buffer : module.named_buffers()) hand(buffer.name, buffer.value);
-  });
-}

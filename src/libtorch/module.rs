@@ -1,6 +1,6 @@
 //! Building TorchScript modules: traced from Rust closures, extended with scripted source.
 
-use super::{Error, ffi};
+use super::{Error, Result, ffi};
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::ffi::{CString, c_char, c_void};
@@ -9,8 +9,6 @@ use std::path::Path;
 use std::ptr::{self, NonNull};
 use tch::Tensor;
 use torch_sys::C_tensor;
-
-type Result<T> = std::result::Result<T, Error>;
 
 /// A `torch::jit::Module` under construction.
 ///

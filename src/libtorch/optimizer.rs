@@ -1,13 +1,12 @@
 //! The parts of an optimizer step that libtorch fuses.
 
-use super::ffi;
-use anyhow::{Result, bail, ensure};
+use super::{Error, Result, ffi};
 use std::ptr;
 use tch::Tensor;
 
 /// Settings of AdamW (Loshchilov & Hutter, arXiv 1711.05101).
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamW {
+pub struct Adam {
     pub learning_rate: f64,
     pub beta1: f64,
     pub beta2: f64,
@@ -16,53 +15,60 @@ pub struct AdamW {
     pub epsilon: f64,
 }
 
-/// One step on all parameters, in place, in one kernel. `averages` and `squares` are the running means of the gradients
-/// and of their squares; `steps` are float32 scalars on the parameters' device that count this step already.
-pub fn fused_adamw(
-    parameters: &[Tensor],
-    gradients: &[Tensor],
-    averages: &[Tensor],
-    squares: &[Tensor],
-    steps: &[Tensor],
-    settings: AdamW,
-) -> Result<()> {
-    let count = parameters.len();
-    for (what, tensors) in [
-        ("gradients", gradients),
-        ("averages", averages),
-        ("squares", squares),
-        ("steps", steps),
-    ] {
-        ensure!(
-            tensors.len() == count,
-            "AdamW got {count} parameters, but {} {what}",
-            tensors.len()
-        );
-        check_defined(what, tensors)?;
+/// What AdamW remembers, one tensor per parameter each.
+#[derive(Clone, Copy, Debug)]
+pub struct AdamState<'a> {
+    /// Running means of the gradients, shaped as the parameters.
+    pub averages: &'a [Tensor],
+    /// Running means of the squared gradients, shaped as the parameters.
+    pub squares: &'a [Tensor],
+    /// Steps done, float32 scalars on the parameter's device.
+    pub steps: &'a [Tensor],
+}
+
+impl Adam {
+    /// Does one step on all parameters in one kernel, in place, and counts it in `state.steps`.
+    pub fn step(&self, parameters: &[Tensor], gradients: &[Tensor], state: AdamState) -> Result<()> {
+        let count = parameters.len();
+        for (what, tensors) in [
+            ("gradients", gradients),
+            ("averages", state.averages),
+            ("squares", state.squares),
+            ("steps", state.steps),
+        ] {
+            if tensors.len() != count {
+                return Err(Error(format!(
+                    "AdamW got {count} parameters, but {} {what}",
+                    tensors.len()
+                )));
+            }
+            check_defined(what, tensors)?;
+        }
+        // SAFETY: five arrays of `count` live tensors each.
+        unsafe {
+            ffi::check(ffi::laformer_fused_adamw(
+                ffi::pointers(parameters).as_ptr(),
+                ffi::pointers(gradients).as_ptr(),
+                ffi::pointers(state.averages).as_ptr(),
+                ffi::pointers(state.squares).as_ptr(),
+                ffi::pointers(state.steps).as_ptr(),
+                count,
+                self.learning_rate,
+                self.beta1,
+                self.beta2,
+                self.weight_decay,
+                self.epsilon,
+            ))
+        }
     }
-    // SAFETY: five arrays of `count` live tensors each.
-    unsafe {
-        ffi::check(ffi::laformer_fused_adamw(
-            ffi::pointers(parameters).as_ptr(),
-            ffi::pointers(gradients).as_ptr(),
-            ffi::pointers(averages).as_ptr(),
-            ffi::pointers(squares).as_ptr(),
-            ffi::pointers(steps).as_ptr(),
-            count,
-            settings.learning_rate,
-            settings.beta1,
-            settings.beta2,
-            settings.weight_decay,
-            settings.epsilon,
-        ))?;
-    }
-    Ok(())
 }
 
 /// Scales all gradients in place so that their common 2-norm is at most `max_norm`, and returns the norm before, a float32
 /// scalar on their device. Nothing waits for the device. A norm that is not finite makes the gradients NaN.
 pub fn clip_gradients(gradients: &[Tensor], max_norm: f64) -> Result<Tensor> {
-    ensure!(!gradients.is_empty(), "there are no gradients to clip");
+    if gradients.is_empty() {
+        return Err(Error("there are no gradients to clip".into()));
+    }
     check_defined("gradients", gradients)?;
     let mut norm = ptr::null_mut();
     // SAFETY: an array of live tensors; on success `norm` holds a new tensor that becomes ours.
@@ -81,15 +87,16 @@ pub fn clip_gradients(gradients: &[Tensor], max_norm: f64) -> Result<Tensor> {
 pub fn set_gradient(parameter: &Tensor, gradient: &Tensor) -> Result<()> {
     check_defined("gradients", std::slice::from_ref(gradient))?;
     // SAFETY: two live tensors.
-    unsafe { ffi::check(ffi::laformer_set_gradient(parameter.as_ptr(), gradient.as_ptr()))? }
-    Ok(())
+    unsafe { ffi::check(ffi::laformer_set_gradient(parameter.as_ptr(), gradient.as_ptr())) }
 }
 
 fn check_defined(what: &str, tensors: &[Tensor]) -> Result<()> {
-    if let Some(index) = tensors.iter().position(|tensor| !tensor.defined()) {
-        bail!("number {index} of the {what} is undefined: was there a backward pass?");
+    match tensors.iter().position(|tensor| !tensor.defined()) {
+        Some(index) => Err(Error(format!(
+            "number {index} of the {what} is undefined: was there a backward pass?"
+        ))),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -101,7 +108,7 @@ mod tests {
         Vec::try_from(tensor.to_kind(Kind::Double).flatten(0, -1)).unwrap()
     }
 
-    const ADAM: AdamW = AdamW {
+    const ADAM: Adam = Adam {
         learning_rate: 0.1,
         beta1: 0.9,
         beta2: 0.98,
@@ -117,8 +124,12 @@ mod tests {
         let (mut x, mut m, mut v) = ([1f64, -2.0, 0.5], [0f64; 3], [0f64; 3]);
         for step in 1..=3 {
             let gradient = [0.3f32 * step as f32, -0.1, 2.0];
-            let _ = steps[0].shallow_clone().g_add_scalar_(1.0);
-            fused_adamw(&parameters, &[Tensor::from_slice(&gradient)], &averages, &squares, &steps, ADAM).unwrap();
+            let state = AdamState {
+                averages: &averages,
+                squares: &squares,
+                steps: &steps,
+            };
+            ADAM.step(&parameters, &[Tensor::from_slice(&gradient)], state).unwrap();
             for i in 0..3 {
                 let g = f64::from(gradient[i]);
                 m[i] = 0.9 * m[i] + 0.1 * g;
@@ -130,12 +141,18 @@ mod tests {
         for (got, want) in values(&parameters[0]).iter().zip(x) {
             assert!((got - want).abs() < 1e-5, "{got} {want}");
         }
+        assert_eq!(values(&steps[0]), [3.0]);
     }
 
     #[test]
     fn adam_refuses_lists_of_different_lengths() {
         let one = [Tensor::zeros([2], (Kind::Float, Device::Cpu))];
-        let error = fused_adamw(&one, &one, &one, &one, &[], ADAM).unwrap_err().to_string();
+        let state = AdamState {
+            averages: &one,
+            squares: &one,
+            steps: &[],
+        };
+        let error = ADAM.step(&one, &one, state).unwrap_err().to_string();
         assert_eq!(error, "AdamW got 1 parameters, but 0 steps");
     }
 

@@ -2,7 +2,7 @@
 
 
 # Of the tokens that are read: all but the last.
-def target_positions(self, rows: int, cols: int) -> Tensor:
+def answer_positions(self, rows: int, cols: int) -> Tensor:
     return self.token_positions(self.solution_shapes(rows, cols), self.output_starts.size(0))[:-1]
 
 
@@ -34,7 +34,7 @@ def answer_tokens(self, source: Tensor, rows: int, cols: int, beam: int) -> Tens
     wanted = self.slots(self.solution_shapes(rows, cols))
     # The last slot is where a finished sequence stays.
     slots = torch.tensor(wanted + [1], device=device)
-    positions = self.target_positions(rows, cols)
+    positions = self.answer_positions(rows, cols)
     cross = self.cross_of(source, rows, cols).repeat_interleave(beam, 2)
     source = source.repeat_interleave(beam, 0)
     cache = self.empty_cache(cross)
@@ -82,8 +82,9 @@ def answer(self, source: Tensor, rows: int, cols: int, beam: int) -> Tensor:
 # Logits of every token of `target [batch, length]` but the first, given those before it and source as `encode` returns it:
 # [batch, length - 1, tokens].
 def forward(self, source: Tensor, target: Tensor, rows: int = 0, cols: int = 0) -> Tensor:
+    source, target = source.to(self.device()), target.to(self.device())
     rows, cols = self.known_size(source, rows, cols)
-    positions = self.target_positions(rows, cols)
+    positions = self.answer_positions(rows, cols)
     steps = target.size(-1) - 1
     if target.dim() != 2 or steps < 1 or steps > positions.size(0) or target.size(0) != source.size(0):
         raise ValueError("target must be [{}, 2 to {}], not {}".format(

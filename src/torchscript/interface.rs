@@ -1,42 +1,13 @@
 //! The scripted methods that make a traced model usable: `solve`, `encode`, `generate`, `decode`, `forward`.
 
-use super::tables::{self, Grammar};
+use super::tables;
 use super::{Attribute, Module};
-use crate::encoding::Encoding;
+use crate::dataset::{Dimensions, Format, Target};
+use crate::encoding::{Grammar, Input};
 use crate::matrix::Shape;
 use crate::problem::{Form, Problem};
 use anyhow::{Result, bail};
 use std::fmt::Write;
-use std::ops::RangeInclusive;
-
-/// The sizes that a model was made for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sizes {
-    pub rows: RangeInclusive<usize>,
-    pub cols: RangeInclusive<usize>,
-    /// Whether rows equal columns.
-    pub square: bool,
-}
-
-/// What the model reads.
-#[derive(Clone, Copy, Debug)]
-pub enum Input<'a> {
-    /// One position per coefficient: `encode_source(source float32 [B, N], positions [N, 5])`.
-    Values,
-    /// Tokens in an encoding: `encode_source(source int64 [B, S], positions [S, 5])`.
-    Tokens(&'a dyn Encoding),
-}
-
-/// How the model writes; both name the traced methods that the module must have beside `encode_source`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decoder {
-    /// `query(memory, positions [M, 5]) -> hidden [B, M, d]`, and for every field, in prediction order,
-    /// `field_logits_0(hidden, known [B, M, 0]) -> [B, M, classes]`, `field_logits_1(hidden, known [B, M, 1])`, …
-    Parallel,
-    /// `cross_cache(memory) -> cross [L, 2, B, H, S, dh]` and `decode_step(tokens [B, 1], positions [1, 5], cross,
-    /// cache [L, 2, B, H, t, dh]) -> (logits [B, V], cache [L, 2, B, H, t + 1, dh])`.
-    Autoregressive,
-}
 
 /// The scripted methods that turn numbers `float64 [...]` into classes `int64 [..., fields]` and back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,23 +16,15 @@ pub struct Codec {
     pub decode: String,
 }
 
-/// What the scripts must know of a model.
-///
-/// Positions are `int64 [length, 5]`: place from 0, matrix from 0, and row, column and field from 1. Values and queries
-/// have field 0; marks (`<s>`, `V<n>`) have row, column and field 0. Targets have positions of all tokens but the last.
-///
-/// Where the input encoding's sequences differ in length, sources end with `<pad>`, and `query` and `decode_step` take one
-/// more argument, `memory_mask` (bool `[B, S]`, true for what is no padding).
+/// What the scripts must know of a model. The format tells which traced methods the module has; see [`super::methods`].
 #[derive(Debug)]
 pub struct Interface<'a> {
-    pub problem: &'a dyn Problem,
-    pub sizes: Sizes,
-    pub input: Input<'a>,
+    pub format: &'a Format,
+    /// The sizes that the model was made for.
+    pub dimensions: Dimensions,
+    /// Of the encoding that operands are rounded through.
     pub input_codec: Codec,
-    pub output: &'a dyn Encoding,
     pub output_codec: Codec,
-    pub grammar: Grammar,
-    pub decoder: Decoder,
 }
 
 impl Interface<'_> {
@@ -69,56 +32,51 @@ impl Interface<'_> {
     pub fn add_to(&self, module: &mut Module) -> Result<()> {
         module.source.push_str(&self.source()?);
         module.attributes.extend(self.attributes());
+        let output = self.format.output.as_ref();
+        let grammar = Grammar::new(output);
         let mut buffer = |name: &str, tensor| module.buffers.push((name.to_owned(), tensor));
-        if let Input::Tokens(encoding) = self.input {
-            buffer("input_starts", tables::starts(encoding));
-            buffer("input_short", tables::short(encoding));
+        if let Input::Tokens(encoding) = &self.format.input {
+            buffer("input_starts", tables::starts(encoding.as_ref()));
+            buffer("input_short", tables::short(encoding.as_ref()));
         }
-        buffer("output_starts", tables::starts(self.output));
-        buffer("output_short", tables::short(self.output));
+        buffer("output_starts", tables::starts(output));
+        buffer("output_short", tables::short(output));
         buffer(
             "output_field",
-            tables::table(&self.grammar.fields(self.output.fields())?),
+            tables::table(&tables::filled_fields(&grammar, output.fields())?),
         );
-        buffer("grammar_allowed", tables::table(&self.grammar.allowed));
-        buffer("grammar_next", tables::table(&self.grammar.next));
-        if self.decoder == Decoder::Parallel {
-            let order = self.output.prediction_order();
+        buffer("grammar_allowed", tables::table(grammar.allowed()));
+        buffer("grammar_next", tables::table(grammar.next()));
+        if self.format.target == Target::Classes {
+            let order = output.prediction_order();
+            let mut ranks = vec![0; order.len()];
+            for (rank, &field) in order.iter().enumerate() {
+                ranks[field] = rank;
+            }
             buffer("prediction_order", tables::integers(order.iter().copied()));
-            buffer("written_order", tables::integers(self.written_order().into_iter()));
+            buffer("written_order", tables::integers(ranks.into_iter()));
         }
         Ok(())
     }
 
-    /// For every field, when it is predicted.
-    fn written_order(&self) -> Vec<usize> {
-        let order = self.output.prediction_order();
-        let mut ranks = vec![0; order.len()];
-        for (rank, &field) in order.iter().enumerate() {
-            ranks[field] = rank;
-        }
-        ranks
-    }
-
-    fn is_masked(&self) -> bool {
-        matches!(self.input, Input::Tokens(encoding) if encoding.is_variable_length())
-    }
-
     fn attributes(&self) -> Vec<(String, Attribute)> {
-        let Sizes { rows, cols, square } = &self.sizes;
-        let text = [
-            ("problem", self.problem.name().to_owned()),
-            ("sizes", self.sizes.to_string()),
-        ];
+        let (min, max) = (self.dimensions.min(), self.dimensions.max());
+        let square = self.dimensions.is_square() || self.format.problem.needs_square();
+        let sizes = match (min == max, square) {
+            (true, _) => min.to_string(),
+            (false, true) => format!("square {min} to {max}"),
+            (false, false) => format!("{min} to {max}"),
+        };
+        let text = [("problem", self.format.problem.name().to_owned()), ("sizes", sizes)];
         let numbers = [
-            ("min_rows", *rows.start()),
-            ("max_rows", *rows.end()),
-            ("min_cols", *cols.start()),
-            ("max_cols", *cols.end()),
-            ("square", usize::from(*square)),
-            ("symmetric", usize::from(self.problem.is_symmetric())),
-            ("variable_input", usize::from(self.is_masked())),
-            ("variable_output", usize::from(self.output.is_variable_length())),
+            ("min_rows", min.rows),
+            ("max_rows", max.rows),
+            ("min_cols", min.cols),
+            ("max_cols", max.cols),
+            ("square", usize::from(square)),
+            ("symmetric", usize::from(self.format.problem.is_symmetric())),
+            ("variable_input", usize::from(self.format.pads_source())),
+            ("variable_output", usize::from(self.format.output.is_variable_length())),
         ];
         let text = text
             .into_iter()
@@ -134,13 +92,13 @@ impl Interface<'_> {
     fn source(&self) -> Result<String> {
         let mut source = self.problem_source()?;
         source.push_str(&self.model_source());
-        let input = match self.input {
-            Input::Values => include_str!("values.py"),
+        let input = match &self.format.input {
+            Input::Values { .. } => include_str!("values.py"),
             Input::Tokens(_) => include_str!("tokens.py"),
         };
-        let decoder = match self.decoder {
-            Decoder::Parallel => include_str!("parallel.py"),
-            Decoder::Autoregressive => include_str!("autoregressive.py"),
+        let decoder = match self.format.target {
+            Target::Classes => include_str!("parallel.py"),
+            Target::Tokens => include_str!("autoregressive.py"),
         };
         for part in [
             include_str!("shapes.py"),
@@ -156,12 +114,10 @@ impl Interface<'_> {
 
     /// Shapes and signatures, which the problem decides.
     fn problem_source(&self) -> Result<String> {
-        let operand_forms = self.problem.operand_forms();
+        let problem = self.format.problem;
+        let operand_forms = problem.operand_forms();
         let shapes = |of: fn(&dyn Problem, Shape) -> Vec<Shape>| {
-            shape_formulas(
-                |size| of(self.problem, size),
-                self.problem.needs_square() || self.sizes.square,
-            )
+            shape_formulas(|size| of(problem, size), problem.needs_square())
         };
         let operand_shapes = shapes(|problem, size| problem.operand_shapes(size))?;
         let solution_shapes = shapes(|problem, size| problem.solution_shapes(size))?;
@@ -176,7 +132,7 @@ impl Interface<'_> {
         let quoted: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();
         let batched: Vec<_> = names.iter().map(|name| format!("{name}.dim() == 3")).collect();
         let typed: Vec<_> = names.iter().map(|name| format!("{name}: Tensor")).collect();
-        let forms = self.problem.solution_forms();
+        let forms = problem.solution_forms();
         let result = match forms.len() {
             1 => "Tensor".to_owned(),
             count => format!("Tuple[{}]", vec!["Tensor"; count].join(", ")),
@@ -234,7 +190,7 @@ def decode(self, tokens: Tensor) -> {result}:
 
     /// Calls of the traced methods and the codecs, which the model decides.
     fn model_source(&self) -> String {
-        let mask = if self.is_masked() { ", source != 1" } else { "" };
+        let mask = if self.format.pads_source() { ", source != 1" } else { "" };
         let [input, output] = [&self.input_codec, &self.output_codec];
         let mut source = String::new();
         for (name, method) in [
@@ -248,8 +204,8 @@ def decode(self, tokens: Tensor) -> {result}:
                 "\n\ndef {name}(self, x: Tensor) -> Tensor:\n    return self.{method}(x)\n"
             );
         }
-        match self.decoder {
-            Decoder::Autoregressive => {
+        match self.format.target {
+            Target::Tokens => {
                 let _ = write!(
                     source,
                     r#"
@@ -260,11 +216,11 @@ def step(self, tokens: Tensor, positions: Tensor, cross: Tensor, cache: Tensor,
 "#
                 );
             }
-            Decoder::Parallel => {
-                let choices: String = (0..self.output.fields().len())
+            Target::Classes => {
+                let choices: String = (0..self.format.output.fields().len())
                     .map(|rank| format!("    known = self.with_best(known, self.field_logits_{rank}(hidden, known))\n"))
                     .collect();
-                let logits: Vec<_> = (0..self.output.fields().len())
+                let logits: Vec<_> = (0..self.format.output.fields().len())
                     .map(|rank| format!("self.field_logits_{rank}(hidden, known[:, :, :{rank}])"))
                     .collect();
                 let _ = write!(
@@ -289,19 +245,6 @@ def field_logits(self, hidden: Tensor, known: Tensor) -> Tensor:
             }
         }
         source
-    }
-}
-
-/// `5x5 to 15x15`, `3x4`, `1..4 x 2..4`
-impl std::fmt::Display for Sizes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [rows, cols] = [&self.rows, &self.cols].map(|range| (range.start(), range.end()));
-        let [low, high] = [Shape::new(*rows.0, *cols.0), Shape::new(*rows.1, *cols.1)];
-        match (low == high, self.square) {
-            (true, _) => write!(f, "{low}"),
-            (false, true) => write!(f, "square {low} to {high}"),
-            (false, false) => write!(f, "{low} to {high}"),
-        }
     }
 }
 
@@ -350,5 +293,7 @@ fn shape_formulas(shapes: impl Fn(Shape) -> Vec<Shape>, square: bool) -> Result<
     Ok(matrices.join(", "))
 }
 
+#[cfg(test)]
+mod stand_in;
 #[cfg(test)]
 mod tests;

@@ -4,10 +4,11 @@
 //! decoding, `solve`) is TorchScript source in the `*.py` files of this folder, put together by [`Interface`].
 
 mod interface;
+mod methods;
 mod tables;
 
-pub use interface::{Codec, Decoder, Input, Interface, Sizes};
-pub use tables::Grammar;
+pub use interface::{Codec, Interface};
+pub use methods::methods;
 
 use crate::libtorch::ModuleBuilder;
 use anyhow::{Context, Result, bail};
@@ -104,4 +105,11 @@ fn write_atomically(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Res
 
 #[cfg(test)]
 mod tests;
-pub fn export(_: &crate::model::Model, _: &crate::training::Recipe, _: &serde_json::Value, _: &Path) -> anyhow::Result<()> { Ok(()) }
+pub fn export(
+    _: &crate::model::Model,
+    _: &crate::training::Recipe,
+    _: &serde_json::Value,
+    _: &Path,
+) -> anyhow::Result<()> {
+    Ok(())
+}

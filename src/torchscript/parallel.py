@@ -1,9 +1,13 @@
 # A decoder that predicts all coefficients at once: one query each, its fields one after another.
 
 
+def answer_positions(self, rows: int, cols: int) -> Tensor:
+    return self.coefficient_positions(self.solution_shapes(rows, cols))
+
+
 def hidden(self, source: Tensor, rows: int, cols: int) -> Tensor:
     memory = self.encode_source(source, self.source_positions(rows, cols, source.size(1)))
-    return self.query_memory(memory, self.coefficient_positions(self.solution_shapes(rows, cols)), source)
+    return self.query_memory(memory, self.answer_positions(rows, cols), source)
 
 
 # [batch, count, fields] classes in the order in which they are written.
@@ -27,6 +31,7 @@ def with_best(self, known: Tensor, logits: Tensor) -> Tensor:
 # Logits of every field's classes, one field after another as they are predicted, each given the target's fields before it:
 # source as `encode` returns it and target [batch, length] as `generate` does, to [batch, count, classes of all fields].
 def forward(self, source: Tensor, target: Tensor, rows: int = 0, cols: int = 0) -> Tensor:
+    source, target = source.to(self.device()), target.to(self.device())
     rows, cols = self.known_size(source, rows, cols)
     classes = self.read(target, self.solution_shapes(rows, cols))
     return self.field_logits(self.hidden(source, rows, cols), classes.index_select(2, self.prediction_order))

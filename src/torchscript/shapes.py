@@ -41,26 +41,26 @@ def numbered(self, rest: Tensor) -> Tensor:
     return torch.cat([torch.arange(rest.size(0), device=rest.device).unsqueeze(1), rest], 1)
 
 
-# Positions of one per coefficient: field 0.
+# Positions of one per coefficient: field 1.
 def coefficient_positions(self, shapes: List[Tuple[int, int]]) -> Tensor:
     parts: List[Tensor] = []
     for matrix in range(len(shapes)):
         parts.append(self.places(matrix, shapes[matrix][0], shapes[matrix][1]))
     places = torch.cat(parts)
-    return self.numbered(torch.cat([places, torch.zeros_like(places[:, :1])], 1))
+    return self.numbered(torch.cat([places, torch.ones_like(places[:, :1])], 1))
 
 
 # Positions of tokens: `<s>`, then `V<rows> V<cols>` and the coefficients of every matrix, then `<s>`. Fields count from 1;
-# marks have row, column and field 0, and the matrix that they announce or end.
+# marks have row, column and field 0.
 def token_positions(self, shapes: List[Tuple[int, int]], fields: int) -> Tensor:
     mark = torch.zeros([1, 4], dtype=torch.int64, device=self.device())
     parts = [mark]
     for matrix in range(len(shapes)):
         rows, cols = shapes[matrix]
-        mark = torch.zeros_like(mark)
-        mark[:, 0] = matrix
-        parts.append(mark.expand(2, -1))
+        sizes = mark.repeat(2, 1)
+        sizes[:, 0] = matrix
         field = torch.arange(1, fields + 1, device=mark.device).repeat(rows * cols).unsqueeze(1)
+        parts.append(sizes)
         parts.append(torch.cat([self.places(matrix, rows, cols).repeat_interleave(fields, 0), field], 1))
     parts.append(mark)
     return self.numbered(torch.cat(parts))

@@ -114,6 +114,7 @@ def known_size(self, source: Tensor, rows: int, cols: int) -> Tuple[int, int]:
 
 # Answers of many sources, cut so that memory stays small.
 def generate(self, source: Tensor, rows: int = 0, cols: int = 0, beam: int = 1) -> Tensor:
+    source = source.to(self.device())
     rows, cols = self.known_size(source, rows, cols)
     size = self.chunk(rows, cols, beam)
     parts: List[Tensor] = []

@@ -1,50 +1,35 @@
-//! Tables that the scripts look up: which word follows which, and where a field's words begin.
+//! Tables that the scripts look up: where a field's words begin, and which field a word fills.
 
-use crate::encoding::{Encoding, Field, Part};
+use crate::encoding::{Encoding, Field, Grammar, Part};
 use anyhow::{Result, bail};
 use tch::Tensor;
 
-/// Which words may follow within a number. State 0 begins one.
-#[derive(Debug)]
-pub struct Grammar {
-    /// `[states][words]`
-    pub allowed: Vec<Vec<bool>>,
-    /// `[states][words]`: the state after a word, or -1 where the number is complete or the word is not allowed.
-    pub next: Vec<Vec<i64>>,
-}
-
-impl Grammar {
-    /// `[states][words]`: the field that a word fills; 0 where the word is not allowed.
-    pub(super) fn fields(&self, fields: &[Field]) -> Result<Vec<Vec<i64>>> {
-        let mut filled = vec![vec![0; self.allowed.first().map_or(0, Vec::len)]; self.allowed.len()];
-        // The field that each reached state expects first.
-        let mut expected = vec![None; self.allowed.len()];
-        let mut open = vec![(0, 0)];
-        while let Some((state, first)) = open.pop() {
-            if let Some(before) = expected[state] {
-                if before != first {
-                    bail!("state {state} of the grammar expects both field {before} and field {first}");
-                }
-                continue;
+/// `[states][words]`: the field that a word fills; 0 where the word is not allowed.
+pub(super) fn filled_fields(grammar: &Grammar, fields: &[Field]) -> Result<Vec<Vec<i64>>> {
+    let (allowed, next) = (grammar.allowed(), grammar.next());
+    let mut filled: Vec<_> = allowed.iter().map(|words| vec![0; words.len()]).collect();
+    // The field that each reached state expects first.
+    let mut expected = vec![None; grammar.states()];
+    let mut open = vec![(0, 0)];
+    while let Some((state, first)) = open.pop() {
+        if let Some(before) = expected[state] {
+            if before != first {
+                bail!("state {state} of the grammar expects both field {before} and field {first}");
             }
-            expected[state] = Some(first);
-            for word in (0..self.allowed[state].len()).filter(|&word| self.allowed[state][word]) {
-                let Some(field) = (first..fields.len()).find(|&field| fields[field].words.contains(&word)) else {
-                    bail!("word {word} fills no field in state {state} of the grammar");
-                };
-                filled[state][word] = field as i64;
-                if let Ok(following) = usize::try_from(self.next[state][word]) {
-                    open.push((following, field + 1));
-                }
+            continue;
+        }
+        expected[state] = Some(first);
+        for word in (0..allowed[state].len()).filter(|&word| allowed[state][word]) {
+            let Some(field) = (first..fields.len()).find(|&field| fields[field].words.contains(&word)) else {
+                bail!("word {word} fills no field in state {state} of the grammar");
+            };
+            filled[state][word] = field as i64;
+            if let Ok(following) = usize::try_from(next[state][word]) {
+                open.push((following, field + 1));
             }
         }
-        Ok(filled)
     }
-}
-
-/// Whether a field is written where a zero is written shorter.
-pub(super) fn is_in_short(field: &Field) -> bool {
-    field.part != Part::Mantissa { leading: false }
+    Ok(filled)
 }
 
 /// The first word of every field: `[fields]`.
@@ -54,12 +39,8 @@ pub(super) fn starts(encoding: &dyn Encoding) -> Tensor {
 
 /// Which fields a zero has: `[fields]`, all where it is not shorter.
 pub(super) fn short(encoding: &dyn Encoding) -> Tensor {
-    let fields = encoding.fields().iter();
-    Tensor::from_slice(
-        &fields
-            .map(|field| !encoding.is_variable_length() || is_in_short(field))
-            .collect::<Vec<_>>(),
-    )
+    let is_written = |field: &Field| !encoding.is_variable_length() || field.part != Part::Mantissa { leading: false };
+    Tensor::from_slice(&encoding.fields().iter().map(is_written).collect::<Vec<_>>())
 }
 
 pub(super) fn integers(values: impl Iterator<Item = usize>) -> Tensor {

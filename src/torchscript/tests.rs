@@ -1,5 +1,5 @@
 use super::*;
-use crate::libtorch::{read_extra_files, read_module};
+use crate::libtorch::read_extra_files;
 use std::path::PathBuf;
 use std::process::Command;
 use tch::nn::{self, Module as _};
@@ -309,21 +309,11 @@ fn extra_files_round_trip() {
         .map(|&(name, text)| (name.to_owned(), text.to_owned()))
         .collect();
     let (_folder, path) = saved(&module);
-    let wanted = files.iter().map(|&(name, text)| (name.to_owned(), text.into())).collect();
+    let wanted = files
+        .iter()
+        .map(|&(name, text)| (name.to_owned(), text.into()))
+        .collect();
     assert_eq!(read_extra_files(&path).unwrap(), wanted);
-}
-
-#[test]
-fn modules_are_read_back_with_parameters_and_buffers() {
-    let model = Attention::new(Kind::Float);
-    let mut module = model.module();
-    module.buffers = vec![("tables.scale".into(), Tensor::from_slice(&[0.5f64, 2.0]))];
-    module.extra = BTreeMap::from([("config.json".into(), "{}".into())]);
-    let (_folder, path) = saved(&module);
-    let (tensors, files) = read_module(&path).unwrap();
-    let wanted: BTreeMap<_, _> = module.parameters.into_iter().chain(module.buffers).collect();
-    assert_eq!(tensors, wanted);
-    assert_eq!(files["config.json"], b"{}");
 }
 
 #[test]
@@ -334,7 +324,7 @@ fn files_that_are_no_module_are_refused_by_name() {
     let whole = fs::read(model).unwrap();
     for content in [&b""[..], b"garbage", &vec![7u8; 10_000], &whole[..whole.len() / 2]] {
         fs::write(&garbage, content).unwrap();
-        let error = read_module(&garbage).unwrap_err().to_string();
+        let error = read_extra_files(&garbage).unwrap_err().to_string();
         assert!(
             error.contains("garbage.pt is not a readable TorchScript module"),
             "{error}"
