@@ -3,10 +3,13 @@
 //! The forward pass is written once, in Rust; its methods are traced here. What needs control flow (checks of shapes,
 //! decoding, `solve`) is TorchScript source in the `*.py` files of this folder, put together by [`Interface`].
 
+mod codec;
+mod export;
 mod interface;
 mod methods;
 mod tables;
 
+pub use export::export;
 pub use interface::{Codec, Interface};
 pub use methods::methods;
 
@@ -105,11 +108,3 @@ fn write_atomically(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Res
 
 #[cfg(test)]
 mod tests;
-pub fn export(
-    _: &crate::model::Model,
-    _: &crate::training::Recipe,
-    _: &serde_json::Value,
-    _: &Path,
-) -> anyhow::Result<()> {
-    Ok(())
-}
