@@ -10,7 +10,7 @@ use crate::model::Model;
 use crate::report::{RunReport, log_line};
 use crate::torchscript;
 use crate::training::{LogLine, Observer, Progress, Recipe, Run, Trainer};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,9 +32,9 @@ pub struct Train {
     data: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceOption,
-    /// Threads of libtorch on a CPU [default: all cores]
+    /// Threads of libtorch on a CPU, 0 for one per core: short for --set training.threads=N
     #[arg(long)]
-    threads: Option<i32>,
+    threads: Option<usize>,
     /// Go on with the run in the folder
     #[arg(long)]
     resume: bool,
@@ -51,15 +51,14 @@ impl Train {
         let text = fs::read_to_string(&self.recipe)
             .with_context(|| format!("cannot read the recipe {}", self.recipe.display()))
             .usage()?;
-        let recipe = Recipe::parse(&text, &self.overrides)
+        let mut overrides = self.overrides.clone();
+        overrides.extend(self.threads.map(|threads| format!("training.threads={threads}")));
+        let recipe = Recipe::parse(&text, &overrides)
             .with_context(|| self.recipe.display().to_string())
             .usage()?;
         let device = self.device.device().usage()?;
-        if let Some(threads) = self.threads {
-            if threads < 1 {
-                return Err(Failure::Usage(anyhow!("--threads {threads}: expected 1 or more")));
-            }
-            tch::set_num_threads(threads);
+        if recipe.training.threads > 0 {
+            tch::set_num_threads(recipe.training.threads as i32);
         }
         libtorch::set_deterministic(self.deterministic)?;
         let (training, validation) = self.sources(&recipe).usage()?;

@@ -111,6 +111,9 @@ pub struct Training {
     /// Largest norm of the gradient; 0 disables clipping.
     pub clip: f64,
     pub precision: Precision,
+    /// Threads of libtorch on a CPU; 0 for one per core. Small models are as fast with one, and repeat their bits only
+    /// with the same number.
+    pub threads: usize,
     /// Threads that make batches ahead.
     pub data_threads: usize,
     /// Steps between lines of the log.
@@ -169,6 +172,7 @@ impl Recipe {
                 warmup: if paper { 10_000 } else { 300 },
                 clip: if paper { 5.0 } else { 1.0 },
                 precision: Precision::Bf16,
+                threads: if paper { 0 } else { 1 },
                 data_threads: 1,
                 log_every: 100,
                 save_every: 0,
@@ -301,6 +305,7 @@ impl Recipe {
             self.evaluation.tolerances
         );
         ensure!(training.batch_size <= 1 << 20, "training.batch_size = {}: at most {}", training.batch_size, 1 << 20);
+        ensure!(training.threads <= 1024, "training.threads = {}: at most 1024", training.threads);
         ensure!(training.data_threads <= 256, "training.data_threads = {}: at most 256", training.data_threads);
         Ok(())
     }
