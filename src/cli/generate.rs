@@ -31,7 +31,7 @@ pub struct Generate {
     #[arg(long, default_value = "uniform")]
     coefficients: Coefficients,
     /// Bound of uniform entries; gaussian ones have the same deviation
-    #[arg(long, default_value_t = 10.0)]
+    #[arg(long, default_value_t = 10.0, allow_negative_numbers = true)]
     magnitude: f64,
     /// Law of the eigenvalues of symmetric problems, or a mixture: laplace+gaussian
     #[arg(long, default_value = "semicircle")]

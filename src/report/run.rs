@@ -26,7 +26,11 @@ impl RunReport {
 
     pub fn started(&mut self, step: u64) -> Result<()> {
         self.metrics.start(step)?;
-        self.events = Some(EventFile::create(self.run.folder())?);
+        let mut events = EventFile::create(self.run.folder())?;
+        if step > 0 {
+            events.resumed(step)?;
+        }
+        self.events = Some(events);
         Ok(())
     }
 

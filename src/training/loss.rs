@@ -3,7 +3,7 @@
 
 use super::recipe::Loss as Settings;
 use crate::dataset::{Batch, Target};
-use crate::encoding::{Encoding, Field, PAD, Part, WORDS};
+use crate::encoding::{Field, PAD, Part, WORDS};
 use crate::model::Model;
 use tch::{Device, Kind, Reduction, Tensor};
 
@@ -152,11 +152,4 @@ fn soft_labels(classes: i64, zero: i64, smoothing: f64, device: Device) -> Tenso
     let deviation = (mantissa.abs() * smoothing + LEAST_DEVIATION).unsqueeze(1);
     let distance = (mantissa.unsqueeze(0) - mantissa.unsqueeze(1)) / deviation;
     (distance.square() * -0.5).softmax(-1, None::<Kind>).to_device(device)
-}
-
-/// Whether an encoding has a part that soft labels apply to.
-pub fn can_soften(encoding: &dyn Encoding) -> bool {
-    encoding.fields().iter().any(|field| {
-        matches!(field.part, Part::Mantissa { leading: true } | Part::SignedMantissa) && SOFTENED.contains(&field.classes())
-    })
 }

@@ -58,11 +58,7 @@ fn an_interrupted_run_goes_on_to_the_same_bits() {
             };
             train("whole", &[]);
             train("parts", &[]);
-            // Back to where a kill after the first save would have left it: the state of step 3, and a torn last row.
-            train("half", &["--set", "training.steps=3", "--set", "training.schedule=constant"]);
-            fs::remove_dir_all(path.join("half")).unwrap();
-            let kept = interrupt(path, settings);
-            assert!(kept > 0, "the run was stopped after a save");
+            interrupt(path, settings);
             train("stopped", &["--resume"]);
             for file in ["model.safetensors", "resume.safetensors"] {
                 let bytes = |run: &str| tensors(&path.join(run).join(file));
@@ -74,8 +70,8 @@ fn an_interrupted_run_goes_on_to_the_same_bits() {
     }
 }
 
-/// Starts the run `stopped` with evaluation after every step, and kills it after its first save.
-fn interrupt(path: &Path, settings: &[&str]) -> u64 {
+/// Starts the run `stopped` and kills it after its first save.
+fn interrupt(path: &Path, settings: &[&str]) {
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_laformer"))
         .current_dir(path)
         .env("OMP_NUM_THREADS", "1")
@@ -93,7 +89,6 @@ fn interrupt(path: &Path, settings: &[&str]) -> u64 {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    fs::metadata(saved).unwrap().len()
 }
 
 /// The bytes of all tensors of a safetensors file, without its text (elapsed seconds differ).
