@@ -18,7 +18,9 @@ pub struct Encode {
 impl Encode {
     pub fn run(self) -> Result<(), Failure> {
         let encoding = encoding::named(&self.encoding).usage()?;
-        let matrix = text::parse(&self.matrix).with_context(|| format!("`{}` is no matrix", self.matrix)).usage()?;
+        let matrix = text::parse(&self.matrix)
+            .with_context(|| format!("`{}` is no matrix", self.matrix))
+            .usage()?;
         let vocabulary = Vocabulary::new(encoding);
         println!("{}", vocabulary.words_of_matrix(&matrix).usage()?.join(" "));
         Ok(())

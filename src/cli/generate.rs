@@ -54,7 +54,9 @@ impl Generate {
         let bar = progress_bar(indices.end - indices.start, "generate");
         let header = self.shard.is_first();
         let write = |writer: &mut dyn Write| {
-            dataset::generate(&stream, indices.clone(), header, self.threads, writer, |more| bar.inc(more))
+            dataset::generate(&stream, indices.clone(), header, self.threads, writer, |more| {
+                bar.inc(more)
+            })
         };
         match &self.output {
             None => write(&mut BufWriter::new(io::stdout()))?,
@@ -84,7 +86,8 @@ impl Generate {
             bail!("a size is needed: --dim 5, --dim 5-15, or --rows 3 --cols 4");
         }
         let dimensions: Dimensions = self.size.dimensions()?;
-        let distribution = Distribution::new(self.coefficients, self.magnitude, self.spectrum.clone()).context("--magnitude")?;
+        let distribution =
+            Distribution::new(self.coefficients, self.magnitude, self.spectrum.clone()).context("--magnitude")?;
         Specification::new(problem, dimensions, distribution)
     }
 }

@@ -57,7 +57,11 @@ impl Solve {
             }
             let verdict = if answer.is_right() { "right" } else { "wrong" };
             match answer.error {
-                Some(error) => println!("error       {:.3} %: {verdict} within {} %", 100.0 * error, 100.0 * answer.tolerance),
+                Some(error) => println!(
+                    "error       {:.3} %: {verdict} within {} %",
+                    100.0 * error,
+                    100.0 * answer.tolerance
+                ),
                 None => println!("error       unknown: there is nothing to compare with"),
             }
         }
@@ -86,7 +90,11 @@ impl Solve {
             trained.recipe.dimensions()?
         );
         if problem.is_symmetric() && operands[0] != operands[0].transpose() {
-            bail!("{} wants a symmetric matrix: {} differs from its transpose", problem.name(), self.operands[0]);
+            bail!(
+                "{} wants a symmetric matrix: {} differs from its transpose",
+                problem.name(),
+                self.operands[0]
+            );
         }
         round_matrices(trained.model.format().input.rounding().as_ref(), &operands)
             .context("the matrix is out of the range of this model's encoding")
@@ -105,7 +113,11 @@ impl Trained {
         let mut batcher = Batcher::new(format.clone());
         let source = batcher.source(std::iter::once(operands))?;
         let candidates = self.model.generate(&source, size, beam)?;
-        let best = candidates.into_iter().flatten().next().context("the model gave no answer")?;
+        let best = candidates
+            .into_iter()
+            .flatten()
+            .next()
+            .context("the model gave no answer")?;
         let mut solution = Example::zeros(format.problem, size).solution;
         let solved = format.problem.solve(operands, &mut solution).is_ok();
         let error = solved.then(|| format.problem.error(operands, &solution, &best.solution));

@@ -74,7 +74,11 @@ impl Train {
             run.folder().display(),
         );
         let report = RunReport::new(&run, &recipe, &trainer.part_names());
-        let mut watcher = Watcher { report, recipe: &recipe, run: &run };
+        let mut watcher = Watcher {
+            report,
+            recipe: &recipe,
+            run: &run,
+        };
         trainer.train(training, validation.as_ref(), &mut watcher)?;
         println!("{}", run.folder().display());
         Ok(())
@@ -88,14 +92,19 @@ impl Train {
         };
         let training: Arc<dyn Source> = match &self.data {
             None => Arc::new(stream(Split::Train)?),
-            Some(path) => Arc::new(Table::read(path, &format, recipe.data.targets, recipe.data.seed)?.within(&recipe.dimensions()?)?),
+            Some(path) => Arc::new(
+                Table::read(path, &format, recipe.data.targets, recipe.data.seed)?.within(&recipe.dimensions()?)?,
+            ),
         };
         Ok((training, Arc::new(stream(Split::Validation)?)))
     }
 
     fn folder(&self, recipe: &Recipe) -> Result<Run> {
         let name = self.recipe.file_stem().context("the recipe has no file name")?;
-        let folder = self.output.clone().unwrap_or_else(|| Path::new("checkpoints").join(name));
+        let folder = self
+            .output
+            .clone()
+            .unwrap_or_else(|| Path::new("checkpoints").join(name));
         if self.resume && Run::exists(&folder) {
             let (run, begun) = Run::open(&folder)?;
             if let Some((key, was, is)) = Recipe::differences(&begun, recipe)?.into_iter().next() {
@@ -135,7 +144,10 @@ impl Observer for Watcher<'_> {
     }
 
     fn evaluated(&mut self, progress: &Progress, evaluation: &Evaluation, model: &Model, improved: bool) -> Result<()> {
-        eprintln!("{}", crate::report::evaluation_line(progress.step, evaluation, improved));
+        eprintln!(
+            "{}",
+            crate::report::evaluation_line(progress.step, evaluation, improved)
+        );
         self.report.evaluated(progress, evaluation, model, improved)?;
         if improved {
             let metrics = crate::report::evaluation_json(evaluation);

@@ -38,6 +38,8 @@ impl Stream {
     /// The stream as a model of a format sees it: operands rounded, solutions that its output can write.
     #[must_use]
     pub fn encoded(self, format: &Format, targets: Targets) -> Self {
-        self.with_input(format.input.rounding()).with_output(format.output.clone()).with_targets(targets)
+        self.with_input(format.input.rounding())
+            .with_output(format.output.clone())
+            .with_targets(targets)
     }
 }

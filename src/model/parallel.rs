@@ -44,7 +44,9 @@ impl ParallelDecoder {
         };
         Self {
             positions: PositionEmbedding::new(&path / "positions", config, extent),
-            layers: (0..config.decoder_layers).map(|i| DecoderLayer::new(&path / "layers" / i, config)).collect(),
+            layers: (0..config.decoder_layers)
+                .map(|i| DecoderLayer::new(&path / "layers" / i, config))
+                .collect(),
             norm: Norm::new(&path / "norm", width, config.normalization),
             fields: (0..order.len()).map(head).collect(),
             post: config.is_post_norm(),

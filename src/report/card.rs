@@ -11,7 +11,11 @@ pub fn card(recipe: &Recipe, parameters: usize, progress: &Progress, evaluation:
     let format = recipe.format()?;
     let problem = &recipe.problem;
     let dimensions = recipe.dimensions()?;
-    let arguments = if format.problem.operand_forms().len() > 1 { "a, b" } else { "matrix" };
+    let arguments = if format.problem.operand_forms().len() > 1 {
+        "a, b"
+    } else {
+        "matrix"
+    };
     Ok(format!(
         "# {problem} {dimensions}\n\n\
          A transformer that answers `{problem}` for {dimensions} matrices, trained by laformer {version}.\n\n\

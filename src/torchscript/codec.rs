@@ -38,7 +38,10 @@ pub fn codec(name: &str, encoding: &dyn Encoding) -> Result<(Codec, String)> {
         }
         other => bail!("{other} has no codec in TorchScript"),
     };
-    let codec = Codec { encode: format!("encode_{name}"), decode: format!("decode_{name}") };
+    let codec = Codec {
+        encode: format!("encode_{name}"),
+        decode: format!("decode_{name}"),
+    };
     let source = format!(
         "\n\ndef {}(self, x: Tensor) -> Tensor:\n    return {to_classes}\n\n\n\
          def {}(self, classes: Tensor) -> Tensor:\n    return {to_numbers}\n",
@@ -89,21 +92,40 @@ mod tests {
     fn numbers(largest: f64) -> Vec<f64> {
         let mut seed = 1u64;
         let mut random = || {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (seed >> 11) as f64 / (1u64 << 53) as f64
         };
-        let mut numbers: Vec<f64> =
-            (0..60_000).map(|_| (2.0 * random() - 1.0) * 10f64.powf(24.0 * random() - 12.0)).collect();
+        let mut numbers: Vec<f64> = (0..60_000)
+            .map(|_| (2.0 * random() - 1.0) * 10f64.powf(24.0 * random() - 12.0))
+            .collect();
         numbers.extend((0..60_000).map(|_| 20.0 * random() - 10.0));
         for exponent in -20..20 {
-            for mantissa in ["1", "9.995", "99.95", "3.145", "3.1415", "2.5", "9.9995", "9.99995", "1.0005"] {
+            for mantissa in [
+                "1", "9.995", "99.95", "3.145", "3.1415", "2.5", "9.9995", "9.99995", "1.0005",
+            ] {
                 let tie: f64 = format!("{mantissa}e{exponent}").parse().unwrap();
                 for bits in [tie.to_bits() - 1, tie.to_bits(), tie.to_bits() + 1] {
                     numbers.extend([f64::from_bits(bits), -f64::from_bits(bits)]);
                 }
             }
         }
-        numbers.extend([0.0, -0.0, 3.14, 999.5, 9.995, 1e-9, 0.1 + 0.2, 5e-324, 1e-98, 9.99e-99, 1e-300, 9.99e102, -1e102]);
+        numbers.extend([
+            0.0,
+            -0.0,
+            3.14,
+            999.5,
+            9.995,
+            1e-9,
+            0.1 + 0.2,
+            5e-324,
+            1e-98,
+            9.99e-99,
+            1e-300,
+            9.99e102,
+            -1e102,
+        ]);
         numbers.extend([9.99e8, -9.99e8, 4e-10, 5e-10, 1.5e-9, 1e-7, 9.995e-8]);
         numbers.retain(|number| number.abs() < largest);
         numbers
@@ -111,7 +133,9 @@ mod tests {
 
     #[test]
     fn classes_and_numbers_are_those_of_rust() {
-        for name in ["P10", "P10:4", "P1000", "P1000:4", "P1000:5", "B1999", "B1999:5", "FP15", "FP15:4"] {
+        for name in [
+            "P10", "P10:4", "P1000", "P1000:4", "P1000:5", "B1999", "B1999:5", "FP15", "FP15:4",
+        ] {
             let encoding = named(name).unwrap();
             let numbers = numbers(if name.starts_with("FP15") { 9.99e8 } else { 9.99e102 });
             assert!(numbers.len() >= 100_000);
@@ -122,14 +146,20 @@ mod tests {
             }
             let decoded: Vec<f64> = classes.chunks(fields).map(|classes| encoding.decode(classes)).collect();
             let module = module(encoding.as_ref());
-            let scripted = module.method_ts("encode_numbers", &[Tensor::from_slice(&numbers)]).unwrap();
+            let scripted = module
+                .method_ts("encode_numbers", &[Tensor::from_slice(&numbers)])
+                .unwrap();
             let back = module.method_ts("decode_numbers", &[&scripted]).unwrap();
             let scripted: Vec<i64> = Vec::try_from(scripted.to_kind(Kind::Int64).flatten(0, -1)).unwrap();
             let wrong = scripted.iter().zip(&classes).position(|(a, b)| *a != i64::from(*b));
             assert_eq!(wrong.map(|place| numbers[place / fields]), None, "{name}");
             let back: Vec<f64> = Vec::try_from(back).unwrap();
             let wrong = back.iter().zip(&decoded).position(|(a, b)| a.to_bits() != b.to_bits());
-            assert_eq!(wrong.map(|place| (numbers[place], back[place], decoded[place])), None, "{name}");
+            assert_eq!(
+                wrong.map(|place| (numbers[place], back[place], decoded[place])),
+                None,
+                "{name}"
+            );
         }
     }
 
@@ -143,7 +173,10 @@ mod tests {
             ("P1000", 1e200, "too large"),
         ] {
             let module = module(named(name).unwrap().as_ref());
-            let error = module.method_ts("encode_numbers", &[Tensor::from_slice(&[1.0, number])]).unwrap_err().to_string();
+            let error = module
+                .method_ts("encode_numbers", &[Tensor::from_slice(&[1.0, number])])
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(part), "{name}: {error}");
         }
     }

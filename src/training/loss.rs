@@ -43,7 +43,10 @@ impl Loss {
     pub fn new(model: &Model, settings: &Settings) -> Self {
         let encoding = model.format().output.as_ref();
         let device = model.device();
-        let fields = encoding.prediction_order().iter().map(|&field| &encoding.fields()[field]);
+        let fields = encoding
+            .prediction_order()
+            .iter()
+            .map(|&field| &encoding.fields()[field]);
         let parts = fields.map(|field| LossPart::new(field, settings, device)).collect();
         let vocabulary = model.format().target_vocabulary().size();
         let mut weights = vec![1.0f32; vocabulary];
@@ -63,7 +66,9 @@ impl Loss {
         Self {
             parts,
             token_weights: Tensor::from_slice(&weights).to_device(device),
-            token_parts: Tensor::from_slice(&membership).view([-1, columns as i64]).to_device(device),
+            token_parts: Tensor::from_slice(&membership)
+                .view([-1, columns as i64])
+                .to_device(device),
         }
     }
 
@@ -87,11 +92,16 @@ impl Loss {
             .iter()
             .zip(logits)
             .zip(0i64..)
-            .map(|((part, logits), place)| part.cross_entropy(&logits.flatten(0, 1), &classes.select(-1, place).flatten(0, 1)))
+            .map(|((part, logits), place)| {
+                part.cross_entropy(&logits.flatten(0, 1), &classes.select(-1, place).flatten(0, 1))
+            })
             .collect();
         let terms = self.parts.iter().zip(&losses).map(|(part, loss)| loss * part.weight);
         let total = terms.reduce(|sum, term| sum + term).expect("an encoding has fields") / self.parts.len() as f64;
-        BatchLoss { total, parts: Tensor::stack(&losses, 0).detach() }
+        BatchLoss {
+            total,
+            parts: Tensor::stack(&losses, 0).detach(),
+        }
     }
 
     fn of_tokens(&self, logits: &Tensor, tokens: &Tensor) -> BatchLoss {

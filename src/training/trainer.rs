@@ -65,10 +65,20 @@ impl Trainer {
         let mut progress = Progress::default();
         if resume && run.resume().exists() {
             let (state, saved) = run.load_resume(&model)?;
-            optimizer.load(&state).with_context(|| format!("{} is damaged", run.resume().display()))?;
+            optimizer
+                .load(&state)
+                .with_context(|| format!("{} is damaged", run.resume().display()))?;
             progress = saved;
         }
-        Ok(Self { recipe, run, model, arena, optimizer, loss, progress })
+        Ok(Self {
+            recipe,
+            run,
+            model,
+            arena,
+            optimizer,
+            loss,
+            progress,
+        })
     }
 
     pub fn model(&self) -> &Model {
@@ -96,8 +106,13 @@ impl Trainer {
         );
         observer.started(self.progress.step)?;
         let format = self.model.format().clone();
-        let mut batches =
-            Prefetch::new(examples, &format, training.batch_size, self.progress.step, training.data_threads);
+        let mut batches = Prefetch::new(
+            examples,
+            &format,
+            training.batch_size,
+            self.progress.step,
+            training.data_threads,
+        );
         let mut meter = Meter::new(&self.model, self.loss.names().count());
         let every = |period: u64, step: u64| period > 0 && step > 0 && step.is_multiple_of(period);
         let evaluation_period = self.recipe.evaluation.every;
@@ -149,7 +164,8 @@ impl Trainer {
     }
 
     fn save(&self) -> Result<()> {
-        self.run.save_resume(&self.model, &self.recipe, self.optimizer.state(), &self.progress)
+        self.run
+            .save_resume(&self.model, &self.recipe, self.optimizer.state(), &self.progress)
     }
 
     fn evaluate(&mut self, validation: &dyn Source, observer: &mut dyn Observer) -> Result<()> {
