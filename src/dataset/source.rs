@@ -9,7 +9,7 @@ pub trait Source: std::fmt::Debug + Send + Sync {
     fn example(&self, index: u64) -> Result<Example>;
 
     /// How many examples there are; none where they never end.
-    fn len(&self) -> Option<u64>;
+    fn count(&self) -> Option<u64>;
 
     /// Fills the batch of a training step with examples of one size, which it returns.
     fn fill_batch(&self, step: u64, batch_size: usize, examples: &mut Vec<Example>) -> Result<Shape>;
@@ -20,7 +20,7 @@ impl Source for Stream {
         Ok(Self::example(self, index)?)
     }
 
-    fn len(&self) -> Option<u64> {
+    fn count(&self) -> Option<u64> {
         None
     }
 

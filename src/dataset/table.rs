@@ -81,7 +81,7 @@ impl Source for Table {
             .with_context(|| format!("{} has no row {index}", self.path.display()))
     }
 
-    fn len(&self) -> Option<u64> {
+    fn count(&self) -> Option<u64> {
         Some(self.examples.len() as u64)
     }
 

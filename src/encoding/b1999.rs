@@ -85,6 +85,8 @@ impl Encoding for B1999 {
 }
 
 #[cfg(test)]
+// 3.14 is the paper's example, not an approximation of π.
+#[allow(clippy::approx_constant)]
 mod tests {
     use super::*;
     use crate::encoding::tests::written;

@@ -127,6 +127,8 @@ impl Encoding for Fp15 {
 }
 
 #[cfg(test)]
+// 3.14 is the paper's example, not an approximation of π.
+#[allow(clippy::approx_constant)]
 mod tests {
     use super::*;
     use crate::encoding::tests::written;

@@ -192,6 +192,8 @@ impl Reader<'_> {
 }
 
 #[cfg(test)]
+// 3.14 is the paper's example, not an approximation of π.
+#[allow(clippy::approx_constant)]
 mod tests {
     use super::*;
     use crate::encoding::{Positional, named, round_matrices};

@@ -95,7 +95,7 @@ pub fn evaluate(
     beam: usize,
     progress: impl Fn(usize),
 ) -> Result<Evaluation> {
-    let count = source.len().map_or(count, |len| count.min(len as usize));
+    let count = source.count().map_or(count, |len| count.min(len as usize));
     let mut batcher = Batcher::new(model.format().clone());
     let mut measured = Vec::with_capacity(count);
     for start in (0..count).step_by(BATCH) {

@@ -52,7 +52,7 @@ impl Model {
             let logits = decoder.field_logits(place, &hidden, &known, pass.kind);
             let (best, class) = logits.max_dim(-1, true);
             let log = (best.squeeze_dim(-1) - logits.logsumexp(-1, false)).sum_dim_intlist(1, false, Kind::Double);
-            log_probability = log_probability + log;
+            log_probability += log;
             known = Tensor::cat(&[known, class], -1);
         }
         let encoding = self.format().output.as_ref();

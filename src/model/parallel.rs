@@ -79,7 +79,7 @@ impl ParallelDecoder {
         let mut state = hidden.shallow_clone();
         for (i, field) in self.fields[..place].iter().enumerate() {
             let table = field.known.as_ref().expect("only the last field has no table");
-            state = state + lookup(table, &known.select(-1, i as i64));
+            state = &state + lookup(table, &known.select(-1, i as i64));
         }
         let field = &self.fields[place];
         if let Some(mix) = &field.mix {

@@ -21,7 +21,7 @@ pub fn card(recipe: &Recipe, parameters: usize, progress: &Progress, evaluation:
          A transformer that answers `{problem}` for {dimensions} matrices, trained by laformer {version}.\n\n\
          | | |\n|---|---|\n\
          | parameters | {parameters} |\n\
-         | input, output | {input}, {output} |\n\
+         | input, output | {input}, {output}:{digits} |\n\
          | trained on | {examples} examples ({distribution} coefficients) |\n\
          | training time | {minutes:.1} minutes |\n\
          | step | {step} of {steps} |\n\n\
@@ -34,7 +34,8 @@ pub fn card(recipe: &Recipe, parameters: usize, progress: &Progress, evaluation:
          extrapolation. Entries are rounded to the digits of the input encoding before the model sees them.\n",
         version = env!("CARGO_PKG_VERSION"),
         input = format.input,
-        output = format!("{}:{}", format.output.name(), format.output.digits()),
+        output = format.output.name(),
+        digits = format.output.digits(),
         examples = progress.step * recipe.training.batch_size as u64,
         distribution = specification.distribution(),
         minutes = progress.elapsed / 60.0,

@@ -64,6 +64,8 @@ fn units(encoding: &dyn Encoding) -> Vec<u32> {
 }
 
 #[cfg(test)]
+// 3.14 is the paper's example, not an approximation of π.
+#[allow(clippy::approx_constant)]
 mod tests {
     use super::*;
     use crate::encoding::named;

@@ -142,7 +142,7 @@ fn orthogonalize(matrices: &Tensor, group: &MatrixGroup) -> Tensor {
         .sum_dim_intlist([1i64, 2].as_slice(), true, Kind::Float)
         .sqrt()
         + 1e-7;
-    x = x / norm.to_kind(Kind::BFloat16);
+    x = &x / norm.to_kind(Kind::BFloat16);
     let (a, b, c) = QUINTIC;
     for _ in 0..ORTHOGONALIZATION_STEPS {
         let gram = x.matmul(&x.transpose(1, 2));
