@@ -51,7 +51,9 @@ impl Eval {
         let tolerances = &trained.recipe.evaluation.tolerances;
         let mut results = Vec::new();
         for (name, source) in sources {
-            let total = source.count().map_or(self.count as u64, |len| len.min(self.count as u64));
+            let total = source
+                .count()
+                .map_or(self.count as u64, |len| len.min(self.count as u64));
             let bar = progress_bar(total, &name);
             let evaluation = evaluate(
                 &trained.model,

@@ -198,6 +198,11 @@ impl Model {
         Ok(())
     }
 
+    /// Length of the longest source and target.
+    pub fn longest(&self) -> (i64, i64) {
+        self.lengths
+    }
+
     /// How layers run here in a precision.
     pub fn pass(&self, kind: Kind) -> Pass {
         Pass {

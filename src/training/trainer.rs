@@ -1,11 +1,11 @@
 //! The training loop.
 
 use super::arena::Arena;
-use super::loss::Loss;
+use super::loss::{BatchLoss, Loss};
 use super::optimizer::Optimizer;
 use super::recipe::Recipe;
 use super::run::{Progress, Run};
-use crate::dataset::{Prefetch, Source};
+use crate::dataset::{Batch, Prefetch, Source};
 use crate::evaluation::{Evaluation, evaluate};
 use crate::model::Model;
 use anyhow::{Context, Result, bail, ensure};
@@ -85,6 +85,10 @@ impl Trainer {
         &self.model
     }
 
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
     /// Names of the parts of the loss.
     pub fn part_names(&self) -> Vec<String> {
         self.loss.names().map(str::to_string).collect()
@@ -136,11 +140,9 @@ impl Trainer {
             meter.waited += waiting.elapsed();
 
             let factor = training.schedule.factor(step, training.steps, training.warmup);
-            self.arena.zero_gradients();
-            let loss = self.loss.forward(&self.model, &batch, training.precision.kind());
+            let loss = self.forward(&batch);
             loss.total.backward();
-            let norm = self.arena.clip_gradients(training.clip);
-            self.optimizer.step(&mut self.arena, factor)?;
+            let norm = self.update(factor)?;
             meter.add(&loss.total.detach(), &loss.parts, &norm);
             self.progress.step += 1;
 
@@ -161,6 +163,20 @@ impl Trainer {
                 meter.go_on();
             }
         }
+    }
+
+    /// The loss of a batch, with gradients at zero.
+    pub(super) fn forward(&mut self, batch: &Batch) -> BatchLoss {
+        self.arena.zero_gradients();
+        self.loss
+            .forward(&self.model, batch, self.recipe.training.precision.kind())
+    }
+
+    /// Clips the gradient and takes a step; the norm of the gradient before.
+    pub(super) fn update(&mut self, factor: f64) -> Result<Tensor> {
+        let norm = self.arena.clip_gradients(self.recipe.training.clip);
+        self.optimizer.step(&mut self.arena, factor)?;
+        Ok(norm)
     }
 
     fn save(&self) -> Result<()> {
