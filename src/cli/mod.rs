@@ -1,5 +1,6 @@
 //! The subcommands, one file each. Results go to stdout, progress and logs to stderr.
 
+mod bench;
 mod doctor;
 mod encode;
 mod eval;
@@ -31,6 +32,7 @@ enum Command {
     Solve(solve::Solve),
     Export(export::Export),
     Runs(runs::Runs),
+    Bench(bench::Bench),
     Doctor(doctor::Doctor),
 }
 
@@ -83,6 +85,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Solve(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Runs(command) => command.run(),
+        Command::Bench(command) => command.run(),
         Command::Doctor(command) => command.run(),
     }
 }

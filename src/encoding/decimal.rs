@@ -27,6 +27,9 @@ pub enum Ties {
 /// Exponents of the table of powers: values beyond it are zero or out of range in every encoding.
 pub const LARGEST_POWER: i32 = 110;
 
+/// Magnitudes below 10^SMALLEST are zero in every encoding.
+const SMALLEST: i32 = -104;
+
 static POWERS: LazyLock<Vec<f64>> = LazyLock::new(|| {
     let parse = |exponent| format!("1e{exponent}").parse().expect("a power of ten is a number");
     (-LARGEST_POWER..=LARGEST_POWER).map(parse).collect()
@@ -47,17 +50,26 @@ fn decimal_exponent(magnitude: f64) -> i32 {
     // log10(2) from below, so that the estimate is right or one too small.
     let binary = (magnitude.to_bits() >> 52) as i32 - 1023;
     let estimate = (binary * 1233) >> 12;
-    if estimate < LARGEST_POWER && magnitude >= power(estimate + 1) { estimate + 1 } else { estimate }
+    if estimate < LARGEST_POWER && magnitude >= power(estimate + 1) {
+        estimate + 1
+    } else {
+        estimate
+    }
 }
 
 impl Decimal {
-    const ZERO: Self = Self { negative: false, mantissa: 0, exponent: 0 };
+    const ZERO: Self = Self {
+        negative: false,
+        mantissa: 0,
+        exponent: 0,
+    };
 
     /// Rounds a finite value of a magnitude below 1e110 to `digits` significant digits. Below 10^`floor` the unit of the
     /// last digit stays that of 10^`floor` (fixed point).
     pub fn round(value: f64, digits: u32, floor: i32, ties: Ties) -> Self {
         let magnitude = value.abs();
-        if magnitude < power(1 - LARGEST_POWER) {
+        // No encoding writes numbers so small, and scaling them would leave the table.
+        if magnitude < power(SMALLEST) {
             return Self::ZERO;
         }
         let places = digits as i32 - 1;
@@ -83,17 +95,28 @@ impl Decimal {
         }
         let negative = value < 0.0;
         if mantissa == 10u32.pow(digits) {
-            Self { negative, mantissa: mantissa / 10, exponent: scale + 1 }
+            Self {
+                negative,
+                mantissa: mantissa / 10,
+                exponent: scale + 1,
+            }
         } else {
-            Self { negative, mantissa, exponent: scale }
+            Self {
+                negative,
+                mantissa,
+                exponent: scale,
+            }
         }
     }
 
     /// The nearest double, while the exponent is within ±22.
     pub fn value(self) -> f64 {
         let mantissa = f64::from(self.mantissa);
-        let magnitude =
-            if self.exponent < 0 { mantissa / power(-self.exponent) } else { mantissa * power(self.exponent) };
+        let magnitude = if self.exponent < 0 {
+            mantissa / power(-self.exponent)
+        } else {
+            mantissa * power(self.exponent)
+        };
         if self.negative { -magnitude } else { magnitude }
     }
 }
@@ -158,14 +181,35 @@ mod tests {
         assert_eq!((round(100.5, Ties::Even), round(100.5, Ties::Up)), (100, 101));
         assert_eq!((round(101.5, Ties::Even), round(101.5, Ties::Up)), (102, 102));
         // 2^-2 + 10^6: 1000000.25 has seven digits before its quarter.
-        assert_eq!(Decimal::round(999.5, 3, FREE, Ties::Even), Decimal { negative: false, mantissa: 100, exponent: 1 });
+        assert_eq!(
+            Decimal::round(999.5, 3, FREE, Ties::Even),
+            Decimal {
+                negative: false,
+                mantissa: 100,
+                exponent: 1
+            }
+        );
     }
 
     #[test]
     fn fixed_point_keeps_the_unit_of_its_floor() {
         let round = |value| Decimal::round(value, 3, -7, Ties::Up);
-        assert_eq!(round(1e-9), Decimal { negative: false, mantissa: 1, exponent: -9 });
-        assert_eq!(round(-1.2345e-7), Decimal { negative: true, mantissa: 123, exponent: -9 });
+        assert_eq!(
+            round(1e-9),
+            Decimal {
+                negative: false,
+                mantissa: 1,
+                exponent: -9
+            }
+        );
+        assert_eq!(
+            round(-1.2345e-7),
+            Decimal {
+                negative: true,
+                mantissa: 123,
+                exponent: -9
+            }
+        );
         assert_eq!(round(4e-10), Decimal::ZERO);
     }
 }

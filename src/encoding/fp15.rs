@@ -23,11 +23,24 @@ impl Fp15 {
             let (mantissa, exponent) = Self::magnitude(digits, class);
             (mantissa, exponent)
         };
-        let positive = (0..=magnitudes).map(magnitude).map(|(mantissa, exponent)| format!("N{mantissa}e{exponent}"));
-        let negative = (1..=magnitudes).map(magnitude).map(|(mantissa, exponent)| format!("N-{mantissa}e{exponent}"));
+        let positive = (0..=magnitudes)
+            .map(magnitude)
+            .map(|(mantissa, exponent)| format!("N{mantissa}e{exponent}"));
+        let negative = (1..=magnitudes)
+            .map(magnitude)
+            .map(|(mantissa, exponent)| format!("N-{mantissa}e{exponent}"));
         let words: Vec<String> = positive.chain(negative).collect();
-        let fields = [Field { name: "number".into(), part: Part::Float, words: 0..words.len() }];
-        Self { digits, words, fields, limit: "magnitudes below 1e9 are allowed".into() }
+        let fields = [Field {
+            name: "number".into(),
+            part: Part::Float,
+            words: 0..words.len(),
+        }];
+        Self {
+            digits,
+            words,
+            fields,
+            limit: "magnitudes below 1e9 are allowed".into(),
+        }
     }
 
     /// Positive numbers: 10^d - 1 in fixed point and e0, then 9·10^(d-1) for each exponent.
@@ -67,13 +80,21 @@ impl Encoding for Fp15 {
     }
 
     fn encode(&self, value: f64, classes: &mut [u32]) -> Result<(), OutOfRange> {
-        let too_large = || OutOfRange { value, encoding: "FP15".into(), limit: self.limit.clone() };
+        let too_large = || OutOfRange {
+            value,
+            encoding: "FP15".into(),
+            limit: self.limit.clone(),
+        };
         if value.is_nan() || value.abs() >= 1e10 {
             return Err(too_large());
         }
         let decimal = Decimal::round(value, self.digits, FLOOR, Ties::Up);
         let lowest = FLOOR - (self.digits as i32 - 1);
-        let exponent = if decimal.mantissa == 0 { 0 } else { (decimal.exponent - lowest) as u32 };
+        let exponent = if decimal.mantissa == 0 {
+            0
+        } else {
+            (decimal.exponent - lowest) as u32
+        };
         if exponent >= EXPONENTS {
             return Err(too_large());
         }
@@ -82,7 +103,11 @@ impl Encoding for Fp15 {
             0 => decimal.mantissa,
             exponent => fixed + (exponent - 1) * each + decimal.mantissa - each / 9,
         };
-        classes[0] = if decimal.negative { Self::magnitudes(self.digits) + magnitude } else { magnitude };
+        classes[0] = if decimal.negative {
+            Self::magnitudes(self.digits) + magnitude
+        } else {
+            magnitude
+        };
         Ok(())
     }
 
@@ -92,11 +117,18 @@ impl Encoding for Fp15 {
         let class = if negative { classes[0] - magnitudes } else { classes[0] };
         let (mantissa, exponent) = Self::magnitude(self.digits, class);
         let exponent = exponent as i32 + FLOOR - (self.digits as i32 - 1);
-        Decimal { negative, mantissa, exponent }.value()
+        Decimal {
+            negative,
+            mantissa,
+            exponent,
+        }
+        .value()
     }
 }
 
 #[cfg(test)]
+// 3.14 is the paper's example, not an approximation of π.
+#[allow(clippy::approx_constant)]
 mod tests {
     use super::*;
     use crate::encoding::tests::written;

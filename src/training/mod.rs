@@ -3,6 +3,7 @@
 mod arena;
 mod loss;
 mod optimizer;
+mod profile;
 mod recipe;
 mod run;
 mod schedule;
@@ -12,6 +13,7 @@ pub mod weights;
 pub use arena::Arena;
 pub use loss::{BatchLoss, Loss};
 pub use optimizer::Optimizer;
+pub use profile::{Profile, flops_per_example};
 pub use recipe::{Data, Encodings, Evaluation, Loss as LossSettings, OptimizerKind, Precision, Recipe, Training};
 pub use run::{CONFIG_FILE, Progress, Run, Trained, write_weights};
 pub use schedule::Schedule;

@@ -1,11 +1,11 @@
 //! The training loop.
 
 use super::arena::Arena;
-use super::loss::Loss;
+use super::loss::{BatchLoss, Loss};
 use super::optimizer::Optimizer;
 use super::recipe::Recipe;
 use super::run::{Progress, Run};
-use crate::dataset::{Prefetch, Source};
+use crate::dataset::{Batch, Prefetch, Source};
 use crate::evaluation::{Evaluation, evaluate};
 use crate::model::Model;
 use anyhow::{Context, Result, bail, ensure};
@@ -65,14 +65,28 @@ impl Trainer {
         let mut progress = Progress::default();
         if resume && run.resume().exists() {
             let (state, saved) = run.load_resume(&model)?;
-            optimizer.load(&state).with_context(|| format!("{} is damaged", run.resume().display()))?;
+            optimizer
+                .load(&state)
+                .with_context(|| format!("{} is damaged", run.resume().display()))?;
             progress = saved;
         }
-        Ok(Self { recipe, run, model, arena, optimizer, loss, progress })
+        Ok(Self {
+            recipe,
+            run,
+            model,
+            arena,
+            optimizer,
+            loss,
+            progress,
+        })
     }
 
     pub fn model(&self) -> &Model {
         &self.model
+    }
+
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
     }
 
     /// Names of the parts of the loss.
@@ -96,23 +110,29 @@ impl Trainer {
         );
         observer.started(self.progress.step)?;
         let format = self.model.format().clone();
-        let mut batches =
-            Prefetch::new(examples, &format, training.batch_size, self.progress.step, training.data_threads);
+        let mut batches = Prefetch::new(
+            examples,
+            &format,
+            training.batch_size,
+            self.progress.step,
+            training.data_threads,
+        );
         let mut meter = Meter::new(&self.model, self.loss.names().count());
-        let every = |period: u64, step: u64| period > 0 && step.is_multiple_of(period);
+        let every = |period: u64, step: u64| period > 0 && step > 0 && step.is_multiple_of(period);
+        let evaluation_period = self.recipe.evaluation.every;
+        let evaluates_at = |step: u64| step == training.steps || every(evaluation_period, step);
+        let saves_at = |step: u64| evaluates_at(step) || every(training.save_every, step);
         loop {
             let step = self.progress.step;
-            let last = step == training.steps;
-            let evaluates = last || (step > 0 && every(self.recipe.evaluation.every, step));
-            if evaluates || (step > 0 && every(training.save_every, step)) {
+            if saves_at(step) {
                 self.progress.elapsed += meter.pause();
                 self.save()?;
-                if evaluates {
+                if evaluates_at(step) {
                     self.evaluate(validation, observer)?;
                 }
                 meter.go_on();
             }
-            if last {
+            if step == training.steps {
                 return Ok(());
             }
             let waiting = Instant::now();
@@ -120,16 +140,15 @@ impl Trainer {
             meter.waited += waiting.elapsed();
 
             let factor = training.schedule.factor(step, training.steps, training.warmup);
-            self.arena.zero_gradients();
-            let loss = self.loss.forward(&self.model, &batch, training.precision.kind());
+            let loss = self.forward(&batch);
             loss.total.backward();
-            let norm = self.arena.clip_gradients(training.clip);
-            self.optimizer.step(&mut self.arena, factor)?;
+            let norm = self.update(factor)?;
             meter.add(&loss.total.detach(), &loss.parts, &norm);
             self.progress.step += 1;
 
             let done = self.progress.step;
-            if done.is_multiple_of(training.log_every) || done == training.steps {
+            // Saves end a window of the log, so that it reads the same after an interruption.
+            if done.is_multiple_of(training.log_every) || saves_at(done) {
                 self.progress.elapsed += meter.pause();
                 let line = self.log_line(&mut meter, training.learning_rate * factor)?;
                 if !line.loss.is_finite() {
@@ -146,8 +165,23 @@ impl Trainer {
         }
     }
 
+    /// The loss of a batch, with gradients at zero.
+    pub(super) fn forward(&mut self, batch: &Batch) -> BatchLoss {
+        self.arena.zero_gradients();
+        self.loss
+            .forward(&self.model, batch, self.recipe.training.precision.kind())
+    }
+
+    /// Clips the gradient and takes a step; the norm of the gradient before.
+    pub(super) fn update(&mut self, factor: f64) -> Result<Tensor> {
+        let norm = self.arena.clip_gradients(self.recipe.training.clip);
+        self.optimizer.step(&mut self.arena, factor)?;
+        Ok(norm)
+    }
+
     fn save(&self) -> Result<()> {
-        self.run.save_resume(&self.model, &self.recipe, self.optimizer.state(), &self.progress)
+        self.run
+            .save_resume(&self.model, &self.recipe, self.optimizer.state(), &self.progress)
     }
 
     fn evaluate(&mut self, validation: &dyn Source, observer: &mut dyn Observer) -> Result<()> {

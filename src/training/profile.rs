@@ -1,0 +1,99 @@
+//! Where the time of a training step goes.
+
+use super::trainer::Trainer;
+use crate::dataset::{Prefetch, Source};
+use crate::model::Model;
+use anyhow::Result;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tch::{Cuda, Device};
+
+/// Seconds of a number of steps, by what they were spent on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Profile {
+    pub steps: u64,
+    pub data: f64,
+    pub forward: f64,
+    pub backward: f64,
+    pub optimizer: f64,
+}
+
+impl Profile {
+    pub fn seconds(&self) -> f64 {
+        self.data + self.forward + self.backward + self.optimizer
+    }
+}
+
+/// Steps that are not counted: caches fill, threads start.
+const WARMUP: u64 = 5;
+
+impl Trainer {
+    /// Trains for about `duration` on a source and tells where the time goes. Waits for the device after each part, so
+    /// that a device is measured slower than it trains.
+    pub fn profile(&mut self, examples: Arc<dyn Source>, duration: Duration) -> Result<Profile> {
+        let training = self.recipe().training.clone();
+        let device = self.model().device();
+        let format = self.model().format().clone();
+        let mut batches = Prefetch::new(examples, &format, training.batch_size, 0, training.data_threads);
+        let mut profile = Profile::default();
+        let mut begun = Instant::now();
+        for step in 0u64.. {
+            if step == WARMUP {
+                profile = Profile::default();
+                begun = Instant::now();
+            }
+            if step > WARMUP && begun.elapsed() >= duration {
+                break;
+            }
+            let mut clock = Clock {
+                device,
+                since: Instant::now(),
+            };
+            let batch = batches.next_batch()?.to_device(device);
+            profile.data += clock.lap();
+            let loss = self.forward(&batch);
+            profile.forward += clock.lap();
+            loss.total.backward();
+            profile.backward += clock.lap();
+            let _norm = self.update(1.0)?;
+            profile.optimizer += clock.lap();
+            profile.steps += 1;
+        }
+        Ok(profile)
+    }
+}
+
+struct Clock {
+    device: Device,
+    since: Instant,
+}
+
+impl Clock {
+    /// Seconds since the last lap, all work of the device included.
+    fn lap(&mut self) -> f64 {
+        if let Device::Cuda(index) = self.device {
+            Cuda::synchronize(index as i64);
+        }
+        let seconds = self.since.elapsed().as_secs_f64();
+        self.since = Instant::now();
+        seconds
+    }
+}
+
+/// Floating-point operations of one training example at the largest size: two per weight and position forward, twice that
+/// backward (Kaplan et al. 2020, section 2.1), without attention scores and tables.
+pub fn flops_per_example(model: &Model) -> f64 {
+    let (source, target) = model.longest();
+    let matrices = model
+        .variables()
+        .into_iter()
+        .filter(|(name, tensor)| tensor.dim() == 2 && name.ends_with(".weight"));
+    matrices
+        .map(|(name, tensor)| {
+            // Keys and values of the decoder's cross-attention are made of the source.
+            let on_source = name.contains("cross_attention.kv") || !name.starts_with("decoder");
+            let length = if on_source { source } else { target };
+            6.0 * tensor.numel() as f64 * length as f64
+        })
+        .sum()
+}
