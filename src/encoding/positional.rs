@@ -9,7 +9,7 @@ pub(super) struct Positional {
     name: &'static str,
     digits: u32,
     /// 10^(digits of the group), for every group of the mantissa.
-    groups: Vec<u64>,
+    groups: Vec<u32>,
     words: Vec<String>,
     fields: Vec<Field>,
     order: Vec<usize>,
@@ -28,7 +28,7 @@ impl Positional {
         let sizes = (0..digits)
             .step_by(per_group as usize)
             .map(|done| per_group.min(digits - done));
-        let groups: Vec<_> = sizes.map(|size| 10u64.pow(size)).collect();
+        let groups: Vec<_> = sizes.map(|size| 10u32.pow(size)).collect();
         let numbers = groups[0];
         let mut words = vec!["+".to_owned(), "-".to_owned()];
         words.extend((0..numbers).map(|number| number.to_string()));
@@ -90,22 +90,23 @@ impl Encoding for Positional {
         let last = self.groups.len() + 1;
         classes[0] = u32::from(decimal.negative);
         classes[last] = scientific::exponent_class(decimal.exponent);
-        let mut mantissa = decimal.mantissa;
-        for (class, size) in classes[1..last].iter_mut().zip(&self.groups).rev() {
-            *class = (mantissa % size) as u32;
+        let mut mantissa = decimal.mantissa as u32;
+        for (class, size) in classes[2..last].iter_mut().zip(&self.groups[1..]).rev() {
+            *class = mantissa % size;
             mantissa /= size;
         }
+        classes[1] = mantissa;
         Ok(())
     }
 
     fn decode(&self, classes: &[u32]) -> f64 {
         let last = self.groups.len() + 1;
         let groups = classes[1..last].iter().zip(&self.groups);
-        let mantissa = groups.fold(0, |mantissa, (&class, size)| mantissa * size + u64::from(class));
+        let mantissa = groups.fold(0, |mantissa, (&class, size)| mantissa * size + class);
         let negative = classes[0] == 1 && mantissa != 0;
         Decimal {
             negative,
-            mantissa,
+            mantissa: mantissa.into(),
             exponent: scientific::exponent_of(classes[last]),
         }
         .value()
