@@ -1,1 +1,64 @@
-//! Examples: streams, CSV, verification.
+//! Examples of problems: made on the fly, written to CSV and read back, verified.
+//!
+//! Example `i` of a seed, a split and a [`Specification`] is a pure function: any slice can be made alone, on any machine
+//! and any number of threads, and is the same.
+
+mod batch;
+mod collision;
+mod csv;
+mod dimensions;
+mod format;
+mod generation;
+mod prefetch;
+mod source;
+mod specification;
+mod stream;
+mod table;
+mod verification;
+
+pub use batch::{Batch, Batcher, positions_tensor, row_major};
+pub use collision::{Collisions, Seen, collisions};
+pub use csv::{BadRow, HEADER, Reader, Row, write_row};
+pub use dimensions::{Dimensions, Extent, InvalidDimensions};
+pub use format::{Format, Target};
+pub use generation::{InvalidShard, Shard, generate};
+pub use prefetch::{BatchMaker, Prefetch};
+pub use source::Source;
+pub use specification::Specification;
+pub use stream::{Exhausted, Stream, Targets};
+pub use table::Table;
+pub use verification::{Summary, verify};
+
+use crate::{
+    matrix::{Matrix, Shape},
+    problem::Problem,
+};
+
+/// A problem set and solved.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Example {
+    /// As the model sees them: rounded through the input encoding where the stream has one.
+    pub operands: Vec<Matrix>,
+    pub solution: Vec<Matrix>,
+}
+
+impl Example {
+    /// An example of zeros, to be filled.
+    pub fn zeros(problem: &dyn Problem, size: Shape) -> Self {
+        let zeros = |shapes: Vec<Shape>| {
+            shapes
+                .iter()
+                .map(|shape| Matrix::zeros(shape.rows, shape.cols))
+                .collect()
+        };
+        Self {
+            operands: zeros(problem.operand_shapes(size)),
+            solution: zeros(problem.solution_shapes(size)),
+        }
+    }
+
+    /// The shape that the problem calls its size.
+    pub fn size(&self) -> Option<Shape> {
+        self.operands.first().map(Shape::of)
+    }
+}

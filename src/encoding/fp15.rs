@@ -1,61 +1,51 @@
-//! FP15: the whole number in one token, `N314e7` = 314 × 10^7 / 10^9. With D digits, `N<m>e<e>` is m × 10^e / 10^(D+6),
-//! m with D digits and e from 0 to 15; below the smallest of them, numbers are fixed-point: fewer digits, and e0.
-//!
-//! The classes are in the order of their numbers: zero in the middle, and `m + 9·10^(D-1)·e` steps from it. Halves are
-//! rounded away from zero, as the released code of the paper does.
+//! FP15: one token for the whole number, with 15 exponents and fixed point below them.
 
-use super::decimal::{self, Ties};
-use super::scientific::out_of_range;
+use super::decimal::{Decimal, Ties};
 use super::{Encoding, Field, OutOfRange, Part};
-use std::sync::OnceLock;
+
+/// Exponent tokens e0 … e15.
+const EXPONENTS: u32 = 16;
+/// The smallest number with all its digits is 10^-7; below, the unit of the last digit stays.
+const FLOOR: i32 = -7;
 
 #[derive(Debug)]
-pub(super) struct FP15 {
+pub struct Fp15 {
     digits: u32,
-    /// Steps from one exponent to the next: the mantissas with all digits, 900.
-    mantissas: u32,
-    /// Steps from zero to the largest number, which is also the class of zero.
-    zero: u32,
+    words: Vec<String>,
     fields: [Field; 1],
-    /// Millions for five digits: made only when asked for.
-    words: OnceLock<Vec<String>>,
+    limit: String,
 }
 
-const MAX_EXPONENT: u32 = 15;
-/// A mantissa with all its digits and exponent 0 begins at 10^-7.
-const LEAST_LEADING: i32 = -7;
-
-impl FP15 {
-    pub(super) fn new(digits: u32) -> Self {
-        let mantissas = 9 * 10u32.pow(digits - 1);
-        let zero = 10u32.pow(digits) - 1 + mantissas * MAX_EXPONENT;
-        let field = Field {
-            name: "float".into(),
-            part: Part::Float,
-            words: 0..2 * zero as usize + 1,
+impl Fp15 {
+    pub fn new(digits: u32) -> Self {
+        let magnitudes = Self::magnitudes(digits);
+        let magnitude = |class| {
+            let (mantissa, exponent) = Self::magnitude(digits, class);
+            (mantissa, exponent)
         };
-        Self {
-            digits,
-            mantissas,
-            zero,
-            fields: [field],
-            words: OnceLock::new(),
+        let positive = (0..=magnitudes).map(magnitude).map(|(mantissa, exponent)| format!("N{mantissa}e{exponent}"));
+        let negative = (1..=magnitudes).map(magnitude).map(|(mantissa, exponent)| format!("N-{mantissa}e{exponent}"));
+        let words: Vec<String> = positive.chain(negative).collect();
+        let fields = [Field { name: "number".into(), part: Part::Float, words: 0..words.len() }];
+        Self { digits, words, fields, limit: "magnitudes below 1e9 are allowed".into() }
+    }
+
+    /// Positive numbers: 10^d - 1 in fixed point and e0, then 9·10^(d-1) for each exponent.
+    fn magnitudes(digits: u32) -> u32 {
+        10u32.pow(digits) - 1 + (EXPONENTS - 1) * 9 * 10u32.pow(digits - 1)
+    }
+
+    /// Mantissa and exponent token of a magnitude, counted from zero.
+    fn magnitude(digits: u32, class: u32) -> (u32, u32) {
+        let (fixed, each) = (10u32.pow(digits), 9 * 10u32.pow(digits - 1));
+        match class.checked_sub(fixed) {
+            None => (class, 0),
+            Some(above) => (above % each + each / 9, above / each + 1),
         }
     }
-
-    /// Digits after the decimal point of the finest numbers.
-    fn shift(&self) -> i32 {
-        self.digits as i32 - 1 - LEAST_LEADING
-    }
-
-    /// Mantissa and exponent of the number that is so many steps from zero.
-    fn symbols(&self, steps: u32) -> (u32, u32) {
-        let exponent = steps.saturating_sub(self.mantissas / 9) / self.mantissas;
-        (steps - exponent * self.mantissas, exponent)
-    }
 }
 
-impl Encoding for FP15 {
+impl Encoding for Fp15 {
     fn name(&self) -> &'static str {
         "FP15"
     }
@@ -65,14 +55,7 @@ impl Encoding for FP15 {
     }
 
     fn words(&self) -> &[String] {
-        self.words.get_or_init(|| {
-            let word = |sign, steps| {
-                let (mantissa, exponent) = self.symbols(steps);
-                format!("N{sign}{mantissa}e{exponent}")
-            };
-            let negative = (1..=self.zero).rev().map(|steps| word("-", steps));
-            negative.chain((0..=self.zero).map(|steps| word("", steps))).collect()
-        })
+        &self.words
     }
 
     fn fields(&self) -> &[Field] {
@@ -84,94 +67,64 @@ impl Encoding for FP15 {
     }
 
     fn encode(&self, value: f64, classes: &mut [u32]) -> Result<(), OutOfRange> {
-        let magnitude = value.abs();
-        let too_large = || out_of_range(value, self, self.digits, LEAST_LEADING + MAX_EXPONENT as i32);
-        if magnitude.is_nan() || magnitude >= 1e9 {
+        let too_large = || OutOfRange { value, encoding: "FP15".into(), limit: self.limit.clone() };
+        if value.is_nan() || value.abs() >= 1e10 {
             return Err(too_large());
         }
-        let exponent = if magnitude < 1e-6 {
-            0
-        } else {
-            decimal::decimal_exponent(magnitude) - LEAST_LEADING
-        };
-        let mantissa = decimal::scaled(magnitude, self.shift() - exponent, Ties::Up) as u32;
-        // A mantissa rounded up to 1000 is as many steps from zero as 100 with the next exponent.
-        let steps = mantissa + self.mantissas * exponent as u32;
-        if steps > self.zero {
+        let decimal = Decimal::round(value, self.digits, FLOOR, Ties::Up);
+        let lowest = FLOOR - (self.digits as i32 - 1);
+        let exponent = if decimal.mantissa == 0 { 0 } else { (decimal.exponent - lowest) as u32 };
+        if exponent >= EXPONENTS {
             return Err(too_large());
         }
-        classes[0] = if value < 0.0 {
-            self.zero - steps
-        } else {
-            self.zero + steps
+        let (fixed, each) = (10u32.pow(self.digits), 9 * 10u32.pow(self.digits - 1));
+        let magnitude = match exponent {
+            0 => decimal.mantissa,
+            exponent => fixed + (exponent - 1) * each + decimal.mantissa - each / 9,
         };
+        classes[0] = if decimal.negative { Self::magnitudes(self.digits) + magnitude } else { magnitude };
         Ok(())
     }
 
     fn decode(&self, classes: &[u32]) -> f64 {
-        let (mantissa, exponent) = self.symbols(classes[0].abs_diff(self.zero));
-        let magnitude = decimal::shifted(f64::from(mantissa), exponent as i32 - self.shift());
-        if classes[0] < self.zero { -magnitude } else { magnitude }
+        let magnitudes = Self::magnitudes(self.digits);
+        let negative = classes[0] > magnitudes;
+        let class = if negative { classes[0] - magnitudes } else { classes[0] };
+        let (mantissa, exponent) = Self::magnitude(self.digits, class);
+        let exponent = exponent as i32 + FLOOR - (self.digits as i32 - 1);
+        Decimal { negative, mantissa, exponent }.value()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encoding::testing::{error, text};
+    use crate::encoding::tests::written;
 
     #[test]
-    fn three_digits() {
-        let text = |value| text("FP15", value);
-        assert_eq!(text(3.14), "N314e7");
-        assert_eq!(text(0.0), "N0e0");
-        assert_eq!(text(-0.0), "N0e0");
-        assert_eq!(text(999.5), "N100e10", "halves go up");
-        assert_eq!(text(998.5), "N999e9", "halves go up, also to odd digits");
-        assert_eq!(text(-1.125), "N-113e7", "away from zero");
-        assert_eq!(text(9.995), "N999e7", "the float64 is 9.99499999999999922");
-        assert_eq!(text(0.1 + 0.2), "N300e6");
-        assert_eq!(text(1.0), "N100e7");
+    fn tokens_of_hand_worked_numbers() {
+        let fp15 = Fp15::new(3);
+        assert_eq!(fp15.words.len(), 28_999);
+        assert_eq!(written(&fp15, 3.14), "N314e7");
+        assert_eq!(written(&fp15, 0.0), "N0e0");
+        assert_eq!(written(&fp15, -0.0), "N0e0");
+        assert_eq!(written(&fp15, 999.5), "N100e10");
+        assert_eq!(written(&fp15, 9.995), "N999e7");
+        assert_eq!(written(&fp15, 1e-9), "N1e0");
+        assert_eq!(written(&fp15, -1e-9), "N-1e0");
+        assert_eq!(written(&fp15, 4e-10), "N0e0");
+        assert_eq!(written(&fp15, 1e-7), "N100e0");
+        assert_eq!(written(&fp15, 1e-6), "N100e1");
+        assert_eq!(written(&fp15, -9.99e8), "N-999e15");
+        assert_eq!(written(&Fp15::new(4), 3.14159), "N3142e7");
     }
 
     #[test]
-    fn fixed_point_below_the_smallest_mantissa() {
-        let text = |value| text("FP15", value);
-        assert_eq!(text(1e-7), "N100e0");
-        assert_eq!(text(1.234e-7), "N123e0");
-        assert_eq!(text(9.996e-7), "N100e1");
-        assert_eq!(text(-1e-9), "N-1e0");
-        assert_eq!(text(1.6e-9), "N2e0");
-        assert_eq!(text(-4.9e-10), "N0e0");
-        assert_eq!(text(5e-324), "N0e0");
-    }
-
-    #[test]
-    fn more_digits() {
-        assert_eq!(text("FP15:4", 3.14159), "N3142e7");
-        assert_eq!(text("FP15:4", 9.995), "N9995e7");
-        assert_eq!(text("FP15:4", 1e-10), "N1e0");
-        assert_eq!(text("FP15:5", -3.14159), "N-31416e7");
-    }
-
-    #[test]
-    fn largest() {
-        assert_eq!(text("FP15", 9.99e8), "N999e15");
-        assert_eq!(text("FP15", -9.9949e8), "N-999e15");
-        assert_eq!(text("FP15:4", 9.995e8), "N9995e15");
-        let limit = "cannot be written in FP15:3: finite numbers up to 9.99e8 can";
-        assert_eq!(error("FP15", 9.995e8), format!("9.995e8 {limit}"));
-        assert_eq!(error("FP15", -6.02e23), format!("-6.02e23 {limit}"));
-        assert_eq!(error("FP15", f64::NAN), format!("NaN {limit}"));
-        assert_eq!(error("FP15", f64::NEG_INFINITY), format!("-inf {limit}"));
-    }
-
-    #[test]
-    fn classes_are_in_the_order_of_their_numbers() {
-        let encoding = FP15::new(3);
-        assert_eq!(encoding.words().len(), 28_999, "as in the released code");
-        let values: Vec<_> = (0..28_999).map(|class| encoding.decode(&[class])).collect();
-        assert!(values.is_sorted_by(|a, b| a < b));
-        assert_eq!((values[0], values[14_499], values[28_998]), (-9.99e8, 0.0, 9.99e8));
+    fn numbers_of_nine_zeros_and_more_are_refused() {
+        let fp15 = Fp15::new(3);
+        for value in [-6.02e23, 1e9, 9.995e8, f64::NAN, f64::NEG_INFINITY] {
+            let text = fp15.encode(value, &mut [0]).unwrap_err().to_string();
+            assert!(text.contains("FP15") && text.contains("1e9"), "{text}");
+        }
     }
 }

@@ -4,55 +4,34 @@
 //! is written shorter (`+ 0 E0`). Classes are what a parallel decoder predicts, tokens what an autoregressive one writes.
 
 mod b1999;
-mod ceiling;
-pub mod decimal;
+mod decimal;
+mod exponent;
 mod fp15;
 mod grammar;
 mod input;
 mod layout;
-mod name;
-mod p10;
-mod p1000;
 mod positional;
-mod scientific;
 mod vocabulary;
 
-#[cfg(test)]
-mod property;
-#[cfg(test)]
-mod testing;
-
-pub use ceiling::round_matrices;
+pub use b1999::B1999;
+pub use decimal::{Decimal, LARGEST_POWER, Ties, powers};
+pub use fp15::Fp15;
 pub use grammar::{Cursor, Grammar};
 pub use input::Input;
 pub use layout::Layout;
-pub use name::{DIGITS, InvalidName, NAMES, named};
-pub use vocabulary::{PAD, START, Unexpected, Vocabulary, WORDS, WriteError};
+pub use positional::Positional;
+pub use vocabulary::{PAD, START, Vocabulary, WORDS};
 
-use std::ops::Range;
+use crate::matrix::{self, Matrix, UnknownName};
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
-
-type Make = fn(u32) -> Arc<dyn Encoding>;
-
-/// The encodings, one line each: a name and how it is made for a number of digits.
-const REGISTRY: [(&str, Make); 4] = [
-    ("P10", |digits| Arc::new(p10::new(digits))),
-    ("P1000", |digits| Arc::new(p1000::new(digits))),
-    ("B1999", |digits| Arc::new(b1999::B1999::new(digits))),
-    ("FP15", |digits| Arc::new(fp15::FP15::new(digits))),
-];
-
-/// The most fields that a number has in any encoding: P10 with five digits has seven.
-pub const MAX_FIELDS: usize = 8;
 
 /// What a field says of the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     Sign,
     /// Digits of the mantissa; the field `leading` holds its most significant digits.
-    Mantissa {
-        leading: bool,
-    },
+    Mantissa { leading: bool },
     /// Mantissa with its sign.
     SignedMantissa,
     Exponent,
@@ -63,7 +42,7 @@ pub enum Part {
 /// One of the symbols that write a number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// Name in losses and parameters: `sign`, `mantissa`, `mantissa2`, `exponent`; `digit1` … in P10, `float` in FP15.
+    /// Name in losses and parameters: `sign`, `mantissa`, `mantissa2`, `exponent`.
     pub name: String,
     pub part: Part,
     /// The words of the classes, as a range of [`Encoding::words`]: class `c` is the word `words.start + c`.
@@ -84,7 +63,7 @@ pub trait Encoding: std::fmt::Debug + Send + Sync {
     /// Significant decimal digits of the mantissa; the paper has 3.
     fn digits(&self) -> u32;
 
-    /// Every word, each once, in the order of its id. Every word is one of a field's, and fields may share words.
+    /// Every word, each once, in the order of its id.
     fn words(&self) -> &[String];
 
     /// The fields of a number, in the order in which they are written.
@@ -106,19 +85,139 @@ pub trait Encoding: std::fmt::Debug + Send + Sync {
     }
 }
 
-/// The name with its digits, as [`named`] takes it: `P1000:3`.
-impl std::fmt::Display for dyn Encoding + '_ {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.name(), self.digits())
-    }
-}
-
 /// A value that an encoding cannot write.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{value:e} cannot be written in {encoding}: {limit}")]
 pub struct OutOfRange {
     pub value: f64,
     pub encoding: String,
-    /// What is allowed, e.g. `finite numbers up to 9.99e8 can`.
+    /// What is allowed, e.g. `magnitudes below 1e9`.
     pub limit: String,
+}
+
+/// Names of the encodings.
+pub const NAMES: [&str; 4] = ["P10", "P1000", "B1999", "FP15"];
+
+/// Significant digits that an encoding can be asked for.
+pub const DIGITS: RangeInclusive<u32> = 2..=5;
+
+/// Digits where none are asked for: those of the paper.
+pub const DEFAULT_DIGITS: u32 = 3;
+
+/// Why a name is no encoding.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum UnknownEncoding {
+    #[error(transparent)]
+    Name(#[from] UnknownName),
+    #[error("`{0}`: digits are a number from 2 to 5, as in P1000:4")]
+    Digits(String),
+}
+
+/// The encoding of a name, with three digits or as many as stand after a colon: `P1000:4`.
+pub fn named(text: &str) -> Result<Arc<dyn Encoding>, UnknownEncoding> {
+    let (name, digits) = split_digits(text)?;
+    Ok(match matrix::find("encoding", name, &NAMES, |name| name)? {
+        "P10" => Arc::new(Positional::p10(digits)),
+        "P1000" => Arc::new(Positional::p1000(digits)),
+        "B1999" => Arc::new(B1999::new(digits)),
+        _ => Arc::new(Fp15::new(digits)),
+    })
+}
+
+fn split_digits(text: &str) -> Result<(&str, u32), UnknownEncoding> {
+    let Some((name, digits)) = text.split_once(':') else {
+        return Ok((text, DEFAULT_DIGITS));
+    };
+    let digits = digits.parse().ok().filter(|digits| DIGITS.contains(digits));
+    Ok((name, digits.ok_or_else(|| UnknownEncoding::Digits(text.to_string()))?))
+}
+
+/// Matrices as an encoding writes them.
+pub fn round_matrices(encoding: &dyn Encoding, matrices: &[Matrix]) -> Result<Vec<Matrix>, OutOfRange> {
+    let mut classes = vec![0; encoding.fields().len()];
+    let mut rounded = matrices.to_vec();
+    for value in rounded.iter_mut().flat_map(|matrix| matrix.as_mut_slice()) {
+        encoding.encode(*value, &mut classes)?;
+        *value = encoding.decode(&classes);
+    }
+    Ok(rounded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The words of a number, as a sequence writes them.
+    pub fn written(encoding: &dyn Encoding, value: f64) -> String {
+        let mut classes = vec![0; encoding.fields().len()];
+        encoding.encode(value, &mut classes).unwrap();
+        let mut words: Vec<&str> = encoding
+            .fields()
+            .iter()
+            .zip(&classes)
+            .map(|(field, class)| encoding.words()[field.words.start + *class as usize].as_str())
+            .collect();
+        if encoding.is_variable_length() && classes[1] == 0 {
+            words = vec![words[0], words[1], words[words.len() - 1]];
+        }
+        words.join(" ")
+    }
+
+    pub fn all() -> Vec<Arc<dyn Encoding>> {
+        let names = NAMES.iter().flat_map(|name| DIGITS.filter(move |d| *d < 5 || *name != "FP15").map(move |digits| format!("{name}:{digits}")));
+        names.map(|name| named(&name).unwrap()).collect()
+    }
+
+    #[test]
+    fn unknown_names_and_digits_are_refused_with_what_is_allowed() {
+        let text = named("P100").unwrap_err().to_string();
+        assert!(text.contains("`P100`") && text.contains("P1000") && text.contains("FP15"), "{text}");
+        for text in ["P1000:9", "P1000:", "P1000:x"] {
+            assert!(named(text).unwrap_err().to_string().contains("from 2 to 5"));
+        }
+        assert_eq!(named("B1999:4").unwrap().digits(), 4);
+    }
+
+    #[test]
+    fn words_are_distinct_and_fields_lie_within_them() {
+        for encoding in all() {
+            let mut words = encoding.words().to_vec();
+            words.sort();
+            words.dedup();
+            assert_eq!(words.len(), encoding.words().len(), "{encoding:?}");
+            assert!(encoding.fields().iter().all(|field| field.words.end <= words.len() && !field.words.is_empty()));
+            let mut order = encoding.prediction_order().to_vec();
+            order.sort();
+            assert_eq!(order, (0..encoding.fields().len()).collect::<Vec<_>>());
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn numbers_come_back_within_half_a_unit_of_the_last_digit(mantissa in -10.0..10.0f64, exponent in -6..8i32) {
+            let value = mantissa * 10f64.powi(exponent);
+            for encoding in all() {
+                let mut classes = vec![0; encoding.fields().len()];
+                encoding.encode(value, &mut classes).unwrap();
+                let back = encoding.decode(&classes);
+                let unit = 10f64.powi(value.abs().log10().floor() as i32 + 1 - encoding.digits() as i32).max(1e-11);
+                prop_assert!((back - value).abs() <= 0.5 * unit * (1.0 + 1e-9), "{encoding:?}: {value} as {back}");
+                let mut again = classes.clone();
+                encoding.encode(back, &mut again).unwrap();
+                prop_assert_eq!(again, classes);
+            }
+        }
+
+        #[test]
+        fn every_tuple_of_classes_is_a_finite_number(seed in any::<u64>()) {
+            for encoding in all() {
+                let pick = |(i, field): (usize, &Field)| (seed.rotate_left(13 * i as u32) % field.classes() as u64) as u32;
+                let classes: Vec<u32> = encoding.fields().iter().enumerate().map(pick).collect();
+                prop_assert!(encoding.decode(&classes).is_finite());
+            }
+        }
+    }
 }

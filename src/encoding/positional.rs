@@ -1,66 +1,50 @@
-//! A sign, the mantissa in groups of digits from the most significant, an exponent: what P10 and P1000 are made of.
+//! P10 and P1000: sign, mantissa in base 10 or 1000, exponent.
 
 use super::decimal::Decimal;
-use super::{Encoding, Field, OutOfRange, Part, scientific};
+use super::{Encoding, Field, OutOfRange, Part, exponent};
 
-/// `+ 3 1 4 E-2`, `+ 314 E-2`
+/// A positional encoding. P10 writes one digit per token; P1000 cuts the mantissa's digits into groups of three, from the
+/// most significant, so that three digits are one token and the fourth is a token of its own.
 #[derive(Debug)]
-pub(super) struct Positional {
+pub struct Positional {
     name: &'static str,
     digits: u32,
-    /// 10^(digits of the group), for every group of the mantissa.
+    /// Digits of each mantissa token.
     groups: Vec<u32>,
     words: Vec<String>,
     fields: Vec<Field>,
     order: Vec<usize>,
-    shortens_zero: bool,
 }
 
 impl Positional {
-    /// Groups of `per_group` digits, the last of those that remain; `field_name(i)` names group `i` from 1.
-    pub(super) fn new(
-        name: &'static str,
-        digits: u32,
-        per_group: u32,
-        field_name: fn(usize) -> String,
-        shortens_zero: bool,
-    ) -> Self {
-        let sizes = (0..digits)
-            .step_by(per_group as usize)
-            .map(|done| per_group.min(digits - done));
-        let groups: Vec<_> = sizes.map(|size| 10u32.pow(size)).collect();
-        let numbers = groups[0];
-        let mut words = vec!["+".to_owned(), "-".to_owned()];
-        words.extend((0..numbers).map(|number| number.to_string()));
-        let first_exponent = words.len();
-        words.extend(scientific::exponent_words());
+    pub fn p10(digits: u32) -> Self {
+        Self::new("P10", digits, 1)
+    }
 
-        let mut fields = vec![Field {
-            name: "sign".into(),
-            part: Part::Sign,
-            words: 0..2,
-        }];
-        fields.extend(groups.iter().enumerate().map(|(i, &group)| Field {
-            name: field_name(i + 1),
-            part: Part::Mantissa { leading: i == 0 },
-            words: 2..2 + group as usize,
-        }));
-        fields.push(Field {
-            name: "exponent".into(),
-            part: Part::Exponent,
-            words: first_exponent..words.len(),
-        });
+    pub fn p1000(digits: u32) -> Self {
+        Self::new("P1000", digits, 3)
+    }
+
+    fn new(name: &'static str, digits: u32, group: u32) -> Self {
+        let groups: Vec<u32> = (0..digits).step_by(group as usize).map(|done| group.min(digits - done)).collect();
+        let numerals = 10usize.pow(groups[0]);
+        let mut words = vec!["+".to_string(), "-".to_string()];
+        words.extend((0..numerals).map(|numeral| numeral.to_string()));
+        let exponents = exponent::words(&mut words);
+        let mut fields = vec![Field { name: "sign".into(), part: Part::Sign, words: 0..2 }];
+        for (i, &width) in groups.iter().enumerate() {
+            let name = match (group, i) {
+                (1, i) => format!("digit{}", i + 1),
+                (_, 0) => "mantissa".to_string(),
+                (_, i) => format!("mantissa{}", i + 1),
+            };
+            let words = 2..2 + 10usize.pow(width);
+            fields.push(Field { name, part: Part::Mantissa { leading: i == 0 }, words });
+        }
+        fields.push(Field { name: "exponent".into(), part: Part::Exponent, words: exponents });
         let last = fields.len() - 1;
         let order = [0, last].into_iter().chain(1..last).collect();
-        Self {
-            name,
-            digits,
-            groups,
-            words,
-            fields,
-            order,
-            shortens_zero,
-        }
+        Self { name, digits, groups, words, fields, order }
     }
 }
 
@@ -86,33 +70,71 @@ impl Encoding for Positional {
     }
 
     fn encode(&self, value: f64, classes: &mut [u32]) -> Result<(), OutOfRange> {
-        let decimal = scientific::round(value, self, self.digits)?;
-        let last = self.groups.len() + 1;
+        let decimal = exponent::round(self, value)?;
         classes[0] = u32::from(decimal.negative);
-        classes[last] = scientific::exponent_class(decimal.exponent);
-        let mut mantissa = decimal.mantissa as u32;
-        for (class, size) in classes[2..last].iter_mut().zip(&self.groups[1..]).rev() {
-            *class = mantissa % size;
-            mantissa /= size;
+        let mut rest = decimal.mantissa;
+        for (class, width) in classes[1..].iter_mut().zip(&self.groups).rev() {
+            (*class, rest) = (rest % 10u32.pow(*width), rest / 10u32.pow(*width));
         }
-        classes[1] = mantissa;
+        classes[self.groups.len() + 1] = exponent::class(decimal.exponent);
         Ok(())
     }
 
     fn decode(&self, classes: &[u32]) -> f64 {
-        let last = self.groups.len() + 1;
-        let groups = classes[1..last].iter().zip(&self.groups);
-        let mantissa = groups.fold(0, |mantissa, (&class, size)| mantissa * size + class);
-        let negative = classes[0] == 1 && mantissa != 0;
-        Decimal {
-            negative,
-            mantissa: mantissa.into(),
-            exponent: scientific::exponent_of(classes[last]),
-        }
-        .value()
+        let groups = classes[1..].iter().zip(&self.groups);
+        let mantissa = groups.fold(0, |mantissa, (class, width)| mantissa * 10u32.pow(*width) + class);
+        let exponent = exponent::of_class(classes[self.groups.len() + 1]);
+        Decimal { negative: classes[0] == 1 && mantissa > 0, mantissa, exponent }.value()
     }
 
     fn is_variable_length(&self) -> bool {
-        self.shortens_zero
+        self.groups.len() > 1 && self.groups[0] == 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoding::tests::written;
+
+    #[test]
+    fn p10_tokens_of_hand_worked_numbers() {
+        let p10 = Positional::p10(3);
+        assert_eq!(written(&p10, 3.14), "+ 3 1 4 E-2");
+        assert_eq!(written(&p10, -6.02e23), "- 6 0 2 E21");
+        assert_eq!(written(&p10, 0.0), "+ 0 E0");
+        assert_eq!(written(&p10, -0.0), "+ 0 E0");
+        assert_eq!(written(&p10, 999.5), "+ 1 0 0 E1");
+        assert_eq!(written(&p10, 9.995), "+ 9 9 9 E-2", "the double is 9.99499999999999921…");
+        assert_eq!(written(&p10, 1e-9), "+ 1 0 0 E-11");
+        assert_eq!(written(&p10, 0.1 + 0.2), "+ 3 0 0 E-3");
+        assert_eq!(written(&Positional::p10(5), 3.14159265), "+ 3 1 4 1 6 E-4");
+    }
+
+    #[test]
+    fn p1000_tokens_of_hand_worked_numbers() {
+        let p1000 = Positional::p1000(3);
+        assert_eq!(written(&p1000, 3.14), "+ 314 E-2");
+        assert_eq!(written(&p1000, -6.02e23), "- 602 E21");
+        assert_eq!(written(&p1000, 0.0), "+ 0 E0");
+        assert_eq!(written(&p1000, -0.0), "+ 0 E0");
+        assert_eq!(written(&p1000, 999.5), "+ 100 E1");
+        assert_eq!(written(&p1000, 9.995), "+ 999 E-2");
+        assert_eq!(written(&p1000, 1e-9), "+ 100 E-11");
+        assert_eq!(written(&Positional::p1000(4), 3.14159265), "+ 314 2 E-3");
+        assert_eq!(written(&Positional::p1000(5), 3.14159265), "+ 314 16 E-4");
+        assert_eq!(written(&Positional::p1000(5), 3.1404), "+ 314 4 E-4");
+    }
+
+    #[test]
+    fn largest_and_smallest_numbers() {
+        let p1000 = Positional::p1000(3);
+        assert_eq!(written(&p1000, 9.99e102), "+ 999 E100");
+        assert_eq!(written(&p1000, -1e-98), "- 100 E-100");
+        assert_eq!(written(&p1000, 9.9e-99), "+ 0 E0", "underflow");
+        let mut classes = [0; 3];
+        for value in [1e103, -9.996e102, f64::INFINITY, f64::NAN, f64::MAX] {
+            assert!(p1000.encode(value, &mut classes).is_err(), "{value}");
+        }
     }
 }

@@ -2,14 +2,27 @@
 //!
 //! Entries and spectra follow Charton, *Linear algebra with transformers* (arXiv 2112.01898), section 2.
 
+mod address;
+pub(crate) mod decomposition;
+mod distribution;
+mod entries;
+mod jacobi;
+mod name;
+mod spectrum;
+pub mod text;
+
 use std::fmt;
+
+pub(crate) use address::mix;
+pub use address::{Address, Split, fingerprint};
+pub use distribution::{Distribution, InvalidDistribution};
+pub use entries::Coefficients;
+pub use name::UnknownName;
+pub(crate) use name::find;
+pub use spectrum::{Spectra, Spectrum};
 
 /// The generator behind every draw: named, so that a data set stays the same when a library is updated.
 pub type Generator = rand_pcg::Pcg64Dxsm;
-
-/// How operands are drawn.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Distribution {}
 
 /// A real matrix of any shape, stored column-major by nalgebra; tokens, CSV and positions are row-major.
 pub type Matrix = nalgebra::DMatrix<f64>;

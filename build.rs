@@ -1,0 +1,64 @@
+//! Compiles the C++ bridge against the libtorch that torch-sys found, and lets every binary find it at run time.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::exit;
+
+const SOURCES: [&str; 2] = ["src/libtorch/bridge.cc", "src/libtorch/module.cc"];
+const HEADERS: [&str; 2] = ["src/libtorch/bridge.h", "src/libtorch/guard.h"];
+
+const HOW_TO_INSTALL: &str = "install it with `python3 -m venv .venv && .venv/bin/pip install -r requirements.txt`, then build with \
+     `PATH=$PWD/.venv/bin:$PATH LIBTORCH_USE_PYTORCH=1 cargo build --release`; or set LIBTORCH to an unpacked libtorch 2.11.0";
+
+fn main() {
+    for file in SOURCES.iter().chain(&HEADERS) {
+        println!("cargo:rerun-if-changed={file}");
+    }
+    println!("cargo:rerun-if-env-changed=LIBTORCH_CXX11_ABI");
+
+    // torch-sys (`links = "tch"`) tells where the libraries are.
+    let Some(libraries) = env::var_os("DEP_TCH_LIBTORCH_LIB").map(PathBuf::from) else {
+        fail("torch-sys did not say where libtorch is");
+    };
+    // A wheel and an archive keep `include` beside `lib`; LIBTORCH_INCLUDE separates them.
+    println!("cargo:rerun-if-env-changed=LIBTORCH_INCLUDE");
+    let root = env::var_os("LIBTORCH_INCLUDE").map(PathBuf::from);
+    let include = root
+        .as_deref()
+        .or(libraries.parent())
+        .unwrap_or(&libraries)
+        .join("include");
+    if !include.join("torch/script.h").is_file() {
+        fail(&format!("libtorch has no C++ headers in {}", include.display()));
+    }
+
+    let mut build = cc::Build::new();
+    build
+        .cpp(true)
+        .std("c++17")
+        .pic(true)
+        .flag("-isystem")
+        .flag(include.as_os_str())
+        .flag("-isystem")
+        .flag(include.join("torch/csrc/api/include").as_os_str())
+        .define("GLOG_USE_GLOG_EXPORT", None)
+        .files(SOURCES);
+    // torch-sys reads the same variable; libtorch has been built with the new ABI since 2.6.
+    build.define(
+        "_GLIBCXX_USE_CXX11_ABI",
+        env::var("LIBTORCH_CXX11_ABI").as_deref().unwrap_or("1"),
+    );
+    build.compile("laformer_bridge");
+
+    // Binaries, tests, examples and benches start without LD_LIBRARY_PATH.
+    println!("cargo:rustc-link-arg=-Wl,-rpath,{}", libraries.display());
+    // libtorch_cuda registers its kernels when it is loaded; no symbol of it is named, so the linker would drop it.
+    if libraries.join("libtorch_cuda.so").is_file() {
+        println!("cargo:rustc-link-arg=-Wl,--push-state,--no-as-needed,-ltorch_cuda,--pop-state");
+    }
+}
+
+fn fail(what: &str) -> ! {
+    eprintln!("{what}: {HOW_TO_INSTALL}");
+    exit(1);
+}

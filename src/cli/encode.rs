@@ -1,0 +1,26 @@
+//! `laformer encode`: the tokens of a matrix.
+
+use super::{Failure, UsageError};
+use crate::encoding::{self, Vocabulary};
+use crate::matrix::text;
+use clap::Args;
+
+/// Print the tokens of a matrix, separated by blanks
+#[derive(Debug, Args)]
+pub struct Encode {
+    /// P10, P1000, B1999 or FP15, with digits after a colon: P1000:4
+    encoding: String,
+    /// A matrix as JSON: [[3.14,0],[1,2]]
+    #[arg(allow_hyphen_values = true)]
+    matrix: String,
+}
+
+impl Encode {
+    pub fn run(self) -> Result<(), Failure> {
+        let encoding = encoding::named(&self.encoding).usage()?;
+        let matrix = text::parse(&self.matrix).usage()?;
+        let vocabulary = Vocabulary::new(encoding);
+        println!("{}", vocabulary.words_of_matrix(&matrix).usage()?.join(" "));
+        Ok(())
+    }
+}

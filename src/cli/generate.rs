@@ -1,0 +1,90 @@
+//! `laformer generate`: a data set as CSV.
+
+use super::options::{SizeOptions, progress_bar};
+use super::{Failure, UsageError};
+use crate::dataset::{self, Dimensions, Shard, Specification, Stream};
+use crate::matrix::{Coefficients, Distribution, Spectra, Split};
+use crate::problem;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+/// Write solved examples as CSV
+#[derive(Debug, Args)]
+pub struct Generate {
+    /// A problem: transpose, add, matrix-vector, matrix-product, eigenvalues, eigenvectors, inverse, symmetric-inverse,
+    /// singular-values, svd
+    problem: String,
+    #[command(flatten)]
+    size: SizeOptions,
+    /// Number of examples
+    #[arg(long, default_value_t = 10_000)]
+    count: u64,
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Which of the disjoint streams: train, validation or test
+    #[arg(long, default_value = "train")]
+    split: Split,
+    /// How entries are drawn: uniform or gaussian
+    #[arg(long, default_value = "uniform")]
+    coefficients: Coefficients,
+    /// Bound of uniform entries; gaussian ones have the same deviation
+    #[arg(long, default_value_t = 10.0)]
+    magnitude: f64,
+    /// Law of the eigenvalues of symmetric problems, or a mixture: laplace+gaussian
+    #[arg(long, default_value = "semicircle")]
+    spectrum: Spectra,
+    /// Make part K of N; the parts concatenate to the whole file
+    #[arg(long, value_name = "K/N", default_value = "1/1")]
+    shard: Shard,
+    /// Threads; 0 for one per core
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
+    /// Where to write [default: stdout]
+    #[arg(long)]
+    output: Option<PathBuf>,
+}
+
+impl Generate {
+    pub fn run(self) -> Result<(), Failure> {
+        let stream = Stream::new(self.specification().usage()?, self.seed, self.split);
+        let indices = self.shard.indices(self.count);
+        let bar = progress_bar(indices.end - indices.start, "generate");
+        let header = self.shard.is_first();
+        let write = |writer: &mut dyn Write| {
+            dataset::generate(&stream, indices.clone(), header, self.threads, writer, |more| bar.inc(more))
+        };
+        match &self.output {
+            None => write(&mut BufWriter::new(io::stdout()))?,
+            Some(path) => {
+                // Written beside and renamed, so that a file of that name is always whole.
+                let mut beside = path.as_os_str().to_owned();
+                beside.push(".partial");
+                if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+                    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+                }
+                let context = || format!("cannot write {}", path.display());
+                let mut writer = BufWriter::new(File::create(&beside).with_context(context)?);
+                write(&mut writer)?;
+                writer.flush().with_context(context)?;
+                drop(writer);
+                fs::rename(&beside, path).with_context(context)?;
+                println!("{}", path.display());
+            }
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    fn specification(&self) -> Result<Specification> {
+        let problem = problem::named(&self.problem)?;
+        if !self.size.is_given() {
+            bail!("a size is needed: --dim 5, --dim 5-15, or --rows 3 --cols 4");
+        }
+        let dimensions: Dimensions = self.size.dimensions()?;
+        let distribution = Distribution::new(self.coefficients, self.magnitude, self.spectrum.clone()).context("--magnitude")?;
+        Specification::new(problem, dimensions, distribution)
+    }
+}

@@ -1,0 +1,88 @@
+//! The subcommands, one file each. Results go to stdout, progress and logs to stderr.
+
+mod doctor;
+mod encode;
+mod eval;
+mod export;
+mod generate;
+mod options;
+mod runs;
+mod solve;
+mod train;
+mod verify;
+
+use clap::{Parser, Subcommand};
+
+/// Train transformers that calculate, and check what they answer.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Generate(generate::Generate),
+    Verify(verify::Verify),
+    Encode(encode::Encode),
+    Train(train::Train),
+    Eval(eval::Eval),
+    Solve(solve::Solve),
+    Export(export::Export),
+    Runs(runs::Runs),
+    Doctor(doctor::Doctor),
+}
+
+/// How a command ends when it does not end well.
+#[derive(Debug)]
+pub enum Failure {
+    /// It did its work and found something wrong, which it has said: exit code 1.
+    Found,
+    /// It was asked for something that cannot be: exit code 2.
+    Usage(anyhow::Error),
+    /// It could not do its work: exit code 1.
+    Failed(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        // A closed pipe is the reader's way to say that it has seen enough.
+        match error.downcast_ref::<std::io::Error>() {
+            Some(io) if io.kind() == std::io::ErrorKind::BrokenPipe => Self::Found,
+            _ => Self::Failed(error),
+        }
+    }
+}
+
+impl From<crate::libtorch::Error> for Failure {
+    fn from(error: crate::libtorch::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Marks an error as bad usage.
+trait UsageError<T> {
+    fn usage(self) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<anyhow::Error>> UsageError<T> for Result<T, E> {
+    fn usage(self) -> Result<T, Failure> {
+        self.map_err(|error| Failure::Usage(error.into()))
+    }
+}
+
+/// Runs a command.
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    match arguments.command {
+        Command::Generate(command) => command.run(),
+        Command::Verify(command) => command.run(),
+        Command::Encode(command) => command.run(),
+        Command::Train(command) => command.run(),
+        Command::Eval(command) => command.run(),
+        Command::Solve(command) => command.run(),
+        Command::Export(command) => command.run(),
+        Command::Runs(command) => command.run(),
+        Command::Doctor(command) => command.run(),
+    }
+}

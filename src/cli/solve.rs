@@ -1,0 +1,129 @@
+//! `laformer solve`: a model's answer beside nalgebra's.
+
+use super::options::DeviceOption;
+use super::{Failure, UsageError};
+use crate::matrix::{Matrix, text};
+use crate::problem::Form;
+use crate::training::Trained;
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Solve one problem with a model, and check the answer
+#[derive(Debug, Args)]
+pub struct Solve {
+    /// A run folder, a .pt or a .safetensors file
+    checkpoint: PathBuf,
+    /// One matrix as JSON for each operand: [[2,1],[1,3]]
+    #[arg(required = true, allow_hyphen_values = true)]
+    operands: Vec<String>,
+    /// Candidates that an autoregressive decoder keeps
+    #[arg(long, default_value_t = 1)]
+    beam: usize,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    device: DeviceOption,
+}
+
+impl Solve {
+    pub fn run(self) -> Result<(), Failure> {
+        let device = self.device.device().usage()?;
+        let trained = Trained::load(&self.checkpoint, device)?;
+        let operands = self.operands(&trained).usage()?;
+        trained.model.check_beam(self.beam).usage()?;
+        let answer = trained.answer(&operands, self.beam)?;
+        if self.json {
+            println!(
+                "{:#}",
+                json!({
+                    "prediction": answer.prediction.iter().map(rows).collect::<Vec<_>>(),
+                    "solution": answer.solution.as_ref().map(|matrices| matrices.iter().map(rows).collect::<Vec<_>>()),
+                    "error": answer.error,
+                    "probability": answer.log_probability.exp(),
+                    "tolerance": answer.tolerance,
+                    "right": answer.is_right(),
+                })
+            );
+        } else {
+            println!("prediction  {}", text::print_list(&answer.prediction));
+            match &answer.solution {
+                Some(solution) => println!("nalgebra    {}", text::print_list(solution)),
+                None => println!("nalgebra    no solution: the matrix is singular to working precision"),
+            }
+            let verdict = if answer.is_right() { "right" } else { "wrong" };
+            match answer.error {
+                Some(error) => println!("error       {:.3} %: {verdict} within {} %", 100.0 * error, 100.0 * answer.tolerance),
+                None => println!("error       unknown: there is nothing to compare with"),
+            }
+        }
+        Ok(())
+    }
+
+    fn operands(&self, trained: &Trained) -> Result<Vec<Matrix>> {
+        let problem = trained.model.format().problem;
+        let forms = problem.operand_forms().iter().chain(std::iter::repeat(&Form::Matrix));
+        let operands = self.operands.iter().zip(forms).map(|(operand, form)| match form {
+            // A vector may be written flat: [1,2,3].
+            Form::Column => text::parse(operand).or_else(|_| text::parse(&format!("[{operand}]")).map(|row| row.transpose())),
+            _ => text::parse(operand),
+        });
+        let operands: Vec<Matrix> = operands.collect::<Result<_, _>>()?;
+        let size = trained.model.format().size_of(&operands)?;
+        trained.model.check_size(size)?;
+        ensure!(
+            trained.recipe.dimensions()?.contains(size),
+            "this model was trained on {} matrices, not on {size}",
+            trained.recipe.dimensions()?
+        );
+        if problem.is_symmetric() && operands[0] != operands[0].transpose() {
+            bail!("{} wants a symmetric matrix: {} differs from its transpose", problem.name(), self.operands[0]);
+        }
+        Ok(operands)
+    }
+}
+
+fn rows(matrix: &Matrix) -> Vec<Vec<f64>> {
+    matrix.row_iter().map(|row| row.iter().copied().collect()).collect()
+}
+
+impl Trained {
+    fn answer(&self, operands: &[Matrix], beam: usize) -> Result<Answer> {
+        let format = self.model.format();
+        let rounded = crate::encoding::round_matrices(format.input.rounding().as_ref(), operands)
+            .context("the matrix is out of the range of this model's encoding")?;
+        let size = format.size_of(operands)?;
+        let mut batcher = crate::dataset::Batcher::new(format.clone());
+        let source = batcher.source(std::iter::once(rounded.as_slice()))?;
+        let candidates = self.model.generate(&source, size, beam)?;
+        let best = candidates.into_iter().flatten().next().context("the model gave no answer")?;
+        let mut solution: Vec<Matrix> =
+            format.problem.solution_shapes(size).iter().map(|shape| Matrix::zeros(shape.rows, shape.cols)).collect();
+        let solved = format.problem.solve(&rounded, &mut solution).is_ok();
+        let error = solved.then(|| format.problem.error(&rounded, &solution, &best.solution));
+        Ok(Answer {
+            prediction: best.solution,
+            solution: solved.then_some(solution),
+            error,
+            log_probability: best.log_probability,
+            tolerance: self.recipe.evaluation.tolerances[0],
+        })
+    }
+}
+
+struct Answer {
+    prediction: Vec<Matrix>,
+    /// The exact solution of the matrix as the model sees it; none where there is none.
+    solution: Option<Vec<Matrix>>,
+    error: Option<f64>,
+    log_probability: f64,
+    tolerance: f64,
+}
+
+impl Answer {
+    fn is_right(&self) -> bool {
+        self.error.is_some_and(|error| error < self.tolerance)
+    }
+}

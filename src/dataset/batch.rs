@@ -1,0 +1,146 @@
+//! Examples of one size as tensors.
+
+use super::{Example, Format, Target};
+use crate::encoding::{Encoding, OutOfRange, PAD, Vocabulary};
+use crate::matrix::{Matrix, Shape};
+use anyhow::Result;
+use tch::{Device, Kind, Tensor};
+
+/// A batch of examples of one size.
+#[derive(Debug)]
+pub struct Batch {
+    pub size: Shape,
+    /// Values `[batch, count]` fp32, or tokens `[batch, length]` int64.
+    pub source: Tensor,
+    /// Classes `[batch, count, fields]` in the order of the encoding, or tokens `[batch, length]`; int64.
+    pub target: Tensor,
+}
+
+impl Batch {
+    pub fn to_device(&self, device: Device) -> Self {
+        Self { size: self.size, source: self.source.to_device(device), target: self.target.to_device(device) }
+    }
+}
+
+/// Turns examples into batches; holds the vocabularies and the buffers that are filled again and again.
+#[derive(Debug)]
+pub struct Batcher {
+    format: Format,
+    source_vocabulary: Option<Vocabulary>,
+    target_vocabulary: Vocabulary,
+    values: Vec<f32>,
+    tokens: Vec<i64>,
+    targets: Vec<i64>,
+}
+
+impl Batcher {
+    pub fn new(format: Format) -> Self {
+        Self {
+            source_vocabulary: format.source_vocabulary(),
+            target_vocabulary: format.target_vocabulary(),
+            format,
+            values: Vec::new(),
+            tokens: Vec::new(),
+            targets: Vec::new(),
+        }
+    }
+
+    /// The batch of examples that all have one size.
+    pub fn batch(&mut self, size: Shape, examples: &[Example]) -> Result<Batch> {
+        let source = self.source(examples.iter().map(|example| example.operands.as_slice()))?;
+        let target = self.target(examples)?;
+        Ok(Batch { size, source, target })
+    }
+
+    fn target(&mut self, examples: &[Example]) -> Result<Tensor> {
+        let mut rows = Rows::default();
+        self.targets.clear();
+        for example in examples {
+            match self.format.target {
+                Target::Classes => write_classes(self.format.output.as_ref(), &example.solution, &mut self.targets)?,
+                Target::Tokens => {
+                    self.target_vocabulary.write(&example.solution, &mut self.targets)?;
+                    rows.end(self.targets.len());
+                }
+            }
+        }
+        Ok(match self.format.target {
+            Target::Classes => {
+                let fields = self.format.output.fields().len() as i64;
+                Tensor::from_slice(&self.targets).view([examples.len() as i64, -1, fields])
+            }
+            Target::Tokens => rows.tensor(&self.targets),
+        })
+    }
+
+    /// The source side alone: `[batch, count]` values or `[batch, length]` tokens.
+    pub fn source<'a>(&mut self, operands: impl Iterator<Item = &'a [Matrix]>) -> Result<Tensor> {
+        let mut rows = Rows::default();
+        self.values.clear();
+        self.tokens.clear();
+        let mut count = 0;
+        for operands in operands {
+            count += 1;
+            match &self.source_vocabulary {
+                Some(vocabulary) => {
+                    vocabulary.write(operands, &mut self.tokens)?;
+                    rows.end(self.tokens.len());
+                }
+                None => self.values.extend(operands.iter().flat_map(row_major).map(|x| x as f32)),
+            }
+        }
+        Ok(match self.source_vocabulary {
+            Some(_) => rows.tensor(&self.tokens),
+            None => Tensor::from_slice(&self.values).view([count, -1]),
+        })
+    }
+}
+
+/// The coefficients of a matrix in reading order.
+pub fn row_major(matrix: &Matrix) -> impl Iterator<Item = f64> + '_ {
+    (0..matrix.nrows()).flat_map(move |row| (0..matrix.ncols()).map(move |col| matrix[(row, col)]))
+}
+
+fn write_classes(encoding: &dyn Encoding, matrices: &[Matrix], classes: &mut Vec<i64>) -> Result<(), OutOfRange> {
+    let mut number = [0; MAX_FIELDS];
+    let number = &mut number[..encoding.fields().len()];
+    for value in matrices.iter().flat_map(row_major) {
+        encoding.encode(value, number)?;
+        classes.extend(number.iter().map(|&class| i64::from(class)));
+    }
+    Ok(())
+}
+
+/// P10 with five digits has the most: sign, five digits, exponent.
+const MAX_FIELDS: usize = 8;
+
+/// Rows of different lengths in one flat buffer.
+#[derive(Debug, Default)]
+struct Rows {
+    ends: Vec<usize>,
+}
+
+impl Rows {
+    fn end(&mut self, at: usize) {
+        self.ends.push(at);
+    }
+
+    /// `[rows, longest]`, padded.
+    fn tensor(&self, flat: &[i64]) -> Tensor {
+        let starts = || std::iter::once(0).chain(self.ends.iter().copied());
+        let longest = starts().zip(&self.ends).map(|(start, end)| end - start).max().unwrap_or(0);
+        if longest * self.ends.len() == flat.len() {
+            return Tensor::from_slice(flat).view([self.ends.len() as i64, longest as i64]);
+        }
+        let mut padded = vec![PAD; longest * self.ends.len()];
+        for (row, (start, &end)) in padded.chunks_mut(longest).zip(starts().zip(&self.ends)) {
+            row[..end - start].copy_from_slice(&flat[start..end]);
+        }
+        Tensor::from_slice(&padded).view([self.ends.len() as i64, longest as i64])
+    }
+}
+
+/// Position indices as a tensor `[length, 5]`.
+pub fn positions_tensor(positions: &[[i64; 5]], device: Device) -> Tensor {
+    Tensor::from_slice(positions.as_flattened()).view([positions.len() as i64, 5]).to_device(device).to_kind(Kind::Int64)
+}

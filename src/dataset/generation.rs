@@ -1,0 +1,213 @@
+//! Files of examples, whole or in parts.
+
+use std::{fmt, io, ops::Range, str::FromStr};
+
+use anyhow::{Context, Result};
+use rayon::prelude::*;
+
+use super::{
+    Example, Stream,
+    csv::{HEADER, write_row},
+};
+
+/// One of several parts of a file, `2/8`. Parts hold contiguous ranges of indices and only the first has the header, so
+/// that they concatenate to the same file as is made whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    number: u64,
+    count: u64,
+}
+
+impl Shard {
+    /// All in one part.
+    pub const WHOLE: Shard = Shard { number: 1, count: 1 };
+
+    /// The part of `total` examples that it holds.
+    pub fn indices(self, total: u64) -> Range<u64> {
+        let bound = |parts: u64| {
+            let index = u128::from(total) * u128::from(parts) / u128::from(self.count);
+            u64::try_from(index).unwrap_or(total)
+        };
+        bound(self.number - 1)..bound(self.number)
+    }
+
+    /// Whether it begins the file, with the header.
+    pub const fn is_first(self) -> bool {
+        self.number == 1
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.number, self.count)
+    }
+}
+
+impl FromStr for Shard {
+    type Err = InvalidShard;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parsed = text
+            .split_once('/')
+            .and_then(|(number, count)| Some((number.parse().ok()?, count.parse().ok()?)));
+        match parsed {
+            Some((number, count)) if 1 <= number && number <= count => Ok(Self { number, count }),
+            _ => Err(InvalidShard(text.to_owned())),
+        }
+    }
+}
+
+/// A text that names no part.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a shard: write its number and how many there are, from 1/8 to 8/8")]
+pub struct InvalidShard(String);
+
+/// Writes the examples of a range of indices as CSV; `threads` (0 for one per core) change nothing but the speed.
+///
+/// `progress` is told how many rows have been written since the last time.
+pub fn generate(
+    stream: &Stream,
+    indices: Range<u64>,
+    header: bool,
+    threads: usize,
+    mut output: impl io::Write,
+    mut progress: impl FnMut(u64),
+) -> Result<()> {
+    /// Rows that one thread makes at a time.
+    const CHUNK: u64 = 256;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .context("cannot start threads")?;
+    if header {
+        writeln!(output, "{}", HEADER.join(","))?;
+    }
+    // Several chunks per thread, so that none waits long for the slowest; memory stays bounded.
+    let wave = CHUNK * 8 * pool.current_num_threads() as u64;
+    let mut start = indices.start;
+    while start < indices.end {
+        let end = start.saturating_add(wave).min(indices.end);
+        let chunks = (end - start).div_ceil(CHUNK);
+        let texts: Vec<Result<Vec<u8>>> = pool.install(|| {
+            (0..chunks)
+                .into_par_iter()
+                .map(|chunk| {
+                    let from = start + chunk * CHUNK;
+                    rows(stream, from..from.saturating_add(CHUNK).min(end))
+                })
+                .collect()
+        });
+        for text in texts {
+            output.write_all(&text?)?;
+        }
+        progress(end - start);
+        start = end;
+    }
+    output.flush()?;
+    Ok(())
+}
+
+fn rows(stream: &Stream, indices: Range<u64>) -> Result<Vec<u8>> {
+    let specification = stream.specification();
+    let distribution = specification.distribution().to_string();
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let mut example = Example::default();
+    for index in indices {
+        stream.fill(index, stream.size(index), &mut example)?;
+        write_row(&mut writer, index, specification.problem(), &distribution, &example)?;
+    }
+    writer.into_inner().context("cannot finish rows")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        dataset::{Reader, Specification},
+        matrix::Split,
+        problem,
+    };
+
+    fn stream(problem: &str, dimensions: &str) -> Stream {
+        let problem = problem::named(problem).unwrap();
+        let specification = Specification::new(problem, dimensions.parse().unwrap(), Default::default()).unwrap();
+        Stream::new(specification, 4, Split::Test)
+    }
+
+    fn text(stream: &Stream, indices: Range<u64>, header: bool, threads: usize) -> String {
+        let mut output = Vec::new();
+        let mut written = 0;
+        generate(stream, indices.clone(), header, threads, &mut output, |rows| {
+            written += rows
+        })
+        .unwrap();
+        assert_eq!(written, indices.end - indices.start);
+        String::from_utf8(output).unwrap()
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_nothing() {
+        let stream = stream("eigenvectors", "2-5");
+        let alone = text(&stream, 0..3_000, true, 1);
+        assert_eq!(alone.lines().count(), 3_001);
+        assert!(alone == text(&stream, 0..3_000, true, 3));
+    }
+
+    #[test]
+    fn shards_concatenate_to_the_whole() {
+        let stream = stream("matrix-product", "2-3x1-4");
+        let whole = text(&stream, 0..1_001, true, 2);
+        for count in [1, 2, 7, 1_001, 1_500] {
+            let parts: String = (1..=count)
+                .map(|number| {
+                    let shard: Shard = format!("{number}/{count}").parse().unwrap();
+                    text(&stream, shard.indices(1_001), shard.is_first(), 1)
+                })
+                .collect();
+            assert!(parts == whole, "{count} parts");
+        }
+    }
+
+    #[test]
+    fn files_of_every_problem_read_back_to_the_bit() {
+        for problem in problem::ALL {
+            let stream = stream(problem.name(), "1-6");
+            let file = text(&stream, 10..60, true, 1);
+            let rows: Vec<_> = Reader::new(file.as_bytes()).unwrap().map(Result::unwrap).collect();
+            assert_eq!(rows.len(), 50);
+            for (row, index) in rows.iter().zip(10..) {
+                assert_eq!(
+                    (row.index, row.problem.name(), row.size),
+                    (index, problem.name(), stream.size(index))
+                );
+                let example = stream.example(index).unwrap();
+                let bits = |example: &Example| {
+                    let all = example.operands.iter().chain(&example.solution).flatten();
+                    all.map(|x| x.to_bits()).collect::<Vec<_>>()
+                };
+                assert_eq!(bits(&row.example), bits(&example), "{}", problem.name());
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_indices_of_all_can_be_made() {
+        assert_eq!(
+            text(&stream("add", "1"), u64::MAX - 3..u64::MAX, false, 1)
+                .lines()
+                .count(),
+            3
+        );
+    }
+
+    #[test]
+    fn wrong_shards_say_how_to_write_them() {
+        for wrong in ["0/8", "9/8", "1", "1/0", "a/b", ""] {
+            let message = wrong.parse::<Shard>().unwrap_err().to_string();
+            assert_eq!(
+                message,
+                format!("`{wrong}` is not a shard: write its number and how many there are, from 1/8 to 8/8")
+            );
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Batches made ahead by threads, in order: the same sequence whatever the number of threads.
+
+use super::{Batch, Batcher, Example, Format, Source};
+use anyhow::{Result, anyhow};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+
+/// Batches that each thread holds ready.
+const AHEAD: usize = 4;
+
+/// An endless sequence of training batches from a given step on.
+#[derive(Debug)]
+pub struct Prefetch {
+    /// Thread `w` of `n` makes the batches of steps `w, w + n, …` counted from the first.
+    lanes: Vec<Receiver<Result<Batch>>>,
+    next: usize,
+}
+
+impl Prefetch {
+    pub fn new(source: Arc<dyn Source>, format: &Format, batch_size: usize, first_step: u64, threads: usize) -> Self {
+        let threads = threads.max(1);
+        let lanes = (0..threads)
+            .map(|lane| {
+                let (sender, receiver) = sync_channel(AHEAD);
+                let (source, format) = (source.clone(), format.clone());
+                thread::spawn(move || {
+                    let mut maker = BatchMaker::new(source, format, batch_size);
+                    for step in (first_step + lane as u64..).step_by(threads) {
+                        // The receiver is gone when training has ended.
+                        if sender.send(maker.batch(step)).is_err() {
+                            return;
+                        }
+                    }
+                });
+                receiver
+            })
+            .collect();
+        Self { lanes, next: 0 }
+    }
+
+    /// The batch of the next step.
+    pub fn next_batch(&mut self) -> Result<Batch> {
+        let lane = &self.lanes[self.next % self.lanes.len()];
+        self.next += 1;
+        lane.recv().map_err(|_| anyhow!("a data thread ended unexpectedly"))?
+    }
+}
+
+/// Makes the batch of any step: a pure function of source and step.
+pub struct BatchMaker {
+    source: Arc<dyn Source>,
+    batcher: Batcher,
+    examples: Vec<Example>,
+    batch_size: usize,
+}
+
+impl BatchMaker {
+    pub fn new(source: Arc<dyn Source>, format: Format, batch_size: usize) -> Self {
+        Self { source, batcher: Batcher::new(format), examples: Vec::new(), batch_size }
+    }
+
+    pub fn batch(&mut self, step: u64) -> Result<Batch> {
+        let size = self.source.fill_batch(step, self.batch_size, &mut self.examples)?;
+        self.batcher.batch(size, &self.examples)
+    }
+}

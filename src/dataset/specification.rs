@@ -1,0 +1,107 @@
+//! What examples are of.
+
+use std::fmt;
+
+use anyhow::{Result, bail};
+
+use super::Dimensions;
+use crate::{
+    matrix::{Distribution, fingerprint},
+    problem::{self, Problem},
+};
+
+/// A problem, the sizes of its examples, and how their operands are drawn.
+#[derive(Clone, Debug)]
+pub struct Specification {
+    problem: &'static dyn Problem,
+    dimensions: Dimensions,
+    distribution: Distribution,
+}
+
+impl Specification {
+    /// Fails on combinations that make no sense, saying which problems would fit.
+    pub fn new(problem: &'static dyn Problem, dimensions: Dimensions, distribution: Distribution) -> Result<Self> {
+        let name = problem.name();
+        if problem.needs_square() && !dimensions.is_square() {
+            bail!("{name} wants square matrices, not {dimensions}: give one size, such as 5, or a range, such as 5-15");
+        }
+        if !problem.is_symmetric() && !distribution.spectra.is_semicircle() {
+            let symmetric: Vec<_> = problem::ALL
+                .iter()
+                .filter(|p| p.is_symmetric())
+                .map(|p| p.name())
+                .collect();
+            let spectra = &distribution.spectra;
+            bail!(
+                "{name} has no spectrum, so it cannot be `{spectra}`: leave the spectrum out, or choose one of {}",
+                symmetric.join(", ")
+            );
+        }
+        let distribution = Distribution::new(distribution.coefficients, distribution.magnitude, distribution.spectra)?;
+        Ok(Self {
+            problem,
+            dimensions,
+            distribution,
+        })
+    }
+
+    pub fn problem(&self) -> &'static dyn Problem {
+        self.problem
+    }
+
+    pub fn dimensions(&self) -> Dimensions {
+        self.dimensions
+    }
+
+    pub fn distribution(&self) -> &Distribution {
+        &self.distribution
+    }
+
+    /// A hash that never changes between machines or versions.
+    pub fn fingerprint(&self) -> u64 {
+        fingerprint(&self.to_string())
+    }
+}
+
+/// `eigenvalues 5-15 uniform/laplace`
+impl fmt::Display for Specification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.problem.name(), self.dimensions, self.distribution)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn specification(problem: &str, dimensions: &str, distribution: &str) -> Result<Specification> {
+        Specification::new(problem::named(problem)?, dimensions.parse()?, distribution.parse()?)
+    }
+
+    #[test]
+    fn combinations_that_make_no_sense_are_refused() {
+        let message = |p, d, x| specification(p, d, x).unwrap_err().to_string();
+        assert!(message("inverse", "3x4", "uniform").starts_with("inverse wants square matrices, not 3x4"));
+        let spectrum = message("inverse", "3", "uniform/laplace");
+        assert!(
+            spectrum.starts_with("inverse has no spectrum, so it cannot be `laplace`"),
+            "{spectrum}"
+        );
+        assert!(
+            spectrum.ends_with("eigenvalues, eigenvectors, symmetric-inverse"),
+            "{spectrum}"
+        );
+        assert!(specification("svd", "3-4x2", "gaussian").is_ok());
+        assert!(specification("eigenvalues", "3x3", "gaussian/laplace").is_ok());
+    }
+
+    #[test]
+    fn fingerprints_differ_where_specifications_do() {
+        let fingerprint = |p, d, x| specification(p, d, x).unwrap().fingerprint();
+        let base = fingerprint("eigenvalues", "5", "uniform");
+        assert_eq!(base, fingerprint("eigenvalues", "5x5", "uniform:10/semicircle"));
+        assert_ne!(base, fingerprint("eigenvectors", "5", "uniform"));
+        assert_ne!(base, fingerprint("eigenvalues", "5-6", "uniform"));
+        assert_ne!(base, fingerprint("eigenvalues", "5", "uniform/laplace"));
+    }
+}

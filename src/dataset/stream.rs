@@ -1,0 +1,461 @@
+//! Examples on the fly, each a pure function of its address.
+
+use std::sync::Arc;
+
+use super::{Example, Specification};
+use crate::{
+    encoding::{Encoding, OutOfRange},
+    matrix::{Address, Shape, Split, fingerprint, mix},
+    problem::Unsolvable,
+};
+
+/// Which matrix the targets are of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Targets {
+    /// The rounded operands that the model sees.
+    #[default]
+    Rounded,
+    /// The operands before rounding, as in the paper.
+    Exact,
+}
+
+/// The examples of a specification, a seed and a split, in the encodings of a model.
+///
+/// Draws that cannot be solved, or written in the encodings, are drawn again within the same index.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    specification: Specification,
+    seed: u64,
+    split: Split,
+    input: Option<Arc<dyn Encoding>>,
+    output: Option<Arc<dyn Encoding>>,
+    targets: Targets,
+    /// Keys of the generators of sizes, of batches' sizes and of operands.
+    domains: [u64; 3],
+}
+
+impl Stream {
+    /// Redraws within an index, before giving up.
+    const ATTEMPTS: u64 = 1000;
+
+    /// Exact operands and solutions.
+    pub fn new(specification: Specification, seed: u64, split: Split) -> Self {
+        let of = specification.fingerprint();
+        let domains = ["size", "batch", "operands"].map(|purpose| mix(of ^ fingerprint(purpose)));
+        Self {
+            specification,
+            seed,
+            split,
+            input: None,
+            output: None,
+            targets: Targets::default(),
+            domains,
+        }
+    }
+
+    /// Rounds operands as this encoding writes them.
+    #[must_use]
+    pub fn with_input(mut self, encoding: Arc<dyn Encoding>) -> Self {
+        self.input = Some(encoding);
+        self
+    }
+
+    /// Draws again where this encoding cannot write the solution; does not round it.
+    #[must_use]
+    pub fn with_output(mut self, encoding: Arc<dyn Encoding>) -> Self {
+        self.output = Some(encoding);
+        self
+    }
+
+    #[must_use]
+    pub fn with_targets(mut self, targets: Targets) -> Self {
+        self.targets = targets;
+        self
+    }
+
+    pub fn specification(&self) -> &Specification {
+        &self.specification
+    }
+
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    pub fn split(&self) -> Split {
+        self.split
+    }
+
+    pub fn input(&self) -> Option<&Arc<dyn Encoding>> {
+        self.input.as_ref()
+    }
+
+    pub fn output(&self) -> Option<&Arc<dyn Encoding>> {
+        self.output.as_ref()
+    }
+
+    pub fn targets(&self) -> Targets {
+        self.targets
+    }
+
+    /// The size of an example on its own.
+    pub fn size(&self, index: u64) -> Shape {
+        self.specification
+            .dimensions()
+            .sample(&mut self.address(index).generator(self.domains[0]))
+    }
+
+    /// The one size of all examples in the batch of a training step.
+    pub fn batch_size_at(&self, step: u64) -> Shape {
+        self.specification
+            .dimensions()
+            .sample(&mut self.address(step).generator(self.domains[1]))
+    }
+
+    /// The example of an index, at its own size.
+    pub fn example(&self, index: u64) -> Result<Example, Exhausted> {
+        let mut example = Example::default();
+        self.fill(index, self.size(index), &mut example)?;
+        Ok(example)
+    }
+
+    /// The example of an index at a given size, in the memory of another of this size where there is one.
+    pub fn fill(&self, index: u64, size: Shape, example: &mut Example) -> Result<(), Exhausted> {
+        let problem = self.specification.problem();
+        if !has_shapes(&example.operands, &problem.operand_shapes(size))
+            || !has_shapes(&example.solution, &problem.solution_shapes(size))
+        {
+            *example = Example::zeros(problem, size);
+        }
+        let mut rejection = None;
+        for attempt in 0..Self::ATTEMPTS {
+            match self.draw(index, attempt, example) {
+                Ok(()) => return Ok(()),
+                Err(reason) => rejection = Some(reason),
+            }
+        }
+        Err(Exhausted {
+            specification: self.specification.to_string(),
+            split: self.split,
+            index,
+            attempts: Self::ATTEMPTS,
+            reason: rejection.map(|reason| reason.to_string()).unwrap_or_default(),
+        })
+    }
+
+    fn draw(&self, index: u64, attempt: u64, example: &mut Example) -> Result<(), Rejection> {
+        let problem = self.specification.problem();
+        let mut generator = self.address(index).generator(self.domains[2].wrapping_add(attempt));
+        problem.sample(self.specification.distribution(), &mut generator, &mut example.operands);
+        if self.targets == Targets::Exact {
+            problem.solve(&example.operands, &mut example.solution)?;
+        }
+        if let Some(encoding) = &self.input {
+            let mut codec = Codec::new(encoding.as_ref());
+            for value in example.operands.iter_mut().flat_map(|operand| operand.as_mut_slice()) {
+                *value = codec.round(*value)?;
+            }
+        }
+        if self.targets == Targets::Rounded {
+            problem.solve(&example.operands, &mut example.solution)?;
+        }
+        if let Some(encoding) = &self.output {
+            let mut codec = Codec::new(encoding.as_ref());
+            for value in example.solution.iter().flatten() {
+                codec.require(*value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn address(&self, index: u64) -> Address {
+        Address {
+            seed: self.seed,
+            split: self.split,
+            index,
+        }
+    }
+}
+
+fn has_shapes(matrices: &[crate::matrix::Matrix], shapes: &[Shape]) -> bool {
+    matrices.len() == shapes.len()
+        && matrices
+            .iter()
+            .zip(shapes)
+            .all(|(matrix, shape)| Shape::of(matrix) == *shape)
+}
+
+/// Fields of a number that need no memory of their own.
+const FEW: usize = 16;
+
+/// An encoding with room for the classes of one number.
+struct Codec<'a> {
+    encoding: &'a dyn Encoding,
+    fields: usize,
+    few: [u32; FEW],
+    many: Vec<u32>,
+}
+
+impl<'a> Codec<'a> {
+    fn new(encoding: &'a dyn Encoding) -> Self {
+        let fields = encoding.fields().len();
+        let many = if fields > FEW { vec![0; fields] } else { Vec::new() };
+        Self {
+            encoding,
+            fields,
+            few: [0; FEW],
+            many,
+        }
+    }
+
+    fn classes(&mut self) -> &mut [u32] {
+        if self.many.is_empty() {
+            &mut self.few[..self.fields]
+        } else {
+            &mut self.many
+        }
+    }
+
+    fn require(&mut self, value: f64) -> Result<(), OutOfRange> {
+        let encoding = self.encoding;
+        encoding.encode(value, self.classes())
+    }
+
+    fn round(&mut self, value: f64) -> Result<f64, OutOfRange> {
+        self.require(value)?;
+        let encoding = self.encoding;
+        Ok(encoding.decode(self.classes()))
+    }
+}
+
+/// Why a draw is no example.
+#[derive(Debug, thiserror::Error)]
+enum Rejection {
+    #[error(transparent)]
+    Unsolvable(#[from] Unsolvable),
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
+}
+
+/// No draw of an index was an example.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "example {index} of {specification} ({split}): none of {attempts} draws can be used, the last because {reason}; \
+     change the distribution or the encodings"
+)]
+pub struct Exhausted {
+    specification: String,
+    split: Split,
+    index: u64,
+    attempts: u64,
+    reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+
+    use super::*;
+    use crate::{encoding::Field, matrix::Matrix, problem};
+
+    /// Integers up to a limit, rounded; one class, shifted by the limit.
+    #[derive(Debug)]
+    struct Integers {
+        limit: f64,
+        fields: Vec<Field>,
+    }
+
+    impl Integers {
+        fn up_to(limit: f64) -> Arc<dyn Encoding> {
+            let words: Range<usize> = 0..2 * limit as usize + 1;
+            let field = Field {
+                name: "integer".to_owned(),
+                part: crate::encoding::Part::Float,
+                words,
+            };
+            Arc::new(Self {
+                limit,
+                fields: vec![field],
+            })
+        }
+    }
+
+    impl Encoding for Integers {
+        fn name(&self) -> &'static str {
+            "integers"
+        }
+
+        fn digits(&self) -> u32 {
+            1
+        }
+
+        fn words(&self) -> &[String] {
+            &[]
+        }
+
+        fn fields(&self) -> &[Field] {
+            &self.fields
+        }
+
+        fn prediction_order(&self) -> &[usize] {
+            &[0]
+        }
+
+        fn encode(&self, value: f64, classes: &mut [u32]) -> Result<(), OutOfRange> {
+            let shifted = value.round() + self.limit;
+            if !(0.0..=2.0 * self.limit).contains(&shifted) {
+                let limit = format!("magnitudes up to {}", self.limit);
+                return Err(OutOfRange {
+                    value,
+                    encoding: self.name().to_owned(),
+                    limit,
+                });
+            }
+            classes[0] = shifted as u32;
+            Ok(())
+        }
+
+        fn decode(&self, classes: &[u32]) -> f64 {
+            f64::from(classes[0]) - self.limit
+        }
+    }
+
+    fn stream(problem: &str, dimensions: &str, split: Split) -> Stream {
+        let problem = problem::named(problem).unwrap();
+        let distribution = "uniform".parse().unwrap();
+        Stream::new(
+            Specification::new(problem, dimensions.parse().unwrap(), distribution).unwrap(),
+            1,
+            split,
+        )
+    }
+
+    #[test]
+    fn examples_do_not_depend_on_those_before() {
+        for problem in problem::ALL {
+            let stream = stream(problem.name(), "2-4", Split::Train);
+            let mut reused = Example::default();
+            for index in [9, 2, 2, 5, u64::MAX] {
+                stream.fill(index, stream.size(index), &mut reused).unwrap();
+                assert_eq!(reused, stream.example(index).unwrap(), "{}", problem.name());
+            }
+        }
+    }
+
+    #[test]
+    fn splits_seeds_and_specifications_share_no_examples() {
+        let specification = |text: &str| {
+            Specification::new(
+                problem::named("inverse").unwrap(),
+                "3".parse().unwrap(),
+                text.parse().unwrap(),
+            )
+            .unwrap()
+        };
+        let mut first = Vec::new();
+        for text in ["uniform", "uniform:20"] {
+            for seed in [0, 1] {
+                for split in Split::ALL {
+                    let stream = Stream::new(specification(text), seed, split);
+                    first.extend((0..50).map(|index| stream.example(index).unwrap().operands[0][0]));
+                }
+            }
+        }
+        let count = first.len();
+        first.sort_by(f64::total_cmp);
+        first.dedup();
+        assert_eq!(first.len(), count);
+    }
+
+    #[test]
+    fn operands_are_rounded_and_targets_are_of_the_rounded_ones_unless_exact_are_wanted() {
+        let exact = stream("eigenvalues", "3", Split::Train);
+        let rounded = exact.clone().with_input(Integers::up_to(10.0));
+        let paper = rounded.clone().with_targets(Targets::Exact);
+        for index in 0..20 {
+            let [exact, rounded, paper] = [&exact, &rounded, &paper].map(|stream| stream.example(index).unwrap());
+            assert_eq!(rounded.operands[0], exact.operands[0].map(f64::round));
+            assert_eq!(rounded.operands[0], rounded.operands[0].transpose());
+            assert_eq!(rounded.operands, paper.operands);
+            assert_eq!(paper.solution, exact.solution);
+            assert_eq!(
+                problem::named("eigenvalues")
+                    .unwrap()
+                    .check(&rounded.operands, &rounded.solution),
+                Ok(())
+            );
+            assert_ne!(rounded.solution, exact.solution);
+        }
+    }
+
+    #[test]
+    fn draws_out_of_range_are_drawn_again_and_the_others_stay() {
+        let free = stream("add", "1", Split::Train);
+        let bounded = free.clone().with_output(Integers::up_to(8.0));
+        let mut redrawn = 0;
+        for index in 0..200 {
+            let [free, bounded] = [&free, &bounded].map(|stream| stream.example(index).unwrap());
+            assert!(bounded.solution[0][0].abs() <= 8.5);
+            if free.solution[0][0].abs() < 8.4 {
+                assert_eq!(free, bounded);
+            } else {
+                redrawn += usize::from(free != bounded);
+            }
+        }
+        assert!(redrawn > 30, "{redrawn}");
+    }
+
+    #[test]
+    fn hopeless_specifications_say_why() {
+        let stream = stream("add", "5", Split::Train).with_input(Integers::up_to(0.0));
+        let message = stream.example(3).unwrap_err().to_string();
+        assert!(
+            message.starts_with("example 3 of add 5 uniform (train): none of 1000 draws"),
+            "{message}"
+        );
+        assert!(
+            message.contains("cannot be written in integers: magnitudes up to 0"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn sizes_vary_by_example_and_by_batch_and_are_repeatable() {
+        let stream = stream("svd", "2-4x3-5", Split::Train);
+        let sizes: Vec<Shape> = (0..100).map(|i| stream.size(i)).collect();
+        let batches: Vec<Shape> = (0..100).map(|i| stream.batch_size_at(i)).collect();
+        assert_ne!(sizes, batches);
+        assert_eq!(sizes, (0..100).map(|i| stream.size(i)).collect::<Vec<_>>());
+        assert!(
+            sizes
+                .iter()
+                .chain(&batches)
+                .all(|size| stream.specification().dimensions().contains(*size))
+        );
+        assert!(
+            sizes.iter().any(|size| size.rows != sizes[0].rows) && sizes.iter().any(|size| size.cols != sizes[0].cols)
+        );
+        let operand: &Matrix = &stream.example(0).unwrap().operands[0];
+        assert_eq!(Shape::of(operand), sizes[0]);
+    }
+
+    /// `cargo test --release throughput -- --ignored --nocapture`
+    #[test]
+    #[ignore = "a measurement"]
+    fn throughput_of_every_problem_at_5x5_on_one_core() {
+        for problem in problem::ALL {
+            let stream = stream(problem.name(), "5", Split::Train);
+            let (size, count) = (Shape::new(5, 5), 300_000);
+            let mut example = Example::zeros(*problem, size);
+            let start = std::time::Instant::now();
+            for index in 0..count {
+                stream.fill(index, size, &mut example).unwrap();
+            }
+            println!(
+                "{}: {:.0} examples/s",
+                problem.name(),
+                count as f64 / start.elapsed().as_secs_f64()
+            );
+        }
+    }
+}

@@ -1,0 +1,91 @@
+// Runtime settings and the parts of an optimizer step.
+#include "bridge.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Version.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/_foreach_add.h>
+#include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/_foreach_norm.h>
+#include <ATen/ops/_fused_adamw.h>
+#include <torch/version.h>
+
+#include <vector>
+
+#include "guard.h"
+
+using laformer::copied;
+using laformer::guarded;
+
+namespace {
+
+std::vector<at::Tensor> list(at::Tensor* const* tensors, size_t count) {
+  std::vector<at::Tensor> result;
+  result.reserve(count);
+  for (size_t i = 0; i < count; ++i) result.push_back(*tensors[i]);
+  return result;
+}
+
+}  // namespace
+
+void laformer_free(char* message) { std::free(message); }
+
+const char* laformer_version() { return TORCH_VERSION; }
+
+char* laformer_cpu_capability(char** capability) {
+  return guarded([&] { *capability = copied(at::get_cpu_capability().c_str()); });
+}
+
+char* laformer_set_deterministic(bool deterministic) {
+  return guarded([&] {
+    auto& context = at::globalContext();
+    context.setDeterministicAlgorithms(deterministic, /*warn_only=*/false);
+    context.setDeterministicCuDNN(deterministic);
+    // Filling every fresh tensor with NaN finds bugs, but costs a pass over memory.
+    context.setDeterministicFillUninitializedMemory(false);
+    if (deterministic) context.setBenchmarkCuDNN(false);
+  });
+}
+
+char* laformer_set_matmul_precision(const char* precision) {
+  return guarded([&] { at::globalContext().setFloat32MatmulPrecision(precision); });
+}
+
+char* laformer_fused_adamw(at::Tensor* const* parameters, at::Tensor* const* gradients, at::Tensor* const* averages,
+                           at::Tensor* const* squares, at::Tensor* const* steps, size_t count, double learning_rate,
+                           double beta1, double beta2, double weight_decay, double epsilon) {
+  return guarded([&] {
+    if (count == 0) return;
+    at::NoGradGuard no_grad;
+    const auto step_list = list(steps, count);
+    at::_foreach_add_(step_list, 1);
+    at::_fused_adamw_(list(parameters, count), list(gradients, count), list(averages, count), list(squares, count),
+                      /*max_exp_avg_sqs=*/{}, step_list, learning_rate, beta1, beta2, weight_decay, epsilon,
+                      /*amsgrad=*/false, /*maximize=*/false);
+  });
+}
+
+char* laformer_clip_gradients(at::Tensor* const* gradients, size_t count, double max_norm, at::Tensor** norm) {
+  return guarded([&] {
+    at::NoGradGuard no_grad;
+    const auto tensors = list(gradients, count);
+    // Squares of bf16 gradients would lose the small ones.
+    const auto norms = at::_foreach_norm(tensors, 2, at::kFloat);
+    auto total = at::linalg_vector_norm(at::stack(norms), 2);
+    // As torch.nn.utils.clip_grad_norm_; the factor stays on the device.
+    const auto factor = at::clamp_max(max_norm / (total + 1e-6), 1.0);
+    at::_foreach_mul_(tensors, factor);
+    *norm = new at::Tensor(std::move(total));
+  });
+}
+
+char* laformer_set_gradient(at::Tensor* parameter, at::Tensor* gradient) {
+  return guarded([&] {
+    TORCH_CHECK(parameter->requires_grad() && parameter->is_leaf(), "a gradient can be set on a trainable parameter only");
+    TORCH_CHECK(gradient->sizes() == parameter->sizes(), "a gradient of shape ", gradient->sizes(),
+                " cannot belong to a parameter of shape ", parameter->sizes());
+    TORCH_CHECK(gradient->scalar_type() == parameter->scalar_type() && gradient->device() == parameter->device(),
+                "a gradient must have the type and device of its parameter");
+    parameter->mutable_grad() = gradient->detach();
+  });
+}

@@ -1,0 +1,115 @@
+//! Declarations of `bridge.h`, and the conversions that all calls share.
+
+use super::{Error, Result};
+use std::ffi::{CStr, CString, c_char, c_void};
+use tch::Tensor;
+use torch_sys::C_tensor;
+
+/// A `torch::jit::Module`.
+#[repr(C)]
+pub(super) struct RawModule {
+    _private: [u8; 0],
+}
+
+pub(super) type Body = extern "C" fn(*mut c_void, *const *mut C_tensor, usize, *mut c_void) -> bool;
+pub(super) type Visit = extern "C" fn(*mut c_void, *const c_char, *const c_void, usize);
+
+unsafe extern "C" {
+    pub(super) fn laformer_free(message: *mut c_char);
+    pub(super) fn laformer_version() -> *const c_char;
+    pub(super) fn laformer_cpu_capability(capability: *mut *mut c_char) -> *mut c_char;
+    pub(super) fn laformer_set_deterministic(deterministic: bool) -> *mut c_char;
+    pub(super) fn laformer_set_matmul_precision(precision: *const c_char) -> *mut c_char;
+    pub(super) fn laformer_fused_adamw(
+        parameters: *const *const C_tensor,
+        gradients: *const *const C_tensor,
+        averages: *const *const C_tensor,
+        squares: *const *const C_tensor,
+        steps: *const *const C_tensor,
+        count: usize,
+        learning_rate: f64,
+        beta1: f64,
+        beta2: f64,
+        weight_decay: f64,
+        epsilon: f64,
+    ) -> *mut c_char;
+    pub(super) fn laformer_clip_gradients(
+        gradients: *const *const C_tensor,
+        count: usize,
+        max_norm: f64,
+        norm: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    pub(super) fn laformer_set_gradient(parameter: *const C_tensor, gradient: *const C_tensor) -> *mut c_char;
+    pub(super) fn laformer_module_new(module: *mut *mut RawModule) -> *mut c_char;
+    pub(super) fn laformer_module_free(module: *mut RawModule);
+    pub(super) fn laformer_module_register_parameter(
+        module: *mut RawModule,
+        name: *const c_char,
+        tensor: *const C_tensor,
+    ) -> *mut c_char;
+    pub(super) fn laformer_module_register_buffer(
+        module: *mut RawModule,
+        name: *const c_char,
+        tensor: *const C_tensor,
+    ) -> *mut c_char;
+    pub(super) fn laformer_module_set_int(module: *mut RawModule, name: *const c_char, value: i64) -> *mut c_char;
+    pub(super) fn laformer_module_set_text(
+        module: *mut RawModule,
+        name: *const c_char,
+        value: *const c_char,
+    ) -> *mut c_char;
+    pub(super) fn laformer_push(outputs: *mut c_void, tensor: *const C_tensor);
+    pub(super) fn laformer_module_trace(
+        module: *mut RawModule,
+        method: *const c_char,
+        arguments: *const *const c_char,
+        samples: *const *const C_tensor,
+        count: usize,
+        body: Body,
+        context: *mut c_void,
+    ) -> *mut c_char;
+    pub(super) fn laformer_module_define(module: *mut RawModule, source: *const c_char) -> *mut c_char;
+    pub(super) fn laformer_module_save(
+        module: *mut RawModule,
+        path: *const c_char,
+        names: *const *const c_char,
+        contents: *const *const c_char,
+        lengths: *const usize,
+        count: usize,
+    ) -> *mut c_char;
+    pub(super) fn laformer_read_extra_files(path: *const c_char, visit: Visit, context: *mut c_void) -> *mut c_char;
+}
+
+/// Takes the message of a call, if it left one.
+///
+/// # Safety
+/// `message` is null or what a function of the bridge has just returned.
+pub(super) unsafe fn check(message: *mut c_char) -> Result<()> {
+    if message.is_null() {
+        Ok(())
+    } else {
+        Err(Error(unsafe { take_text(message) }))
+    }
+}
+
+/// Takes a text that the bridge allocated.
+///
+/// # Safety
+/// `text` comes from the bridge, ends with a null byte, and is not used again.
+pub(super) unsafe fn take_text(text: *mut c_char) -> String {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let copy = CStr::from_ptr(text).to_string_lossy().into_owned();
+        laformer_free(text);
+        copy
+    }
+}
+
+pub(super) fn c_text(text: &str) -> Result<CString> {
+    CString::new(text).map_err(|_| Error(format!("{text:?} contains a null byte")))
+}
+
+/// The C++ tensors behind tensors that outlive the call.
+pub(super) fn pointers(tensors: &[Tensor]) -> Vec<*const C_tensor> {
+    tensors.iter().map(Tensor::as_ptr).collect()
+}

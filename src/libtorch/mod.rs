@@ -1,0 +1,21 @@
+//! What tch lacks of libtorch, through a small C++ bridge (`bridge.cc`, `module.cc`); the only `unsafe` of the crate.
+//!
+//! Every C++ exception is caught at the boundary and becomes an [`Error`].
+
+mod archive;
+mod ffi;
+mod module;
+mod optimizer;
+mod runtime;
+
+pub use archive::read_extra_files;
+pub use module::ModuleBuilder;
+pub use optimizer::{Adam, AdamState, clip_gradients, set_gradient};
+pub use runtime::{Capabilities, MatmulPrecision, capabilities, set_deterministic, set_matmul_precision};
+
+/// What libtorch said, without its backtrace.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Error(String);
+
+pub type Result<T> = std::result::Result<T, Error>;

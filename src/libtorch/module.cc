@@ -1,0 +1,245 @@
+// TorchScript modules: traced from Rust, extended with scripted source, saved, and their extra files read.
+#include "bridge.h"
+
+#include <caffe2/serialize/inline_container.h>
+#include <torch/csrc/jit/frontend/resolver.h>
+#include <torch/csrc/jit/frontend/tracer.h>
+#include <torch/script.h>
+
+#include <algorithm>
+#include <cctype>
+#include <fstream>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "guard.h"
+
+using laformer::guarded;
+using torch::jit::Module;
+
+namespace {
+
+constexpr const char* kTypePrefix = "__torch__.laformer.";
+constexpr const char* kExtraPrefix = "extra/";
+
+// `torch` in scripts: its functions, and the types that the scripts name (libtorch's own resolver knows functions only).
+struct TorchValue final : torch::jit::BuiltinModule {
+  TorchValue() : BuiltinModule("aten") {}
+
+  std::shared_ptr<torch::jit::SugaredValue> attr(const torch::jit::SourceRange& location,
+                                                 torch::jit::GraphFunction& function,
+                                                 const std::string& field) override {
+    static const std::unordered_map<std::string, at::ScalarType> types{
+        {"bool", at::kBool}, {"int64", at::kLong}, {"float32", at::kFloat}, {"float64", at::kDouble}};
+    const auto type = types.find(field);
+    if (type == types.end()) return BuiltinModule::attr(location, function, field);
+    auto* value = function.graph()->insertConstant(static_cast<int64_t>(type->second), location);
+    return std::make_shared<torch::jit::SimpleValue>(value);
+  }
+};
+
+// Knows `torch` and the exception that the scripts raise.
+struct ScriptResolver final : torch::jit::NativeResolver {
+  std::shared_ptr<torch::jit::SugaredValue> resolveValue(const std::string& name, torch::jit::GraphFunction& function,
+                                                         const torch::jit::SourceRange& location) override {
+    if (name == "torch") return std::make_shared<TorchValue>();
+    if (name == "ValueError") return std::make_shared<torch::jit::ExceptionValue>(name);
+    return NativeResolver::resolveValue(name, function, location);
+  }
+};
+
+// `encoder.0.attention` is the type `encoder_0_attention`.
+std::string type_name(std::string path) {
+  std::replace_if(path.begin(), path.end(), [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
+  return kTypePrefix + path;
+}
+
+Module new_module(const std::shared_ptr<torch::jit::CompilationUnit>& unit, const std::string& name) {
+  Module module(c10::QualifiedName(name), unit, /*shouldMangle=*/true);
+  // Python's train() and eval() look for it.
+  module.register_attribute("training", c10::BoolType::get(), false);
+  return module;
+}
+
+// The submodule that holds the last part of a dotted name, and that part.
+std::pair<Module, std::string> place(const Module& root, const std::string& name) {
+  Module holder = root;
+  size_t start = 0;
+  for (size_t dot; (dot = name.find('.', start)) != std::string::npos; start = dot + 1) {
+    const auto part = name.substr(start, dot - start);
+    TORCH_CHECK(!part.empty(), "`", name, "` has an empty part");
+    if (!holder.hasattr(part)) {
+      holder.register_module(part, new_module(root._ivalue()->compilation_unit(), type_name(name.substr(0, dot))));
+    }
+    const auto child = holder.attr(part);
+    TORCH_CHECK(child.isModule(), "`", name, "`: `", name.substr(0, dot), "` is a tensor already");
+    holder = child.toModule();
+  }
+  const auto leaf = name.substr(start);
+  TORCH_CHECK(!leaf.empty(), "`", name, "` has an empty part");
+  TORCH_CHECK(!holder.hasattr(leaf), "`", name, "` is registered twice");
+  return {holder, leaf};
+}
+
+void check_constants(torch::jit::Block* block, const std::string& method) {
+  for (auto* node : block->nodes()) {
+    if (node->kind() == torch::jit::prim::Constant && node->hasAttribute(torch::jit::attr::value) &&
+        node->kindOf(torch::jit::attr::value) == torch::jit::AttributeKind::t) {
+      const auto& tensor = node->t(torch::jit::attr::value);
+      TORCH_CHECK(tensor.dim() == 0, "method `", method, "` uses a tensor of shape ", tensor.sizes(),
+                  " that is neither an argument nor registered: register it as a buffer, or compute it from the arguments");
+    }
+    for (auto* inner : node->blocks()) check_constants(inner, method);
+  }
+}
+
+// The tracer writes the device of the moment into the graph; the method shall follow its first argument instead.
+void follow_argument_device(const std::shared_ptr<torch::jit::Graph>& graph, torch::jit::Value* argument) {
+  std::vector<torch::jit::Value*> devices;
+  std::vector<torch::jit::Block*> blocks{graph->block()};
+  while (!blocks.empty()) {
+    auto* block = blocks.back();
+    blocks.pop_back();
+    for (auto* node : block->nodes()) {
+      if (node->kind() == torch::jit::prim::Constant && node->output()->type()->kind() == c10::TypeKind::DeviceObjType) {
+        devices.push_back(node->output());
+      }
+      for (auto* inner : node->blocks()) blocks.push_back(inner);
+    }
+  }
+  if (devices.empty()) return;
+  torch::jit::WithInsertPoint insert(*graph->nodes().begin());
+  auto* device = graph->insert(torch::jit::prim::device, {argument});
+  for (auto* constant : devices) constant->replaceAllUsesWith(device);
+}
+
+// CPU tensors with storages of their own: a file loads anywhere, and a view of a large buffer does not drag it along.
+void detach_tensors(const Module& module) {
+  std::unordered_map<at::TensorImpl*, at::Tensor> copies;
+  std::vector<at::Tensor> originals;  // Keeps addresses from being used again.
+  for (Module part : module.modules()) {
+    const auto type = part.type();
+    for (size_t slot = 0; slot < type->numAttributes(); ++slot) {
+      const auto value = part._ivalue()->getSlot(slot);
+      if (!value.isTensor()) continue;
+      const auto tensor = value.toTensor();
+      auto& copy = copies[tensor.unsafeGetTensorImpl()];
+      if (!copy.defined()) {
+        originals.push_back(tensor);
+        copy = tensor.detach().to(at::kCPU, tensor.scalar_type(), /*non_blocking=*/false, /*copy=*/true,
+                                  at::MemoryFormat::Contiguous);
+        copy.set_requires_grad(tensor.requires_grad());
+      }
+      part._ivalue()->setSlot(slot, copy);
+    }
+  }
+}
+
+}  // namespace
+
+char* laformer_module_new(Module** module) {
+  return guarded([&] {
+    auto unit = std::make_shared<torch::jit::CompilationUnit>();
+    *module = new Module(new_module(unit, std::string(kTypePrefix) + "Model"));
+  });
+}
+
+void laformer_module_free(Module* module) { delete module; }
+
+char* laformer_module_register_parameter(Module* module, const char* name, at::Tensor* tensor) {
+  return guarded([&] {
+    auto [holder, leaf] = place(*module, name);
+    holder.register_parameter(leaf, *tensor, /*is_buffer=*/false);
+  });
+}
+
+char* laformer_module_register_buffer(Module* module, const char* name, at::Tensor* tensor) {
+  return guarded([&] {
+    auto [holder, leaf] = place(*module, name);
+    holder.register_buffer(leaf, *tensor);
+  });
+}
+
+char* laformer_module_set_int(Module* module, const char* name, int64_t value) {
+  return guarded([&] {
+    auto [holder, leaf] = place(*module, name);
+    holder.register_attribute(leaf, c10::IntType::get(), value);
+  });
+}
+
+char* laformer_module_set_text(Module* module, const char* name, const char* value) {
+  return guarded([&] {
+    auto [holder, leaf] = place(*module, name);
+    holder.register_attribute(leaf, c10::StringType::get(), std::string(value));
+  });
+}
+
+void laformer_push(void* outputs, at::Tensor* tensor) {
+  static_cast<std::vector<at::Tensor>*>(outputs)->push_back(*tensor);
+}
+
+char* laformer_module_trace(Module* module, const char* method, const char* const* arguments,
+                            at::Tensor* const* samples, size_t count, laformer_body body, void* context) {
+  return guarded([&] {
+    at::NoGradGuard no_grad;
+    torch::jit::Stack inputs;
+    std::vector<std::string> names;
+    for (size_t i = 0; i < count; ++i) {
+      // A tensor object of its own: one that is also registered, or given twice, would be taken for the other.
+      inputs.emplace_back(samples[i]->detach());
+      names.emplace_back(arguments[i]);
+    }
+    const auto run = [&](torch::jit::Stack stack) -> torch::jit::Stack {
+      std::vector<at::Tensor> tensors;
+      for (const auto& value : stack) tensors.push_back(value.toTensor());
+      std::vector<at::Tensor*> pointers;
+      for (auto& tensor : tensors) pointers.push_back(&tensor);
+      std::vector<at::Tensor> outputs;
+      TORCH_CHECK(body(context, pointers.data(), pointers.size(), &outputs), "the body failed");
+      TORCH_CHECK(!outputs.empty(), "the body returned no tensor");
+      if (outputs.size() == 1) return {outputs[0]};
+      return {c10::ivalue::Tuple::create(std::vector<c10::IValue>(outputs.begin(), outputs.end()))};
+    };
+    const auto nameless = [](const torch::autograd::Variable&) { return std::string(); };
+    const auto graph = torch::jit::tracer::trace(inputs, run, nameless, /*strict=*/true, /*force_outplace=*/false,
+                                                 module, names)
+                           .first->graph;
+    check_constants(graph->block(), method);
+    follow_argument_device(graph, graph->inputs().at(1));  // The first input is `self`.
+    const c10::QualifiedName name(*module->type()->name(), method);
+    module->type()->addMethod(module->_ivalue()->compilation_unit()->create_function(name, graph));
+  });
+}
+
+char* laformer_module_define(Module* module, const char* source) {
+  return guarded([&] { module->define(source, std::make_shared<ScriptResolver>()); });
+}
+
+char* laformer_module_save(Module* module, const char* path, const char* const* names, const char* const* contents,
+                           const size_t* lengths, size_t count) {
+  return guarded([&] {
+    torch::jit::ExtraFilesMap extra;
+    for (size_t i = 0; i < count; ++i) extra[names[i]] = std::string(contents[i], lengths[i]);
+    detach_tensors(*module);
+    // A stream, not a path: the archive's inner folder is named after a path.
+    std::ofstream file(path, std::ios::binary | std::ios::trunc);
+    TORCH_CHECK(file, "cannot open ", path, " for writing");
+    module->save(file, extra);
+    file.close();
+    TORCH_CHECK(file, "cannot write ", path, " to its end: is the disk full?");
+  });
+}
+
+char* laformer_read_extra_files(const char* path, laformer_visit visit, void* context) {
+  return guarded([&] {
+    caffe2::serialize::PyTorchStreamReader reader{std::string(path)};
+    TORCH_CHECK(reader.hasRecord("constants.pkl"), "it is a zip archive, but no TorchScript module");
+    const std::string prefix = kExtraPrefix;
+    for (const auto& record : reader.getAllRecords()) {
+      if (record.rfind(prefix, 0) != 0) continue;
+      const auto [data, size] = reader.getRecord(record);
+      visit(context, record.c_str() + prefix.size(), data.get(), size);
+    }
+  });
+}

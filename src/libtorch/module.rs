@@ -1,0 +1,206 @@
+//! Building TorchScript modules: traced from Rust closures, extended with scripted source.
+
+use super::{Error, Result, ffi};
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::ffi::{CString, c_char, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::ptr::{self, NonNull};
+use tch::Tensor;
+use torch_sys::C_tensor;
+
+/// A `torch::jit::Module` under construction.
+///
+/// Register tensors first: a traced method that uses a registered tensor refers to it by its name. Dotted names make
+/// submodules. The tensors stay the caller's and are copied when the module is saved.
+#[derive(Debug)]
+pub struct ModuleBuilder {
+    raw: NonNull<ffi::RawModule>,
+}
+
+impl ModuleBuilder {
+    pub fn new() -> Result<Self> {
+        let mut raw = ptr::null_mut();
+        // SAFETY: on success `raw` holds a new module that becomes ours.
+        unsafe { ffi::check(ffi::laformer_module_new(&mut raw))? };
+        NonNull::new(raw)
+            .map(|raw| Self { raw })
+            .ok_or_else(|| Error("libtorch made no module".into()))
+    }
+
+    /// Registers a tensor that `parameters()` will list; whether it is trainable stays as it is.
+    pub fn register_parameter(&mut self, name: &str, tensor: &Tensor) -> Result<()> {
+        let c_name = ffi::c_text(name)?;
+        // SAFETY: a live module, text and tensor.
+        unsafe {
+            let module = self.raw.as_ptr();
+            ffi::check(ffi::laformer_module_register_parameter(
+                module,
+                c_name.as_ptr(),
+                tensor.as_ptr(),
+            ))
+        }
+    }
+
+    /// Registers a tensor that moves with the module, but is not trained.
+    pub fn register_buffer(&mut self, name: &str, tensor: &Tensor) -> Result<()> {
+        let c_name = ffi::c_text(name)?;
+        // SAFETY: a live module, text and tensor.
+        unsafe {
+            let module = self.raw.as_ptr();
+            ffi::check(ffi::laformer_module_register_buffer(
+                module,
+                c_name.as_ptr(),
+                tensor.as_ptr(),
+            ))
+        }
+    }
+
+    pub fn set_int(&mut self, name: &str, value: i64) -> Result<()> {
+        let name = ffi::c_text(name)?;
+        // SAFETY: a live module and text.
+        unsafe { ffi::check(ffi::laformer_module_set_int(self.raw.as_ptr(), name.as_ptr(), value)) }
+    }
+
+    pub fn set_text(&mut self, name: &str, value: &str) -> Result<()> {
+        let (name, value) = (ffi::c_text(name)?, ffi::c_text(value)?);
+        // SAFETY: a live module and texts.
+        unsafe {
+            ffi::check(ffi::laformer_module_set_text(
+                self.raw.as_ptr(),
+                name.as_ptr(),
+                value.as_ptr(),
+            ))
+        }
+    }
+
+    /// Adds a method by recording what `body` does with `samples`, without gradients. Several outputs become a tuple.
+    ///
+    /// The recording holds for other batches and lengths only where `body` uses no size that it read from a tensor.
+    /// Tensors that it makes land on the device of the first argument. A panic in `body` is an error here.
+    pub fn trace(
+        &mut self,
+        method: &str,
+        arguments: &[&str],
+        samples: &[Tensor],
+        body: &dyn Fn(&[Tensor]) -> Vec<Tensor>,
+    ) -> Result<()> {
+        if arguments.len() != samples.len() || arguments.is_empty() {
+            let (names, tensors) = (arguments.len(), samples.len());
+            return Err(Error(format!(
+                "method `{method}` has {names} arguments and {tensors} samples; it needs as many of both, at least one"
+            )));
+        }
+        let c_method = ffi::c_text(method)?;
+        let c_arguments = arguments
+            .iter()
+            .map(|name| ffi::c_text(name))
+            .collect::<Result<Vec<_>>>()?;
+        let c_arguments: Vec<_> = c_arguments.iter().map(|name| name.as_ptr()).collect();
+        let mut context = TraceContext { body, panic: None };
+        // SAFETY: a live module, texts and tensors; `run_body` gets the context back, and only during the call.
+        let outcome = unsafe {
+            ffi::check(ffi::laformer_module_trace(
+                self.raw.as_ptr(),
+                c_method.as_ptr(),
+                c_arguments.as_ptr(),
+                ffi::pointers(samples).as_ptr(),
+                samples.len(),
+                run_body,
+                (&raw mut context).cast(),
+            ))
+        };
+        let explain = |reason: &str| Error(format!("cannot trace method `{method}`: {reason}"));
+        match (outcome, context.panic) {
+            (Err(_), Some(panic)) => Err(explain(&panic)),
+            (Err(error), None) => Err(explain(&error.0)),
+            (Ok(()), _) => Ok(()),
+        }
+    }
+
+    /// Compiles methods written in TorchScript; they may call those that exist and one another.
+    pub fn define(&mut self, source: &str) -> Result<()> {
+        let source = ffi::c_text(source)?;
+        // SAFETY: a live module and text.
+        unsafe { ffi::check(ffi::laformer_module_define(self.raw.as_ptr(), source.as_ptr())) }
+    }
+
+    /// Writes the module, with its tensors on the CPU, and extra files beside it.
+    pub fn save(self, path: &Path, extra: &BTreeMap<String, String>) -> Result<()> {
+        let path = path
+            .to_str()
+            .ok_or_else(|| Error(format!("{} is not UTF-8", path.display())))?;
+        let path = ffi::c_text(path)?;
+        let names = extra
+            .keys()
+            .map(|name| ffi::c_text(name))
+            .collect::<Result<Vec<CString>>>()?;
+        let names: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
+        let contents: Vec<_> = extra
+            .values()
+            .map(|content| content.as_ptr().cast::<c_char>())
+            .collect();
+        let lengths: Vec<_> = extra.values().map(String::len).collect();
+        // SAFETY: a live module and texts; three arrays of one length.
+        unsafe {
+            ffi::check(ffi::laformer_module_save(
+                self.raw.as_ptr(),
+                path.as_ptr(),
+                names.as_ptr(),
+                contents.as_ptr(),
+                lengths.as_ptr(),
+                names.len(),
+            ))
+        }
+    }
+}
+
+impl Drop for ModuleBuilder {
+    fn drop(&mut self) {
+        // SAFETY: ours, and not used again.
+        unsafe { ffi::laformer_module_free(self.raw.as_ptr()) }
+    }
+}
+
+struct TraceContext<'a> {
+    body: &'a dyn Fn(&[Tensor]) -> Vec<Tensor>,
+    panic: Option<String>,
+}
+
+extern "C" fn run_body(context: *mut c_void, inputs: *const *mut C_tensor, count: usize, outputs: *mut c_void) -> bool {
+    // SAFETY: the context of `trace`, which waits for this call.
+    let context = unsafe { &mut *context.cast::<TraceContext>() };
+    let body = context.body;
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: `count` live tensors, at least one; the clones share them.
+        let inputs: Vec<_> = unsafe { std::slice::from_raw_parts(inputs, count) }
+            .iter()
+            .map(|&input| unsafe { Tensor::clone_from_ptr(input) })
+            .collect();
+        for output in body(&inputs) {
+            // SAFETY: `outputs` is C++'s list of the running trace, which copies the live tensor.
+            unsafe { ffi::laformer_push(outputs, output.as_ptr()) }
+        }
+    }));
+    if let Err(panic) = outcome {
+        context.panic = Some(panic_message(&*panic));
+        return false;
+    }
+    true
+}
+
+/// The first line: tch's panics quote libtorch's errors, escaped, with whole tensors and a backtrace.
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    let text = text.unwrap_or("the body panicked");
+    let end = [text.find('\n'), text.find("\\n")]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(text.len());
+    text[..end].to_owned()
+}

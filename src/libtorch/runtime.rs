@@ -1,0 +1,103 @@
+//! What this libtorch can do, and settings of the whole process.
+
+use super::{Result, ffi};
+use std::ffi::CStr;
+use std::ptr;
+
+/// What libtorch and this machine can do together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Version of libtorch: `2.11.0`.
+    pub version: String,
+    /// Widest vector instructions that libtorch uses: `AVX512`.
+    pub cpu: String,
+    /// Whether the CPU multiplies bf16 numbers itself, so that bf16 is faster than float32.
+    pub cpu_bfloat16: bool,
+    /// Whether oneDNN's kernels are built in.
+    pub mkldnn: bool,
+    /// Threads of one operation.
+    pub threads: usize,
+    /// Threads that run operations beside each other.
+    pub interop_threads: usize,
+    /// Whether libtorch was built with CUDA and its library is loaded.
+    pub cuda_compiled: bool,
+    /// Usable CUDA devices; 0 without driver or device.
+    pub cuda_devices: usize,
+}
+
+pub fn capabilities() -> Result<Capabilities> {
+    // SAFETY: a static text.
+    let version = unsafe { CStr::from_ptr(ffi::laformer_version()) };
+    let mut cpu = ptr::null_mut();
+    // SAFETY: on success `cpu` holds a text of ours to take.
+    let cpu = unsafe {
+        ffi::check(ffi::laformer_cpu_capability(&mut cpu))?;
+        ffi::take_text(cpu)
+    };
+    Ok(Capabilities {
+        version: version.to_string_lossy().into_owned(),
+        cpu,
+        cpu_bfloat16: multiplies_bfloat16(),
+        mkldnn: tch::utils::has_mkldnn(),
+        threads: usize::try_from(tch::get_num_threads()).unwrap_or(1),
+        interop_threads: usize::try_from(tch::get_num_interop_threads()).unwrap_or(1),
+        cuda_compiled: tch::utils::has_cudart(),
+        cuda_devices: usize::try_from(tch::Cuda::device_count()).unwrap_or(0),
+    })
+}
+
+#[cfg(target_arch = "x86_64")]
+fn multiplies_bfloat16() -> bool {
+    std::arch::is_x86_feature_detected!("avx512bf16")
+}
+
+#[cfg(target_arch = "aarch64")]
+fn multiplies_bfloat16() -> bool {
+    std::arch::is_aarch64_feature_detected!("bf16")
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn multiplies_bfloat16() -> bool {
+    false
+}
+
+/// Makes every operation repeat its bits on the same device and thread count; operations that cannot, fail.
+/// On CUDA, cuBLAS also wants `CUBLAS_WORKSPACE_CONFIG=:4096:8` in the environment before its first use.
+pub fn set_deterministic(deterministic: bool) -> Result<()> {
+    // SAFETY: no pointers.
+    unsafe { ffi::check(ffi::laformer_set_deterministic(deterministic)) }
+}
+
+/// How exact float32 matrix products are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MatmulPrecision {
+    /// float32 throughout.
+    Highest,
+    /// TF32 where the device has it: 10 bits of mantissa.
+    High,
+    /// bf16 where the device has it: 7 bits of mantissa.
+    Medium,
+}
+
+pub fn set_matmul_precision(precision: MatmulPrecision) -> Result<()> {
+    let name = match precision {
+        MatmulPrecision::Highest => c"highest",
+        MatmulPrecision::High => c"high",
+        MatmulPrecision::Medium => c"medium",
+    };
+    // SAFETY: a static text.
+    unsafe { ffi::check(ffi::laformer_set_matmul_precision(name.as_ptr())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capabilities_name_the_version_this_crate_is_made_for() {
+        let found = capabilities().unwrap();
+        assert!(found.version.starts_with("2.11"), "{found:?}");
+        assert!(!found.cpu.is_empty());
+        assert!(found.threads >= 1);
+    }
+}

@@ -1,0 +1,408 @@
+//! nalgebra's decompositions in our conventions: values descending, vectors with their signs fixed.
+//!
+//! Orders up to 10 run on statically sized matrices on the stack, which is several times as fast as on the heap.
+
+use nalgebra::{
+    Const, DefaultAllocator, Dim, DimDiff, DimMin, DimMinimum, DimSub, Dyn, LU, OMatrix, OVector, SVD, SymmetricEigen,
+    U1, allocator::Allocator,
+};
+
+use super::{Matrix, jacobi};
+
+/// The decomposition met a value that is not finite, or did not converge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotConverged;
+
+/// Far above what QR iterations need (about two per value), far below forever.
+const MAXIMUM_ITERATIONS: usize = 10_000;
+
+/// Runs an expression with `$dim` the dimension `$n`, static where small.
+macro_rules! with_dim {
+    ($n:expr, $dim:ident => $body:expr) => {
+        with_dim!(@ $n, $dim => $body, 2 3 4 5 6 7 8 9 10)
+    };
+    (@ $n:expr, $dim:ident => $body:expr, $($size:literal)*) => {
+        match $n {
+            $($size => { let $dim = Const::<$size>; $body })*
+            n => { let $dim = Dyn(n); $body }
+        }
+    };
+}
+
+/// Runs an expression with `$rows` and `$cols` the dimensions of a matrix, static where small and square.
+///
+/// nalgebra takes 2×2 and 3×3 matrices through AᵀA, which loses half of the digits of small singular values; a row of
+/// zeros below them takes the general path, and stays zero in U.
+macro_rules! with_shape {
+    ($shape:expr, $rows:ident, $cols:ident => $body:expr) => {
+        with_shape!(@ $shape, $rows, $cols => $body, 3 2 2, 4 3 3, 4 4 4, 5 5 5, 6 6 6, 7 7 7, 8 8 8, 9 9 9, 10 10 10)
+    };
+    (@ $shape:expr, $rows:ident, $cols:ident => $body:expr, $($padded:literal $r:literal $c:literal),*) => {
+        match $shape {
+            $(($r, $c) => { let ($rows, $cols) = (Const::<$padded>, Const::<$c>); $body })*
+            (r, c) => { let ($rows, $cols) = (Dyn(r), Dyn(c)); $body }
+        }
+    };
+}
+
+/// Eigenvalues of a symmetric matrix, descending.
+pub(crate) fn eigenvalues(matrix: &Matrix, values: &mut [f64]) -> Result<(), NotConverged> {
+    require_finite(matrix)?;
+    with_dim!(matrix.nrows(), dim => values.copy_from_slice(symmetric(dim, matrix).symmetric_eigenvalues().as_slice()));
+    values.sort_unstable_by(|a, b| b.total_cmp(a));
+    Ok(())
+}
+
+/// Eigenvalues of a symmetric matrix, descending, and its eigenvectors as columns, signs fixed by [`fix_sign`].
+pub(crate) fn eigen(matrix: &Matrix, values: &mut [f64], vectors: &mut Matrix) -> Result<(), NotConverged> {
+    require_finite(matrix)?;
+    with_dim!(matrix.nrows(), dim => eigen_of(dim, matrix, values, vectors))
+}
+
+/// Singular values, descending.
+pub(crate) fn singular_values(matrix: &Matrix, values: &mut [f64]) -> Result<(), NotConverged> {
+    require_finite(matrix)?;
+    with_shape!(matrix.shape(), rows, cols => {
+        if let Some(found) = svd_of(rows, cols, matrix, false) {
+            values.copy_from_slice(found.singular_values.as_slice());
+        } else {
+            values.fill(f64::NAN);
+        }
+    });
+    if !are_plausible(matrix, values) {
+        values.copy_from_slice(&jacobi::svd(matrix).1);
+    }
+    values.sort_unstable_by(|a, b| b.total_cmp(a));
+    Ok(())
+}
+
+/// The reduced decomposition A = U diag(s) Vᵀ, `s` descending, signs fixed by [`fix_sign`] on the columns of U.
+pub(crate) fn svd(matrix: &Matrix, u: &mut Matrix, values: &mut [f64], v: &mut Matrix) -> Result<(), NotConverged> {
+    require_finite(matrix)?;
+    let found = with_shape!(matrix.shape(), rows, cols => match svd_of(rows, cols, matrix, true) {
+        Some(Svd { u: Some(left), v_t: Some(right), singular_values: found })
+            if are_plausible(matrix, found.as_slice()) =>
+        {
+            sorted_svd(found.as_slice(), &left, |i, j| right[(j, i)], u, values, v);
+            rebuilds(matrix, u, values, v)
+        }
+        _ => false,
+    });
+    if !found {
+        let (left, found, right) = jacobi::svd(matrix);
+        sorted_svd(&found, &left, |i, j| right[(i, j)], u, values, v);
+    }
+    Ok(())
+}
+
+/// The inverse by LU with partial pivoting; false where a pivot is zero.
+pub(crate) fn invert(matrix: &Matrix, inverse: &mut Matrix) -> bool {
+    with_dim!(matrix.nrows(), dim => invert_of(dim, matrix, inverse))
+}
+
+fn require_finite(matrix: &Matrix) -> Result<(), NotConverged> {
+    if matrix.iter().all(|x| x.is_finite()) {
+        Ok(())
+    } else {
+        Err(NotConverged)
+    }
+}
+
+/// The mean of a matrix and its transpose, which leaves symmetric matrices as they are to the bit.
+fn symmetric<D: Dim>(dim: D, matrix: &Matrix) -> OMatrix<f64, D, D>
+where
+    DefaultAllocator: Allocator<D, D>,
+{
+    OMatrix::from_fn_generic(dim, dim, |i, j| {
+        let (here, there) = (matrix[(i, j)], matrix[(j, i)]);
+        here + 0.5 * (there - here)
+    })
+}
+
+/// The permutation that sorts values descending.
+fn descending<D: Dim>(values: &OVector<f64, D>) -> OVector<usize, D>
+where
+    DefaultAllocator: Allocator<D>,
+{
+    let (dim, one) = values.shape_generic();
+    let mut order = OVector::from_fn_generic(dim, one, |i, _| i);
+    order
+        .as_mut_slice()
+        .sort_unstable_by(|a, b| values[*b].total_cmp(&values[*a]));
+    order
+}
+
+fn eigen_of<D>(dim: D, matrix: &Matrix, values: &mut [f64], vectors: &mut Matrix) -> Result<(), NotConverged>
+where
+    D: DimSub<U1>,
+    DefaultAllocator: Allocator<D, D> + Allocator<D> + Allocator<DimDiff<D, U1>>,
+{
+    let found =
+        SymmetricEigen::try_new(symmetric(dim, matrix), f64::EPSILON, MAXIMUM_ITERATIONS).ok_or(NotConverged)?;
+    let order = descending(&found.eigenvalues);
+    for (to, &from) in order.iter().enumerate() {
+        values[to] = found.eigenvalues[from];
+        let column = found.eigenvectors.column(from);
+        let sign = fix_sign(column.iter());
+        for (i, x) in column.iter().enumerate() {
+            vectors[(i, to)] = sign * x;
+        }
+    }
+    Ok(())
+}
+
+type Svd<R, C> = SVD<f64, R, C>;
+
+/// nalgebra's decomposition; `matrix` may have fewer rows than `rows`: the others are zero.
+fn svd_of<R, C>(rows: R, cols: C, matrix: &Matrix, vectors: bool) -> Option<Svd<R, C>>
+where
+    R: DimMin<C>,
+    C: Dim,
+    DimMinimum<R, C>: DimSub<U1>,
+    DefaultAllocator: Allocator<R, C>
+        + Allocator<C>
+        + Allocator<R>
+        + Allocator<DimDiff<DimMinimum<R, C>, U1>>
+        + Allocator<DimMinimum<R, C>, C>
+        + Allocator<R, DimMinimum<R, C>>
+        + Allocator<DimMinimum<R, C>>,
+{
+    let height = matrix.nrows();
+    let padded = OMatrix::from_fn_generic(rows, cols, |i, j| if i < height { matrix[(i, j)] } else { 0.0 });
+    // The tolerance of nalgebra's own constructor.
+    SVD::try_new_unordered(padded, vectors, vectors, 5.0 * f64::EPSILON, MAXIMUM_ITERATIONS)
+}
+
+/// Relative errors beyond which nalgebra's singular values and vectors are computed anew.
+const TOLERANCE: f64 = 1e-12;
+
+/// Whether A = U diag(s) Vᵀ to nearly all digits; nalgebra loses some where two singular values are close.
+fn rebuilds(matrix: &Matrix, u: &Matrix, values: &[f64], v: &Matrix) -> bool {
+    let limit = TOLERANCE * matrix.amax();
+    (0..matrix.ncols()).all(|j| {
+        (0..matrix.nrows()).all(|i| {
+            let rebuilt: f64 = values.iter().enumerate().map(|(k, s)| u[(i, k)] * s * v[(j, k)]).sum();
+            (rebuilt - matrix[(i, j)]).abs() <= limit
+        })
+    })
+}
+
+/// Whether nalgebra's singular values can be trusted: those of a matrix of deficient rank cannot (see [`jacobi`]).
+fn are_plausible(matrix: &Matrix, values: &[f64]) -> bool {
+    let scale = matrix.amax();
+    let square = |sum: f64, x: &f64| sum + (x / scale).powi(2);
+    let (given, found) = (matrix.iter().fold(0.0, square), values.iter().fold(0.0, square));
+    let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);
+    (given - found).abs() <= TOLERANCE * given && smallest > TOLERANCE * scale
+}
+
+/// Writes a decomposition, `right` an entry of V, in our order and signs.
+fn sorted_svd<R, K, S>(
+    found: &[f64],
+    left: &nalgebra::Matrix<f64, R, K, S>,
+    right: impl Fn(usize, usize) -> f64,
+    u: &mut Matrix,
+    values: &mut [f64],
+    v: &mut Matrix,
+) where
+    R: Dim,
+    K: Dim,
+    S: nalgebra::RawStorage<f64, R, K>,
+{
+    values.copy_from_slice(found);
+    for to in 0..found.len() {
+        // Selection needs no memory; `values` holds what is left.
+        let from = (0..found.len())
+            .filter(|i| !values[*i].is_nan())
+            .max_by(|a, b| values[*a].total_cmp(&values[*b]));
+        let from = from.unwrap_or(to);
+        values[from] = f64::NAN;
+        let height = u.nrows();
+        let sign = fix_sign(left.column(from).iter().take(height));
+        for i in 0..height {
+            u[(i, to)] = sign * left[(i, from)];
+        }
+        for i in 0..v.nrows() {
+            v[(i, to)] = sign * right(i, from);
+        }
+    }
+    values.copy_from_slice(found);
+    values.sort_unstable_by(|a, b| b.total_cmp(a));
+}
+
+fn invert_of<D>(dim: D, matrix: &Matrix, inverse: &mut Matrix) -> bool
+where
+    D: DimMin<D, Output = D>,
+    DefaultAllocator: Allocator<D, D> + Allocator<D>,
+{
+    let lu = LU::new(OMatrix::from_fn_generic(dim, dim, |i, j| matrix[(i, j)]));
+    lu.try_inverse().is_some_and(|found| {
+        inverse.copy_from_slice(found.as_slice());
+        true
+    })
+}
+
+/// The factor, 1 or -1, that makes the entry of largest magnitude positive (the first such on ties).
+fn fix_sign<'a>(entries: impl Iterator<Item = &'a f64>) -> f64 {
+    let largest = entries.fold(0.0_f64, |largest, x| if x.abs() > largest.abs() { *x } else { largest });
+    if largest < 0.0 { -1.0 } else { 1.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::{Address, Coefficients, Split};
+
+    fn random(rows: usize, cols: usize, index: u64) -> Matrix {
+        let mut generator = Address {
+            seed: 11,
+            split: Split::Train,
+            index,
+        }
+        .generator(0);
+        let mut matrix = Matrix::zeros(rows, cols);
+        Coefficients::Uniform.fill(10.0, &mut generator, matrix.as_mut_slice());
+        matrix
+    }
+
+    /// Matrices that trip decompositions: zero, constant, of low rank, with repeated values, tiny, huge.
+    fn hostile(rows: usize, cols: usize) -> Vec<Matrix> {
+        let ramp = Matrix::from_fn(rows, cols, |i, j| (i + j) as f64);
+        let alternating = Matrix::from_fn(rows, cols, |i, j| if (i + j) % 2 == 0 { 1.0 } else { -1.0 });
+        let graded = Matrix::from_fn(rows, cols, |i, j| 10f64.powi(-4 * (i.max(j) as i32)));
+        let corner = Matrix::from_fn(rows, cols, |i, j| if i + j == 0 { 1.0 } else { 0.0 });
+        let cross = Matrix::from_fn(rows, cols, |i, j| if i + j + 1 == rows.max(cols) { 1.0 } else { 0.0 });
+        vec![
+            Matrix::zeros(rows, cols),
+            Matrix::from_element(rows, cols, 1.0),
+            Matrix::identity(rows, cols),
+            &ramp * 1e-200,
+            &ramp * 1e200,
+            ramp,
+            alternating,
+            graded,
+            corner,
+            cross,
+        ]
+    }
+
+    fn is_descending(values: &[f64]) -> bool {
+        values.windows(2).all(|pair| pair[0] >= pair[1])
+    }
+
+    fn deviation_from_orthonormal(matrix: &Matrix) -> f64 {
+        let gram = matrix.tr_mul(matrix);
+        (&gram - Matrix::identity(gram.nrows(), gram.ncols())).amax()
+    }
+
+    fn check_eigen(matrix: &Matrix) {
+        let n = matrix.nrows();
+        let (mut values, mut alone) = (vec![0.0; n], vec![0.0; n]);
+        let mut vectors = Matrix::zeros(n, n);
+        eigen(matrix, &mut values, &mut vectors).unwrap();
+        eigenvalues(matrix, &mut alone).unwrap();
+        assert!(is_descending(&values));
+        assert!(deviation_from_orthonormal(&vectors) < 1e-13, "{matrix}");
+        let rebuilt = &vectors * Matrix::from_diagonal(&values.clone().into()) * vectors.transpose();
+        assert!(
+            (rebuilt - matrix).amax() <= 1e-13 * n as f64 * matrix.amax(),
+            "{matrix}"
+        );
+        for (a, b) in values.iter().zip(&alone) {
+            assert!((a - b).abs() <= 1e-13 * n as f64 * matrix.amax(), "{matrix}");
+        }
+        for column in vectors.column_iter() {
+            assert!(column.max() >= -column.min());
+        }
+    }
+
+    fn check_svd(matrix: &Matrix) {
+        let (rows, cols) = matrix.shape();
+        let k = rows.min(cols);
+        let (mut values, mut alone) = (vec![0.0; k], vec![0.0; k]);
+        let (mut u, mut v) = (Matrix::zeros(rows, k), Matrix::zeros(cols, k));
+        svd(matrix, &mut u, &mut values, &mut v).unwrap();
+        singular_values(matrix, &mut alone).unwrap();
+        assert!(is_descending(&values) && values[k - 1] >= 0.0);
+        assert!(deviation_from_orthonormal(&u) < 1e-12, "{matrix}{u}");
+        assert!(deviation_from_orthonormal(&v) < 1e-12, "{matrix}{v}");
+        let rebuilt = &u * Matrix::from_diagonal(&values.clone().into()) * v.transpose();
+        let residual = (rebuilt - matrix).amax();
+        assert!(residual <= 1e-12 * matrix.amax(), "{residual:e} {matrix}");
+        for (a, b) in values.iter().zip(&alone) {
+            assert!(
+                (a - b).abs() <= 1e-13 * k as f64 * matrix.amax(),
+                "{matrix}{values:?}{alone:?}"
+            );
+        }
+        for column in u.column_iter() {
+            assert!(column.max() >= -column.min());
+        }
+    }
+
+    #[test]
+    fn eigenpairs_rebuild_random_and_hostile_matrices_of_every_order() {
+        for n in 1..=12 {
+            for index in 0..300 {
+                let matrix = random(n, n, index);
+                check_eigen(&(&matrix + matrix.transpose()));
+            }
+            hostile(n, n).iter().for_each(check_eigen);
+        }
+    }
+
+    #[test]
+    fn singular_triplets_rebuild_random_and_hostile_matrices_of_every_shape() {
+        for rows in 1..=11 {
+            for cols in 1..=11 {
+                (0..40).for_each(|index| check_svd(&random(rows, cols, index)));
+                hostile(rows, cols).iter().for_each(check_svd);
+            }
+        }
+    }
+
+    #[test]
+    fn small_singular_values_keep_their_digits() {
+        // Through AᵀA the smallest would be lost in rounding: its square is below epsilon.
+        for n in [2, 3] {
+            let q = random(n, n, 1).qr().q();
+            let values: Vec<f64> = (0..n).map(|i| 10f64.powi(-5 * i as i32)).collect();
+            let matrix = &q * Matrix::from_diagonal(&values.clone().into()) * random(n, n, 2).qr().q();
+            let mut found = vec![0.0; n];
+            singular_values(&matrix, &mut found).unwrap();
+            for (a, b) in found.iter().zip(&values) {
+                assert!((a - b).abs() < 1e-15, "{found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn inverses_agree_with_an_independent_solution() {
+        for n in 1..=12 {
+            for index in 0..50 {
+                let matrix = random(n, n, index);
+                let mut inverse = Matrix::zeros(n, n);
+                assert!(invert(&matrix, &mut inverse));
+                let oracle = matrix.clone().full_piv_lu().solve(&Matrix::identity(n, n)).unwrap();
+                assert!((&inverse - &oracle).amax() < 1e-8 * oracle.amax());
+            }
+        }
+        assert!(!invert(&Matrix::zeros(3, 3), &mut Matrix::zeros(3, 3)));
+    }
+
+    #[test]
+    fn values_that_are_not_finite_are_refused() {
+        for bad in [f64::NAN, f64::INFINITY] {
+            let matrix = Matrix::from_element(3, 3, bad);
+            assert_eq!(eigenvalues(&matrix, &mut [0.0; 3]), Err(NotConverged));
+            assert_eq!(singular_values(&matrix, &mut [0.0; 3]), Err(NotConverged));
+        }
+    }
+
+    #[test]
+    fn ties_of_magnitude_are_decided_by_the_first() {
+        assert_eq!(fix_sign([-1.0, 1.0].iter()), -1.0);
+        assert_eq!(fix_sign([1.0, -1.0].iter()), 1.0);
+        assert_eq!(fix_sign([0.5, -0.8].iter()), -1.0);
+    }
+}

@@ -1,0 +1,107 @@
+//! The laws of single coefficients.
+
+use std::{fmt, str::FromStr};
+
+use rand::RngExt;
+use rand_distr::StandardNormal;
+
+use super::{
+    Generator,
+    name::{self, UnknownName, serde_as_text},
+};
+
+/// The law of a coefficient of magnitude A; both laws have mean 0 and standard deviation A/√3.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Coefficients {
+    /// Uniform on [-A, A].
+    #[default]
+    Uniform,
+    /// Normal of deviation A/√3.
+    Gaussian,
+}
+
+impl Coefficients {
+    pub const ALL: [Coefficients; 2] = [Coefficients::Uniform, Coefficients::Gaussian];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Coefficients::Uniform => "uniform",
+            Coefficients::Gaussian => "gaussian",
+        }
+    }
+
+    /// Draws every value independently.
+    pub fn fill(self, magnitude: f64, generator: &mut Generator, values: &mut [f64]) {
+        match self {
+            Coefficients::Uniform => {
+                for value in values {
+                    *value = magnitude * (2.0 * generator.random::<f64>() - 1.0);
+                }
+            }
+            Coefficients::Gaussian => {
+                let deviation = self.deviation(magnitude);
+                for value in values {
+                    *value = deviation * generator.sample::<f64, _>(StandardNormal);
+                }
+            }
+        }
+    }
+
+    /// Standard deviation of a coefficient of magnitude A: A/√3.
+    pub fn deviation(self, magnitude: f64) -> f64 {
+        magnitude / 3f64.sqrt()
+    }
+}
+
+impl fmt::Display for Coefficients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Coefficients {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        name::find("law of coefficients", text, &Self::ALL, Coefficients::name)
+    }
+}
+
+serde_as_text!(Coefficients);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::{Address, Split};
+
+    fn draws(coefficients: Coefficients, magnitude: f64) -> Vec<f64> {
+        let mut values = vec![0.0; 200_000];
+        let mut generator = Address {
+            seed: 3,
+            split: Split::Train,
+            index: 0,
+        }
+        .generator(0);
+        coefficients.fill(magnitude, &mut generator, &mut values);
+        values
+    }
+
+    #[test]
+    fn both_laws_have_mean_zero_and_the_same_deviation() {
+        for coefficients in Coefficients::ALL {
+            let values = draws(coefficients, 10.0);
+            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            let deviation = (values.iter().map(|x| x * x).sum::<f64>() / values.len() as f64).sqrt();
+            assert!(mean.abs() < 0.06, "{coefficients}: {mean}");
+            assert!((deviation - 5.7735).abs() < 0.05, "{coefficients}: {deviation}");
+        }
+    }
+
+    #[test]
+    fn uniform_coefficients_stay_within_the_magnitude_and_gaussian_ones_do_not() {
+        let largest = |values: Vec<f64>| values.into_iter().fold(0.0, |max: f64, x| max.max(x.abs()));
+        let uniform = largest(draws(Coefficients::Uniform, 2.0));
+        assert!(uniform <= 2.0 && uniform > 1.999, "{uniform}");
+        assert!(largest(draws(Coefficients::Gaussian, 2.0)) > 4.0);
+    }
+}

@@ -1,0 +1,309 @@
+//! The laws of the eigenvalues of symmetric matrices.
+
+use std::{fmt, str::FromStr};
+
+use nalgebra::DVector;
+use rand::RngExt;
+use rand_distr::{Exp1, StandardNormal};
+
+use super::{
+    Coefficients, Generator, Matrix, decomposition,
+    name::{self, UnknownName, serde_as_text},
+};
+
+/// The law of the eigenvalues of an n×n symmetric matrix, on the scale σ = √n A/√3, where A is the magnitude of the
+/// coefficients (arXiv 2112.01898, section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Spectrum {
+    /// Independent coefficients (a Wigner matrix), left as they are.
+    Semicircle,
+    /// Uniform on [-σ√3, σ√3].
+    Uniform,
+    /// Normal of deviation σ.
+    Gaussian,
+    /// Laplace of deviation σ.
+    Laplace,
+    /// Magnitudes of a Wigner matrix's eigenvalues.
+    AbsSemicircle,
+    /// Magnitudes of Laplace draws.
+    AbsLaplace,
+    /// MᵀM with M n×n of independent coefficients of magnitude √A (a Wishart matrix of ratio 1).
+    MarchenkoPastur,
+}
+
+impl Spectrum {
+    pub const ALL: [Spectrum; 7] = [
+        Spectrum::Semicircle,
+        Spectrum::Uniform,
+        Spectrum::Gaussian,
+        Spectrum::Laplace,
+        Spectrum::AbsSemicircle,
+        Spectrum::AbsLaplace,
+        Spectrum::MarchenkoPastur,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Spectrum::Semicircle => "semicircle",
+            Spectrum::Uniform => "uniform",
+            Spectrum::Gaussian => "gaussian",
+            Spectrum::Laplace => "laplace",
+            Spectrum::AbsSemicircle => "abs-semicircle",
+            Spectrum::AbsLaplace => "abs-laplace",
+            Spectrum::MarchenkoPastur => "marchenko-pastur",
+        }
+    }
+
+    /// Draws a symmetric matrix into one that already has its (square) shape.
+    pub fn fill(self, coefficients: Coefficients, magnitude: f64, generator: &mut Generator, matrix: &mut Matrix) {
+        if self == Spectrum::MarchenkoPastur {
+            let mut factor = matrix.clone();
+            coefficients.fill(magnitude.sqrt(), generator, factor.as_mut_slice());
+            factor.tr_mul_to(&factor, matrix);
+            mirror(matrix);
+            return;
+        }
+        loop {
+            fill_wigner(coefficients, magnitude, generator, matrix);
+            if self == Spectrum::Semicircle || self.replace_eigenvalues(magnitude, generator, matrix) {
+                return;
+            }
+        }
+    }
+
+    /// Keeps the eigenvectors of a Wigner matrix; false where its decomposition failed.
+    fn replace_eigenvalues(self, magnitude: f64, generator: &mut Generator, matrix: &mut Matrix) -> bool {
+        let n = matrix.nrows();
+        let mut values = DVector::zeros(n);
+        let mut vectors = Matrix::zeros(n, n);
+        if decomposition::eigen(matrix, values.as_mut_slice(), &mut vectors).is_err() {
+            return false;
+        }
+        let sigma = (n as f64 / 3.0).sqrt() * magnitude;
+        for value in values.iter_mut() {
+            *value = self.eigenvalue(*value, sigma, generator);
+        }
+        let mut scaled = vectors.clone();
+        for (mut column, value) in scaled.column_iter_mut().zip(&values) {
+            column *= *value;
+        }
+        vectors.transpose_mut();
+        scaled.mul_to(&vectors, matrix);
+        mirror(matrix);
+        true
+    }
+
+    /// A draw of this law; `wigner` is the eigenvalue that it replaces.
+    fn eigenvalue(self, wigner: f64, sigma: f64, generator: &mut Generator) -> f64 {
+        match self {
+            Spectrum::Uniform => sigma * 3f64.sqrt() * (2.0 * generator.random::<f64>() - 1.0),
+            Spectrum::Gaussian => sigma * generator.sample::<f64, _>(StandardNormal),
+            Spectrum::Laplace => {
+                let magnitude = Spectrum::AbsLaplace.eigenvalue(wigner, sigma, generator);
+                if generator.random() { magnitude } else { -magnitude }
+            }
+            Spectrum::AbsLaplace => sigma / 2f64.sqrt() * generator.sample::<f64, _>(Exp1),
+            Spectrum::AbsSemicircle => wigner.abs(),
+            Spectrum::Semicircle | Spectrum::MarchenkoPastur => wigner,
+        }
+    }
+}
+
+/// Independent coefficients on and below the diagonal, mirrored above it.
+fn fill_wigner(coefficients: Coefficients, magnitude: f64, generator: &mut Generator, matrix: &mut Matrix) {
+    let n = matrix.nrows();
+    for (j, column) in matrix.as_mut_slice().chunks_exact_mut(n).enumerate() {
+        coefficients.fill(magnitude, generator, &mut column[j..]);
+    }
+    mirror(matrix);
+}
+
+/// Copies the lower triangle onto the upper one.
+fn mirror(matrix: &mut Matrix) {
+    matrix.fill_upper_triangle_with_lower_triangle();
+}
+
+impl fmt::Display for Spectrum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Spectrum {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        name::find("spectrum", text, &Self::ALL, Spectrum::name)
+    }
+}
+
+serde_as_text!(Spectrum);
+
+/// A mixture of one or more spectra, each equally likely for each example: `laplace+gaussian`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Spectra(Vec<Spectrum>);
+
+impl Spectra {
+    pub fn members(&self) -> &[Spectrum] {
+        &self.0
+    }
+
+    /// Whether this is the semicircle alone, which problems without a spectrum have.
+    pub fn is_semicircle(&self) -> bool {
+        self.0 == [Spectrum::Semicircle]
+    }
+
+    /// The spectrum of the next example.
+    pub fn draw(&self, generator: &mut Generator) -> Spectrum {
+        match self.0.as_slice() {
+            [only] => *only,
+            several => several[generator.random_range(0..several.len())],
+        }
+    }
+}
+
+impl Default for Spectra {
+    fn default() -> Self {
+        Spectrum::Semicircle.into()
+    }
+}
+
+impl From<Spectrum> for Spectra {
+    fn from(spectrum: Spectrum) -> Self {
+        Self(vec![spectrum])
+    }
+}
+
+impl fmt::Display for Spectra {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, spectrum) in self.0.iter().enumerate() {
+            write!(f, "{}{spectrum}", if i == 0 { "" } else { "+" })?;
+        }
+        Ok(())
+    }
+}
+
+/// A repeated name makes its spectrum likelier: `laplace+laplace+gaussian` is two thirds Laplace.
+impl FromStr for Spectra {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.split('+')
+            .map(|name| name.trim().parse())
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+serde_as_text!(Spectra);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::{Address, Split};
+
+    fn draw(spectra: &Spectra, n: usize, index: u64) -> Matrix {
+        let mut generator = Address {
+            seed: 5,
+            split: Split::Train,
+            index,
+        }
+        .generator(0);
+        let mut matrix = Matrix::zeros(n, n);
+        spectra
+            .draw(&mut generator)
+            .fill(Coefficients::Uniform, 10.0, &mut generator, &mut matrix);
+        matrix
+    }
+
+    fn eigenvalues(spectra: &Spectra, count: u64) -> Vec<f64> {
+        (0..count)
+            .flat_map(|index| draw(spectra, 5, index).symmetric_eigenvalues().as_slice().to_vec())
+            .collect()
+    }
+
+    /// Mean, standard deviation and the magnitude that one in a thousand exceeds.
+    fn moments(mut values: Vec<f64>) -> (f64, f64, f64) {
+        let count = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / count;
+        let deviation = (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt();
+        values.iter_mut().for_each(|x| *x = x.abs());
+        values.sort_by(f64::total_cmp);
+        (mean, deviation, values[(count * 0.999) as usize])
+    }
+
+    #[test]
+    fn spectra_of_5x5_matrices_have_their_moments() {
+        let table = [
+            (Spectrum::Semicircle, 0.0, 12.9, 29.0),
+            (Spectrum::AbsSemicircle, 11.1, 6.7, 29.0),
+            (Spectrum::Uniform, 0.0, 12.9, 22.4),
+            (Spectrum::Gaussian, 0.0, 12.9, 42.0),
+            (Spectrum::Laplace, 0.0, 12.9, 63.0),
+            (Spectrum::AbsLaplace, 9.1, 9.1, 63.0),
+            (Spectrum::MarchenkoPastur, 16.7, 16.4, 74.0),
+        ];
+        for (spectrum, mean, deviation, extreme) in table {
+            let measured = moments(eigenvalues(&spectrum.into(), 8_000));
+            assert!((measured.0 - mean).abs() < 0.35, "{spectrum}: mean {}", measured.0);
+            assert!(
+                (measured.1 - deviation).abs() < 0.35,
+                "{spectrum}: deviation {}",
+                measured.1
+            );
+            assert!(
+                (measured.2 / extreme - 1.0).abs() < 0.12,
+                "{spectrum}: extreme {}",
+                measured.2
+            );
+        }
+    }
+
+    #[test]
+    fn positive_spectra_are_positive_and_the_others_have_both_signs() {
+        for spectrum in Spectrum::ALL {
+            let values = eigenvalues(&spectrum.into(), 1_000);
+            let negative = values.iter().filter(|x| **x < -1e-9).count();
+            match spectrum {
+                Spectrum::AbsSemicircle | Spectrum::AbsLaplace | Spectrum::MarchenkoPastur => assert_eq!(negative, 0),
+                _ => assert!((2_300..2_700).contains(&negative), "{spectrum}: {negative} of 5000"),
+            }
+        }
+    }
+
+    #[test]
+    fn every_spectrum_gives_exactly_symmetric_matrices_at_every_size() {
+        for spectrum in Spectrum::ALL {
+            for n in 1..=12 {
+                let matrix = draw(&spectrum.into(), n, 1);
+                assert_eq!(matrix, matrix.transpose(), "{spectrum}");
+                assert!(matrix.iter().all(|x| x.is_finite() && *x != 0.0), "{spectrum}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_mixture_draws_its_members_equally_often() {
+        let spectra: Spectra = "uniform+laplace".parse().unwrap();
+        let mut generator = Address {
+            seed: 5,
+            split: Split::Train,
+            index: 0,
+        }
+        .generator(0);
+        let uniform = (0..10_000)
+            .filter(|_| spectra.draw(&mut generator) == Spectrum::Uniform)
+            .count();
+        assert!((4_800..5_200).contains(&uniform), "{uniform}");
+    }
+
+    #[test]
+    fn spectra_parse_as_they_print() {
+        for text in ["semicircle", "laplace+gaussian", "marchenko-pastur+abs-laplace+uniform"] {
+            assert_eq!(text.parse::<Spectra>().unwrap().to_string(), text);
+        }
+        assert!("".parse::<Spectra>().is_err());
+        let error = "laplace+gausian".parse::<Spectra>().unwrap_err();
+        assert!(error.to_string().contains("did you mean `gaussian`?"), "{error}");
+    }
+}

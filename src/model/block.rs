@@ -1,0 +1,120 @@
+//! The layers of encoder and decoder: attention and feed-forward, each with its norm and residual sum.
+
+use super::attention::{CrossAttention, Kernel, SelfAttention};
+use super::config::Config;
+use super::layers::{FeedForward, Norm};
+use tch::{Kind, Tensor, nn};
+
+/// How a layer is run, the same for all layers of a pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Pass {
+    pub kernel: Kernel,
+    /// Precision of linear maps and attention; residual sums and norms stay in fp32.
+    pub kind: Kind,
+}
+
+/// A sublayer's place in the residual stream: `x + f(norm(x))`, or `norm(x + f(x))` for post-norm.
+fn residual(x: &Tensor, norm: &Norm, post: bool, f: impl FnOnce(&Tensor) -> Tensor) -> Tensor {
+    if post { norm.forward(&(x + f(x))) } else { x + f(&norm.forward(x)) }
+}
+
+#[derive(Debug)]
+pub struct EncoderLayer {
+    attention: SelfAttention,
+    attention_norm: Norm,
+    feedforward: FeedForward,
+    feedforward_norm: Norm,
+    post: bool,
+}
+
+impl EncoderLayer {
+    pub fn new(path: nn::Path, config: &Config) -> Self {
+        let (width, bias) = (config.width, config.is_post_norm());
+        Self {
+            attention: SelfAttention::new(&path / "attention", width, config.heads, bias),
+            attention_norm: Norm::new(&path / "attention_norm", width, config.normalization),
+            feedforward: feedforward(&path, config),
+            feedforward_norm: Norm::new(&path / "feedforward_norm", width, config.normalization),
+            post: config.is_post_norm(),
+        }
+    }
+
+    /// `x` `[batch, length, width]`, `mask` `[batch, 1, 1, length]`.
+    pub fn forward(&self, x: &Tensor, mask: Option<&Tensor>, pass: Pass) -> Tensor {
+        let x = residual(x, &self.attention_norm, self.post, |x| {
+            self.attention.forward(x, mask, pass.kernel, pass.kind)
+        });
+        residual(&x, &self.feedforward_norm, self.post, |x| self.feedforward.forward(x, pass.kind))
+    }
+}
+
+#[derive(Debug)]
+pub struct DecoderLayer {
+    self_attention: SelfAttention,
+    self_norm: Norm,
+    cross_attention: CrossAttention,
+    cross_norm: Norm,
+    feedforward: FeedForward,
+    feedforward_norm: Norm,
+    post: bool,
+}
+
+/// What a decoder layer looks at beside its own sequence.
+pub struct Memory<'a> {
+    /// `[2, batch, heads, sources, d]`.
+    pub cache: &'a Tensor,
+    /// `[batch, 1, 1, sources]`.
+    pub mask: Option<&'a Tensor>,
+}
+
+impl DecoderLayer {
+    pub fn new(path: nn::Path, config: &Config) -> Self {
+        let (width, heads, bias) = (config.width, config.decoder_heads, config.is_post_norm());
+        Self {
+            self_attention: SelfAttention::new(&path / "self_attention", width, heads, bias),
+            self_norm: Norm::new(&path / "self_norm", width, config.normalization),
+            cross_attention: CrossAttention::new(&path / "cross_attention", width, heads, bias),
+            cross_norm: Norm::new(&path / "cross_norm", width, config.normalization),
+            feedforward: feedforward(&path, config),
+            feedforward_norm: Norm::new(&path / "feedforward_norm", width, config.normalization),
+            post: config.is_post_norm(),
+        }
+    }
+
+    /// Keys and values of the memory for this layer, `[2, batch, heads, sources, d]`.
+    pub fn cross_cache(&self, memory: &Tensor, kind: Kind) -> Tensor {
+        self.cross_attention.cache(memory, kind)
+    }
+
+    /// `x` `[batch, targets, width]`; `mask` `[targets, targets]` says who may look at whom.
+    pub fn forward(&self, x: &Tensor, mask: Option<&Tensor>, memory: &Memory, pass: Pass) -> Tensor {
+        let x = residual(x, &self.self_norm, self.post, |x| {
+            self.self_attention.forward(x, mask, pass.kernel, pass.kind)
+        });
+        self.after_self_attention(&x, memory, pass)
+    }
+
+    /// One more step: `x` `[batch, 1, width]`, `cache` `[2, batch, heads, past, d]`; also the longer cache.
+    pub fn step(&self, x: &Tensor, cache: &Tensor, memory: &Memory, pass: Pass) -> (Tensor, Tensor) {
+        let mut longer = None;
+        let x = residual(x, &self.self_norm, self.post, |x| {
+            let (y, cache) = self.self_attention.step(x, cache, pass.kind);
+            longer = Some(cache);
+            y
+        });
+        let longer = longer.expect("residual calls its function once");
+        (self.after_self_attention(&x, memory, pass), longer)
+    }
+
+    fn after_self_attention(&self, x: &Tensor, memory: &Memory, pass: Pass) -> Tensor {
+        let x = residual(x, &self.cross_norm, self.post, |x| {
+            self.cross_attention.forward(x, memory.cache, memory.mask, pass.kernel, pass.kind)
+        });
+        residual(&x, &self.feedforward_norm, self.post, |x| self.feedforward.forward(x, pass.kind))
+    }
+}
+
+fn feedforward(path: &nn::Path, config: &Config) -> FeedForward {
+    let hidden = config.feedforward * config.width;
+    FeedForward::new(path / "feedforward", config.width, hidden, config.is_post_norm(), config.activation)
+}

@@ -1,0 +1,230 @@
+//! Writing answers: every one decodes, because the grammar leaves only legal tokens to choose from.
+
+use super::autoregressive::AutoregressiveDecoder;
+use super::parallel::ParallelDecoder;
+use super::{Decoder, Model, Pass};
+use crate::encoding::{Encoding, Grammar, PAD, START, WORDS};
+use crate::matrix::{Matrix, Shape};
+use anyhow::Result;
+use tch::{Kind, Tensor};
+
+/// One proposed answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    pub solution: Vec<Matrix>,
+    /// Classes of every coefficient in the order of the encoding (parallel), or the whole token sequence without
+    /// padding (autoregressive).
+    pub tokens: Vec<i64>,
+    /// Natural logarithm of the probability that the model gives to this answer among the legal ones.
+    pub log_probability: f64,
+}
+
+impl Model {
+    /// Answers for a batch of sources of one size, `beam` candidates each, the most probable first. Runs in fp32.
+    pub fn generate(&self, source: &Tensor, size: Shape, beam: usize) -> Result<Vec<Vec<Candidate>>> {
+        self.check_beam(beam)?;
+        let _no_grad = tch::no_grad_guard();
+        let source = source.to_device(self.device());
+        let positions = self.source_positions(size).narrow(0, 0, source.size()[1]);
+        let pass = self.pass(Kind::Float);
+        let memory = self.encode(&source, &positions, pass);
+        let mask = self.source_mask(&source);
+        match self.decoder() {
+            Decoder::Parallel(decoder) => self.generate_parallel(decoder, &memory, mask.as_ref(), size, pass),
+            Decoder::Autoregressive(decoder) => {
+                self.generate_autoregressive(decoder, &memory, mask.as_ref(), size, beam as i64, pass)
+            }
+        }
+    }
+
+    fn generate_parallel(
+        &self,
+        decoder: &ParallelDecoder,
+        memory: &Tensor,
+        mask: Option<&Tensor>,
+        size: Shape,
+        pass: Pass,
+    ) -> Result<Vec<Vec<Candidate>>> {
+        let hidden = decoder.query(memory, mask, &self.target_positions(size), pass);
+        let mut known = Tensor::zeros([hidden.size()[0], hidden.size()[1], 0], (Kind::Int64, self.device()));
+        let mut log_probability = Tensor::zeros([hidden.size()[0]], (Kind::Double, self.device()));
+        for place in 0..decoder.fields() {
+            let logits = decoder.field_logits(place, &hidden, &known, pass.kind);
+            let (best, class) = logits.max_dim(-1, true);
+            let log = (best.squeeze_dim(-1) - logits.logsumexp(-1, false)).sum_dim_intlist(1, false, Kind::Double);
+            log_probability = log_probability + log;
+            known = Tensor::cat(&[known, class], -1);
+        }
+        let encoding = self.format().output.as_ref();
+        let classes = self.in_encoding_order(&known);
+        let per_example = (classes.size()[1] * classes.size()[2]) as usize;
+        let classes: Vec<i64> = Vec::try_from(classes.flatten(0, -1))?;
+        let log_probability: Vec<f64> = Vec::try_from(log_probability)?;
+        let shapes = self.format().problem.solution_shapes(size);
+        Ok(classes
+            .chunks(per_example)
+            .zip(log_probability)
+            .map(|(classes, log_probability)| {
+                let solution = read_classes(encoding, classes, &shapes);
+                vec![Candidate { solution, tokens: classes.to_vec(), log_probability }]
+            })
+            .collect())
+    }
+
+    /// Classes `[.., fields]` from the order of prediction back to the order of the encoding.
+    fn in_encoding_order(&self, known: &Tensor) -> Tensor {
+        let order = self.format().output.prediction_order();
+        let mut columns: Vec<_> = order.iter().zip(0i64..).map(|(&field, place)| (field, known.select(-1, place))).collect();
+        columns.sort_by_key(|(field, _)| *field);
+        let columns: Vec<_> = columns.into_iter().map(|(_, column)| column).collect();
+        Tensor::stack(&columns, -1)
+    }
+
+    fn generate_autoregressive(
+        &self,
+        decoder: &AutoregressiveDecoder,
+        memory: &Tensor,
+        mask: Option<&Tensor>,
+        size: Shape,
+        beam: i64,
+        pass: Pass,
+    ) -> Result<Vec<Vec<Candidate>>> {
+        let shapes = self.format().problem.solution_shapes(size);
+        let vocabulary = self.format().target_vocabulary();
+        let rules = Rules::new(self.format().output.as_ref(), vocabulary.size() as i64, &shapes, self.device());
+        let (batch, heads) = (memory.size()[0], self.config().decoder_heads);
+        let rows = batch * beam;
+        let repeat = |x: &Tensor, dim: i64| x.repeat_interleave_self_int(beam, dim, None);
+        let cross = repeat(&decoder.cross_cache(memory, pass.kind), 2);
+        let mask = mask.map(|mask| repeat(mask, 0));
+        let positions = self.target_positions(size);
+
+        let whole = (Kind::Int64, self.device());
+        let mut cache = Tensor::zeros(
+            [self.config().decoder_layers, 2, rows, heads, 0, self.config().width / heads],
+            (pass.kind, self.device()),
+        );
+        let mut tokens = Tensor::full([rows, 1], START, whole);
+        let mut cursor = rules.start(rows);
+        // Only the first beam of each example is alive at the start: the others would repeat it.
+        let mut score = Tensor::full([batch, beam], f64::NEG_INFINITY, (Kind::Double, self.device()));
+        let _ = score.narrow(1, 0, 1).fill_(0.0);
+        let first_row = Tensor::arange(batch, whole).unsqueeze(1) * beam;
+        for step in 0..positions.size()[0] {
+            let last = tokens.narrow(1, step, 1);
+            let place = positions.narrow(0, step, 1);
+            let (logits, longer) = decoder.step(&last, &place, &cross, &cache, mask.as_ref(), pass);
+            let log = rules.log_probabilities(&logits, &cursor).to_kind(Kind::Double);
+            let total = (score.view([rows, 1]) + log).view([batch, -1]);
+            let (best, place) = total.topk(beam, 1, true, true);
+            score = best;
+            let words = vocabulary.size() as i64;
+            let row = (place.divide_scalar_mode(words, "floor") + &first_row).view([-1]);
+            let token = place.remainder(words).view([-1]);
+            if beam > 1 {
+                tokens = tokens.index_select(0, &row);
+                cache = longer.index_select(2, &row);
+                cursor = cursor.select(&row);
+            } else {
+                cache = longer;
+            }
+            cursor = rules.advance(&cursor, &token);
+            tokens = Tensor::cat(&[tokens, token.unsqueeze(1)], 1);
+        }
+        let length = tokens.size()[1] as usize;
+        let tokens: Vec<i64> = Vec::try_from(tokens.flatten(0, -1))?;
+        let score: Vec<f64> = Vec::try_from(score.flatten(0, -1))?;
+        let candidates = tokens.chunks(length).zip(score).map(|(tokens, log_probability)| {
+            let end = tokens.iter().position(|&token| token == PAD).unwrap_or(length);
+            let tokens = tokens[..end].to_vec();
+            Ok(Candidate { solution: vocabulary.read(&tokens, &shapes)?, tokens, log_probability })
+        });
+        let candidates: Vec<Candidate> = candidates.collect::<Result<_>>()?;
+        // A beam wider than the number of legal answers leaves dead rows.
+        let alive = |beams: &[Candidate]| beams.iter().filter(|c| c.log_probability.is_finite()).cloned().collect();
+        Ok(candidates.chunks(beam as usize).map(alive).collect())
+    }
+}
+
+/// Classes in reading order to matrices.
+fn read_classes(encoding: &dyn Encoding, classes: &[i64], shapes: &[Shape]) -> Vec<Matrix> {
+    let fields = encoding.fields().len();
+    let mut number = vec![0u32; fields];
+    let mut values = classes.chunks(fields).map(|classes| {
+        for (slot, &class) in number.iter_mut().zip(classes) {
+            *slot = class as u32;
+        }
+        encoding.decode(&number)
+    });
+    shapes.iter().map(|shape| Matrix::from_row_iterator(shape.rows, shape.cols, values.by_ref().take(shape.count()))).collect()
+}
+
+/// The grammar of one answer as tensors, so that a whole batch is advanced at once.
+struct Rules {
+    /// Token that a slot forces, or -1 for a number; the last slot forces padding for ever. `[slots]`.
+    slots: Tensor,
+    /// Which tokens a number's state allows, `[states, vocabulary]` bool.
+    allowed: Tensor,
+    /// State after a word in a number's state, -1 when the number is finished, `[states, vocabulary]`.
+    next: Tensor,
+}
+
+/// Where each row of a batch stands in the grammar, `[rows]` each.
+struct Cursor {
+    slot: Tensor,
+    state: Tensor,
+}
+
+impl Cursor {
+    fn select(&self, rows: &Tensor) -> Self {
+        Self { slot: self.slot.index_select(0, rows), state: self.state.index_select(0, rows) }
+    }
+}
+
+impl Rules {
+    fn new(encoding: &dyn Encoding, vocabulary: i64, shapes: &[Shape], device: tch::Device) -> Self {
+        let grammar = Grammar::new(encoding);
+        let states = grammar.states() as i64;
+        let mut slots = grammar.slots(shapes);
+        slots.push(PAD);
+        let whole = (Kind::Int64, tch::Device::Cpu);
+        let allowed = Tensor::zeros([states, vocabulary], (Kind::Bool, tch::Device::Cpu));
+        let next = Tensor::full([states, vocabulary], -1, whole);
+        let words = vocabulary - WORDS;
+        allowed.narrow(1, WORDS, words).copy_(&Tensor::from_slice(&grammar.allowed().concat()).view([states, words]));
+        next.narrow(1, WORDS, words).copy_(&Tensor::from_slice(&grammar.next().concat()).view([states, words]));
+        Self {
+            slots: Tensor::from_slice(&slots).to_device(device),
+            allowed: allowed.to_device(device),
+            next: next.to_device(device),
+        }
+    }
+
+    /// After the first `<s>`.
+    fn start(&self, rows: i64) -> Cursor {
+        let whole = (Kind::Int64, self.slots.device());
+        Cursor { slot: Tensor::ones([rows], whole), state: Tensor::zeros([rows], whole) }
+    }
+
+    /// Log-probabilities `[rows, vocabulary]` among the legal tokens; a forced token has 0.
+    fn log_probabilities(&self, logits: &Tensor, cursor: &Cursor) -> Tensor {
+        let forced = self.slots.index_select(0, &cursor.slot).unsqueeze(1);
+        let allowed = self.allowed.index_select(0, &cursor.state);
+        let free = logits.masked_fill(&allowed.logical_not(), f64::NEG_INFINITY).log_softmax(-1, None::<Kind>);
+        let token = Tensor::arange(logits.size()[1], (Kind::Int64, self.slots.device()));
+        let only = token.unsqueeze(0).eq_tensor(&forced);
+        let certain = only.to_kind(Kind::Float).log();
+        free.where_self(&forced.lt(0), &certain)
+    }
+
+    fn advance(&self, cursor: &Cursor, token: &Tensor) -> Cursor {
+        let forced = self.slots.index_select(0, &cursor.slot).ge(0);
+        let next = self.next.index_select(0, &cursor.state).gather(1, &token.unsqueeze(1), false).squeeze_dim(1);
+        let finished = forced.logical_or(&next.lt(0));
+        let last = self.slots.size()[0] - 1;
+        Cursor {
+            slot: (&cursor.slot + finished.to_kind(Kind::Int64)).clamp_max(last),
+            state: next.masked_fill(&finished, 0),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The small layers: linear maps and norms, each running in the precision it is asked for.
+
+use super::config::{Activation, Normalization};
+use tch::{Kind, Tensor, nn};
+
+/// `x` in another precision; itself where it already is.
+pub fn cast(x: &Tensor, kind: Kind) -> Tensor {
+    if x.kind() == kind { x.shallow_clone() } else { x.to_kind(kind) }
+}
+
+/// A linear map `[.., inputs] -> [.., outputs]`. Weights are stored in fp32 and cast where they are used.
+#[derive(Debug)]
+pub struct Linear {
+    weight: Tensor,
+    bias: Option<Tensor>,
+}
+
+impl Linear {
+    /// Initialized as PyTorch does: uniform in ±1/√inputs.
+    pub fn new(path: nn::Path, inputs: i64, outputs: i64, bias: bool) -> Self {
+        let bound = (inputs as f64).powf(-0.5);
+        let init = nn::Init::Uniform { lo: -bound, up: bound };
+        Self {
+            weight: path.var("weight", &[outputs, inputs], init),
+            bias: bias.then(|| path.var("bias", &[outputs], init)),
+        }
+    }
+
+    pub fn forward(&self, x: &Tensor, kind: Kind) -> Tensor {
+        let bias = self.bias.as_ref().map(|bias| cast(bias, kind));
+        cast(x, kind).linear(&cast(&self.weight, kind), bias.as_ref())
+    }
+}
+
+/// RMSNorm or LayerNorm over the last dimension, computed in fp32.
+#[derive(Debug)]
+pub struct Norm {
+    weight: Tensor,
+    bias: Option<Tensor>,
+    rms: bool,
+    width: i64,
+}
+
+const RMS_EPSILON: f64 = 1e-6;
+/// The epsilon of the released code of Charton (2021).
+const LAYER_EPSILON: f64 = 1e-12;
+
+impl Norm {
+    pub fn new(path: nn::Path, width: i64, kind: Normalization) -> Self {
+        Self {
+            weight: path.var("weight", &[width], nn::Init::Const(1.0)),
+            bias: (kind == Normalization::PostLayer).then(|| path.var("bias", &[width], nn::Init::Const(0.0))),
+            rms: kind == Normalization::PreRms,
+            width,
+        }
+    }
+
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        if self.rms {
+            x.rms_norm(self.width, Some(&self.weight), RMS_EPSILON)
+        } else {
+            x.layer_norm(self.width, Some(&self.weight), self.bias.as_ref(), LAYER_EPSILON, true)
+        }
+    }
+}
+
+/// The feed-forward sublayer.
+#[derive(Debug)]
+pub struct FeedForward {
+    up: Linear,
+    down: Linear,
+    activation: Activation,
+}
+
+impl FeedForward {
+    pub fn new(path: nn::Path, width: i64, hidden: i64, bias: bool, activation: Activation) -> Self {
+        Self {
+            up: Linear::new(&path / "up", width, hidden, bias),
+            down: Linear::new(&path / "down", hidden, width, bias),
+            activation,
+        }
+    }
+
+    pub fn forward(&self, x: &Tensor, kind: Kind) -> Tensor {
+        let hidden = self.up.forward(x, kind);
+        let hidden = match self.activation {
+            Activation::Gelu => hidden.gelu("none"),
+            Activation::Relu => hidden.relu(),
+        };
+        self.down.forward(&hidden, kind)
+    }
+}

@@ -1,0 +1,281 @@
+//! The transformer: written once, for training, decoding and export.
+//!
+//! Every parameter has an explicit dotted name in a [`VarStore`](tch::nn::VarStore). Sizes of batches and sequences are
+//! never read from tensors on the way forward, so that a trace made at one shape holds at every other.
+
+mod attention;
+mod autoregressive;
+mod block;
+mod config;
+mod embedding;
+mod generation;
+mod layers;
+mod parallel;
+
+pub use attention::Kernel;
+pub use autoregressive::AutoregressiveDecoder;
+pub use block::Pass;
+pub use config::{Activation, Architecture, Config, DecoderKind, Normalization, Positions};
+pub use generation::Candidate;
+pub use parallel::ParallelDecoder;
+
+use crate::dataset::{Format, Target, positions_tensor};
+use crate::encoding::{Input, PAD};
+use crate::matrix::Shape;
+use block::EncoderLayer;
+use embedding::{Extent, PositionEmbedding, ValueEmbedding};
+use layers::Norm;
+use anyhow::{Result, ensure};
+use std::collections::BTreeMap;
+use tch::{Device, Kind, Tensor, nn};
+
+/// An encoder–decoder for one problem and one pair of encodings.
+#[derive(Debug)]
+pub struct Model {
+    store: nn::VarStore,
+    config: Config,
+    format: Format,
+    source: SourceEmbedding,
+    source_positions: PositionEmbedding,
+    /// The norm after the embeddings (post-norm) or after the last layer (pre-norm).
+    encoder_norm: Norm,
+    encoder: Vec<EncoderLayer>,
+    decoder: Decoder,
+    /// Length of the longest source and target.
+    lengths: (i64, i64),
+    /// Largest number of rows or columns.
+    dim: i64,
+}
+
+#[derive(Debug)]
+enum SourceEmbedding {
+    Values(ValueEmbedding),
+    /// The table `[vocabulary, width]`.
+    Tokens(Tensor),
+}
+
+/// The two ways to write an answer.
+#[derive(Debug)]
+pub enum Decoder {
+    Parallel(ParallelDecoder),
+    Autoregressive(AutoregressiveDecoder),
+}
+
+impl Decoder {
+    /// How solutions are presented to a decoder.
+    pub fn target(kind: DecoderKind) -> Target {
+        match kind {
+            DecoderKind::Parallel => Target::Classes,
+            DecoderKind::Autoregressive => Target::Tokens,
+        }
+    }
+}
+
+impl Model {
+    /// A model with random parameters, drawn from libtorch's generator (see [`tch::manual_seed`]). `largest` is the
+    /// largest size it must have positions for; `magnitude` the bound of its coefficients.
+    pub fn new(config: &Config, format: &Format, largest: Shape, magnitude: f64, device: Device) -> Self {
+        // Parameters are drawn on the CPU, so that every device starts from the same ones.
+        let mut store = nn::VarStore::new(Device::Cpu);
+        let root = store.root();
+        let room = config.max_dim as usize;
+        let largest = Shape::new(largest.rows.max(room), largest.cols.max(room));
+        let (source_length, target_length) =
+            (format.source_positions(largest).len() as i64, format.target_positions(largest).len() as i64);
+        let dim = largest.rows.max(largest.cols) as i64;
+        let fields = |encoding: &dyn crate::encoding::Encoding| encoding.fields().len() as i64;
+        let source_extent = Extent {
+            length: source_length,
+            matrices: format.problem.operand_shapes(largest).len() as i64,
+            dim,
+            fields: match &format.input {
+                Input::Values { .. } => 1,
+                Input::Tokens(encoding) => fields(encoding.as_ref()),
+            },
+        };
+        let target_extent = Extent {
+            length: target_length,
+            matrices: format.problem.solution_shapes(largest).len() as i64,
+            dim,
+            fields: fields(format.output.as_ref()),
+        };
+        let path = &root / "source";
+        let source = match format.source_vocabulary() {
+            None => SourceEmbedding::Values(ValueEmbedding::new(&path / "values", config.width, magnitude)),
+            Some(vocabulary) => SourceEmbedding::Tokens(embedding::table(
+                &path,
+                "tokens",
+                vocabulary.size() as i64,
+                config.width,
+                embedding::deviation(config),
+            )),
+        };
+        let source_positions = PositionEmbedding::new(&path / "positions", config, source_extent);
+        let path = &root / "encoder";
+        let encoder = (0..config.encoder_layers).map(|i| EncoderLayer::new(&path / "layers" / i, config)).collect();
+        let encoder_norm = Norm::new(&path / "norm", config.width, config.normalization);
+        let path = &root / "decoder";
+        let decoder = match config.decoder {
+            DecoderKind::Parallel => {
+                Decoder::Parallel(ParallelDecoder::new(path, config, format.output.as_ref(), target_extent))
+            }
+            DecoderKind::Autoregressive => {
+                let vocabulary = format.target_vocabulary().size() as i64;
+                Decoder::Autoregressive(AutoregressiveDecoder::new(path, config, vocabulary, target_extent))
+            }
+        };
+        store.set_device(device);
+        Self {
+            store,
+            config: config.clone(),
+            format: format.clone(),
+            source,
+            source_positions,
+            encoder_norm,
+            encoder,
+            decoder,
+            lengths: (source_length, target_length),
+            dim,
+        }
+    }
+
+    pub fn device(&self) -> Device {
+        self.store.device()
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub fn format(&self) -> &Format {
+        &self.format
+    }
+
+    pub fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
+    /// Parameters and buffers by name.
+    pub fn variables(&self) -> BTreeMap<String, Tensor> {
+        self.store.variables().into_iter().collect()
+    }
+
+    /// Number of trainable numbers.
+    pub fn parameter_count(&self) -> usize {
+        self.store.trainable_variables().iter().map(Tensor::numel).sum()
+    }
+
+    /// Fails where the decoder cannot keep so many candidates.
+    pub fn check_beam(&self, beam: usize) -> Result<()> {
+        ensure!(beam >= 1, "beam = {beam}: at least one candidate must be kept");
+        ensure!(
+            beam == 1 || self.config.decoder == DecoderKind::Autoregressive,
+            "beam = {beam}: a parallel decoder has no beam search; use beam 1, or train with \
+             model.decoder = \"autoregressive\""
+        );
+        Ok(())
+    }
+
+    /// Fails where the position tables have no room for a size.
+    pub fn check_size(&self, size: Shape) -> Result<()> {
+        let (source, target) =
+            (self.format.source_positions(size).len() as i64, self.format.target_positions(size).len() as i64);
+        ensure!(
+            source <= self.lengths.0 && target <= self.lengths.1 && (size.rows.max(size.cols) as i64) <= self.dim,
+            "this model has positions for matrices up to {}x{} only, not for {size}",
+            self.dim,
+            self.dim
+        );
+        Ok(())
+    }
+
+    /// How layers run here in a precision.
+    pub fn pass(&self, kind: Kind) -> Pass {
+        Pass { kernel: Kernel::choose(self.device(), kind, self.lengths.0.max(self.lengths.1)), kind }
+    }
+
+    /// Position indices `[length, 5]` of the source at a size, on the model's device.
+    pub fn source_positions(&self, size: Shape) -> Tensor {
+        positions_tensor(&self.format.source_positions(size), self.device())
+    }
+
+    /// Position indices `[length, 5]` of the target at a size, on the model's device.
+    pub fn target_positions(&self, size: Shape) -> Tensor {
+        positions_tensor(&self.format.target_positions(size), self.device())
+    }
+
+    /// `[batch, 1, 1, length]`, true where a source token is not padding; none where sources are never padded.
+    pub fn source_mask(&self, source: &Tensor) -> Option<Tensor> {
+        self.format.pads_source().then(|| source.not_equal(PAD).unsqueeze(1).unsqueeze(1))
+    }
+
+    /// `source` `[batch, length]` (fp32 values or int64 tokens), `positions` `[length, 5]` to the memory
+    /// `[batch, length, width]`.
+    pub fn encode(&self, source: &Tensor, positions: &Tensor, pass: Pass) -> Tensor {
+        let mask = self.source_mask(source);
+        let embedded = match &self.source {
+            SourceEmbedding::Values(values) => values.forward(source, pass.kind),
+            SourceEmbedding::Tokens(table) => embedding::lookup(table, source),
+        };
+        let mut x = embedded + self.source_positions.forward(positions);
+        let post = self.config.is_post_norm();
+        if post {
+            x = self.encoder_norm.forward(&x);
+        }
+        for layer in &self.encoder {
+            x = layer.forward(&x, mask.as_ref(), pass);
+        }
+        if post { x } else { self.encoder_norm.forward(&x) }
+    }
+
+    /// Teacher forcing for a batch: logits of every field in prediction order, `[batch, count, classes]` each (parallel),
+    /// or of every next token, `[batch, length - 1, vocabulary]` alone (autoregressive). fp32.
+    pub fn logits(&self, source: &Tensor, target: &Tensor, size: Shape, kind: Kind) -> Vec<Tensor> {
+        let source_positions = self.source_positions(size).narrow(0, 0, source.size()[1]);
+        let target_positions = self.target_positions(size);
+        let pass = self.pass(kind);
+        match self.decoder {
+            Decoder::Parallel(_) => self.logits_at(source, &source_positions, target, &target_positions, pass),
+            Decoder::Autoregressive(_) => {
+                let read = target.size()[1] - 1;
+                let (target, positions) = (target.narrow(1, 0, read), target_positions.narrow(0, 0, read));
+                self.logits_at(source, &source_positions, &target, &positions, pass)
+            }
+        }
+    }
+
+    /// [`Self::logits`] with positions given as `[length, 5]` tensors; `target` are the classes, or the tokens that are
+    /// read (all but the last).
+    pub fn logits_at(
+        &self,
+        source: &Tensor,
+        source_positions: &Tensor,
+        target: &Tensor,
+        target_positions: &Tensor,
+        pass: Pass,
+    ) -> Vec<Tensor> {
+        let memory = self.encode(source, source_positions, pass);
+        let mask = self.source_mask(source);
+        match &self.decoder {
+            Decoder::Parallel(decoder) => {
+                let hidden = decoder.query(&memory, mask.as_ref(), target_positions, pass);
+                let known = self.in_prediction_order(target);
+                (0..decoder.fields()).map(|place| decoder.field_logits(place, &hidden, &known, pass.kind)).collect()
+            }
+            Decoder::Autoregressive(decoder) => {
+                let cross = decoder.cross_cache(&memory, pass.kind);
+                vec![decoder.forward(target, target_positions, &cross, mask.as_ref(), pass)]
+            }
+        }
+    }
+
+    /// Classes `[.., fields]` from the order of the encoding to the order of prediction.
+    pub fn in_prediction_order(&self, classes: &Tensor) -> Tensor {
+        let columns: Vec<_> =
+            self.format.output.prediction_order().iter().map(|&field| classes.select(-1, field as i64)).collect();
+        Tensor::stack(&columns, -1)
+    }
+}
+
+#[cfg(test)]
+mod tests;

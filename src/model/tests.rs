@@ -1,0 +1,190 @@
+//! Properties of the forward pass and of decoding.
+
+use super::*;
+use crate::dataset::{Batch, Batcher, Example, Target};
+use crate::encoding;
+use crate::matrix::Matrix;
+use crate::problem;
+use tch::no_grad;
+
+/// A small model of a problem at 3x3 and a batch of examples for it.
+fn model(architecture: Architecture, problem: &str, input: &str, output: &str) -> (Model, Batch) {
+    let mut config = Config::preset(architecture);
+    (config.width, config.heads, config.decoder_heads) = (32, 4, 2);
+    (config.encoder_layers, config.decoder_layers) = (2, 2);
+    tch::manual_seed(5);
+    let format = format(config.decoder, problem, input, output);
+    let size = Shape::new(3, 3);
+    let model = Model::new(&config, &format, size, 10.0, Device::Cpu);
+    let examples: Vec<Example> = (0..4u32).map(|i| example(&format, f64::from(i))).collect();
+    let batch = Batcher::new(format).batch(size, &examples).unwrap();
+    (model, batch)
+}
+
+fn format(decoder: DecoderKind, problem: &str, input: &str, output: &str) -> Format {
+    Format {
+        problem: problem::named(problem).unwrap(),
+        input: input.parse().unwrap(),
+        output: encoding::named(output).unwrap(),
+        target: Decoder::target(decoder),
+    }
+}
+
+fn example(format: &Format, shift: f64) -> Example {
+    let size = Shape::new(3, 3);
+    let operands: Vec<Matrix> = format.problem.operand_shapes(size).iter().map(|shape| {
+        Matrix::from_fn(shape.rows, shape.cols, |i, j| 1.25 * (i + j) as f64 + shift - if i == j { 4.5 } else { 0.5 })
+    }).collect();
+    let mut solution: Vec<Matrix> =
+        format.problem.solution_shapes(size).iter().map(|shape| Matrix::zeros(shape.rows, shape.cols)).collect();
+    format.problem.solve(&operands, &mut solution).unwrap();
+    Example { operands, solution }
+}
+
+fn largest_difference(a: &Tensor, b: &Tensor) -> f64 {
+    assert_eq!(a.size(), b.size());
+    (a - b).abs().max().double_value(&[])
+}
+
+const SIZE: Shape = Shape::new(3, 3);
+
+#[test]
+fn decoding_with_a_cache_equals_decoding_without() {
+    no_grad(|| {
+        let (model, batch) = model(Architecture::Paper, "eigenvalues", "P1000", "P1000");
+        let all = &model.logits(&batch.source, &batch.target, SIZE, Kind::Float)[0];
+        let Decoder::Autoregressive(decoder) = model.decoder() else { panic!("the paper's decoder is autoregressive") };
+        let pass = model.pass(Kind::Float);
+        let memory = model.encode(&batch.source, &model.source_positions(SIZE), pass);
+        let cross = decoder.cross_cache(&memory, pass.kind);
+        let positions = model.target_positions(SIZE);
+        let mut cache = Tensor::zeros([2, 2, 4, 2, 0, 16], (Kind::Float, Device::Cpu));
+        for step in 0..positions.size()[0] {
+            let (tokens, place) = (batch.target.narrow(1, step, 1), positions.narrow(0, step, 1));
+            let (logits, longer) = decoder.step(&tokens, &place, &cross, &cache, None, pass);
+            cache = longer;
+            assert!(largest_difference(&logits, &all.select(1, step)) < 1e-5, "step {step}");
+        }
+    });
+}
+
+#[test]
+fn a_token_does_not_see_those_that_follow() {
+    no_grad(|| {
+        let (model, batch) = model(Architecture::Paper, "eigenvalues", "P1000", "P1000");
+        let logits = |target: &Tensor| model.logits(&batch.source, target, SIZE, Kind::Float).remove(0);
+        let before = logits(&batch.target);
+        let changed = batch.target.copy();
+        let _ = changed.narrow(1, 6, 2).fill_(3);
+        let after = logits(&changed);
+        assert_eq!(largest_difference(&before.narrow(1, 0, 6), &after.narrow(1, 0, 6)), 0.0);
+        assert!(largest_difference(&before.narrow(1, 6, 2), &after.narrow(1, 6, 2)) > 1e-4);
+    });
+}
+
+#[test]
+fn both_attention_kernels_agree_in_value_and_gradient() {
+    for (architecture, input) in [(Architecture::Laformer, "values"), (Architecture::Paper, "P1000")] {
+        let (model, batch) = model(architecture, "eigenvalues", input, "P1000");
+        let positions = (model.source_positions(SIZE), model.target_positions(SIZE));
+        let target = match model.format().target {
+            Target::Classes => batch.target.shallow_clone(),
+            Target::Tokens => batch.target.narrow(1, 0, batch.target.size()[1] - 1),
+        };
+        let run = |kernel| {
+            let pass = Pass { kernel, kind: Kind::Float };
+            let logits = model.logits_at(&batch.source, &positions.0, &target, &positions.1, pass);
+            let loss = logits.iter().map(|logits| logits.square().mean(Kind::Float)).reduce(|a, b| a + b).unwrap();
+            let variables = model.variables();
+            for variable in variables.values().filter(|variable| variable.requires_grad()) {
+                variable.shallow_clone().zero_grad();
+            }
+            loss.backward();
+            let gradients: Vec<_> = variables
+                .into_values()
+                .filter(|variable| variable.requires_grad())
+                .map(|variable| variable.grad().copy())
+                .collect();
+            (logits, gradients)
+        };
+        let (written, fused) = (run(Kernel::Written), run(Kernel::Fused));
+        for (a, b) in written.0.iter().zip(&fused.0).chain(written.1.iter().zip(&fused.1)) {
+            assert!(largest_difference(a, b) < 1e-5);
+        }
+    }
+}
+
+#[test]
+fn every_parameter_of_every_architecture_gets_a_gradient() {
+    for (architecture, input, output) in
+        [(Architecture::Laformer, "values", "P1000:4"), (Architecture::Laformer, "FP15", "B1999"), (Architecture::Paper, "P10", "P10")]
+    {
+        let (model, batch) = model(architecture, "inverse", input, output);
+        let logits = model.logits(&batch.source, &batch.target, SIZE, Kind::Float);
+        logits.iter().map(|logits| logits.square().mean(Kind::Float)).reduce(|a, b| a + b).unwrap().backward();
+        for (name, variable) in model.variables().into_iter().filter(|(_, variable)| variable.requires_grad()) {
+            let gradient = variable.grad();
+            assert!(gradient.defined() && gradient.abs().max().double_value(&[]) > 0.0, "{name} gets no gradient");
+        }
+    }
+}
+
+#[test]
+fn padding_changes_nothing_for_the_other_examples() {
+    no_grad(|| {
+        let (model, _) = model(Architecture::Paper, "transpose", "P10", "P10");
+        let plain = example(model.format(), 1.0);
+        let mut shorter = example(model.format(), 2.0);
+        // Zeros are written with fewer tokens, so this row is padded beside the other.
+        shorter.operands[0].fill(0.0);
+        shorter.solution[0].fill(0.0);
+        let mut batcher = Batcher::new(model.format().clone());
+        let mut answer = |examples: &[&Example]| {
+            let source = batcher.source(examples.iter().map(|example| example.operands.as_slice())).unwrap();
+            model.generate(&source, SIZE, 1).unwrap()
+        };
+        let together = answer(&[&plain, &shorter]);
+        let alone = [answer(&[&plain]), answer(&[&shorter])];
+        for (together, alone) in together.iter().zip(&alone) {
+            assert_eq!(together[0].tokens, alone[0][0].tokens);
+            assert!((together[0].log_probability - alone[0][0].log_probability).abs() < 1e-3);
+        }
+    });
+}
+
+#[test]
+fn every_answer_decodes_even_of_an_untrained_model() {
+    for output in ["P10", "P1000", "P1000:5", "B1999", "FP15"] {
+        for (architecture, input) in [(Architecture::Laformer, "values"), (Architecture::Paper, "P1000")] {
+            let (model, batch) = model(architecture, "svd", input, output);
+            let answers = model.generate(&batch.source, SIZE, 1).unwrap();
+            assert_eq!(answers.len(), 4);
+            for answer in answers {
+                let shapes: Vec<_> = answer[0].solution.iter().map(Shape::of).collect();
+                assert_eq!(shapes, model.format().problem.solution_shapes(SIZE));
+                assert!(answer[0].solution.iter().all(|matrix| matrix.iter().all(|x| x.is_finite())));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_beam_finds_an_answer_at_least_as_probable_as_greedy_decoding() {
+    let (model, batch) = model(Architecture::Paper, "eigenvalues", "P1000", "P1000");
+    let (greedy, beams) = (model.generate(&batch.source, SIZE, 1).unwrap(), model.generate(&batch.source, SIZE, 5).unwrap());
+    for (greedy, beams) in greedy.iter().zip(&beams) {
+        assert_eq!(beams.len(), 5);
+        assert!(beams.is_sorted_by(|a, b| a.log_probability >= b.log_probability));
+        assert!(beams[0].log_probability >= greedy[0].log_probability - 1e-6);
+        let mut tokens: Vec<_> = beams.iter().map(|beam| &beam.tokens).collect();
+        tokens.sort();
+        tokens.dedup();
+        assert_eq!(tokens.len(), 5, "candidates differ from each other");
+    }
+    assert!(beams_refused(), "a parallel decoder has no beam search");
+}
+
+fn beams_refused() -> bool {
+    let (model, batch) = model(Architecture::Laformer, "eigenvalues", "values", "P1000");
+    model.generate(&batch.source, SIZE, 2).is_err()
+}

@@ -1,0 +1,129 @@
+//! Eigenvalues and eigenvectors of symmetric matrices: the values descending (n×1), the vectors as columns (n×n), each
+//! with the sign that makes its entry of largest magnitude positive.
+
+use super::{Form, Problem, Unsolvable, property};
+use crate::matrix::{Distribution, Generator, Matrix, Shape, decomposition};
+
+#[derive(Debug)]
+pub struct Eigenvectors;
+
+impl Problem for Eigenvectors {
+    fn name(&self) -> &'static str {
+        "eigenvectors"
+    }
+
+    fn needs_square(&self) -> bool {
+        true
+    }
+
+    fn is_symmetric(&self) -> bool {
+        true
+    }
+
+    fn operand_shapes(&self, size: Shape) -> Vec<Shape> {
+        vec![size]
+    }
+
+    fn solution_shapes(&self, size: Shape) -> Vec<Shape> {
+        vec![Shape::new(size.rows, 1), size]
+    }
+
+    fn solution_forms(&self) -> &'static [Form] {
+        &[Form::Column, Form::Matrix]
+    }
+
+    fn sample(&self, distribution: &Distribution, generator: &mut Generator, operands: &mut [Matrix]) {
+        distribution.fill_symmetric(generator, &mut operands[0]);
+    }
+
+    fn solve(&self, operands: &[Matrix], solution: &mut [Matrix]) -> Result<(), Unsolvable> {
+        let (values, vectors) = solution.split_at_mut(1);
+        Ok(decomposition::eigen(
+            &operands[0],
+            values[0].as_mut_slice(),
+            &mut vectors[0],
+        )?)
+    }
+
+    /// `Σ|VᵀAV - diag(l)| / Σ|l|` with V and l predicted.
+    fn error(&self, operands: &[Matrix], solution: &[Matrix], prediction: &[Matrix]) -> f64 {
+        if !property::is_comparable(solution, prediction) {
+            return f64::INFINITY;
+        }
+        property::diagonalization_error(&operands[0], &prediction[1], &prediction[0], &prediction[1])
+    }
+
+    /// Any signs, and any basis of the vectors of a repeated value, are right.
+    fn check_solution(&self, operands: &[Matrix], solution: &[Matrix]) -> Result<(), String> {
+        let (matrix, values, vectors) = (&operands[0], &solution[0], &solution[1]);
+        property::require_descending("eigenvalues", values)?;
+        property::require_orthonormal("eigenvector", vectors)?;
+        let scale = property::norm(matrix);
+        for (vector, value) in vectors.column_iter().zip(values.iter()) {
+            let residual = (matrix * vector - vector * *value).norm();
+            property::require_small("|A v - λ v|", residual, scale, "|A|")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::text::{parse, parse_list};
+
+    const EXACT: &str = "[[[3],[1]],[[0.70710678,0.70710678],[0.70710678,-0.70710678]]]";
+
+    fn operands() -> Vec<Matrix> {
+        vec![parse("[[2,1],[1,2]]").unwrap()]
+    }
+
+    #[test]
+    fn the_largest_entry_of_each_vector_is_positive() {
+        let operands = [parse("[[0,2],[2,-3]]").unwrap()];
+        let mut solution = [Matrix::zeros(2, 1), Matrix::zeros(2, 2)];
+        Eigenvectors.solve(&operands, &mut solution).unwrap();
+        let root = 5f64.sqrt();
+        let vectors = Matrix::from_row_slice(2, 2, &[2.0 / root, -1.0 / root, 1.0 / root, 2.0 / root]);
+        assert!((&solution[0] - parse("[[1],[-4]]").unwrap()).amax() < 1e-14);
+        assert!((&solution[1] - vectors).amax() < 1e-14);
+    }
+
+    #[test]
+    fn the_error_is_of_the_predicted_vectors_and_values() {
+        // VᵀAV = A with V = I: off the diagonal 1 + 1, on it |2 - 3| + |2 - 1|; Σ|l| = 4.
+        let solution = parse_list(EXACT).unwrap();
+        let prediction = parse_list("[[[3],[1]],[[1,0],[0,1]]]").unwrap();
+        assert_eq!(Eigenvectors.error(&operands(), &solution, &prediction), 1.0);
+        assert!(Eigenvectors.error(&operands(), &solution, &solution) < 1e-7);
+        let zero = parse_list("[[[0],[0]],[[0,0],[0,0]]]").unwrap();
+        assert_eq!(Eigenvectors.error(&operands(), &solution, &zero), 0.0);
+    }
+
+    #[test]
+    fn any_signs_and_eight_digits_pass() {
+        assert_eq!(Eigenvectors.check(&operands(), &parse_list(EXACT).unwrap()), Ok(()));
+        let flipped = "[[[3],[1]],[[-0.70710678,-0.70710678],[-0.70710678,0.70710678]]]";
+        assert_eq!(Eigenvectors.check(&operands(), &parse_list(flipped).unwrap()), Ok(()));
+    }
+
+    #[test]
+    fn wrong_solutions_of_others_are_named() {
+        let message = |text: &str| Eigenvectors.check(&operands(), &parse_list(text).unwrap()).unwrap_err();
+        let swapped = "[[[3],[1]],[[0.70710678,0.70710678],[-0.70710678,0.70710678]]]";
+        assert_eq!(message(swapped), "residual |A v - λ v| is 2, above 1e-6 of |A|");
+        assert_eq!(
+            message("[[[3],[1]],[[1,1],[1,-1]]]"),
+            "eigenvector 1 has length 1.414, not 1"
+        );
+        let parallel = "[[[3],[1]],[[0.70710678,0.70710678],[0.70710678,0.70710678]]]";
+        assert_eq!(
+            message(parallel),
+            "eigenvectors 1 and 2 are not orthogonal: their product is 1"
+        );
+        assert_eq!(
+            message("[[[3],[1]]]"),
+            "the solution has shapes 2x1, but should have 2x1, 2x2"
+        );
+    }
+}

@@ -1,0 +1,247 @@
+//! What solutions are measured by: norms of errors, and the properties that a right solution has.
+
+use crate::matrix::{Matrix, Shape};
+
+/// The share of the scale of a problem by which a solution that others wrote may be off, so that numbers printed with
+/// eight significant digits pass and numbers rounded to four do not.
+pub(super) const TOLERANCE: f64 = 1e-6;
+
+/// Shapes of matrices.
+pub(super) fn shapes(matrices: &[Matrix]) -> Vec<Shape> {
+    matrices.iter().map(Shape::of).collect()
+}
+
+/// `3x4, 4x1`
+pub(super) fn listed(shapes: &[Shape]) -> String {
+    shapes.iter().map(Shape::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether a prediction can be compared with a solution.
+pub(super) fn is_comparable(solution: &[Matrix], prediction: &[Matrix]) -> bool {
+    solution.len() == prediction.len() && solution.iter().zip(prediction).all(|(a, b)| a.shape() == b.shape())
+}
+
+/// The Frobenius norm, also of matrices whose squares overflow.
+pub(super) fn norm(matrix: &Matrix) -> f64 {
+    match matrix.amax() {
+        0.0 => 0.0,
+        scale => scale * (matrix / scale).norm(),
+    }
+}
+
+/// `error / scale`, where that is a number.
+pub(super) fn ratio(error: f64, scale: f64) -> f64 {
+    let ratio = if error == 0.0 { 0.0 } else { error / scale };
+    if ratio.is_finite() && scale.is_finite() {
+        ratio
+    } else {
+        f64::INFINITY
+    }
+}
+
+/// Sum of magnitudes.
+pub(super) fn l1<'a>(values: impl IntoIterator<Item = &'a f64>) -> f64 {
+    values.into_iter().map(|x| x.abs()).sum()
+}
+
+/// `Σ|P - T| / Σ|T|` over all matrices of the truth T and the prediction P.
+pub(super) fn relative_l1(truth: &[Matrix], prediction: &[Matrix]) -> f64 {
+    if !is_comparable(truth, prediction) {
+        return f64::INFINITY;
+    }
+    let pairs = truth.iter().zip(prediction).flat_map(|(t, p)| t.iter().zip(p));
+    ratio(pairs.map(|(t, p)| (p - t).abs()).sum(), l1(truth.iter().flatten()))
+}
+
+/// `Σ|UᵀAV - diag(s)| / Σ|s|`.
+pub(super) fn diagonalization_error(a: &Matrix, u: &Matrix, values: &Matrix, v: &Matrix) -> f64 {
+    if u.nrows() != a.nrows() || v.nrows() != a.ncols() || u.ncols() != values.len() || v.ncols() != values.len() {
+        return f64::INFINITY;
+    }
+    let mut difference = u.tr_mul(&(a * v));
+    for (i, value) in values.iter().enumerate() {
+        difference[(i, i)] -= value;
+    }
+    ratio(l1(&difference), l1(values))
+}
+
+/// `Σ|AP - I| / n`.
+pub(super) fn inversion_error(a: &Matrix, prediction: &Matrix) -> f64 {
+    if a.shape() != prediction.shape() {
+        return f64::INFINITY;
+    }
+    ratio(l1(&deviation_from_identity(a * prediction)), a.nrows() as f64)
+}
+
+pub(super) fn deviation_from_identity(mut matrix: Matrix) -> Matrix {
+    for i in 0..matrix.nrows().min(matrix.ncols()) {
+        matrix[(i, i)] -= 1.0;
+    }
+    matrix
+}
+
+/// Every value is a finite number.
+pub(super) fn require_finite(what: &str, matrices: &[Matrix]) -> Result<(), String> {
+    for (k, matrix) in matrices.iter().enumerate() {
+        if let Some((i, j)) = first_not(matrix, f64::is_finite) {
+            let (x, name) = (matrix[(i, j)], member(what, k, matrices.len()));
+            return Err(format!(
+                "entry ({}, {}) of {name} is {x}, not a finite number",
+                i + 1,
+                j + 1
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// `the operand`, or `operand 2` of several.
+fn member(what: &str, index: usize, count: usize) -> String {
+    if count == 1 {
+        format!("the {what}")
+    } else {
+        format!("{what} {}", index + 1)
+    }
+}
+
+/// The row and column of the first entry that is not right.
+fn first_not(matrix: &Matrix, is_right: impl Fn(f64) -> bool) -> Option<(usize, usize)> {
+    let index = matrix.iter().position(|x| !is_right(*x))?;
+    Some((index % matrix.nrows(), index / matrix.nrows()))
+}
+
+/// No entry differs by more than the limit.
+pub(super) fn require_entries(name: &str, found: &Matrix, expected: &Matrix, limit: f64) -> Result<(), String> {
+    match first_not(&(found - expected), |x| x.abs() <= limit) {
+        None => Ok(()),
+        Some((i, j)) => Err(format!(
+            "entry ({}, {}) of {name} is {}, but should be {}",
+            i + 1,
+            j + 1,
+            found[(i, j)],
+            expected[(i, j)]
+        )),
+    }
+}
+
+/// No entry of a product is off by more than the tolerance of its scale, the largest entry of `|A| |B|`.
+pub(super) fn require_product(found: &Matrix, a: &Matrix, b: &Matrix) -> Result<(), String> {
+    require_entries("the product", found, &(a * b), TOLERANCE * (a.abs() * b.abs()).amax())
+}
+
+/// No value is larger than the one before it.
+pub(super) fn require_descending(name: &str, values: &Matrix) -> Result<(), String> {
+    match values.as_slice().windows(2).find(|pair| pair[0] < pair[1]) {
+        None => Ok(()),
+        Some(pair) => Err(format!(
+            "{name} are not in descending order ({} before {})",
+            pair[0], pair[1]
+        )),
+    }
+}
+
+/// Singular values are not negative, and descend.
+pub(super) fn require_singular_values(values: &Matrix) -> Result<(), String> {
+    match values.iter().find(|value| **value < 0.0) {
+        Some(value) => Err(format!("singular values must not be negative, but one is {value}")),
+        None => require_descending("singular values", values),
+    }
+}
+
+/// A P is the identity, but for the tolerance of `|A| |P|`, by which the errors of a printed P grow.
+pub(super) fn require_inverse(a: &Matrix, inverse: &Matrix) -> Result<(), String> {
+    let residual = deviation_from_identity(a * inverse).amax();
+    require_small("max|A P - I|", residual, norm(a) * norm(inverse), "|A| |P|")
+}
+
+/// Columns have length 1 and are orthogonal.
+pub(super) fn require_orthonormal(name: &str, matrix: &Matrix) -> Result<(), String> {
+    let gram = matrix.tr_mul(matrix);
+    let wrong = first_not(&deviation_from_identity(gram.clone()), |x| x.abs() <= TOLERANCE);
+    match wrong.map(|(i, j)| (i.min(j), i.max(j))) {
+        None => Ok(()),
+        Some((i, j)) if i == j => Err(format!(
+            "{name} {} has length {}, not 1",
+            i + 1,
+            short(gram[(i, i)].sqrt())
+        )),
+        Some((i, j)) => Err(format!(
+            "{name}s {} and {} are not orthogonal: their product is {}",
+            i + 1,
+            j + 1,
+            short(gram[(i, j)])
+        )),
+    }
+}
+
+/// Mirrored entries agree.
+pub(super) fn require_symmetric(matrix: &Matrix) -> Result<(), String> {
+    let limit = TOLERANCE * matrix.amax();
+    match first_not(&(matrix - matrix.transpose()), |x| x.abs() <= limit) {
+        None => Ok(()),
+        Some((i, j)) => Err(format!(
+            "the operand must be symmetric, but entry ({}, {}) is {} and entry ({}, {}) is {}",
+            j + 1,
+            i + 1,
+            matrix[(j, i)],
+            i + 1,
+            j + 1,
+            matrix[(i, j)]
+        )),
+    }
+}
+
+/// A residual stays within the tolerance of a scale, e.g. `|A v - λ v|` of `|A|`.
+pub(super) fn require_small(name: &str, residual: f64, scale: f64, scale_name: &str) -> Result<(), String> {
+    if residual <= TOLERANCE * scale {
+        Ok(())
+    } else {
+        Err(format!(
+            "residual {name} is {}, above {TOLERANCE:e} of {scale_name}",
+            short(residual)
+        ))
+    }
+}
+
+/// A number in at most four significant digits.
+fn short(value: f64) -> String {
+    match format!("{value:.3e}").parse::<f64>() {
+        Ok(rounded) if (1e-3..1e6).contains(&rounded.abs()) => rounded.to_string(),
+        Ok(rounded) => format!("{rounded:e}"),
+        Err(_) => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(values: &[f64]) -> Matrix {
+        Matrix::from_column_slice(values.len(), 1, values)
+    }
+
+    #[test]
+    fn relative_l1_is_the_sum_of_errors_over_the_sum_of_the_truth() {
+        let truth = [column(&[3.0, -1.0])];
+        assert_eq!(relative_l1(&truth, &[column(&[2.5, -1.5])]), 0.25);
+        assert_eq!(relative_l1(&truth, &truth), 0.0);
+    }
+
+    #[test]
+    fn errors_that_are_no_numbers_are_infinite() {
+        let truth = [column(&[1.0, 2.0])];
+        assert_eq!(relative_l1(&truth, &[column(&[f64::NAN, 2.0])]), f64::INFINITY);
+        assert_eq!(relative_l1(&truth, &[column(&[f64::INFINITY, 2.0])]), f64::INFINITY);
+        assert_eq!(relative_l1(&truth, &[column(&[1.0])]), f64::INFINITY);
+        assert_eq!(relative_l1(&truth, &[]), f64::INFINITY);
+        assert_eq!(relative_l1(&[column(&[0.0])], &[column(&[1.0])]), f64::INFINITY);
+        assert_eq!(relative_l1(&[column(&[0.0])], &[column(&[0.0])]), 0.0);
+    }
+
+    #[test]
+    fn residuals_are_written_short() {
+        assert_eq!(short(0.300_000_000_04), "0.3");
+        assert_eq!(short(1.234_567e-5), "1.235e-5");
+        assert_eq!(short(f64::INFINITY), "inf");
+    }
+}

@@ -1,0 +1,41 @@
+//! The model card: what a checkpoint is, how well it does, how to use it.
+
+use super::text::evaluation_table;
+use crate::evaluation::Evaluation;
+use crate::training::{Progress, Recipe};
+use anyhow::Result;
+
+/// The card as Markdown.
+pub fn card(recipe: &Recipe, parameters: usize, progress: &Progress, evaluation: &Evaluation) -> Result<String> {
+    let specification = recipe.specification()?;
+    let format = recipe.format()?;
+    let problem = &recipe.problem;
+    let dimensions = recipe.dimensions()?;
+    let arguments = if format.problem.operand_forms().len() > 1 { "a, b" } else { "matrix" };
+    Ok(format!(
+        "# {problem} {dimensions}\n\n\
+         A transformer that answers `{problem}` for {dimensions} matrices, trained by laformer {version}.\n\n\
+         | | |\n|---|---|\n\
+         | parameters | {parameters} |\n\
+         | input, output | {input}, {output} |\n\
+         | trained on | {examples} examples ({distribution} coefficients) |\n\
+         | training time | {minutes:.1} minutes |\n\
+         | step | {step} of {steps} |\n\n\
+         ## Accuracy on validation examples\n\n\
+         An answer is right when its relative error is below the tolerance. *Ceiling*: what the exact answer scores after \
+         being rounded to tokens.\n\n```\n{table}\n```\n\n\
+         ## Use\n\n```python\nimport torch\n\nmodel = torch.jit.load(\"model.pt\")\nmodel.solve({arguments})\n```\n\n\
+         ## Limits\n\n\
+         Trained on {dimensions} matrices of {distribution} coefficients alone; answers for other matrices are \
+         extrapolation. Entries are rounded to the digits of the input encoding before the model sees them.\n",
+        version = env!("CARGO_PKG_VERSION"),
+        input = format.input,
+        output = format!("{}:{}", format.output.name(), format.output.digits()),
+        examples = progress.step * recipe.training.batch_size as u64,
+        distribution = specification.distribution(),
+        minutes = progress.elapsed / 60.0,
+        step = progress.step,
+        steps = recipe.training.steps,
+        table = evaluation_table("validation", evaluation),
+    ))
+}

@@ -1,0 +1,127 @@
+//! `metrics.csv`: the machine's twin of the log.
+
+use crate::evaluation::Evaluation;
+use crate::training::{LogLine, weights};
+use anyhow::{Context, Result};
+use std::fs::{self, OpenOptions};
+use std::path::{Path, PathBuf};
+
+/// A row of `metrics.csv` that holds an evaluation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EvaluationRow {
+    pub step: u64,
+    pub examples: u64,
+    pub elapsed: f64,
+    /// In the order of the recipe's tolerances.
+    pub accuracies: Vec<f64>,
+}
+
+/// Prefix of the columns that hold accuracies: `accuracy_0.05`.
+const ACCURACY: &str = "accuracy_";
+
+/// Appends rows as they come. A row is either of training (losses filled) or of an evaluation (accuracies filled).
+#[derive(Debug)]
+pub struct Metrics {
+    path: PathBuf,
+    columns: Vec<String>,
+}
+
+impl Metrics {
+    /// `parts` are the names of the parts of the loss.
+    pub fn new(path: &Path, parts: &[String], tolerances: &[f64]) -> Self {
+        let mut columns: Vec<String> =
+            ["step", "examples", "elapsed_seconds", "loss"].map(str::to_string).to_vec();
+        columns.extend(parts.iter().map(|part| format!("loss_{part}")));
+        columns.extend(
+            ["gradient_norm", "learning_rate", "examples_per_second", "waiting_share", "remaining_seconds"].map(str::to_string),
+        );
+        columns.extend(tolerances.iter().map(|tolerance| format!("{ACCURACY}{tolerance}")));
+        columns.extend(["exact", "median_error"].map(str::to_string));
+        Self { path: path.to_path_buf(), columns }
+    }
+
+    /// Begins the file, or drops the rows after `step` of one that is gone on with. An evaluation at `step` is dropped
+    /// too: it is made again.
+    pub fn start(&self, step: u64) -> Result<()> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(&self.columns)?;
+        if step > 0 && self.path.exists() {
+            let mut reader = csv::ReaderBuilder::new().flexible(true).from_path(&self.path)?;
+            for record in reader.records() {
+                let record = record.with_context(|| format!("{} is damaged", self.path.display()))?;
+                let row_step = record.get(0).and_then(|step| step.parse::<u64>().ok());
+                let is_evaluation = record.get(3).is_none_or(str::is_empty);
+                // A kill may have cut the last row short.
+                let whole = record.len() == self.columns.len();
+                if whole && row_step.is_some_and(|row| row < step || (row == step && !is_evaluation)) {
+                    writer.write_record(&record)?;
+                }
+            }
+        }
+        weights::replace(&self.path, &writer.into_inner()?)
+    }
+
+    pub fn logged(&self, line: &LogLine) -> Result<()> {
+        let mut cells = vec![
+            line.step.to_string(),
+            line.examples.to_string(),
+            format!("{:.3}", line.elapsed),
+            line.loss.to_string(),
+        ];
+        cells.extend(line.parts.iter().map(|(_, loss)| loss.to_string()));
+        cells.extend([
+            line.gradient_norm.to_string(),
+            line.learning_rate.to_string(),
+            format!("{:.1}", line.examples_per_second),
+            format!("{:.4}", line.waiting),
+            format!("{:.1}", line.remaining),
+        ]);
+        self.append(cells)
+    }
+
+    pub fn evaluated(&self, step: u64, examples: u64, elapsed: f64, evaluation: &Evaluation) -> Result<()> {
+        let mut cells = vec![step.to_string(), examples.to_string(), format!("{elapsed:.3}")];
+        let before = self.columns.iter().position(|column| column.starts_with(ACCURACY)).unwrap_or(cells.len());
+        cells.resize(before, String::new());
+        cells.extend(evaluation.accuracies().iter().map(|accuracy| accuracy.share().to_string()));
+        cells.extend([evaluation.exact().share().to_string(), evaluation.median_error().to_string()]);
+        self.append(cells)
+    }
+
+    fn append(&self, mut cells: Vec<String>) -> Result<()> {
+        cells.resize(self.columns.len(), String::new());
+        let context = || format!("cannot write {}", self.path.display());
+        let file = OpenOptions::new().append(true).open(&self.path).with_context(context)?;
+        let mut writer = csv::Writer::from_writer(file);
+        writer.write_record(&cells)?;
+        writer.flush().with_context(context)
+    }
+}
+
+/// Every evaluation in a metrics file, with the names of its accuracy columns.
+pub fn evaluations(path: &Path) -> Result<(Vec<String>, Vec<EvaluationRow>)> {
+    if !path.exists() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
+    let headers = reader.headers().with_context(|| format!("{} is damaged", path.display()))?.clone();
+    let columns: Vec<usize> =
+        headers.iter().enumerate().filter(|(_, name)| name.starts_with(ACCURACY)).map(|(i, _)| i).collect();
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.with_context(|| format!("{} is damaged", path.display()))?;
+        let number = |column: usize| record.get(column).and_then(|cell| cell.parse::<f64>().ok());
+        let accuracies: Option<Vec<f64>> = columns.iter().map(|&column| number(column)).collect();
+        if let (Some(step), Some(examples), Some(elapsed), Some(accuracies)) = (number(0), number(1), number(2), accuracies) {
+            rows.push(EvaluationRow { step: step as u64, examples: examples as u64, elapsed, accuracies });
+        }
+    }
+    let names = columns.iter().filter_map(|&column| headers[column].strip_prefix(ACCURACY)).map(str::to_string).collect();
+    Ok((names, rows))
+}
+
+/// The last evaluation in a metrics file.
+pub fn last_evaluation(path: &Path) -> Result<Option<EvaluationRow>> {
+    Ok(evaluations(path)?.1.pop())
+}

@@ -1,0 +1,14 @@
+//! What people read of a run: lines, tables, CSV, curves, TensorBoard events, model cards.
+
+mod card;
+mod curves;
+mod events;
+mod metrics;
+mod run;
+mod table;
+mod text;
+
+pub use metrics::{EvaluationRow, last_evaluation};
+pub use run::RunReport;
+pub use table::Table;
+pub use text::{evaluation_json, evaluation_line, evaluation_table, log_line, write_predictions};

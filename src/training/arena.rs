@@ -1,0 +1,126 @@
+//! All parameters in one flat tensor, all gradients in another: clipping, decay and Adam are single kernels, and the
+//! matrices that Muon orthogonalizes lie together by shape.
+
+use crate::libtorch;
+use crate::model::Model;
+use anyhow::{Result, ensure};
+use tch::{Kind, Tensor};
+
+/// Flat storage behind a model's trainable parameters.
+#[derive(Debug)]
+pub struct Arena {
+    /// Every parameter, `[numbers]` fp32.
+    pub values: Tensor,
+    /// Its gradient, `[numbers]` fp32; backward passes add to it.
+    pub gradients: Tensor,
+    /// The hidden matrices, from the start of the arena.
+    pub matrices: Vec<MatrixGroup>,
+}
+
+/// Hidden matrices of one shape, side by side in the arena.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MatrixGroup {
+    pub offset: i64,
+    pub count: i64,
+    pub rows: i64,
+    pub cols: i64,
+}
+
+impl MatrixGroup {
+    pub fn numbers(&self) -> i64 {
+        self.count * self.rows * self.cols
+    }
+
+    /// The group's part of a flat tensor, `[count, rows, cols]`.
+    pub fn view(&self, flat: &Tensor) -> Tensor {
+        flat.narrow(0, self.offset, self.numbers()).view([self.count, self.rows, self.cols])
+    }
+}
+
+struct Parameter {
+    name: String,
+    tensor: Tensor,
+    /// How many square-thinking matrices are fused in it: 3 for `qkv`, 2 for `kv`; 0 for anything but a hidden matrix.
+    parts: i64,
+}
+
+impl Parameter {
+    fn new(name: String, tensor: Tensor) -> Self {
+        let hidden = (name.starts_with("encoder.layers") || name.starts_with("decoder.layers")) && tensor.dim() == 2;
+        let parts = match () {
+            () if !hidden => 0,
+            () if name.ends_with("qkv.weight") => 3,
+            () if name.ends_with("kv.weight") => 2,
+            () => 1,
+        };
+        Self { name, tensor, parts }
+    }
+
+    /// Hidden matrices first, by shape; then other tables; vectors last. Names break ties.
+    fn place(&self) -> (bool, i64, i64, &str) {
+        let size = self.tensor.size();
+        match self.parts {
+            0 => (true, -(size.len() as i64), 0, &self.name),
+            parts => (false, size[0] / parts, size[1], &self.name),
+        }
+    }
+}
+
+impl Arena {
+    /// Moves the model's trainable parameters into one flat tensor; the model sees no difference.
+    pub fn new(model: &Model) -> Result<Self> {
+        let variables = model.variables().into_iter().filter(|(_, tensor)| tensor.requires_grad());
+        let mut parameters: Vec<_> = variables.map(|(name, tensor)| Parameter::new(name, tensor)).collect();
+        parameters.sort_by(|a, b| a.place().cmp(&b.place()));
+        let total = parameters.iter().map(|p| p.tensor.numel() as i64).sum::<i64>();
+        ensure!(total > 0, "the model has no trainable parameters");
+
+        let _no_grad = tch::no_grad_guard();
+        let values = Tensor::zeros([total], (Kind::Float, model.device()));
+        let gradients = values.zeros_like();
+        let mut matrices: Vec<MatrixGroup> = Vec::new();
+        let mut offset = 0;
+        for Parameter { tensor, parts, .. } in &mut parameters {
+            let (numbers, size) = (tensor.numel() as i64, tensor.size());
+            let part = |flat: &Tensor| flat.narrow(0, offset, numbers).view(size.as_slice());
+            let mut value = part(&values);
+            value.copy_(tensor);
+            tensor.set_data(&value);
+            libtorch::set_gradient(tensor, &part(&gradients))?;
+            if *parts > 0 {
+                let (rows, cols) = (size[0] / *parts, size[1]);
+                match matrices.last_mut() {
+                    Some(group) if (group.rows, group.cols) == (rows, cols) => group.count += *parts,
+                    _ => matrices.push(MatrixGroup { offset, count: *parts, rows, cols }),
+                }
+            }
+            offset += numbers;
+        }
+        Ok(Self { values, gradients, matrices })
+    }
+
+    pub fn numbers(&self) -> i64 {
+        self.values.numel() as i64
+    }
+
+    /// How many numbers at the start of the arena belong to hidden matrices.
+    pub fn matrix_numbers(&self) -> i64 {
+        self.matrices.iter().map(MatrixGroup::numbers).sum()
+    }
+
+    pub fn zero_gradients(&mut self) {
+        let _ = self.gradients.zero_();
+    }
+
+    /// Scales the gradient down to `max_norm` where it is longer; returns its norm before, a 0-d tensor on the device
+    /// that nothing waits for. 0 disables clipping.
+    pub fn clip_gradients(&mut self, max_norm: f64) -> Tensor {
+        let _no_grad = tch::no_grad_guard();
+        let norm = self.gradients.norm();
+        if max_norm > 0.0 {
+            let factor = (max_norm / (&norm + 1e-6)).clamp_max(1.0);
+            let _ = self.gradients.g_mul_(&factor);
+        }
+        norm
+    }
+}

@@ -1,0 +1,160 @@
+//! AdamW and Muon over the arena.
+
+use super::arena::{Arena, MatrixGroup};
+use super::recipe::{OptimizerKind, Training};
+use crate::libtorch::{Adam, AdamState};
+use anyhow::{Context, Result};
+use std::collections::BTreeMap;
+use tch::{Kind, Tensor};
+
+/// Updates the arena's values from its gradients. `adamw` is AdamW for every parameter (Loshchilov & Hutter 2019);
+/// `muon` orthogonalizes the momentum of hidden matrices (Jordan et al. 2024) and leaves the rest to AdamW.
+#[derive(Debug)]
+pub struct Optimizer {
+    muon: Option<Muon>,
+    /// Where AdamW's part of the arena starts.
+    start: i64,
+    exp_avg: Tensor,
+    exp_avg_sq: Tensor,
+    /// Steps taken, as the fused kernel wants it: fp32, on the device.
+    steps: Tensor,
+    settings: Training,
+}
+
+#[derive(Debug)]
+struct Muon {
+    momentum: Tensor,
+}
+
+impl Optimizer {
+    pub fn new(arena: &Arena, settings: &Training) -> Self {
+        let start = match settings.optimizer {
+            OptimizerKind::Adamw => 0,
+            OptimizerKind::Muon => arena.matrix_numbers(),
+        };
+        let zeros = |count: i64| Tensor::zeros([count], (Kind::Float, arena.values.device()));
+        Self {
+            muon: (start > 0).then(|| Muon { momentum: zeros(start) }),
+            start,
+            exp_avg: zeros(arena.numbers() - start),
+            exp_avg_sq: zeros(arena.numbers() - start),
+            steps: zeros(1).squeeze(),
+            settings: settings.clone(),
+        }
+    }
+
+    /// One step with all learning rates multiplied by `factor` of the schedule.
+    pub fn step(&mut self, arena: &mut Arena, factor: f64) -> Result<()> {
+        let _no_grad = tch::no_grad_guard();
+        let settings = &self.settings;
+        if let Some(muon) = &mut self.muon {
+            muon.step(arena, settings, settings.muon_learning_rate * factor);
+        }
+        let rate = settings.learning_rate * factor;
+        let decayed = arena.matrix_numbers() - self.start;
+        if decayed > 0 && settings.weight_decay > 0.0 {
+            // Only hidden matrices decay; tables, norms and heads do not.
+            let _ = arena.values.narrow(0, self.start, decayed).g_mul_scalar_(1.0 - rate * settings.weight_decay);
+        }
+        let count = arena.numbers() - self.start;
+        let adam = Adam {
+            learning_rate: rate,
+            beta1: settings.beta1,
+            beta2: settings.beta2,
+            weight_decay: 0.0,
+            epsilon: settings.epsilon,
+        };
+        let part = |flat: &Tensor| [flat.narrow(0, self.start, count)];
+        let state = AdamState {
+            averages: &[self.exp_avg.shallow_clone()],
+            squares: &[self.exp_avg_sq.shallow_clone()],
+            steps: &[self.steps.shallow_clone()],
+        };
+        Ok(adam.step(&part(&arena.values), &part(&arena.gradients), state)?)
+    }
+
+    /// Everything that a resumed run needs, by name.
+    pub fn state(&self) -> BTreeMap<String, Tensor> {
+        let mut state = BTreeMap::from([
+            ("optimizer.exp_avg".to_string(), self.exp_avg.shallow_clone()),
+            ("optimizer.exp_avg_sq".to_string(), self.exp_avg_sq.shallow_clone()),
+            ("optimizer.steps".to_string(), self.steps.view([1])),
+        ]);
+        if let Some(muon) = &self.muon {
+            state.insert("optimizer.momentum".to_string(), muon.momentum.shallow_clone());
+        }
+        state
+    }
+
+    /// Takes back what [`Self::state`] gave.
+    pub fn load(&mut self, state: &BTreeMap<String, Tensor>) -> Result<()> {
+        let _no_grad = tch::no_grad_guard();
+        for (name, mut tensor) in self.state() {
+            let saved = state.get(&name).with_context(|| format!("{name} is missing"))?;
+            anyhow::ensure!(saved.size() == tensor.size(), "{name} has {:?} numbers, not {:?}", saved.size(), tensor.size());
+            tensor.copy_(saved);
+        }
+        Ok(())
+    }
+}
+
+/// Newton–Schulz steps and coefficients of Jordan et al. (2024): singular values end up near one.
+const ORTHOGONALIZATION_STEPS: usize = 5;
+const QUINTIC: (f64, f64, f64) = (3.4445, -4.7750, 2.0315);
+
+impl Muon {
+    fn step(&mut self, arena: &mut Arena, settings: &Training, rate: f64) {
+        let gradients = arena.gradients.narrow(0, 0, self.momentum.numel() as i64);
+        let keep = settings.momentum;
+        let _ = self.momentum.lerp_(&gradients, 1.0 - keep);
+        // Nesterov: look ahead along the new momentum.
+        let update = gradients.lerp(&self.momentum, keep);
+        for group in &arena.matrices {
+            let mut values = group.view(&arena.values);
+            if settings.weight_decay > 0.0 {
+                let _ = values.g_mul_scalar_(1.0 - rate * settings.weight_decay);
+            }
+            let direction = orthogonalize(&group.view(&update), group);
+            let scale = (group.rows as f64 / group.cols as f64).max(1.0).sqrt();
+            let _ = values.g_add_(&(direction * (-rate * scale)));
+        }
+    }
+}
+
+/// The nearest semi-orthogonal matrices, approximately: `[count, rows, cols]` to the same, in bf16 as its authors do.
+fn orthogonalize(matrices: &Tensor, group: &MatrixGroup) -> Tensor {
+    let tall = group.rows > group.cols;
+    let mut x = matrices.to_kind(Kind::BFloat16);
+    if tall {
+        x = x.transpose(1, 2).contiguous();
+    }
+    let norm = x.to_kind(Kind::Float).square().sum_dim_intlist([1i64, 2].as_slice(), true, Kind::Float).sqrt() + 1e-7;
+    x = x / norm.to_kind(Kind::BFloat16);
+    let (a, b, c) = QUINTIC;
+    for _ in 0..ORTHOGONALIZATION_STEPS {
+        let gram = x.matmul(&x.transpose(1, 2));
+        let polynomial = &gram * b + gram.matmul(&gram) * c;
+        x = &x * a + polynomial.matmul(&x);
+    }
+    if tall {
+        x = x.transpose(1, 2);
+    }
+    x.to_kind(Kind::Float)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orthogonalization_brings_singular_values_near_one() {
+        tch::manual_seed(1);
+        for (rows, cols) in [(48, 48), (96, 24), (24, 96)] {
+            let group = MatrixGroup { offset: 0, count: 3, rows, cols };
+            let x = orthogonalize(&Tensor::randn([3, rows, cols], (Kind::Float, tch::Device::Cpu)), &group);
+            let (_, singular, _) = x.svd(true, true);
+            let (low, high) = (singular.min().double_value(&[]), singular.max().double_value(&[]));
+            assert!(low > 0.3 && high < 1.4, "{rows}x{cols}: singular values from {low} to {high}");
+        }
+    }
+}

@@ -1,0 +1,439 @@
+//! A recipe: everything that decides a run, in one TOML file. Every key but the problem has a default; unknown keys and
+//! values are refused with the nearest valid name.
+
+use super::schedule::Schedule;
+use crate::dataset::{Dimensions, Format, Specification, Targets};
+use crate::encoding::{self, Input};
+use crate::matrix::{Coefficients, Distribution, Spectra};
+use crate::model::{Architecture, Config, Decoder, Model, Positions};
+use crate::problem::{self, Problem};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+/// A whole recipe with every value resolved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    pub problem: String,
+    /// Size of square problems: `5`, or `5-15` for a range. Empty when `rows` and `cols` are given.
+    pub dim: String,
+    pub rows: String,
+    pub cols: String,
+    pub data: Data,
+    pub encoding: Encodings,
+    pub model: Config,
+    pub loss: Loss,
+    pub training: Training,
+    pub evaluation: Evaluation,
+}
+
+/// Where examples come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    pub seed: u64,
+    pub coefficients: Coefficients,
+    /// Bound of uniform coefficients; Gaussian ones have the same deviation.
+    pub magnitude: f64,
+    /// Law of the eigenvalues of symmetric problems, or a mixture: `laplace+gaussian`.
+    pub spectrum: String,
+    /// Whether targets are computed from the matrix as the model sees it, or from the exact one.
+    pub targets: Targets,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Encodings {
+    /// `values`, `P10`, `P1000`, `B1999` or `FP15`, with digits after a colon: `values:4`.
+    pub input: String,
+    pub output: String,
+    /// Significant digits where an encoding does not name its own.
+    pub digits: u32,
+}
+
+/// Weights of the parts of the loss.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Loss {
+    pub sign: f64,
+    pub exponent: f64,
+    pub mantissa: f64,
+    /// Deviation of soft mantissa labels, as a share of the mantissa; 0 for sharp labels.
+    pub smoothing: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OptimizerKind {
+    Adamw,
+    Muon,
+}
+
+/// Precision of linear maps and attention while training; parameters are always fp32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    Fp32,
+    Bf16,
+}
+
+impl Precision {
+    pub fn kind(self) -> tch::Kind {
+        match self {
+            Self::Fp32 => tch::Kind::Float,
+            Self::Bf16 => tch::Kind::BFloat16,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// Seed of the initial parameters.
+    pub seed: u64,
+    pub steps: u64,
+    pub batch_size: usize,
+    pub optimizer: OptimizerKind,
+    /// Of AdamW.
+    pub learning_rate: f64,
+    pub beta1: f64,
+    pub beta2: f64,
+    pub epsilon: f64,
+    /// Of hidden matrices.
+    pub weight_decay: f64,
+    /// Of Muon's matrices.
+    pub muon_learning_rate: f64,
+    pub momentum: f64,
+    pub schedule: Schedule,
+    /// Steps over which the learning rate rises.
+    pub warmup: u64,
+    /// Largest norm of the gradient; 0 disables clipping.
+    pub clip: f64,
+    pub precision: Precision,
+    /// Threads that make batches ahead.
+    pub data_threads: usize,
+    /// Steps between lines of the log.
+    pub log_every: u64,
+    /// Steps between saves; 0 saves only where the model is evaluated.
+    pub save_every: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluation {
+    /// Steps between evaluations; 0 evaluates only at the end.
+    pub every: u64,
+    /// Validation examples.
+    pub count: usize,
+    /// Relative errors below which an answer counts as right; the mean of the accuracies decides which model is best.
+    pub tolerances: Vec<f64>,
+}
+
+impl Recipe {
+    /// The recipe of a problem with nothing but defaults.
+    pub fn defaults(architecture: Architecture) -> Self {
+        let paper = architecture == Architecture::Paper;
+        Self {
+            problem: String::new(),
+            dim: String::new(),
+            rows: String::new(),
+            cols: String::new(),
+            data: Data {
+                seed: 1,
+                coefficients: Coefficients::Uniform,
+                magnitude: 10.0,
+                spectrum: "semicircle".into(),
+                targets: Targets::Rounded,
+            },
+            encoding: Encodings { input: if paper { "P1000" } else { "values" }.into(), output: "P1000".into(), digits: 3 },
+            model: Config::preset(architecture),
+            loss: if paper {
+                Loss { sign: 1.0, exponent: 1.0, mantissa: 1.0, smoothing: 0.0 }
+            } else {
+                Loss { sign: 5.0, exponent: 2.0, mantissa: 1.0, smoothing: 0.01 }
+            },
+            training: Training {
+                seed: 1,
+                steps: 10_000,
+                batch_size: 64,
+                optimizer: if paper { OptimizerKind::Adamw } else { OptimizerKind::Muon },
+                learning_rate: if paper { 1e-4 } else { 1e-3 },
+                beta1: 0.9,
+                beta2: if paper { 0.999 } else { 0.98 },
+                epsilon: 1e-8,
+                weight_decay: 0.0,
+                muon_learning_rate: 0.01,
+                momentum: 0.95,
+                schedule: if paper { Schedule::Constant } else { Schedule::Linear },
+                warmup: if paper { 10_000 } else { 300 },
+                clip: if paper { 5.0 } else { 1.0 },
+                precision: Precision::Bf16,
+                data_threads: 1,
+                log_every: 100,
+                save_every: 0,
+            },
+            evaluation: Evaluation { every: 1_000, count: 1_000, tolerances: vec![0.05, 0.02, 0.01, 0.005] },
+        }
+    }
+
+    /// Reads a recipe; `overrides` are `KEY=VALUE` with dotted keys and win over the file.
+    pub fn parse(text: &str, overrides: &[String]) -> Result<Self> {
+        let mut given: Table = text.parse().map_err(|error| anyhow!("not a TOML recipe: {error}"))?;
+        for text in overrides {
+            set(&mut given, text)?;
+        }
+        normalize_sizes(&mut given);
+        let architecture = match given.get("model").and_then(|model| model.get("architecture")) {
+            None => Architecture::Laformer,
+            Some(value) => {
+                let value = value.clone();
+                Architecture::deserialize(value).map_err(|error| anyhow!("model.architecture: {}", first_line(error)))?
+            }
+        };
+        let mut resolved = Table::try_from(Self::defaults(architecture)).context("the defaults are valid TOML")?;
+        merge(&mut resolved, given, "")?;
+        let recipe: Self = serde_path_to_error::deserialize(Value::Table(resolved)).map_err(|error| {
+            let path = error.path().to_string();
+            anyhow!("{path}: {}", first_line(error.into_inner()))
+        })?;
+        recipe.validate()?;
+        Ok(recipe)
+    }
+
+    /// The recipe as TOML with every value written out.
+    pub fn to_toml(&self) -> Result<String> {
+        Ok(toml::to_string_pretty(self)?)
+    }
+
+    /// Keys whose values differ, with both values.
+    pub fn differences(a: &Self, b: &Self) -> Result<Vec<(String, String, String)>> {
+        let mut differences = Vec::new();
+        collect_differences(&Table::try_from(a)?, &Table::try_from(b)?, "", &mut differences);
+        Ok(differences)
+    }
+
+    pub fn problem(&self) -> Result<&'static dyn Problem> {
+        ensure!(
+            !self.problem.is_empty(),
+            "a recipe needs its problem: problem = \"eigenvalues\" (one of {})",
+            problem::ALL.iter().map(|problem| problem.name()).collect::<Vec<_>>().join(", ")
+        );
+        problem::named(&self.problem).map_err(|error| anyhow!("problem: {error}"))
+    }
+
+    pub fn dimensions(&self) -> Result<Dimensions> {
+        let [dim, rows, cols] = [&self.dim, &self.rows, &self.cols].map(|text| Some(text.as_str()).filter(|text| !text.is_empty()));
+        Ok(Dimensions::from_parts(dim, rows, cols)?)
+    }
+
+    /// Problem, sizes and distribution.
+    pub fn specification(&self) -> Result<Specification> {
+        let spectra: Spectra = self.data.spectrum.parse().map_err(|error| anyhow!("data.spectrum: {error}"))?;
+        let distribution = Distribution::new(self.data.coefficients, self.data.magnitude, spectra)
+            .map_err(|error| anyhow!("data.magnitude: {error}"))?;
+        Specification::new(self.problem()?, self.dimensions()?, distribution)
+    }
+
+    /// The languages of source and target.
+    pub fn format(&self) -> Result<Format> {
+        let digits = self.encoding.digits;
+        let full = |name: &str| if name.contains(':') { name.to_string() } else { format!("{name}:{digits}") };
+        let input: Input = full(&self.encoding.input).parse().map_err(|error| anyhow!("encoding.input: {error}"))?;
+        let output = encoding::named(&full(&self.encoding.output)).map_err(|error| anyhow!("encoding.output: {error}"))?;
+        Ok(Format { problem: self.problem()?, input, output, target: Decoder::target(self.model.decoder) })
+    }
+
+    /// A model with the recipe's random parameters.
+    pub fn build(&self, device: tch::Device) -> Result<Model> {
+        tch::manual_seed(self.training.seed as i64);
+        let largest = self.dimensions()?.max();
+        Ok(Model::new(&self.model, &self.format()?, largest, self.data.magnitude, device))
+    }
+
+    /// Checks everything that can be checked before the first step.
+    pub fn validate(&self) -> Result<()> {
+        self.specification()?;
+        let format = self.format()?;
+        self.model.validate()?;
+        let input_varies = matches!(&format.input, Input::Tokens(encoding) if encoding.is_variable_length());
+        let output_varies = format.target == crate::dataset::Target::Tokens && format.output.is_variable_length();
+        ensure!(
+            !(self.model.positions != Positions::Flat && (input_varies || output_varies)),
+            "model.positions = {:?} with P10 tokens: P10 writes zero with fewer tokens, which moves rows and columns; \
+             use model.positions = \"flat\" or another encoding",
+            self.model.positions
+        );
+        let training = &self.training;
+        let positive = [
+            ("training.batch_size", training.batch_size as f64),
+            ("training.learning_rate", training.learning_rate),
+            ("training.muon_learning_rate", training.muon_learning_rate),
+            ("training.epsilon", training.epsilon),
+            ("training.data_threads", training.data_threads as f64),
+            ("training.log_every", training.log_every as f64),
+            ("training.steps", training.steps as f64),
+            ("data.magnitude", self.data.magnitude),
+            ("evaluation.count", self.evaluation.count as f64),
+            ("loss.sign", self.loss.sign),
+            ("loss.exponent", self.loss.exponent),
+            ("loss.mantissa", self.loss.mantissa),
+        ];
+        for (key, value) in positive {
+            ensure!(value > 0.0 && value.is_finite(), "{key} = {value}: expected a positive number");
+        }
+        let not_negative = [
+            ("training.weight_decay", training.weight_decay),
+            ("training.clip", training.clip),
+            ("loss.smoothing", self.loss.smoothing),
+        ];
+        for (key, value) in not_negative {
+            ensure!(value >= 0.0 && value.is_finite(), "{key} = {value}: expected zero or a positive number");
+        }
+        let shares =
+            [("training.beta1", training.beta1), ("training.beta2", training.beta2), ("training.momentum", training.momentum)];
+        for (key, value) in shares {
+            ensure!((0.0..1.0).contains(&value), "{key} = {value}: expected a number from 0 to below 1");
+        }
+        ensure!(
+            !self.evaluation.tolerances.is_empty() && self.evaluation.tolerances.iter().all(|t| *t > 0.0 && t.is_finite()),
+            "evaluation.tolerances = {:?}: expected one or more positive numbers, e.g. [0.05, 0.01]",
+            self.evaluation.tolerances
+        );
+        ensure!(training.batch_size <= 1 << 20, "training.batch_size = {}: at most {}", training.batch_size, 1 << 20);
+        ensure!(training.data_threads <= 256, "training.data_threads = {}: at most 256", training.data_threads);
+        Ok(())
+    }
+}
+
+fn collect_differences(a: &Table, b: &Table, prefix: &str, differences: &mut Vec<(String, String, String)>) {
+    for (key, left) in a {
+        let full = format!("{prefix}{key}");
+        match (left, b.get(key)) {
+            (Value::Table(left), Some(Value::Table(right))) => {
+                collect_differences(left, right, &format!("{full}."), differences);
+            }
+            (left, Some(right)) if left == right => {}
+            (left, right) => {
+                let right = right.map_or("nothing".to_string(), Value::to_string);
+                differences.push((full, left.to_string(), right));
+            }
+        }
+    }
+}
+
+fn first_line(error: impl std::fmt::Display) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_string()
+}
+
+/// `dim = 5` means `dim = "5"`.
+fn normalize_sizes(given: &mut Table) {
+    for key in ["dim", "rows", "cols"] {
+        if let Some(Value::Integer(number)) = given.get(key) {
+            let text = number.to_string();
+            given.insert(key.into(), Value::String(text));
+        }
+    }
+}
+
+/// Applies `a.b=value`; the value is TOML, or else a string.
+fn set(given: &mut Table, text: &str) -> Result<()> {
+    let Some((key, value)) = text.split_once('=') else {
+        bail!("--set {text}: expected KEY=VALUE, e.g. --set training.batch_size=128");
+    };
+    let value = value.trim();
+    let parsed = format!("value = {value}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
+    let value = parsed.unwrap_or_else(|| Value::String(value.to_string()));
+    let mut keys: Vec<&str> = key.trim().split('.').collect();
+    let last = keys.pop().unwrap_or_default();
+    let mut table = given;
+    for key in keys {
+        let entry = table.entry(key).or_insert_with(|| Value::Table(Table::new()));
+        table = entry.as_table_mut().with_context(|| format!("--set {text}: {key} is a value, not a section"))?;
+    }
+    table.insert(last.to_string(), value);
+    Ok(())
+}
+
+/// Writes what is given over the defaults; every key must exist there.
+fn merge(defaults: &mut Table, given: Table, prefix: &str) -> Result<()> {
+    for (key, value) in given {
+        let full = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        if !defaults.contains_key(&key) {
+            let names: Vec<&str> = defaults.keys().map(String::as_str).collect();
+            let nearest = names.iter().max_by(|a, b| {
+                strsim::jaro_winkler(a, &key).total_cmp(&strsim::jaro_winkler(b, &key))
+            });
+            let place = if prefix.is_empty() { "a recipe".to_string() } else { format!("[{prefix}]") };
+            bail!(
+                "unknown key {full}: did you mean {}? {place} has {}",
+                nearest.copied().unwrap_or_default(),
+                names.join(", ")
+            );
+        }
+        match (defaults.get_mut(&key), value) {
+            (Some(Value::Table(section)), Value::Table(table)) => merge(section, table, &full)?,
+            (Some(Value::Table(_)), other) => bail!("{full} = {other}: expected a section [{full}]"),
+            // A whole number is a fine value for a real one.
+            (Some(slot @ Value::Float(_)), Value::Integer(number)) => *slot = Value::Float(number as f64),
+            (Some(slot), value) => *slot = value,
+            (None, _) => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str = "problem = \"eigenvalues\"\ndim = 3\n";
+
+    fn error(text: &str, overrides: &[&str]) -> String {
+        let overrides: Vec<_> = overrides.iter().map(|text| text.to_string()).collect();
+        format!("{:#}", Recipe::parse(text, &overrides).expect_err("the recipe is bad"))
+    }
+
+    #[test]
+    fn a_resolved_recipe_reads_back_the_same() {
+        let recipe = Recipe::parse(MINIMAL, &["training.batch_size=128".into()]).unwrap();
+        assert_eq!(recipe.training.batch_size, 128);
+        assert_eq!(Recipe::parse(&recipe.to_toml().unwrap(), &[]).unwrap(), recipe);
+    }
+
+    #[test]
+    fn the_paper_preset_changes_what_is_not_given() {
+        let text = format!("{MINIMAL}[model]\narchitecture = \"paper\"\nwidth = 64\n");
+        let recipe = Recipe::parse(&text, &[]).unwrap();
+        assert_eq!((recipe.model.width, recipe.model.encoder_layers), (64, 6));
+        assert_eq!(recipe.encoding.input, "P1000");
+        assert_eq!(recipe.training.optimizer, OptimizerKind::Adamw);
+    }
+
+    #[test]
+    fn unknown_keys_are_named_with_the_nearest_valid_one() {
+        let text = error(&format!("{MINIMAL}[training]\nbatchsize = 3\n"), &[]);
+        assert!(text.contains("training.batchsize") && text.contains("did you mean batch_size"), "{text}");
+        assert!(error(MINIMAL, &["trainning.steps=3"]).contains("did you mean training"));
+    }
+
+    #[test]
+    fn bad_values_name_key_value_and_what_is_allowed() {
+        let text = error(MINIMAL, &["training.optimizer=adam"]);
+        assert!(text.contains("training.optimizer") && text.contains("adam") && text.contains("muon"), "{text}");
+        let text = error(MINIMAL, &["model.heads=5"]);
+        assert!(text.contains("model.heads = 5") && text.contains("128"), "{text}");
+        assert!(error(MINIMAL, &["training.steps=-1"]).contains("training.steps"));
+        assert!(error(MINIMAL, &["training.clip=-1"]).contains("training.clip = -1"));
+        assert!(error(MINIMAL, &["data.spectrum=lapace"]).contains("laplace"));
+        assert!(error("dim = 3", &[]).contains("problem = "));
+        assert!(error("problem = \"eigenvalue\"\ndim=3", &[]).contains("eigenvalues"));
+        assert!(error("problem = \"inverse\"\nrows = 3\ncols = 4", &[]).contains("inverse"));
+    }
+
+    #[test]
+    fn p10_tokens_refuse_row_and_column_positions() {
+        assert!(error(MINIMAL, &["encoding.input=P10"]).contains("flat"));
+        assert!(Recipe::parse(MINIMAL, &["encoding.output=P10".into()]).is_ok(), "a parallel decoder has fixed classes");
+    }
+}

@@ -1,0 +1,220 @@
+//! A run folder and what it holds: see the files' names below.
+
+use super::recipe::Recipe;
+use super::weights;
+use crate::libtorch;
+use crate::model::Model;
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+use tch::{Device, Tensor};
+
+/// The folder of one training run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    folder: PathBuf,
+}
+
+/// Where a run stands; saved with its weights.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Steps done.
+    pub step: u64,
+    /// Seconds of training, over all sessions.
+    pub elapsed: f64,
+    /// The best validation accuracy so far, and its step.
+    pub best: Option<(f64, u64)>,
+}
+
+/// Key of the recipe in the text of a safetensors file.
+const RECIPE: &str = "recipe";
+const PROGRESS: &str = "progress";
+
+impl Run {
+    /// A folder for a new run; fails where one stands already.
+    pub fn create(folder: &Path, recipe: &Recipe) -> Result<Self> {
+        let run = Self { folder: folder.to_path_buf() };
+        ensure!(
+            !run.config().exists(),
+            "{} already holds a run: continue it with --resume, or choose another --output",
+            folder.display()
+        );
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        weights::replace(&run.config(), recipe.to_toml()?.as_bytes())?;
+        Ok(run)
+    }
+
+    /// The folder of a run that was begun, and its recipe.
+    pub fn open(folder: &Path) -> Result<(Self, Recipe)> {
+        let run = Self { folder: folder.to_path_buf() };
+        let text = fs::read_to_string(run.config())
+            .with_context(|| format!("{} holds no run: cannot read config.toml", folder.display()))?;
+        let recipe = Recipe::parse(&text, &[]).with_context(|| format!("{} is damaged", run.config().display()))?;
+        Ok((run, recipe))
+    }
+
+    /// Whether a run was begun in a folder.
+    pub fn exists(folder: &Path) -> bool {
+        folder.join("config.toml").exists()
+    }
+
+    /// Deletes a run; a folder that holds no run, or other things beside it, is left alone.
+    pub fn delete(folder: &Path) -> Result<()> {
+        if !Self::exists(folder) {
+            return Ok(());
+        }
+        let run = Self { folder: folder.to_path_buf() };
+        let mut ours = vec![run.weights(), run.module(), run.resume(), run.metrics(), run.curves(), run.card()];
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("events.out.tfevents.")) {
+                ours.push(path);
+            }
+        }
+        // The recipe goes last: while it stands, the folder is known for a run.
+        ours.push(run.config());
+        for path in ours.iter().filter(|path| path.exists()) {
+            fs::remove_file(path).with_context(|| format!("cannot delete {}", path.display()))?;
+        }
+        Ok(())
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.folder.join("config.toml")
+    }
+
+    /// The best weights.
+    pub fn weights(&self) -> PathBuf {
+        self.folder.join("model.safetensors")
+    }
+
+    /// The best weights as a TorchScript module.
+    pub fn module(&self) -> PathBuf {
+        self.folder.join("model.pt")
+    }
+
+    /// The last weights, with all that is needed to go on.
+    pub fn resume(&self) -> PathBuf {
+        self.folder.join("resume.safetensors")
+    }
+
+    pub fn metrics(&self) -> PathBuf {
+        self.folder.join("metrics.csv")
+    }
+
+    pub fn curves(&self) -> PathBuf {
+        self.folder.join("curves.svg")
+    }
+
+    pub fn card(&self) -> PathBuf {
+        self.folder.join("README.md")
+    }
+
+    /// Saves the best weights.
+    pub fn save_weights(&self, model: &Model, recipe: &Recipe) -> Result<()> {
+        write_weights(&self.weights(), model, recipe)
+    }
+
+    /// Saves the last weights and the optimizer.
+    pub fn save_resume(
+        &self,
+        model: &Model,
+        recipe: &Recipe,
+        optimizer: BTreeMap<String, Tensor>,
+        progress: &Progress,
+    ) -> Result<()> {
+        let mut tensors = model.variables();
+        tensors.extend(optimizer);
+        let text = HashMap::from([
+            (RECIPE.to_string(), recipe.to_toml()?),
+            (PROGRESS.to_string(), serde_json::to_string(progress)?),
+        ]);
+        weights::write(&self.resume(), &tensors, text)
+    }
+
+    /// Loads what [`Self::save_resume`] saved into a model; the rest is the optimizer's.
+    pub fn load_resume(&self, model: &Model) -> Result<(BTreeMap<String, Tensor>, Progress)> {
+        let path = self.resume();
+        let (tensors, text) = weights::read(&path)?;
+        weights::copy_into(&model.variables(), &tensors, &path)?;
+        let progress = text.get(PROGRESS).with_context(|| format!("{} is damaged: it has no progress", path.display()))?;
+        let progress = serde_json::from_str(progress).with_context(|| format!("{} is damaged", path.display()))?;
+        Ok((tensors, progress))
+    }
+}
+
+/// Writes weights with the recipe that rebuilds their model.
+pub fn write_weights(path: &Path, model: &Model, recipe: &Recipe) -> Result<()> {
+    weights::write(path, &model.variables(), HashMap::from([(RECIPE.to_string(), recipe.to_toml()?)]))
+}
+
+/// A trained model with the recipe that it came from.
+#[derive(Debug)]
+pub struct Trained {
+    pub recipe: Recipe,
+    pub model: Model,
+}
+
+impl Trained {
+    /// Loads a run folder, a `.pt` or a `.safetensors` file of ours.
+    pub fn load(path: &Path, device: Device) -> Result<Self> {
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        if path.is_dir() {
+            let weights = path.join("model.safetensors");
+            if weights.exists() {
+                return Self::from_safetensors(&weights, device);
+            }
+            let module = path.join("model.pt");
+            ensure!(
+                module.exists(),
+                "{} holds no model: neither model.safetensors nor model.pt is there (was the run stopped before its \
+                 first evaluation? continue it with train --resume)",
+                path.display()
+            );
+            return Self::from_module(&module, device);
+        }
+        ensure!(path.exists(), "{} does not exist: expected a run folder, a .pt or a .safetensors file", path.display());
+        match extension {
+            "pt" => Self::from_module(path, device),
+            "safetensors" => Self::from_safetensors(path, device),
+            _ => bail!("{} is no checkpoint: expected a run folder, a .pt or a .safetensors file", path.display()),
+        }
+    }
+
+    fn from_safetensors(path: &Path, device: Device) -> Result<Self> {
+        let (tensors, text) = weights::read(path)?;
+        let recipe = text.get(RECIPE).with_context(|| {
+            format!("{} has no recipe in its metadata: it was not written by laformer", path.display())
+        })?;
+        Self::assemble(recipe, &tensors, path, device)
+    }
+
+    fn from_module(path: &Path, device: Device) -> Result<Self> {
+        let mut extra = libtorch::read_extra_files(path)?;
+        let recipe = extra.remove(CONFIG_FILE).filter(|bytes| !bytes.is_empty()).with_context(|| {
+            format!("{} has no {CONFIG_FILE}: it is a TorchScript module, but not one of laformer", path.display())
+        })?;
+        let recipe: Recipe =
+            serde_json::from_slice(&recipe).with_context(|| format!("{}: {CONFIG_FILE} is damaged", path.display()))?;
+        let module = tch::CModule::load_on_device(path, Device::Cpu)
+            .with_context(|| format!("{} is damaged", path.display()))?;
+        let tensors = module.named_parameters()?.into_iter().collect();
+        Self::assemble(&recipe.to_toml()?, &tensors, path, device)
+    }
+
+    fn assemble(recipe: &str, tensors: &BTreeMap<String, Tensor>, path: &Path, device: Device) -> Result<Self> {
+        let recipe = Recipe::parse(recipe, &[]).with_context(|| format!("{}: the recipe is damaged", path.display()))?;
+        let model = recipe.build(device)?;
+        weights::copy_into(&model.variables(), tensors, path)?;
+        Ok(Self { recipe, model })
+    }
+}
+
+/// Name of the recipe among a module's extra files, as JSON.
+pub const CONFIG_FILE: &str = "config.json";

@@ -1,0 +1,252 @@
+//! The training loop.
+
+use super::arena::Arena;
+use super::loss::Loss;
+use super::optimizer::Optimizer;
+use super::recipe::Recipe;
+use super::run::{Progress, Run};
+use crate::dataset::{Prefetch, Source};
+use crate::evaluation::{Evaluation, evaluate};
+use crate::model::Model;
+use anyhow::{Context, Result, bail, ensure};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tch::{Device, Kind, Tensor};
+
+/// What is told of a run every so many steps; means over the steps since the last line.
+#[derive(Clone, Debug)]
+pub struct LogLine {
+    pub step: u64,
+    pub steps: u64,
+    pub examples: u64,
+    pub loss: f64,
+    /// Name and cross-entropy (nats) of each part of the loss.
+    pub parts: Vec<(String, f64)>,
+    pub gradient_norm: f64,
+    /// Factor of the schedule times AdamW's learning rate.
+    pub learning_rate: f64,
+    pub examples_per_second: f64,
+    /// Share of the time spent waiting for data.
+    pub waiting: f64,
+    /// Seconds of training, over all sessions.
+    pub elapsed: f64,
+    /// Seconds to the end at the present speed.
+    pub remaining: f64,
+}
+
+/// Watches a run: writes metrics, draws curves, exports.
+pub trait Observer {
+    /// Training begins after `step` steps; what was told of later ones is void.
+    fn started(&mut self, step: u64) -> Result<()>;
+    fn logged(&mut self, line: &LogLine) -> Result<()>;
+    /// `improved` says that the model is the best so far; its weights are saved already.
+    fn evaluated(&mut self, progress: &Progress, evaluation: &Evaluation, model: &Model, improved: bool) -> Result<()>;
+}
+
+/// A run in the making.
+#[derive(Debug)]
+pub struct Trainer {
+    recipe: Recipe,
+    run: Run,
+    model: Model,
+    arena: Arena,
+    optimizer: Optimizer,
+    loss: Loss,
+    progress: Progress,
+}
+
+impl Trainer {
+    /// A new run, or with `resume` the continuation of one.
+    pub fn new(recipe: Recipe, run: Run, device: Device, resume: bool) -> Result<Self> {
+        let model = recipe.build(device)?;
+        let arena = Arena::new(&model)?;
+        let mut optimizer = Optimizer::new(&arena, &recipe.training);
+        let loss = Loss::new(&model, &recipe.loss);
+        let mut progress = Progress::default();
+        if resume && run.resume().exists() {
+            let (state, saved) = run.load_resume(&model)?;
+            optimizer.load(&state).with_context(|| format!("{} is damaged", run.resume().display()))?;
+            progress = saved;
+        }
+        Ok(Self { recipe, run, model, arena, optimizer, loss, progress })
+    }
+
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Names of the parts of the loss.
+    pub fn part_names(&self) -> Vec<String> {
+        self.loss.names().map(str::to_string).collect()
+    }
+
+    /// Trains to the recipe's last step.
+    pub fn train(
+        &mut self,
+        examples: Arc<dyn Source>,
+        validation: &dyn Source,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        let training = self.recipe.training.clone();
+        ensure!(
+            self.progress.step <= training.steps,
+            "the run has done {} steps already, more than training.steps = {}",
+            self.progress.step,
+            training.steps
+        );
+        observer.started(self.progress.step)?;
+        let format = self.model.format().clone();
+        let mut batches =
+            Prefetch::new(examples, &format, training.batch_size, self.progress.step, training.data_threads);
+        let mut meter = Meter::new(&self.model, self.loss.names().count());
+        let every = |period: u64, step: u64| period > 0 && step.is_multiple_of(period);
+        loop {
+            let step = self.progress.step;
+            let last = step == training.steps;
+            let evaluates = last || (step > 0 && every(self.recipe.evaluation.every, step));
+            if evaluates || (step > 0 && every(training.save_every, step)) {
+                self.progress.elapsed += meter.pause();
+                self.save()?;
+                if evaluates {
+                    self.evaluate(validation, observer)?;
+                }
+                meter.go_on();
+            }
+            if last {
+                return Ok(());
+            }
+            let waiting = Instant::now();
+            let batch = batches.next_batch()?.to_device(self.model.device());
+            meter.waited += waiting.elapsed();
+
+            let factor = training.schedule.factor(step, training.steps, training.warmup);
+            self.arena.zero_gradients();
+            let loss = self.loss.forward(&self.model, &batch, training.precision.kind());
+            loss.total.backward();
+            let norm = self.arena.clip_gradients(training.clip);
+            self.optimizer.step(&mut self.arena, factor)?;
+            meter.add(&loss.total.detach(), &loss.parts, &norm);
+            self.progress.step += 1;
+
+            let done = self.progress.step;
+            if done.is_multiple_of(training.log_every) || done == training.steps {
+                self.progress.elapsed += meter.pause();
+                let line = self.log_line(&mut meter, training.learning_rate * factor)?;
+                if !line.loss.is_finite() {
+                    bail!(
+                        "the loss is {} at step {done}: try a lower training.learning_rate (now {}) or \
+                         training.precision = \"fp32\"; the last save is kept",
+                        line.loss,
+                        training.learning_rate
+                    );
+                }
+                observer.logged(&line)?;
+                meter.go_on();
+            }
+        }
+    }
+
+    fn save(&self) -> Result<()> {
+        self.run.save_resume(&self.model, &self.recipe, self.optimizer.state(), &self.progress)
+    }
+
+    fn evaluate(&mut self, validation: &dyn Source, observer: &mut dyn Observer) -> Result<()> {
+        let settings = &self.recipe.evaluation;
+        let evaluation = evaluate(&self.model, validation, settings.count, &settings.tolerances, 1, |_| ())?;
+        // The mean over tolerances tells models apart that the widest calls equal; of equals the later one is kept.
+        let accuracies = evaluation.accuracies();
+        let accuracy = accuracies.iter().map(|accuracy| accuracy.share()).sum::<f64>() / accuracies.len() as f64;
+        let improved = self.progress.best.is_none_or(|(best, _)| accuracy >= best);
+        if improved {
+            self.progress.best = Some((accuracy, self.progress.step));
+            self.run.save_weights(&self.model, &self.recipe)?;
+        }
+        observer.evaluated(&self.progress, &evaluation, &self.model, improved)
+    }
+
+    fn log_line(&self, meter: &mut Meter, learning_rate: f64) -> Result<LogLine> {
+        let (step, steps) = (self.progress.step, self.recipe.training.steps);
+        let batch = self.recipe.training.batch_size as u64;
+        let means = meter.take()?;
+        let rate = means.steps as f64 / means.seconds.max(1e-9);
+        Ok(LogLine {
+            step,
+            steps,
+            examples: step * batch,
+            loss: means.loss,
+            parts: self.loss.names().map(str::to_string).zip(means.parts).collect(),
+            gradient_norm: means.gradient_norm,
+            learning_rate,
+            examples_per_second: rate * batch as f64,
+            waiting: means.waiting,
+            elapsed: self.progress.elapsed,
+            remaining: (steps - step) as f64 / rate.max(1e-9),
+        })
+    }
+}
+
+/// Sums on the device, read only when a line is logged, and a clock that stands still while saving and evaluating.
+struct Meter {
+    /// Loss, its parts, gradient norm: `[parts + 2]`.
+    sums: Tensor,
+    steps: u64,
+    seconds: f64,
+    since: Instant,
+    waited: Duration,
+}
+
+struct Means {
+    loss: f64,
+    parts: Vec<f64>,
+    gradient_norm: f64,
+    steps: u64,
+    seconds: f64,
+    waiting: f64,
+}
+
+impl Meter {
+    fn new(model: &Model, parts: usize) -> Self {
+        Self {
+            sums: Tensor::zeros([parts as i64 + 2], (Kind::Float, model.device())),
+            steps: 0,
+            seconds: 0.0,
+            since: Instant::now(),
+            waited: Duration::ZERO,
+        }
+    }
+
+    fn add(&mut self, loss: &Tensor, parts: &Tensor, norm: &Tensor) {
+        let _no_grad = tch::no_grad_guard();
+        self.sums += Tensor::cat(&[&loss.view([1]), parts, &norm.view([1])], 0);
+        self.steps += 1;
+    }
+
+    /// Stops the clock; the seconds since it last went.
+    fn pause(&mut self) -> f64 {
+        let seconds = self.since.elapsed().as_secs_f64();
+        self.seconds += seconds;
+        seconds
+    }
+
+    fn go_on(&mut self) {
+        self.since = Instant::now();
+    }
+
+    fn take(&mut self) -> Result<Means> {
+        let count = self.steps.max(1) as f64;
+        let sums: Vec<f32> = Vec::try_from(&self.sums)?;
+        let means: Vec<f64> = sums.iter().map(|&sum| f64::from(sum) / count).collect();
+        let seconds = self.seconds;
+        let result = Means {
+            loss: means[0],
+            parts: means[1..means.len() - 1].to_vec(),
+            gradient_norm: means[means.len() - 1],
+            steps: self.steps,
+            seconds,
+            waiting: self.waited.as_secs_f64() / seconds.max(1e-9),
+        };
+        let _ = self.sums.zero_();
+        (self.steps, self.seconds, self.waited) = (0, 0.0, Duration::ZERO);
+        Ok(result)
+    }
+}

@@ -1,0 +1,137 @@
+//! Tensors in safetensors files, with text beside them; written beside and then renamed, so that a kill loses nothing.
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use safetensors::tensor::{Dtype, SafeTensors, View};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::Path;
+use tch::{Kind, Tensor};
+
+struct Bytes {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl View for Bytes {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.bytes)
+    }
+
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+const KINDS: [(Kind, Dtype); 6] = [
+    (Kind::Float, Dtype::F32),
+    (Kind::BFloat16, Dtype::BF16),
+    (Kind::Half, Dtype::F16),
+    (Kind::Double, Dtype::F64),
+    (Kind::Int64, Dtype::I64),
+    (Kind::Bool, Dtype::BOOL),
+];
+
+/// Writes tensors and text under their names.
+pub fn write(path: &Path, tensors: &BTreeMap<String, Tensor>, metadata: HashMap<String, String>) -> Result<()> {
+    let views = tensors.iter().map(|(name, tensor)| {
+        let (_, dtype) = KINDS.into_iter().find(|(kind, _)| *kind == tensor.kind()).with_context(|| {
+            format!("{name} has elements of kind {:?}, which safetensors files here do not hold", tensor.kind())
+        })?;
+        let tensor = tensor.to_device(tch::Device::Cpu).contiguous();
+        let mut bytes = vec![0; tensor.numel() * tensor.kind().elt_size_in_bytes()];
+        tensor.copy_data_u8(&mut bytes, tensor.numel());
+        let shape = tensor.size().iter().map(|&size| size as usize).collect();
+        Ok((name.clone(), Bytes { dtype, shape, bytes }))
+    });
+    let views: Vec<_> = views.collect::<Result<_>>()?;
+    let content = safetensors::serialize(views, Some(metadata)).map_err(|error| anyhow!("{}: {error}", path.display()))?;
+    replace(path, &content)
+}
+
+/// Reads what [`write`] wrote, or any safetensors file.
+pub fn read(path: &Path) -> Result<(BTreeMap<String, Tensor>, HashMap<String, String>)> {
+    let content = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let damaged = |error: &dyn std::fmt::Display| anyhow!("{} is damaged or no safetensors file: {error}", path.display());
+    let (_, header) = SafeTensors::read_metadata(&content).map_err(|error| damaged(&error))?;
+    let file = SafeTensors::deserialize(&content).map_err(|error| damaged(&error))?;
+    let mut tensors = BTreeMap::new();
+    for (name, view) in file.iter() {
+        let Some((kind, _)) = KINDS.into_iter().find(|(_, dtype)| *dtype == view.dtype()) else {
+            bail!("{}: {name} has elements of type {:?}, which are not used here", path.display(), view.dtype());
+        };
+        let shape: Vec<i64> = view.shape().iter().map(|&size| size as i64).collect();
+        let tensor = Tensor::f_from_data_size(view.data(), &shape, kind).map_err(|error| damaged(&error))?;
+        tensors.insert(name.to_string(), tensor);
+    }
+    Ok((tensors, header.metadata().clone().unwrap_or_default()))
+}
+
+/// Copies tensors into variables of the same names and shapes; every variable must be there.
+pub fn copy_into(variables: &BTreeMap<String, Tensor>, tensors: &BTreeMap<String, Tensor>, file: &Path) -> Result<()> {
+    let _no_grad = tch::no_grad_guard();
+    for (name, variable) in variables {
+        let tensor = tensors.get(name).with_context(|| format!("{} has no {name}: it is of another model", file.display()))?;
+        ensure!(
+            tensor.size() == variable.size(),
+            "{}: {name} has shape {:?}, but this model wants {:?}",
+            file.display(),
+            tensor.size(),
+            variable.size()
+        );
+        variable.shallow_clone().copy_(tensor);
+    }
+    Ok(())
+}
+
+/// Writes a file whole or not at all: beside it first, then renamed over it.
+pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".partial");
+    fs::write(&beside, content)
+        .and_then(|()| fs::rename(&beside, path))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tensors_and_text_come_back_bit_for_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        tch::manual_seed(3);
+        let tensors = BTreeMap::from([
+            ("a.weight".to_string(), Tensor::randn([3, 4], (Kind::Float, tch::Device::Cpu))),
+            ("b".to_string(), Tensor::randn([2], (Kind::Float, tch::Device::Cpu)).to_kind(Kind::BFloat16)),
+            ("c".to_string(), Tensor::from_slice(&[1i64, -2])),
+        ]);
+        write(&path, &tensors, HashMap::from([("recipe".to_string(), "x = 1".to_string())])).unwrap();
+        let (read, text) = read(&path).unwrap();
+        assert_eq!(text["recipe"], "x = 1");
+        assert_eq!(read, tensors);
+    }
+
+    #[test]
+    fn a_truncated_file_is_called_damaged_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        write(&path, &BTreeMap::from([("a".to_string(), Tensor::from_slice(&[1f32; 100]))]), HashMap::new()).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        for length in [0, 4, 20, bytes.len() - 1] {
+            fs::write(&path, &bytes[..length]).unwrap();
+            let text = format!("{:#}", read(&path).unwrap_err());
+            assert!(text.contains("damaged") && text.contains("x.safetensors"), "{text}");
+        }
+    }
+}
