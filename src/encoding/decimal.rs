@@ -27,6 +27,9 @@ pub enum Ties {
 /// Exponents of the table of powers: values beyond it are zero or out of range in every encoding.
 pub const LARGEST_POWER: i32 = 110;
 
+/// Magnitudes below 10^SMALLEST are zero in every encoding.
+const SMALLEST: i32 = -104;
+
 static POWERS: LazyLock<Vec<f64>> = LazyLock::new(|| {
     let parse = |exponent| format!("1e{exponent}").parse().expect("a power of ten is a number");
     (-LARGEST_POWER..=LARGEST_POWER).map(parse).collect()
@@ -57,7 +60,8 @@ impl Decimal {
     /// last digit stays that of 10^`floor` (fixed point).
     pub fn round(value: f64, digits: u32, floor: i32, ties: Ties) -> Self {
         let magnitude = value.abs();
-        if magnitude < power(1 - LARGEST_POWER) {
+        // No encoding writes numbers so small, and scaling them would leave the table.
+        if magnitude < power(SMALLEST) {
             return Self::ZERO;
         }
         let places = digits as i32 - 1;

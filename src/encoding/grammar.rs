@@ -146,7 +146,7 @@ mod tests {
 
         #[test]
         fn every_walk_through_the_grammar_decodes(mut seed in 1..u64::MAX) {
-            for encoding in all().into_iter().filter(|encoding| encoding.words().len() < 5000) {
+            for encoding in all().iter().filter(|encoding| encoding.words().len() < 5000) {
                 let vocabulary = Vocabulary::new(encoding.clone());
                 let grammar = Grammar::new(encoding.as_ref());
                 let slots = grammar.slots(&SHAPES);

@@ -3,12 +3,25 @@
 //! The forward pass is written once, in Rust; its methods are traced here. What needs control flow (checks of shapes,
 //! decoding, `solve`) is TorchScript source in the `*.py` files of this folder, put together by [`Interface`].
 
+mod codec;
+mod export;
+mod interface;
+mod methods;
+mod tables;
+
+pub use export::export;
+pub use interface::{Codec, Interface};
+pub use methods::methods;
+
 use crate::libtorch::ModuleBuilder;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tch::Tensor;
+
+/// What a traced method computes: tensors in, one or several out.
+pub type Body<'a> = Box<dyn Fn(&[Tensor]) -> Vec<Tensor> + 'a>;
 
 /// A method to be traced.
 pub struct Method<'a> {
@@ -17,7 +30,7 @@ pub struct Method<'a> {
     /// Example arguments. Batch and lengths should be 2 or more and differ, so that nothing is taken for a constant.
     pub samples: Vec<Tensor>,
     /// Several outputs become a tuple.
-    pub body: Box<dyn Fn(&[Tensor]) -> Vec<Tensor> + 'a>,
+    pub body: Body<'a>,
 }
 
 /// A constant that scripts read as `self.name`.
@@ -81,7 +94,7 @@ fn write_atomically(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Res
     };
     let mut temporary = name.to_owned();
     temporary.push(format!(".{}.tmp", std::process::id()));
-    let temporary = PathBuf::from(path.with_file_name(temporary));
+    let temporary = path.with_file_name(temporary);
     let outcome = write(&temporary).and_then(|()| {
         // A rename that survives a power cut must not point at a file that does not.
         fs::File::open(&temporary)?.sync_all()?;
@@ -95,4 +108,3 @@ fn write_atomically(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Res
 
 #[cfg(test)]
 mod tests;
-pub fn export(_: &crate::model::Model, _: &crate::training::Recipe, _: &serde_json::Value, _: &Path) -> anyhow::Result<()> { Ok(()) }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::libtorch::read_extra_files;
+use std::path::PathBuf;
 use std::process::Command;
 use tch::nn::{self, Module as _};
 use tch::{CModule, Device, IValue, Kind};
@@ -308,14 +309,11 @@ fn extra_files_round_trip() {
         .map(|&(name, text)| (name.to_owned(), text.to_owned()))
         .collect();
     let (_folder, path) = saved(&module);
-    let read = read_extra_files(&path).unwrap();
-    assert_eq!(
-        read,
-        files
-            .iter()
-            .map(|&(name, text)| (name.to_owned(), text.into()))
-            .collect()
-    );
+    let wanted = files
+        .iter()
+        .map(|&(name, text)| (name.to_owned(), text.into()))
+        .collect();
+    assert_eq!(read_extra_files(&path).unwrap(), wanted);
 }
 
 #[test]

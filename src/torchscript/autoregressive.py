@@ -1,0 +1,98 @@
+# A decoder that writes one token after another, with a cache of keys and values.
+
+
+# Of the tokens that are read: all but the last.
+def answer_positions(self, rows: int, cols: int) -> Tensor:
+    return self.token_positions(self.solution_shapes(rows, cols), self.output_starts.size(0))[:-1]
+
+
+# Keys and values of the memory: [layers, 2, batch, heads, length, width of a head].
+def cross_of(self, source: Tensor, rows: int, cols: int) -> Tensor:
+    return self.cross_cache(self.encode_source(source, self.source_positions(rows, cols, source.size(1))))
+
+
+def empty_cache(self, cross: Tensor) -> Tensor:
+    return cross[:, :, :, :, :0]
+
+
+# [hypotheses, tokens]: which tokens may follow. `slot` is how far a sequence is in its slots, `state` how far in a number;
+# one that is done is followed by `<pad>`.
+def legal(self, slots: Tensor, slot: Tensor, state: Tensor) -> Tensor:
+    words = self.grammar_allowed[state]
+    tokens = torch.constant_pad_nd(words, [self.first_word(), 0], 0)
+    forced = slots[slot]
+    only = torch.arange(tokens.size(1), device=slot.device).unsqueeze(0) == forced.unsqueeze(1)
+    return torch.where((forced < 0).unsqueeze(1), tokens, only)
+
+
+# Beam search over sequences that the grammar allows; a beam of 1 is greedy. Scores are log-probabilities among the legal
+# tokens. Returns [batch, length] tokens, `<s>` first.
+def answer_tokens(self, source: Tensor, rows: int, cols: int, beam: int) -> Tensor:
+    if beam < 1:
+        raise ValueError("beam must be at least 1, not {}".format(beam))
+    batch, device = source.size(0), source.device
+    wanted = self.slots(self.solution_shapes(rows, cols))
+    # The last slot is where a finished sequence stays.
+    slots = torch.tensor(wanted + [1], device=device)
+    positions = self.answer_positions(rows, cols)
+    cross = self.cross_of(source, rows, cols).repeat_interleave(beam, 2)
+    source = source.repeat_interleave(beam, 0)
+    cache = self.empty_cache(cross)
+    tokens = torch.zeros([batch * beam, 1], dtype=torch.int64, device=device)
+    slot = torch.zeros([batch * beam], dtype=torch.int64, device=device)
+    state = torch.zeros_like(slot)
+    # At first all hypotheses are the same: only one may go on.
+    scores = torch.zeros([batch, beam], dtype=torch.float32, device=device)
+    scores[:, 1:] = float("-inf")
+    first = torch.arange(batch, device=device).unsqueeze(1) * beam
+    for step in range(positions.size(0)):
+        logits, cache = self.step(tokens[:, -1:], positions[step:step + 1], cross, cache, source)
+        forbidden = ~self.legal(slots, slot, state)
+        gains = logits.to(torch.float32).masked_fill(forbidden, float("-inf")).log_softmax(1)
+        vocabulary = gains.size(1)
+        candidates = (scores.unsqueeze(2) + gains.unflatten(0, [batch, beam])).flatten(1)
+        scores, chosen = candidates.topk(beam, 1)
+        parent = (first + torch.div(chosen, vocabulary, rounding_mode="floor")).flatten()
+        token = chosen.remainder(vocabulary).flatten()
+        if beam > 1:
+            cache = cache.index_select(2, parent)
+            tokens, slot, state = tokens[parent], slot[parent], state[parent]
+        tokens = torch.cat([tokens, token.unsqueeze(1)], 1)
+        slot, state = self.advanced(slots, slot, state, token)
+        if self.variable_output == 1 and bool((slot == len(wanted)).all()):
+            break
+    return tokens.unflatten(0, [batch, beam])[:, 0]
+
+
+# Slot and state after a token.
+def advanced(self, slots: Tensor, slot: Tensor, state: Tensor, token: Tensor) -> Tuple[Tensor, Tensor]:
+    number = slots[slot] < 0
+    word = torch.where(number, token - self.first_word(), torch.zeros_like(token)).clamp(min=0)
+    following = torch.where(number, self.grammar_next[state, word], torch.full_like(token, -1))
+    done = following < 0
+    slot = torch.where(done, slot + 1, slot).clamp(max=slots.size(0) - 1)
+    return slot, following.clamp(min=0)
+
+
+# [batch, count, fields] classes in the order in which they are written.
+def answer(self, source: Tensor, rows: int, cols: int, beam: int) -> Tensor:
+    return self.read(self.answer_tokens(source, rows, cols, beam), self.solution_shapes(rows, cols))
+
+
+# Logits of every token of `target [batch, length]` but the first, given those before it and source as `encode` returns it:
+# [batch, length - 1, tokens].
+def forward(self, source: Tensor, target: Tensor, rows: int = 0, cols: int = 0) -> Tensor:
+    source, target = source.to(self.device()), target.to(self.device())
+    rows, cols = self.known_size(source, rows, cols)
+    positions = self.answer_positions(rows, cols)
+    steps = target.size(-1) - 1
+    if target.dim() != 2 or steps < 1 or steps > positions.size(0) or target.size(0) != source.size(0):
+        raise ValueError("target must be [{}, 2 to {}], not {}".format(
+            source.size(0), positions.size(0) + 1, target.size()))
+    cross = self.cross_of(source, rows, cols)
+    cache = self.empty_cache(cross)
+    parts: List[Tensor] = []
+    for step in range(steps):
+        logits, cache = self.step(target[:, step:step + 1], positions[step:step + 1], cross, cache, source)
+        parts.append(logits)
+    return torch.stack(parts, 1)

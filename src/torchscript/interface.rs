@@ -1,0 +1,299 @@
+//! The scripted methods that make a traced model usable: `solve`, `encode`, `generate`, `decode`, `forward`.
+
+use super::tables;
+use super::{Attribute, Module};
+use crate::dataset::{Dimensions, Format, Target};
+use crate::encoding::{Grammar, Input};
+use crate::matrix::Shape;
+use crate::problem::{Form, Problem};
+use anyhow::{Result, bail};
+use std::fmt::Write;
+
+/// The scripted methods that turn numbers `float64 [...]` into classes `int64 [..., fields]` and back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Codec {
+    pub encode: String,
+    pub decode: String,
+}
+
+/// What the scripts must know of a model. The format tells which traced methods the module has; see [`super::methods`].
+#[derive(Debug)]
+pub struct Interface<'a> {
+    pub format: &'a Format,
+    /// The sizes that the model was made for.
+    pub dimensions: Dimensions,
+    /// Of the encoding that operands are rounded through.
+    pub input_codec: Codec,
+    pub output_codec: Codec,
+}
+
+impl Interface<'_> {
+    /// Adds the scripts, tables and attributes to a module that has the traced methods and the codecs.
+    pub fn add_to(&self, module: &mut Module) -> Result<()> {
+        module.source.push_str(&self.source()?);
+        module.attributes.extend(self.attributes());
+        let output = self.format.output.as_ref();
+        let grammar = Grammar::new(output);
+        let mut buffer = |name: &str, tensor| module.buffers.push((name.to_owned(), tensor));
+        if let Input::Tokens(encoding) = &self.format.input {
+            buffer("input_starts", tables::starts(encoding.as_ref()));
+            buffer("input_short", tables::short(encoding.as_ref()));
+        }
+        buffer("output_starts", tables::starts(output));
+        buffer("output_short", tables::short(output));
+        buffer(
+            "output_field",
+            tables::table(&tables::filled_fields(&grammar, output.fields())?),
+        );
+        buffer("grammar_allowed", tables::table(grammar.allowed()));
+        buffer("grammar_next", tables::table(grammar.next()));
+        if self.format.target == Target::Classes {
+            let order = output.prediction_order();
+            let mut ranks = vec![0; order.len()];
+            for (rank, &field) in order.iter().enumerate() {
+                ranks[field] = rank;
+            }
+            buffer("prediction_order", tables::integers(order.iter().copied()));
+            buffer("written_order", tables::integers(ranks.into_iter()));
+        }
+        Ok(())
+    }
+
+    fn attributes(&self) -> Vec<(String, Attribute)> {
+        let (min, max) = (self.dimensions.min(), self.dimensions.max());
+        let square = self.dimensions.is_square() || self.format.problem.needs_square();
+        let sizes = match (min == max, square) {
+            (true, _) => min.to_string(),
+            (false, true) => format!("square {min} to {max}"),
+            (false, false) => format!("{min} to {max}"),
+        };
+        let text = [("problem", self.format.problem.name().to_owned()), ("sizes", sizes)];
+        let numbers = [
+            ("min_rows", min.rows),
+            ("max_rows", max.rows),
+            ("min_cols", min.cols),
+            ("max_cols", max.cols),
+            ("square", usize::from(square)),
+            ("symmetric", usize::from(self.format.problem.is_symmetric())),
+            ("variable_input", usize::from(self.format.pads_source())),
+            ("variable_output", usize::from(self.format.output.is_variable_length())),
+        ];
+        let text = text
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), Attribute::Text(value)));
+        text.chain(
+            numbers
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), Attribute::Int(value as i64))),
+        )
+        .collect()
+    }
+
+    fn source(&self) -> Result<String> {
+        let mut source = self.problem_source()?;
+        source.push_str(&self.model_source());
+        let input = match &self.format.input {
+            Input::Values { .. } => include_str!("values.py"),
+            Input::Tokens(_) => include_str!("tokens.py"),
+        };
+        let decoder = match self.format.target {
+            Target::Classes => include_str!("parallel.py"),
+            Target::Tokens => include_str!("autoregressive.py"),
+        };
+        for part in [
+            include_str!("shapes.py"),
+            include_str!("sequence.py"),
+            include_str!("solve.py"),
+            input,
+            decoder,
+        ] {
+            write!(source, "\n\n{part}")?;
+        }
+        Ok(source)
+    }
+
+    /// Shapes and signatures, which the problem decides.
+    fn problem_source(&self) -> Result<String> {
+        let problem = self.format.problem;
+        let operand_forms = problem.operand_forms();
+        let shapes = |of: fn(&dyn Problem, Shape) -> Vec<Shape>| {
+            shape_formulas(|size| of(problem, size), problem.needs_square())
+        };
+        let operand_shapes = shapes(|problem, size| problem.operand_shapes(size))?;
+        let solution_shapes = shapes(|problem, size| problem.solution_shapes(size))?;
+        let names = operand_names(operand_forms)?;
+        let first = names[0];
+        let batches: Vec<_> = (names.iter().zip(operand_forms))
+            .map(|(name, form)| match form {
+                Form::Column => format!("self.column_batch({name}, \"{name}\", {first}.dim() == 3)"),
+                _ => format!("self.matrix_batch({name}, \"{name}\")"),
+            })
+            .collect();
+        let quoted: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();
+        let batched: Vec<_> = names.iter().map(|name| format!("{name}.dim() == 3")).collect();
+        let typed: Vec<_> = names.iter().map(|name| format!("{name}: Tensor")).collect();
+        let forms = problem.solution_forms();
+        let result = match forms.len() {
+            1 => "Tensor".to_owned(),
+            count => format!("Tuple[{}]", vec!["Tensor"; count].join(", ")),
+        };
+        let answers: Vec<_> = (forms.iter().enumerate())
+            .map(|(index, form)| {
+                let shaped = match form {
+                    Form::Matrix => "matrix",
+                    Form::Column => "column",
+                    Form::Transposed => "transposed",
+                };
+                format!("self.{shaped}(solution[{index}], batched)")
+            })
+            .collect();
+        Ok(format!(
+            r#"
+def operand_shapes(self, rows: int, cols: int) -> List[Tuple[int, int]]:
+    return [{operand_shapes}]
+
+
+def solution_shapes(self, rows: int, cols: int) -> List[Tuple[int, int]]:
+    return [{solution_shapes}]
+
+
+def operands(self, {typed}) -> List[Tensor]:
+    return self.checked([{batches}], [{quoted}])
+
+
+def shaped(self, solution: List[Tensor], batched: bool) -> {result}:
+    return {answers}
+
+
+def solve(self, {typed}, beam: int = 1) -> {result}:
+    return self.shaped(self.solution(self.operands({names}), beam), {batched})
+
+
+def encode(self, {typed}) -> Tensor:
+    return self.source_of(self.operands({names}))
+
+
+def decode(self, tokens: Tensor) -> {result}:
+    tokens = tokens.to(self.device())
+    shapes = self.announced_shapes(tokens, {matrices})
+    return self.shaped(self.matrices(self.read(tokens, shapes), shapes), True)
+"#,
+            typed = typed.join(", "),
+            batches = batches.join(", "),
+            quoted = quoted.join(", "),
+            answers = answers.join(", "),
+            names = names.join(", "),
+            batched = batched.join(" or "),
+            matrices = forms.len(),
+        ))
+    }
+
+    /// Calls of the traced methods and the codecs, which the model decides.
+    fn model_source(&self) -> String {
+        let mask = if self.format.pads_source() { ", source != 1" } else { "" };
+        let [input, output] = [&self.input_codec, &self.output_codec];
+        let mut source = String::new();
+        for (name, method) in [
+            ("encode_input", &input.encode),
+            ("decode_input", &input.decode),
+            ("encode_output", &output.encode),
+            ("decode_output", &output.decode),
+        ] {
+            let _ = write!(
+                source,
+                "\n\ndef {name}(self, x: Tensor) -> Tensor:\n    return self.{method}(x)\n"
+            );
+        }
+        match self.format.target {
+            Target::Tokens => {
+                let _ = write!(
+                    source,
+                    r#"
+
+def step(self, tokens: Tensor, positions: Tensor, cross: Tensor, cache: Tensor,
+         source: Tensor) -> Tuple[Tensor, Tensor]:
+    return self.decode_step(tokens, positions, cross, cache{mask})
+"#
+                );
+            }
+            Target::Classes => {
+                let choices: String = (0..self.format.output.fields().len())
+                    .map(|rank| format!("    known = self.with_best(known, self.field_logits_{rank}(hidden, known))\n"))
+                    .collect();
+                let logits: Vec<_> = (0..self.format.output.fields().len())
+                    .map(|rank| format!("self.field_logits_{rank}(hidden, known[:, :, :{rank}])"))
+                    .collect();
+                let _ = write!(
+                    source,
+                    r#"
+
+def query_memory(self, memory: Tensor, positions: Tensor, source: Tensor) -> Tensor:
+    return self.query(memory, positions{mask})
+
+
+# [batch, count, d] to [batch, count, fields] classes in the order in which they are predicted.
+def predict(self, hidden: Tensor) -> Tensor:
+    known = torch.zeros([hidden.size(0), hidden.size(1), 0], dtype=torch.int64, device=hidden.device)
+{choices}    return known
+
+
+def field_logits(self, hidden: Tensor, known: Tensor) -> Tensor:
+    return torch.cat([{logits}], -1)
+"#,
+                    logits = logits.join(", ")
+                );
+            }
+        }
+        source
+    }
+}
+
+fn operand_names(forms: &[Form]) -> Result<&'static [&'static str]> {
+    Ok(match forms {
+        [_] => &["matrix"],
+        [_, Form::Column] => &["matrix", "vector"],
+        [_, _] => &["left", "right"],
+        _ => bail!("a problem of {} operands has no names for them", forms.len()),
+    })
+}
+
+/// Shapes as text in `rows` and `cols`, found by trying what every entry could be.
+fn shape_formulas(shapes: impl Fn(Shape) -> Vec<Shape>, square: bool) -> Result<String> {
+    type Formula = (&'static str, fn(Shape) -> usize);
+    const FORMULAS: [Formula; 4] = [
+        ("rows", |size| size.rows),
+        ("cols", |size| size.cols),
+        ("1", |_| 1),
+        ("min(rows, cols)", |size| size.rows.min(size.cols)),
+    ];
+    let sizes = if square { [(7, 7), (11, 11)] } else { [(7, 11), (11, 7)] };
+    let found = sizes.map(|(rows, cols)| (Shape::new(rows, cols), shapes(Shape::new(rows, cols))));
+    let formula = |matrix: usize, entry: fn(Shape) -> usize| {
+        let fits = |candidate: fn(Shape) -> usize| {
+            found.iter().all(|(size, shapes)| {
+                shapes
+                    .get(matrix)
+                    .is_some_and(|&shape| entry(shape) == candidate(*size))
+            })
+        };
+        match FORMULAS.iter().find(|(_, candidate)| fits(*candidate)) {
+            Some((text, _)) => Ok(*text),
+            None => bail!("no formula is known for the shape of matrix {matrix}: {found:?}"),
+        }
+    };
+    let matrices = (0..found[0].1.len())
+        .map(|matrix| {
+            Ok(format!(
+                "({}, {})",
+                formula(matrix, |shape| shape.rows)?,
+                formula(matrix, |shape| shape.cols)?
+            ))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(matrices.join(", "))
+}
+
+#[cfg(test)]
+mod stand_in;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,37 @@
+# A decoder that predicts all coefficients at once: one query each, its fields one after another.
+
+
+def answer_positions(self, rows: int, cols: int) -> Tensor:
+    return self.coefficient_positions(self.solution_shapes(rows, cols))
+
+
+def hidden(self, source: Tensor, rows: int, cols: int) -> Tensor:
+    memory = self.encode_source(source, self.source_positions(rows, cols, source.size(1)))
+    return self.query_memory(memory, self.answer_positions(rows, cols), source)
+
+
+# [batch, count, fields] classes in the order in which they are written.
+def answer(self, source: Tensor, rows: int, cols: int, beam: int) -> Tensor:
+    if beam != 1:
+        raise ValueError("this model predicts all coefficients at once: beam must be 1, not {}".format(beam))
+    return self.predict(self.hidden(source, rows, cols)).index_select(2, self.written_order)
+
+
+def answer_tokens(self, source: Tensor, rows: int, cols: int, beam: int) -> Tensor:
+    classes = self.answer(source, rows, cols, beam)
+    zeros = self.decode_output(classes) == 0
+    return self.written(classes, zeros, self.output_starts, self.output_short, self.solution_shapes(rows, cols))
+
+
+# Adds the best class of one more field to `known [batch, count, f]`.
+def with_best(self, known: Tensor, logits: Tensor) -> Tensor:
+    return torch.cat([known, logits.argmax(-1, keepdim=True)], -1)
+
+
+# Logits of every field's classes, one field after another as they are predicted, each given the target's fields before it:
+# source as `encode` returns it and target [batch, length] as `generate` does, to [batch, count, classes of all fields].
+def forward(self, source: Tensor, target: Tensor, rows: int = 0, cols: int = 0) -> Tensor:
+    source, target = source.to(self.device()), target.to(self.device())
+    rows, cols = self.known_size(source, rows, cols)
+    classes = self.read(target, self.solution_shapes(rows, cols))
+    return self.field_logits(self.hidden(source, rows, cols), classes.index_select(2, self.prediction_order))

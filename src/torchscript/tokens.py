@@ -1,0 +1,28 @@
+# A source of tokens, as the input encoding writes them.
+
+
+def source_of(self, operands: List[Tensor]) -> Tensor:
+    classes = self.encode_input(torch.cat([operand.flatten(1) for operand in operands], 1))
+    shapes = self.operand_shapes(operands[0].size(1), operands[0].size(2))
+    return self.written(classes, self.decode_input(classes) == 0, self.input_starts, self.input_short, shapes)
+
+
+def source_positions(self, rows: int, cols: int, length: int) -> Tensor:
+    return self.token_positions(self.operand_shapes(rows, cols), self.input_starts.size(0))[:length]
+
+
+# 0 where sources of one size differ in length.
+def source_length(self, rows: int, cols: int) -> int:
+    if self.variable_input == 1:
+        return 0
+    shapes = self.operand_shapes(rows, cols)
+    return 2 + 2 * len(shapes) + self.count(shapes) * self.input_starts.size(0)
+
+
+def size_of(self, source: Tensor) -> Tuple[int, int]:
+    rows, cols = self.only_size()
+    if rows == 0:
+        if source.size(0) == 0 or source.size(1) < 3:
+            raise ValueError("source must begin with <s> V<rows> V<cols>")
+        rows, cols = int(source[0, 1]) - 1, int(source[0, 2]) - 1
+    return rows, cols

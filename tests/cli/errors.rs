@@ -1,0 +1,151 @@
+//! Bad input: a clear message and exit code 1 or 2, never a panic.
+
+use super::{fail, succeed, tiny_recipe};
+use std::fs;
+
+#[test]
+fn bad_usage_ends_with_code_2_and_says_what_is_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases: &[(&[&str], &str)] = &[
+        (&[], "Usage"),
+        (&["generat"], "generate"),
+        (&["generate", "eigenvalue", "--dim", "3"], "eigenvalues"),
+        (&["generate", "eigenvalues"], "--dim 5"),
+        (&["generate", "eigenvalues", "--dim", "0"], "1 to 100"),
+        (&["generate", "eigenvalues", "--dim", "5-3"], "smaller first"),
+        (&["generate", "inverse", "--rows", "2", "--cols", "3"], "square"),
+        (&["generate", "add", "--dim", "3", "--spectrum", "laplace"], "spectrum"),
+        (&["generate", "add", "--dim", "3", "--magnitude", "-1"], "magnitude"),
+        (&["generate", "add", "--dim", "3", "--shard", "9/8"], "shard"),
+        (&["encode", "P100", "[[1]]"], "P1000"),
+        (&["encode", "P1000", "[[1,2],[3]]"], "row"),
+        (&["encode", "P1000", "[[1,x]]"], "matrix"),
+        (&["encode", "FP15", "[[1e9]]"], "1e9"),
+        (&["encode", "P1000", "[[1e200]]"], "1e103"),
+        (&["train", "none.toml"], "none.toml"),
+    ];
+    for (arguments, part) in cases {
+        let text = fail(folder.path(), 2, arguments);
+        assert!(text.contains(part), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn a_bad_recipe_names_key_value_and_what_is_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny_recipe(folder.path(), "eigenvalues", "");
+    let cases = [
+        ("trainin.steps=3", "training"),
+        ("training.step=3", "did you mean steps"),
+        ("training.optimizer=sgd", "muon"),
+        ("training.batch_size=0", "training.batch_size = 0"),
+        ("training.batch_size=many", "training.batch_size"),
+        ("model.heads=3", "model.heads = 3"),
+        ("model.architecture=bert", "laformer"),
+        ("encoding.output=P100", "P1000"),
+        ("encoding.input=valuess", "values"),
+        ("data.spectrum=lapace", "laplace"),
+        ("dim=200", "1 to 100"),
+        ("problem=svdd", "svd"),
+        ("evaluation.tolerances=[]", "evaluation.tolerances"),
+        ("loss.sign=-1", "loss.sign = -1"),
+        ("novalue", "KEY=VALUE"),
+    ];
+    for (set, part) in cases {
+        let text = fail(folder.path(), 2, &["train", "tiny.toml", "--set", set]);
+        assert!(text.contains(part), "{set}: {text}");
+        assert!(!folder.path().join("checkpoints").exists(), "nothing is begun with a bad recipe");
+    }
+    fs::write(folder.path().join("broken.toml"), "problem = ").unwrap();
+    assert!(fail(folder.path(), 2, &["train", "broken.toml"]).contains("broken.toml"));
+}
+
+#[test]
+fn an_unavailable_device_is_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny_recipe(folder.path(), "eigenvalues", "");
+    assert!(fail(folder.path(), 2, &["train", "tiny.toml", "--device", "tpu"]).contains("cuda:N"));
+    if tch::Cuda::device_count() == 0 {
+        let text = fail(folder.path(), 2, &["train", "tiny.toml", "--device", "cuda"]);
+        assert!(text.contains("no CUDA device") && text.contains("--device cpu"), "{text}");
+    }
+}
+
+#[test]
+fn malformed_csv_is_refused_with_line_and_column() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny_recipe(folder.path(), "eigenvalues", "");
+    let write = |text: &str| fs::write(folder.path().join("x.csv"), text).unwrap();
+    let train = || fail(folder.path(), 2, &["train", "tiny.toml", "--data", "x.csv"]);
+    write("a,b\n1,2\n");
+    assert!(train().contains("x.csv"));
+    write("index,problem,distribution,operands,solution\n0,eigenvalues,uniform,\"[[[1,0],[0\",\"[[[1],[0]]]\"\n");
+    let text = train();
+    assert!(text.contains("line 2") && text.contains("operands"), "{text}");
+    write("index,problem,distribution,operands,solution\n0,add,uniform,\"[[[1]],[[2]]]\",\"[[[3]]]\"\n");
+    assert!(train().contains("add"), "rows of another problem");
+    succeed(folder.path(), &["generate", "eigenvalues", "--dim", "3", "--count", "5", "--output", "x.csv"]);
+    assert!(train().contains("3x3"), "rows of another size");
+    assert!(fail(folder.path(), 1, &["verify", "missing.csv"]).contains("missing.csv"));
+}
+
+#[test]
+fn damaged_and_foreign_checkpoints_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tiny_recipe(path, "eigenvalues", "");
+    succeed(path, &["train", "tiny.toml", "--output", "run"]);
+    assert!(fail(path, 1, &["eval", "nowhere"]).contains("nowhere does not exist"));
+    fs::create_dir(path.join("empty")).unwrap();
+    assert!(fail(path, 1, &["eval", "empty"]).contains("holds no model"));
+    fs::write(path.join("text.txt"), "x").unwrap();
+    assert!(fail(path, 1, &["eval", "text.txt"]).contains("no checkpoint"));
+    for name in ["model.safetensors", "model.pt"] {
+        let bytes = fs::read(path.join("run").join(name)).unwrap();
+        let copy = format!("broken.{}", name.rsplit('.').next().unwrap());
+        for length in [0, 10, bytes.len() / 2] {
+            fs::write(path.join(&copy), &bytes[..length]).unwrap();
+            let text = fail(path, 1, &["eval", &copy]);
+            assert!(text.contains(&copy), "{text}");
+        }
+    }
+    fs::write(path.join("run/resume.safetensors"), b"not tensors").unwrap();
+    let text = fail(path, 1, &["train", "tiny.toml", "--output", "run", "--resume"]);
+    assert!(text.contains("resume.safetensors") && text.contains("damaged"), "{text}");
+}
+
+#[test]
+fn a_run_is_not_overwritten_by_accident() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny_recipe(folder.path(), "eigenvalues", "");
+    succeed(folder.path(), &["train", "tiny.toml", "--output", "run"]);
+    assert!(fail(folder.path(), 2, &["train", "tiny.toml", "--output", "run"]).contains("--resume"));
+    let text = fail(folder.path(), 2, &["train", "tiny.toml", "--output", "run", "--resume", "--set", "training.batch_size=4"]);
+    assert!(text.contains("training.batch_size = 8"), "{text}");
+    succeed(folder.path(), &["train", "tiny.toml", "--output", "run", "--overwrite"]);
+}
+
+#[test]
+fn solve_refuses_what_the_model_is_not_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tiny_recipe(path, "eigenvalues", "");
+    succeed(path, &["train", "tiny.toml", "--output", "run"]);
+    let cases: &[(&[&str], &str)] = &[
+        (&["[[1,2,3],[2,4,5],[3,5,6]]"], "2"),
+        (&["[[1,2],[3,4]]"], "symmetric"),
+        (&["[[1,2,3],[2,4,5]]"], "square"),
+        (&["[[1,2],[2,1]]", "[[1,2],[2,1]]"], "shapes"),
+        (&["[[1,2],[2,1"], "matrix"),
+        (&["[[1e200,2],[2,1]]"], "range"),
+        (&["[[1,2],[2,1]]", "--beam", "3"], "beam"),
+    ];
+    for (arguments, part) in cases {
+        let text = fail(path, 2, &[&["solve", "run"], *arguments].concat());
+        assert!(text.contains(part), "{arguments:?}: {text}");
+    }
+    assert!(fail(path, 2, &["eval", "run", "--spectrum", "lapace"]).contains("laplace"));
+    assert!(fail(path, 2, &["eval", "run", "--dim", "9"]).contains("--dim"));
+    assert!(fail(path, 2, &["eval", "run", "--count", "0"]).contains("--count 0"));
+    assert!(fail(path, 2, &["export", "run", "--output", "model.onnx"]).contains(".safetensors"));
+}

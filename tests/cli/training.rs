@@ -1,0 +1,176 @@
+//! train, eval, solve, export, runs, doctor.
+
+use super::{PROBLEMS, succeed, tiny_recipe};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+fn json(folder: &Path, arguments: &[&str]) -> Value {
+    serde_json::from_str(&succeed(folder, arguments)).expect("the output is JSON")
+}
+
+#[test]
+fn every_problem_goes_from_recipe_to_export() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    for problem in PROBLEMS {
+        tiny_recipe(path, problem, "");
+        assert_eq!(succeed(path, &["train", "tiny.toml", "--output", problem]), format!("{problem}\n"));
+        for file in ["config.toml", "metrics.csv", "curves.svg", "model.pt", "model.safetensors", "resume.safetensors", "README.md"] {
+            assert!(path.join(problem).join(file).exists(), "{problem} has no {file}");
+        }
+        let result = json(path, &["eval", problem, "--count", "30", "--json"]);
+        assert_eq!(result["count"], 30);
+        assert!(result["ceiling"]["0.05"].as_f64().unwrap() > 0.5, "{result}");
+        let operands: &[&str] = match problem {
+            "add" | "matrix-product" => &["[[2,1],[1,3]]", "[[1,0],[0,1]]"],
+            "matrix-vector" => &["[[2,1],[1,3]]", "[1,2]"],
+            _ => &["[[2,1],[1,3]]"],
+        };
+        let answer = json(path, &[&["solve", problem], operands, &["--json"]].concat());
+        assert!(answer["prediction"].as_array().is_some_and(|matrices| !matrices.is_empty()), "{answer}");
+        // The same weights answer the same from each form of the checkpoint.
+        for file in ["model.pt", "model.safetensors"] {
+            let checkpoint = format!("{problem}/{file}");
+            assert_eq!(answer, json(path, &[&["solve", &checkpoint], operands, &["--json"]].concat()), "{checkpoint}");
+        }
+        succeed(path, &["export", problem, "--output", "again.pt"]);
+        assert_eq!(answer, json(path, &[&["solve", "again.pt"], operands, &["--json"]].concat()));
+        let text = succeed(path, &[&["solve", problem], operands].concat());
+        assert!(text.contains("nalgebra") && text.contains("error"), "{text}");
+    }
+    let table = succeed(path, &["runs", "--root", "."]);
+    assert!(PROBLEMS.iter().all(|problem| table.contains(problem)), "{table}");
+    let difference = succeed(path, &["runs", "add", "svd"]);
+    assert!(difference.contains("problem") && difference.contains("\"svd\""), "{difference}");
+}
+
+#[test]
+fn an_interrupted_run_goes_on_to_the_same_bits() {
+    for more in ["", "[data]\ntargets = \"exact\"\n[encoding]\ninput = \"P1000\""] {
+        for settings in [&["--set", "training.optimizer=muon"], &["--set", "model.decoder=autoregressive"]] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path();
+            tiny_recipe(path, "eigenvalues", more);
+            let train = |output: &str, more: &[&str]| {
+                let common = ["train", "tiny.toml", "--output", output, "--threads", "1"];
+                succeed(path, &[&common, &settings[..], more].concat())
+            };
+            train("whole", &[]);
+            train("parts", &[]);
+            // Back to where a kill after the first save would have left it: the state of step 3, and a torn last row.
+            train("half", &["--set", "training.steps=3", "--set", "training.schedule=constant"]);
+            fs::remove_dir_all(path.join("half")).unwrap();
+            let kept = interrupt(path, settings);
+            assert!(kept > 0, "the run was stopped after a save");
+            train("stopped", &["--resume"]);
+            for file in ["model.safetensors", "resume.safetensors"] {
+                let bytes = |run: &str| tensors(&path.join(run).join(file));
+                assert_eq!(bytes("whole"), bytes("parts"), "{file}: a run can be repeated");
+                assert_eq!(bytes("whole"), bytes("stopped"), "{file}: a run can be gone on with");
+            }
+            assert_eq!(steps(&path.join("whole")), steps(&path.join("stopped")));
+        }
+    }
+}
+
+/// Starts the run `stopped` with evaluation after every step, and kills it after its first save.
+fn interrupt(path: &Path, settings: &[&str]) -> u64 {
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_laformer"))
+        .current_dir(path)
+        .env("OMP_NUM_THREADS", "1")
+        .env("MKL_NUM_THREADS", "1")
+        .args(["train", "tiny.toml", "--output", "stopped", "--threads", "1"])
+        .args(settings)
+        .stderr(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let saved = path.join("stopped/resume.safetensors");
+    while !saved.exists() {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before its first save");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    fs::metadata(saved).unwrap().len()
+}
+
+/// The bytes of all tensors of a safetensors file, without its text (elapsed seconds differ).
+fn tensors(path: &Path) -> Vec<u8> {
+    let bytes = fs::read(path).unwrap();
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    bytes[8 + header..].to_vec()
+}
+
+/// Step, losses and accuracies of every row of metrics.csv, without times.
+fn steps(run: &Path) -> Vec<Vec<String>> {
+    let mut reader = csv::Reader::from_path(run.join("metrics.csv")).unwrap();
+    let timed = ["elapsed_seconds", "examples_per_second", "waiting_share", "remaining_seconds"];
+    let headers = reader.headers().unwrap().clone();
+    reader
+        .records()
+        .map(|record| {
+            let record = record.unwrap();
+            headers.iter().zip(&record).filter(|(name, _)| !timed.contains(name)).map(|(_, cell)| cell.to_string()).collect()
+        })
+        .collect()
+}
+
+#[test]
+fn a_small_model_learns() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny_recipe(folder.path(), "transpose", "");
+    let more = ["--set", "training.steps=600", "--set", "model.width=64", "--set", "evaluation.every=200", "--set", "training.batch_size=32"];
+    succeed(folder.path(), &[&["train", "tiny.toml", "--output", "run"], &more[..]].concat());
+    let result = json(folder.path(), &["eval", "run", "--count", "500", "--json"]);
+    assert!(result["accuracy"]["0.05"].as_f64().unwrap() > 0.5, "{result}");
+    let rows = steps(&folder.path().join("run"));
+    let loss = |row: &Vec<String>| row[2].parse::<f64>().unwrap_or(f64::NAN);
+    assert!(loss(&rows[rows.len() - 2]) < 0.5 * loss(&rows[0]));
+}
+
+#[test]
+fn training_and_evaluation_read_csv_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tiny_recipe(path, "eigenvalues", "");
+    succeed(path, &["generate", "eigenvalues", "--dim", "2", "--count", "64", "--output", "x.csv"]);
+    succeed(path, &["train", "tiny.toml", "--output", "run", "--data", "x.csv"]);
+    assert_eq!(json(path, &["eval", "run", "--data", "x.csv", "--json"])["count"], 64);
+}
+
+#[test]
+fn predictions_hold_every_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tiny_recipe(path, "inverse", "");
+    succeed(path, &["train", "tiny.toml", "--output", "run"]);
+    let result = json(path, &["eval", "run", "--count", "40", "--json", "--predictions", "out.csv"]);
+    let mut reader = csv::Reader::from_path(path.join("out.csv")).unwrap();
+    let errors: Vec<f64> = reader.records().map(|record| record.unwrap()[6].parse().unwrap()).collect();
+    let right = errors.iter().filter(|error| **error < 0.05).count() as f64 / 40.0;
+    assert_eq!(errors.len(), 40);
+    assert_eq!(result["accuracy"]["0.05"].as_f64().unwrap(), right);
+}
+
+#[test]
+fn all_spectra_and_sizes_are_measured_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tiny_recipe(path, "eigenvalues", "");
+    let more = ["--set", "dim=2-3", "--set", "encoding.input=FP15", "--set", "model.architecture=paper"];
+    let sizes = ["--set", "model.width=16", "--set", "model.decoder_layers=1", "--set", "encoding.output=P10"];
+    succeed(path, &[&["train", "tiny.toml", "--output", "run"], &more[..], &sizes[..]].concat());
+    let table = succeed(path, &["eval", "run", "--count", "20", "--beam", "2"]);
+    assert!(table.contains("2x2") && table.contains("3x3"), "{table}");
+    let all = json(path, &["eval", "run", "--count", "10", "--spectrum", "all", "--json"]);
+    assert_eq!(all.as_object().unwrap().len(), 7, "{all}");
+}
+
+#[test]
+fn the_doctor_tells_versions_and_devices() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = succeed(folder.path(), &["doctor"]);
+    assert!(text.contains("2.11.0") && text.contains("CUDA devices"), "{text}");
+}
