@@ -20,14 +20,26 @@ impl Doctor {
         row("laformer", env!("CARGO_PKG_VERSION").to_string(), "");
         let found = libtorch::capabilities()?;
         row("libtorch", found.version, "built for 2.11.0");
-        row("CPU capability", found.cpu, "the widest instructions that libtorch uses");
+        row(
+            "CPU capability",
+            found.cpu,
+            "the widest instructions that libtorch uses",
+        );
         let bf16 = found.cpu_bfloat16;
         row(
             "bf16 on the CPU",
             if bf16 { "in hardware" } else { "emulated" }.to_string(),
-            if bf16 { "training.precision = \"bf16\" is fast" } else { "use training.precision = \"fp32\"" },
+            if bf16 {
+                "training.precision = \"bf16\" is fast"
+            } else {
+                "use training.precision = \"fp32\""
+            },
         );
-        row("threads", tch::get_num_threads().to_string(), "train --threads changes it");
+        row(
+            "threads",
+            tch::get_num_threads().to_string(),
+            "train --threads changes it",
+        );
         let devices = Cuda::device_count();
         let meaning = match (found.cuda_compiled, devices) {
             (false, _) => "this libtorch was built without CUDA: install torch with CUDA for --device cuda",
@@ -35,7 +47,11 @@ impl Doctor {
             (true, _) => "--device auto uses cuda:0",
         };
         row("CUDA devices", devices.to_string(), meaning);
-        row("folder", env::current_dir().map_or_else(|error| error.to_string(), |path| path.display().to_string()), "");
+        row(
+            "folder",
+            env::current_dir().map_or_else(|error| error.to_string(), |path| path.display().to_string()),
+            "",
+        );
         println!("{table}");
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::{Failure, UsageError};
 use crate::encoding::{self, Vocabulary};
 use crate::matrix::text;
+use anyhow::Context;
 use clap::Args;
 
 /// Print the tokens of a matrix, separated by blanks
@@ -11,14 +12,15 @@ pub struct Encode {
     /// P10, P1000, B1999 or FP15, with digits after a colon: P1000:4
     encoding: String,
     /// A matrix as JSON: [[3.14,0],[1,2]]
-    #[arg(allow_hyphen_values = true)]
     matrix: String,
 }
 
 impl Encode {
     pub fn run(self) -> Result<(), Failure> {
         let encoding = encoding::named(&self.encoding).usage()?;
-        let matrix = text::parse(&self.matrix).usage()?;
+        let matrix = text::parse(&self.matrix)
+            .with_context(|| format!("`{}` is no matrix", self.matrix))
+            .usage()?;
         let vocabulary = Vocabulary::new(encoding);
         println!("{}", vocabulary.words_of_matrix(&matrix).usage()?.join(" "));
         Ok(())

@@ -51,10 +51,16 @@ impl Eval {
         let tolerances = &trained.recipe.evaluation.tolerances;
         let mut results = Vec::new();
         for (name, source) in sources {
-            let total = source.len().map_or(self.count as u64, |len| len.min(self.count as u64));
+            let total = source.count().map_or(self.count as u64, |len| len.min(self.count as u64));
             let bar = progress_bar(total, &name);
-            let evaluation =
-                evaluate(&trained.model, source.as_ref(), self.count, tolerances, self.beam, |more| bar.inc(more as u64))?;
+            let evaluation = evaluate(
+                &trained.model,
+                source.as_ref(),
+                self.count,
+                tolerances,
+                self.beam,
+                |more| bar.inc(more as u64),
+            )?;
             bar.finish_and_clear();
             results.push((name, evaluation));
         }
@@ -64,7 +70,10 @@ impl Eval {
         if self.json {
             let json = match results.as_slice() {
                 [(_, evaluation)] => evaluation_json(evaluation),
-                many => many.iter().map(|(name, evaluation)| (name.clone(), evaluation_json(evaluation))).collect(),
+                many => many
+                    .iter()
+                    .map(|(name, evaluation)| (name.clone(), evaluation_json(evaluation)))
+                    .collect(),
             };
             println!("{json:#}");
         } else {
@@ -87,7 +96,11 @@ impl Eval {
             return Ok(vec![(path.display().to_string(), Box::new(table))]);
         }
         let trained_on = recipe.specification()?;
-        let dimensions = if self.size.is_given() { self.size.dimensions()? } else { trained_on.dimensions() };
+        let dimensions = if self.size.is_given() {
+            self.size.dimensions()?
+        } else {
+            trained_on.dimensions()
+        };
         trained.model.check_size(dimensions.max()).context("--dim")?;
         let spectra = match self.spectrum.as_deref() {
             None => vec![trained_on.distribution().spectra.clone()],

@@ -24,8 +24,11 @@ impl Export {
         let extension = self.output.extension().and_then(|extension| extension.to_str());
         let trained = match extension {
             Some("pt" | "safetensors") => Trained::load(&self.checkpoint, Device::Cpu)?,
-            _ => Err(anyhow!("--output {}: expected a name that ends in .pt or .safetensors", self.output.display()))
-                .usage()?,
+            _ => Err(anyhow!(
+                "--output {}: expected a name that ends in .pt or .safetensors",
+                self.output.display()
+            ))
+            .usage()?,
         };
         match extension {
             Some("pt") => torchscript::export(&trained.model, &trained.recipe, &json!({}), &self.output)?,

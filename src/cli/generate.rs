@@ -31,7 +31,7 @@ pub struct Generate {
     #[arg(long, default_value = "uniform")]
     coefficients: Coefficients,
     /// Bound of uniform entries; gaussian ones have the same deviation
-    #[arg(long, default_value_t = 10.0)]
+    #[arg(long, default_value_t = 10.0, allow_negative_numbers = true)]
     magnitude: f64,
     /// Law of the eigenvalues of symmetric problems, or a mixture: laplace+gaussian
     #[arg(long, default_value = "semicircle")]
@@ -54,7 +54,9 @@ impl Generate {
         let bar = progress_bar(indices.end - indices.start, "generate");
         let header = self.shard.is_first();
         let write = |writer: &mut dyn Write| {
-            dataset::generate(&stream, indices.clone(), header, self.threads, writer, |more| bar.inc(more))
+            dataset::generate(&stream, indices.clone(), header, self.threads, writer, |more| {
+                bar.inc(more)
+            })
         };
         match &self.output {
             None => write(&mut BufWriter::new(io::stdout()))?,
@@ -84,7 +86,8 @@ impl Generate {
             bail!("a size is needed: --dim 5, --dim 5-15, or --rows 3 --cols 4");
         }
         let dimensions: Dimensions = self.size.dimensions()?;
-        let distribution = Distribution::new(self.coefficients, self.magnitude, self.spectrum.clone()).context("--magnitude")?;
+        let distribution =
+            Distribution::new(self.coefficients, self.magnitude, self.spectrum.clone()).context("--magnitude")?;
         Specification::new(problem, dimensions, distribution)
     }
 }

@@ -26,7 +26,11 @@ impl SizeOptions {
     }
 
     pub fn dimensions(&self) -> Result<Dimensions> {
-        Ok(Dimensions::from_parts(self.dim.as_deref(), self.rows.as_deref(), self.cols.as_deref())?)
+        Ok(Dimensions::from_parts(
+            self.dim.as_deref(),
+            self.rows.as_deref(),
+            self.cols.as_deref(),
+        )?)
     }
 }
 
@@ -55,7 +59,11 @@ impl DeviceOption {
             "--device {}: no CUDA device is available here (laformer doctor says why); use --device cpu",
             self.device
         );
-        ensure!(index < count, "--device {}: there are {count} CUDA devices, numbered from 0", self.device);
+        ensure!(
+            index < count,
+            "--device {}: there are {count} CUDA devices, numbered from 0",
+            self.device
+        );
         Ok(Device::Cuda(index))
     }
 }

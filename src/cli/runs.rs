@@ -41,7 +41,9 @@ fn children(root: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn list(folders: &[PathBuf]) -> Result<Table> {
-    let mut table = Table::new(&["run", "problem", "size", "steps", "examples", "minutes", "within", "accuracy"]);
+    let mut table = Table::new(&[
+        "run", "problem", "size", "steps", "examples", "minutes", "within", "accuracy",
+    ]);
     for folder in folders {
         let (run, recipe) = Run::open(folder)?;
         let last = report::last_evaluation(&run.metrics())?;
@@ -55,7 +57,13 @@ fn list(folders: &[PathBuf]) -> Result<Table> {
                 percents(&recipe.evaluation.tolerances),
                 percents(&last.accuracies),
             ]),
-            None => cells.extend(["0".into(), "0".into(), "-".into(), "-".into(), "not evaluated yet".into()]),
+            None => cells.extend([
+                "0".into(),
+                "0".into(),
+                "-".into(),
+                "-".into(),
+                "not evaluated yet".into(),
+            ]),
         }
         table.row(cells);
     }
@@ -63,7 +71,16 @@ fn list(folders: &[PathBuf]) -> Result<Table> {
 }
 
 fn percents(shares: &[f64]) -> String {
-    shares.iter().map(|share| format!("{:.4}", 100.0 * share).trim_end_matches('0').trim_end_matches('.').to_string()).collect::<Vec<_>>().join(" / ")
+    shares
+        .iter()
+        .map(|share| {
+            format!("{:.4}", 100.0 * share)
+                .trim_end_matches('0')
+                .trim_end_matches('.')
+                .to_string()
+        })
+        .collect::<Vec<_>>()
+        .join(" / ")
 }
 
 fn compare(a: &Path, b: &Path) -> Result<Table> {

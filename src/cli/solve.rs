@@ -2,6 +2,8 @@
 
 use super::options::DeviceOption;
 use super::{Failure, UsageError};
+use crate::dataset::{Batcher, Example};
+use crate::encoding::round_matrices;
 use crate::matrix::{Matrix, text};
 use crate::problem::Form;
 use crate::training::Trained;
@@ -16,7 +18,7 @@ pub struct Solve {
     /// A run folder, a .pt or a .safetensors file
     checkpoint: PathBuf,
     /// One matrix as JSON for each operand: [[2,1],[1,3]]
-    #[arg(required = true, allow_hyphen_values = true)]
+    #[arg(required = true)]
     operands: Vec<String>,
     /// Candidates that an autoregressive decoder keeps
     #[arg(long, default_value_t = 1)]
@@ -55,22 +57,31 @@ impl Solve {
             }
             let verdict = if answer.is_right() { "right" } else { "wrong" };
             match answer.error {
-                Some(error) => println!("error       {:.3} %: {verdict} within {} %", 100.0 * error, 100.0 * answer.tolerance),
+                Some(error) => println!(
+                    "error       {:.3} %: {verdict} within {} %",
+                    100.0 * error,
+                    100.0 * answer.tolerance
+                ),
                 None => println!("error       unknown: there is nothing to compare with"),
             }
         }
         Ok(())
     }
 
+    /// The operands as the model sees them.
     fn operands(&self, trained: &Trained) -> Result<Vec<Matrix>> {
         let problem = trained.model.format().problem;
         let forms = problem.operand_forms().iter().chain(std::iter::repeat(&Form::Matrix));
-        let operands = self.operands.iter().zip(forms).map(|(operand, form)| match form {
-            // A vector may be written flat: [1,2,3].
-            Form::Column => text::parse(operand).or_else(|_| text::parse(&format!("[{operand}]")).map(|row| row.transpose())),
-            _ => text::parse(operand),
+        let operands = self.operands.iter().zip(forms).map(|(operand, form)| {
+            let flat = || text::parse(&format!("[{operand}]")).map(|row| row.transpose());
+            let matrix = match form {
+                // A vector may be written flat: [1,2,3].
+                Form::Column => text::parse(operand).or_else(|error| flat().map_err(|_| error)),
+                _ => text::parse(operand),
+            };
+            matrix.with_context(|| format!("`{operand}` is no matrix"))
         });
-        let operands: Vec<Matrix> = operands.collect::<Result<_, _>>()?;
+        let operands: Vec<Matrix> = operands.collect::<Result<_>>()?;
         let size = trained.model.format().size_of(&operands)?;
         trained.model.check_size(size)?;
         ensure!(
@@ -79,9 +90,14 @@ impl Solve {
             trained.recipe.dimensions()?
         );
         if problem.is_symmetric() && operands[0] != operands[0].transpose() {
-            bail!("{} wants a symmetric matrix: {} differs from its transpose", problem.name(), self.operands[0]);
+            bail!(
+                "{} wants a symmetric matrix: {} differs from its transpose",
+                problem.name(),
+                self.operands[0]
+            );
         }
-        Ok(operands)
+        round_matrices(trained.model.format().input.rounding().as_ref(), &operands)
+            .context("the matrix is out of the range of this model's encoding")
     }
 }
 
@@ -90,19 +106,21 @@ fn rows(matrix: &Matrix) -> Vec<Vec<f64>> {
 }
 
 impl Trained {
+    /// The answer for operands as the model sees them.
     fn answer(&self, operands: &[Matrix], beam: usize) -> Result<Answer> {
         let format = self.model.format();
-        let rounded = crate::encoding::round_matrices(format.input.rounding().as_ref(), operands)
-            .context("the matrix is out of the range of this model's encoding")?;
         let size = format.size_of(operands)?;
-        let mut batcher = crate::dataset::Batcher::new(format.clone());
-        let source = batcher.source(std::iter::once(rounded.as_slice()))?;
+        let mut batcher = Batcher::new(format.clone());
+        let source = batcher.source(std::iter::once(operands))?;
         let candidates = self.model.generate(&source, size, beam)?;
-        let best = candidates.into_iter().flatten().next().context("the model gave no answer")?;
-        let mut solution: Vec<Matrix> =
-            format.problem.solution_shapes(size).iter().map(|shape| Matrix::zeros(shape.rows, shape.cols)).collect();
-        let solved = format.problem.solve(&rounded, &mut solution).is_ok();
-        let error = solved.then(|| format.problem.error(&rounded, &solution, &best.solution));
+        let best = candidates
+            .into_iter()
+            .flatten()
+            .next()
+            .context("the model gave no answer")?;
+        let mut solution = Example::zeros(format.problem, size).solution;
+        let solved = format.problem.solve(operands, &mut solution).is_ok();
+        let error = solved.then(|| format.problem.error(operands, &solution, &best.solution));
         Ok(Answer {
             prediction: best.solution,
             solution: solved.then_some(solution),

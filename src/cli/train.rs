@@ -10,7 +10,7 @@ use crate::model::Model;
 use crate::report::{RunReport, log_line};
 use crate::torchscript;
 use crate::training::{LogLine, Observer, Progress, Recipe, Run, Trainer};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,9 +32,9 @@ pub struct Train {
     data: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceOption,
-    /// Threads of libtorch on a CPU [default: all cores]
+    /// Threads of libtorch on a CPU, 0 for one per core: short for --set training.threads=N
     #[arg(long)]
-    threads: Option<i32>,
+    threads: Option<usize>,
     /// Go on with the run in the folder
     #[arg(long)]
     resume: bool,
@@ -51,15 +51,14 @@ impl Train {
         let text = fs::read_to_string(&self.recipe)
             .with_context(|| format!("cannot read the recipe {}", self.recipe.display()))
             .usage()?;
-        let recipe = Recipe::parse(&text, &self.overrides)
+        let mut overrides = self.overrides.clone();
+        overrides.extend(self.threads.map(|threads| format!("training.threads={threads}")));
+        let recipe = Recipe::parse(&text, &overrides)
             .with_context(|| self.recipe.display().to_string())
             .usage()?;
         let device = self.device.device().usage()?;
-        if let Some(threads) = self.threads {
-            if threads < 1 {
-                return Err(Failure::Usage(anyhow!("--threads {threads}: expected 1 or more")));
-            }
-            tch::set_num_threads(threads);
+        if recipe.training.threads > 0 {
+            tch::set_num_threads(recipe.training.threads as i32);
         }
         libtorch::set_deterministic(self.deterministic)?;
         let (training, validation) = self.sources(&recipe).usage()?;
@@ -75,7 +74,11 @@ impl Train {
             run.folder().display(),
         );
         let report = RunReport::new(&run, &recipe, &trainer.part_names());
-        let mut watcher = Watcher { report, recipe: &recipe, run: &run };
+        let mut watcher = Watcher {
+            report,
+            recipe: &recipe,
+            run: &run,
+        };
         trainer.train(training, validation.as_ref(), &mut watcher)?;
         println!("{}", run.folder().display());
         Ok(())
@@ -89,14 +92,19 @@ impl Train {
         };
         let training: Arc<dyn Source> = match &self.data {
             None => Arc::new(stream(Split::Train)?),
-            Some(path) => Arc::new(Table::read(path, &format, recipe.data.targets, recipe.data.seed)?.within(&recipe.dimensions()?)?),
+            Some(path) => Arc::new(
+                Table::read(path, &format, recipe.data.targets, recipe.data.seed)?.within(&recipe.dimensions()?)?,
+            ),
         };
         Ok((training, Arc::new(stream(Split::Validation)?)))
     }
 
     fn folder(&self, recipe: &Recipe) -> Result<Run> {
         let name = self.recipe.file_stem().context("the recipe has no file name")?;
-        let folder = self.output.clone().unwrap_or_else(|| Path::new("checkpoints").join(name));
+        let folder = self
+            .output
+            .clone()
+            .unwrap_or_else(|| Path::new("checkpoints").join(name));
         if self.resume && Run::exists(&folder) {
             let (run, begun) = Run::open(&folder)?;
             if let Some((key, was, is)) = Recipe::differences(&begun, recipe)?.into_iter().next() {
@@ -136,7 +144,10 @@ impl Observer for Watcher<'_> {
     }
 
     fn evaluated(&mut self, progress: &Progress, evaluation: &Evaluation, model: &Model, improved: bool) -> Result<()> {
-        eprintln!("{}", crate::report::evaluation_line(progress.step, evaluation, improved));
+        eprintln!(
+            "{}",
+            crate::report::evaluation_line(progress.step, evaluation, improved)
+        );
         self.report.evaluated(progress, evaluation, model, improved)?;
         if improved {
             let metrics = crate::report::evaluation_json(evaluation);

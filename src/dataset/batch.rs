@@ -18,7 +18,11 @@ pub struct Batch {
 
 impl Batch {
     pub fn to_device(&self, device: Device) -> Self {
-        Self { size: self.size, source: self.source.to_device(device), target: self.target.to_device(device) }
+        Self {
+            size: self.size,
+            source: self.source.to_device(device),
+            target: self.target.to_device(device),
+        }
     }
 }
 
@@ -86,7 +90,9 @@ impl Batcher {
                     vocabulary.write(operands, &mut self.tokens)?;
                     rows.end(self.tokens.len());
                 }
-                None => self.values.extend(operands.iter().flat_map(row_major).map(|x| x as f32)),
+                None => self
+                    .values
+                    .extend(operands.iter().flat_map(row_major).map(|x| x as f32)),
             }
         }
         Ok(match self.source_vocabulary {
@@ -128,7 +134,11 @@ impl Rows {
     /// `[rows, longest]`, padded.
     fn tensor(&self, flat: &[i64]) -> Tensor {
         let starts = || std::iter::once(0).chain(self.ends.iter().copied());
-        let longest = starts().zip(&self.ends).map(|(start, end)| end - start).max().unwrap_or(0);
+        let longest = starts()
+            .zip(&self.ends)
+            .map(|(start, end)| end - start)
+            .max()
+            .unwrap_or(0);
         if longest * self.ends.len() == flat.len() {
             return Tensor::from_slice(flat).view([self.ends.len() as i64, longest as i64]);
         }
@@ -142,5 +152,8 @@ impl Rows {
 
 /// Position indices as a tensor `[length, 5]`.
 pub fn positions_tensor(positions: &[[i64; 5]], device: Device) -> Tensor {
-    Tensor::from_slice(positions.as_flattened()).view([positions.len() as i64, 5]).to_device(device).to_kind(Kind::Int64)
+    Tensor::from_slice(positions.as_flattened())
+        .view([positions.len() as i64, 5])
+        .to_device(device)
+        .to_kind(Kind::Int64)
 }

@@ -57,7 +57,12 @@ pub struct BatchMaker {
 
 impl BatchMaker {
     pub fn new(source: Arc<dyn Source>, format: Format, batch_size: usize) -> Self {
-        Self { source, batcher: Batcher::new(format), examples: Vec::new(), batch_size }
+        Self {
+            source,
+            batcher: Batcher::new(format),
+            examples: Vec::new(),
+            batch_size,
+        }
     }
 
     pub fn batch(&mut self, step: u64) -> Result<Batch> {

@@ -9,7 +9,7 @@ pub trait Source: std::fmt::Debug + Send + Sync {
     fn example(&self, index: u64) -> Result<Example>;
 
     /// How many examples there are; none where they never end.
-    fn len(&self) -> Option<u64>;
+    fn count(&self) -> Option<u64>;
 
     /// Fills the batch of a training step with examples of one size, which it returns.
     fn fill_batch(&self, step: u64, batch_size: usize, examples: &mut Vec<Example>) -> Result<Shape>;
@@ -20,7 +20,7 @@ impl Source for Stream {
         Ok(Self::example(self, index)?)
     }
 
-    fn len(&self) -> Option<u64> {
+    fn count(&self) -> Option<u64> {
         None
     }
 
@@ -38,6 +38,8 @@ impl Stream {
     /// The stream as a model of a format sees it: operands rounded, solutions that its output can write.
     #[must_use]
     pub fn encoded(self, format: &Format, targets: Targets) -> Self {
-        self.with_input(format.input.rounding()).with_output(format.output.clone()).with_targets(targets)
+        self.with_input(format.input.rounding())
+            .with_output(format.output.clone())
+            .with_targets(targets)
     }
 }

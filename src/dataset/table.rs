@@ -30,20 +30,33 @@ impl Table {
             let row = row.with_context(|| path.display().to_string())?;
             let place = || format!("{} line {}", path.display(), row.line);
             if row.problem.name() != format.problem.name() {
-                bail!("{}: a row of {}, but the recipe is for {}", place(), row.problem.name(), format.problem.name());
+                bail!(
+                    "{}: a row of {}, but the recipe is for {}",
+                    place(),
+                    row.problem.name(),
+                    format.problem.name()
+                );
             }
             let size = format.size_of(&row.example.operands).with_context(place)?;
             let mut example = row.example;
             example.operands = round_matrices(rounding.as_ref(), &example.operands).with_context(place)?;
             if targets == Targets::Rounded {
-                format.problem.solve(&example.operands, &mut example.solution).with_context(place)?;
+                format
+                    .problem
+                    .solve(&example.operands, &mut example.solution)
+                    .with_context(place)?;
             }
             round_matrices(format.output.as_ref(), &example.solution).with_context(place)?;
             sizes.entry(size).or_default().push(examples.len());
             examples.push(example);
         }
         ensure!(!examples.is_empty(), "{} has no rows", path.display());
-        Ok(Self { path: path.to_path_buf(), seed, examples, sizes: sizes.into_iter().collect() })
+        Ok(Self {
+            path: path.to_path_buf(),
+            seed,
+            examples,
+            sizes: sizes.into_iter().collect(),
+        })
     }
 
     /// Fails where a row is of a size that the model is not for.
@@ -63,16 +76,22 @@ impl Table {
 impl Source for Table {
     fn example(&self, index: u64) -> Result<Example> {
         let example = usize::try_from(index).ok().and_then(|index| self.examples.get(index));
-        example.cloned().with_context(|| format!("{} has no row {index}", self.path.display()))
+        example
+            .cloned()
+            .with_context(|| format!("{} has no row {index}", self.path.display()))
     }
 
-    fn len(&self) -> Option<u64> {
+    fn count(&self) -> Option<u64> {
         Some(self.examples.len() as u64)
     }
 
     /// Rows drawn with replacement, of one size that is drawn as often as it occurs.
     fn fill_batch(&self, step: u64, batch_size: usize, examples: &mut Vec<Example>) -> Result<Shape> {
-        let address = Address { seed: self.seed, split: Split::Train, index: step };
+        let address = Address {
+            seed: self.seed,
+            split: Split::Train,
+            index: step,
+        };
         let mut generator = address.generator(fingerprint("table"));
         let mut row = generator.random_range(0..self.examples.len());
         let (size, rows) = self

@@ -20,10 +20,23 @@ impl B1999 {
         let mantissas = 0..words.len();
         let exponents = exponent::words(&mut words);
         let fields = [
-            Field { name: "mantissa".into(), part: Part::SignedMantissa, words: mantissas },
-            Field { name: "exponent".into(), part: Part::Exponent, words: exponents },
+            Field {
+                name: "mantissa".into(),
+                part: Part::SignedMantissa,
+                words: mantissas,
+            },
+            Field {
+                name: "exponent".into(),
+                part: Part::Exponent,
+                words: exponents,
+            },
         ];
-        Self { digits, largest, words, fields }
+        Self {
+            digits,
+            largest,
+            words,
+            fields,
+        }
     }
 }
 
@@ -50,7 +63,11 @@ impl Encoding for B1999 {
 
     fn encode(&self, value: f64, classes: &mut [u32]) -> Result<(), OutOfRange> {
         let decimal = exponent::round(self, value)?;
-        classes[0] = if decimal.negative { self.largest - decimal.mantissa } else { self.largest + decimal.mantissa };
+        classes[0] = if decimal.negative {
+            self.largest - decimal.mantissa
+        } else {
+            self.largest + decimal.mantissa
+        };
         classes[1] = exponent::class(decimal.exponent);
         Ok(())
     }
@@ -58,11 +75,18 @@ impl Encoding for B1999 {
     fn decode(&self, classes: &[u32]) -> f64 {
         let negative = classes[0] < self.largest;
         let mantissa = classes[0].abs_diff(self.largest);
-        Decimal { negative, mantissa, exponent: exponent::of_class(classes[1]) }.value()
+        Decimal {
+            negative,
+            mantissa,
+            exponent: exponent::of_class(classes[1]),
+        }
+        .value()
     }
 }
 
 #[cfg(test)]
+// 3.14 is the paper's example, not an approximation of π.
+#[allow(clippy::approx_constant)]
 mod tests {
     use super::*;
     use crate::encoding::tests::written;

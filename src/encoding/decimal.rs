@@ -85,7 +85,11 @@ const NEAR_TIE: f64 = 1e-6;
 /// The integer nearest to `magnitude × 10^shift`, below 10^9.
 #[inline]
 fn scaled(magnitude: f64, shift: i32, ties: Ties) -> u32 {
-    let product = if shift >= 0 { magnitude * power(shift) } else { magnitude / power(-shift) };
+    let product = if shift >= 0 {
+        magnitude * power(shift)
+    } else {
+        magnitude / power(-shift)
+    };
     let below = product as i32;
     let fraction = product - f64::from(below);
     let up = if (fraction - 0.5).abs() > NEAR_TIE {
@@ -105,11 +109,19 @@ fn residual(magnitude: f64, shift: i32, tie: f64) -> f64 {
     let product = factor * power;
     let lost = factor.mul_add(power, -product) + factor * rest;
     // The difference of near numbers is exact (Sterbenz).
-    if shift >= 0 { (product - tie) + lost } else { (magnitude - product) - lost }
+    if shift >= 0 {
+        (product - tie) + lost
+    } else {
+        (magnitude - product) - lost
+    }
 }
 
 impl Decimal {
-    const ZERO: Self = Self { negative: false, mantissa: 0, exponent: 0 };
+    const ZERO: Self = Self {
+        negative: false,
+        mantissa: 0,
+        exponent: 0,
+    };
 
     /// Rounds a value of a magnitude below 1e110 to `digits` ≤ 5 significant digits. Below 10^`floor` the unit of the last
     /// digit stays that of 10^`floor` (fixed point).
@@ -126,9 +138,17 @@ impl Decimal {
         }
         let negative = value < 0.0;
         if mantissa == 10u32.pow(digits) {
-            Self { negative, mantissa: mantissa / 10, exponent: last + 1 }
+            Self {
+                negative,
+                mantissa: mantissa / 10,
+                exponent: last + 1,
+            }
         } else {
-            Self { negative, mantissa, exponent: last }
+            Self {
+                negative,
+                mantissa,
+                exponent: last,
+            }
         }
     }
 
@@ -137,8 +157,11 @@ impl Decimal {
     #[inline]
     pub fn value(self) -> f64 {
         let mantissa = f64::from(self.mantissa);
-        let magnitude =
-            if self.exponent < 0 { mantissa / power(-self.exponent) } else { mantissa * power(self.exponent) };
+        let magnitude = if self.exponent < 0 {
+            mantissa / power(-self.exponent)
+        } else {
+            mantissa * power(self.exponent)
+        };
         if self.negative { -magnitude } else { magnitude }
     }
 }
@@ -164,7 +187,11 @@ mod tests {
     }
 
     fn agree(value: f64, digits: u32) {
-        assert_eq!(Decimal::round(value, digits, FREE, Ties::Even), printed(value, digits), "{value:e}, {digits} digits");
+        assert_eq!(
+            Decimal::round(value, digits, FREE, Ties::Even),
+            printed(value, digits),
+            "{value:e}, {digits} digits"
+        );
     }
 
     fn generator(seed: u64) -> crate::matrix::Generator {
@@ -175,10 +202,16 @@ mod tests {
     fn millions_of_random_magnitudes_round_as_printed() {
         let mut generator = generator(1);
         for _ in 0..1_500_000 {
-            agree(10f64.powf(generator.random_range(-20.0..20.0)), generator.random_range(2..=5));
+            agree(
+                10f64.powf(generator.random_range(-20.0..20.0)),
+                generator.random_range(2..=5),
+            );
         }
         for _ in 0..300_000 {
-            agree(-10f64.powf(generator.random_range(-104.0..109.9)), generator.random_range(2..=5));
+            agree(
+                -10f64.powf(generator.random_range(-104.0..109.9)),
+                generator.random_range(2..=5),
+            );
         }
     }
 
@@ -216,7 +249,10 @@ mod tests {
             for digits in 2..=5 {
                 let value: f64 = format!("2e-{exponent}").parse().unwrap();
                 let decimal = Decimal::round(value, digits, FREE, Ties::Even);
-                assert!(decimal == Decimal::ZERO && exponent >= 104 || decimal == printed(value, digits), "{value:e}");
+                assert!(
+                    decimal == Decimal::ZERO && exponent >= 104 || decimal == printed(value, digits),
+                    "{value:e}"
+                );
                 assert_eq!(Decimal::round(value, digits, -7, Ties::Up), Decimal::ZERO);
             }
         }
@@ -238,15 +274,40 @@ mod tests {
         assert_eq!((round(101.5, Ties::Even), round(101.5, Ties::Up)), (102, 102));
         assert_eq!((round(100_250.0, Ties::Even), round(100_250.0, Ties::Up)), (100, 100));
         assert_eq!((round(998_500.0, Ties::Even), round(998_500.0, Ties::Up)), (998, 999));
-        assert_eq!((round(9.995, Ties::Even), round(9.995, Ties::Up)), (999, 999), "the double is below the tie");
-        assert_eq!(Decimal::round(999.5, 3, FREE, Ties::Even), Decimal { negative: false, mantissa: 100, exponent: 1 });
+        assert_eq!(
+            (round(9.995, Ties::Even), round(9.995, Ties::Up)),
+            (999, 999),
+            "the double is below the tie"
+        );
+        assert_eq!(
+            Decimal::round(999.5, 3, FREE, Ties::Even),
+            Decimal {
+                negative: false,
+                mantissa: 100,
+                exponent: 1
+            }
+        );
     }
 
     #[test]
     fn fixed_point_keeps_the_unit_of_its_floor() {
         let round = |value| Decimal::round(value, 3, -7, Ties::Up);
-        assert_eq!(round(1e-9), Decimal { negative: false, mantissa: 1, exponent: -9 });
-        assert_eq!(round(-1.2345e-7), Decimal { negative: true, mantissa: 123, exponent: -9 });
+        assert_eq!(
+            round(1e-9),
+            Decimal {
+                negative: false,
+                mantissa: 1,
+                exponent: -9
+            }
+        );
+        assert_eq!(
+            round(-1.2345e-7),
+            Decimal {
+                negative: true,
+                mantissa: 123,
+                exponent: -9
+            }
+        );
         assert_eq!(round(4e-10), Decimal::ZERO);
     }
 

@@ -36,7 +36,11 @@ pub fn round(encoding: &dyn Encoding, value: f64) -> Result<Decimal, OutOfRange>
     let decimal = Decimal::round(value, digits, -LARGEST_POWER, Ties::Even);
     match decimal.exponent {
         exponent if exponent > LARGEST => Err(too_large()),
-        exponent if exponent < -LARGEST => Ok(Decimal { negative: false, mantissa: 0, exponent: 0 }),
+        exponent if exponent < -LARGEST => Ok(Decimal {
+            negative: false,
+            mantissa: 0,
+            exponent: 0,
+        }),
         _ => Ok(decimal),
     }
 }

@@ -21,8 +21,17 @@ pub struct Fp15 {
 impl Fp15 {
     pub fn new(digits: u32) -> Self {
         let magnitudes = Self::magnitudes(digits);
-        let fields = [Field { name: "number".into(), part: Part::Float, words: 0..2 * magnitudes as usize + 1 }];
-        Self { digits, words: OnceLock::new(), fields, limit: "magnitudes below 1e9 are allowed".into() }
+        let fields = [Field {
+            name: "number".into(),
+            part: Part::Float,
+            words: 0..2 * magnitudes as usize + 1,
+        }];
+        Self {
+            digits,
+            words: OnceLock::new(),
+            fields,
+            limit: "magnitudes below 1e9 are allowed".into(),
+        }
     }
 
     /// Positive numbers: 10^d - 1 in fixed point and e0, then 9·10^(d-1) for each exponent.
@@ -56,7 +65,10 @@ impl Encoding for Fp15 {
                 let (mantissa, exponent) = Self::magnitude(self.digits, class);
                 format!("N{sign}{mantissa}e{exponent}")
             };
-            (0..=magnitudes).map(|class| word("", class)).chain((1..=magnitudes).map(|class| word("-", class))).collect()
+            (0..=magnitudes)
+                .map(|class| word("", class))
+                .chain((1..=magnitudes).map(|class| word("-", class)))
+                .collect()
         })
     }
 
@@ -69,13 +81,21 @@ impl Encoding for Fp15 {
     }
 
     fn encode(&self, value: f64, classes: &mut [u32]) -> Result<(), OutOfRange> {
-        let too_large = || OutOfRange { value, encoding: "FP15".into(), limit: self.limit.clone() };
+        let too_large = || OutOfRange {
+            value,
+            encoding: "FP15".into(),
+            limit: self.limit.clone(),
+        };
         if value.is_nan() || value.abs() >= 1e10 {
             return Err(too_large());
         }
         let decimal = Decimal::round(value, self.digits, FLOOR, Ties::Up);
         let lowest = FLOOR - (self.digits as i32 - 1);
-        let exponent = if decimal.mantissa == 0 { 0 } else { (decimal.exponent - lowest) as u32 };
+        let exponent = if decimal.mantissa == 0 {
+            0
+        } else {
+            (decimal.exponent - lowest) as u32
+        };
         if exponent >= EXPONENTS {
             return Err(too_large());
         }
@@ -84,7 +104,11 @@ impl Encoding for Fp15 {
             0 => decimal.mantissa,
             exponent => fixed + (exponent - 1) * each + decimal.mantissa - each / 9,
         };
-        classes[0] = if decimal.negative { Self::magnitudes(self.digits) + magnitude } else { magnitude };
+        classes[0] = if decimal.negative {
+            Self::magnitudes(self.digits) + magnitude
+        } else {
+            magnitude
+        };
         Ok(())
     }
 
@@ -94,11 +118,18 @@ impl Encoding for Fp15 {
         let class = if negative { classes[0] - magnitudes } else { classes[0] };
         let (mantissa, exponent) = Self::magnitude(self.digits, class);
         let exponent = exponent as i32 + FLOOR - (self.digits as i32 - 1);
-        Decimal { negative, mantissa, exponent }.value()
+        Decimal {
+            negative,
+            mantissa,
+            exponent,
+        }
+        .value()
     }
 }
 
 #[cfg(test)]
+// 3.14 is the paper's example, not an approximation of π.
+#[allow(clippy::approx_constant)]
 mod tests {
     use super::*;
     use crate::encoding::tests::written;

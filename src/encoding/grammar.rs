@@ -19,9 +19,17 @@ pub struct Grammar {
 impl Grammar {
     pub fn new(encoding: &dyn Encoding) -> Self {
         let (fields, words) = (encoding.fields(), encoding.words().len());
-        let mut allowed: Vec<Vec<bool>> =
-            fields.iter().map(|field| (0..words).map(|word| field.words.contains(&word)).collect()).collect();
-        let following = |state: usize| if state + 1 == fields.len() { -1 } else { state as i64 + 1 };
+        let mut allowed: Vec<Vec<bool>> = fields
+            .iter()
+            .map(|field| (0..words).map(|word| field.words.contains(&word)).collect())
+            .collect();
+        let following = |state: usize| {
+            if state + 1 == fields.len() {
+                -1
+            } else {
+                state as i64 + 1
+            }
+        };
         let mut next: Vec<Vec<i64>> = (0..fields.len()).map(|state| vec![following(state); words]).collect();
         if encoding.is_variable_length() {
             let exponents = &fields[fields.len() - 1].words;
@@ -70,7 +78,12 @@ pub struct Cursor<'a> {
 impl<'a> Cursor<'a> {
     /// Before the first token of a sequence with these slots.
     pub fn new(grammar: &'a Grammar, slots: &'a [i64]) -> Self {
-        Self { grammar, slots, slot: 0, state: 0 }
+        Self {
+            grammar,
+            slots,
+            slot: 0,
+            state: 0,
+        }
     }
 
     /// Whether a token is legal here; after the end only padding is.
@@ -79,7 +92,9 @@ impl<'a> Cursor<'a> {
             None => token == PAD,
             Some(-1) => {
                 let word = usize::try_from(token - WORDS).ok();
-                word.and_then(|word| self.grammar.allowed[self.state].get(word)).copied().unwrap_or(false)
+                word.and_then(|word| self.grammar.allowed[self.state].get(word))
+                    .copied()
+                    .unwrap_or(false)
             }
             Some(forced) => token == *forced,
         }
@@ -119,7 +134,8 @@ mod tests {
     #[test]
     fn every_written_sequence_is_legal_to_its_end() {
         for encoding in all() {
-            let matrices = SHAPES.map(|shape| Matrix::from_fn(shape.rows, shape.cols, |i, j| (i as f64 - j as f64) * 12.345));
+            let matrices =
+                SHAPES.map(|shape| Matrix::from_fn(shape.rows, shape.cols, |i, j| (i as f64 - j as f64) * 12.345));
             let grammar = Grammar::new(encoding.as_ref());
             let slots = grammar.slots(&SHAPES);
             let mut tokens = Vec::new();

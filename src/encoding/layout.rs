@@ -25,7 +25,12 @@ impl Layout {
 
     /// One row per coefficient.
     pub fn coefficients(shapes: &[Shape]) -> Vec<[i64; 5]> {
-        numbered((0..).zip(shapes).flat_map(|(matrix, shape)| coefficients(matrix, *shape)).collect())
+        numbered(
+            (0..)
+                .zip(shapes)
+                .flat_map(|(matrix, shape)| coefficients(matrix, *shape))
+                .collect(),
+        )
     }
 }
 
@@ -70,6 +75,9 @@ mod tests {
     #[test]
     fn coefficients_count_on_over_matrices() {
         let places = Layout::coefficients(&[Shape::new(2, 1), Shape::new(1, 2)]);
-        assert_eq!(places, [[0, 0, 1, 1, 1], [1, 0, 2, 1, 1], [2, 1, 1, 1, 1], [3, 1, 1, 2, 1]]);
+        assert_eq!(
+            places,
+            [[0, 0, 1, 1, 1], [1, 0, 2, 1, 1], [2, 1, 1, 1, 1], [3, 1, 1, 2, 1]]
+        );
     }
 }

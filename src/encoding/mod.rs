@@ -12,6 +12,8 @@ mod input;
 mod layout;
 mod positional;
 mod vocabulary;
+#[cfg(test)]
+mod worked;
 
 pub use b1999::B1999;
 pub use decimal::{Decimal, LARGEST_POWER, Ties, power, power_rest};
@@ -31,7 +33,9 @@ use std::sync::Arc;
 pub enum Part {
     Sign,
     /// Digits of the mantissa; the field `leading` holds its most significant digits.
-    Mantissa { leading: bool },
+    Mantissa {
+        leading: bool,
+    },
     /// Mantissa with its sign.
     SignedMantissa,
     Exponent,
@@ -169,7 +173,9 @@ mod tests {
     pub fn all() -> &'static [Arc<dyn Encoding>] {
         static ALL: LazyLock<Vec<Arc<dyn Encoding>>> = LazyLock::new(|| {
             let digits = |name| DIGITS.filter(move |digits| *digits < 4 || name != "FP15");
-            let names = NAMES.into_iter().flat_map(|name| digits(name).map(move |digits| format!("{name}:{digits}")));
+            let names = NAMES
+                .into_iter()
+                .flat_map(|name| digits(name).map(move |digits| format!("{name}:{digits}")));
             names.map(|name| named(&name).unwrap()).collect()
         });
         &ALL
@@ -178,7 +184,10 @@ mod tests {
     #[test]
     fn unknown_names_and_digits_are_refused_with_what_is_allowed() {
         let text = named("P100").unwrap_err().to_string();
-        assert!(text.contains("`P100`") && text.contains("P1000") && text.contains("FP15"), "{text}");
+        assert!(
+            text.contains("`P100`") && text.contains("P1000") && text.contains("FP15"),
+            "{text}"
+        );
         for text in ["P1000:9", "P1000:", "P1000:x"] {
             assert!(named(text).unwrap_err().to_string().contains("from 2 to 5"));
         }
@@ -192,7 +201,12 @@ mod tests {
             words.sort();
             words.dedup();
             assert_eq!(words.len(), encoding.words().len(), "{encoding:?}");
-            assert!(encoding.fields().iter().all(|field| field.words.end <= words.len() && !field.words.is_empty()));
+            assert!(
+                encoding
+                    .fields()
+                    .iter()
+                    .all(|field| field.words.end <= words.len() && !field.words.is_empty())
+            );
             let mut order = encoding.prediction_order().to_vec();
             order.sort();
             assert_eq!(order, (0..encoding.fields().len()).collect::<Vec<_>>());

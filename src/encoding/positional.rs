@@ -26,13 +26,19 @@ impl Positional {
     }
 
     fn new(name: &'static str, digits: u32, group: u32) -> Self {
-        let sizes = (0..digits).step_by(group as usize).map(|done| 10u32.pow(group.min(digits - done)));
+        let sizes = (0..digits)
+            .step_by(group as usize)
+            .map(|done| 10u32.pow(group.min(digits - done)));
         let groups: Vec<u32> = sizes.collect();
         let numerals = groups[0];
         let mut words = vec!["+".to_string(), "-".to_string()];
         words.extend((0..numerals).map(|numeral| numeral.to_string()));
         let exponents = exponent::words(&mut words);
-        let mut fields = vec![Field { name: "sign".into(), part: Part::Sign, words: 0..2 }];
+        let mut fields = vec![Field {
+            name: "sign".into(),
+            part: Part::Sign,
+            words: 0..2,
+        }];
         for (i, &size) in groups.iter().enumerate() {
             let name = match (group, i) {
                 (1, i) => format!("digit{}", i + 1),
@@ -40,12 +46,27 @@ impl Positional {
                 (_, i) => format!("mantissa{}", i + 1),
             };
             let words = 2..2 + size as usize;
-            fields.push(Field { name, part: Part::Mantissa { leading: i == 0 }, words });
+            fields.push(Field {
+                name,
+                part: Part::Mantissa { leading: i == 0 },
+                words,
+            });
         }
-        fields.push(Field { name: "exponent".into(), part: Part::Exponent, words: exponents });
+        fields.push(Field {
+            name: "exponent".into(),
+            part: Part::Exponent,
+            words: exponents,
+        });
         let last = fields.len() - 1;
         let order = [0, last].into_iter().chain(1..last).collect();
-        Self { name, digits, groups, words, fields, order }
+        Self {
+            name,
+            digits,
+            groups,
+            words,
+            fields,
+            order,
+        }
     }
 }
 
@@ -87,7 +108,12 @@ impl Encoding for Positional {
         let groups = classes[1..].iter().zip(&self.groups);
         let mantissa = groups.fold(0, |mantissa, (class, size)| mantissa * size + class);
         let exponent = exponent::of_class(classes[self.groups.len() + 1]);
-        Decimal { negative: classes[0] == 1 && mantissa > 0, mantissa, exponent }.value()
+        Decimal {
+            negative: classes[0] == 1 && mantissa > 0,
+            mantissa,
+            exponent,
+        }
+        .value()
     }
 
     fn is_variable_length(&self) -> bool {
@@ -96,6 +122,8 @@ impl Encoding for Positional {
 }
 
 #[cfg(test)]
+// 3.14 is the paper's example, not an approximation of π.
+#[allow(clippy::approx_constant)]
 mod tests {
     use super::*;
     use crate::encoding::tests::written;
@@ -108,7 +136,11 @@ mod tests {
         assert_eq!(written(&p10, 0.0), "+ 0 E0");
         assert_eq!(written(&p10, -0.0), "+ 0 E0");
         assert_eq!(written(&p10, 999.5), "+ 1 0 0 E1");
-        assert_eq!(written(&p10, 9.995), "+ 9 9 9 E-2", "the double is 9.99499999999999921…");
+        assert_eq!(
+            written(&p10, 9.995),
+            "+ 9 9 9 E-2",
+            "the double is 9.99499999999999921…"
+        );
         assert_eq!(written(&p10, 1e-9), "+ 1 0 0 E-11");
         assert_eq!(written(&p10, 0.1 + 0.2), "+ 3 0 0 E-3");
         assert_eq!(written(&Positional::p10(5), 3.14159265), "+ 3 1 4 1 6 E-4");

@@ -106,7 +106,11 @@ impl Vocabulary {
 
     /// The matrices of a whole sequence, without padding.
     pub fn read(&self, tokens: &[i64], shapes: &[Shape]) -> Result<Vec<Matrix>, Unreadable> {
-        let mut reader = Reader { vocabulary: self, tokens, place: 0 };
+        let mut reader = Reader {
+            vocabulary: self,
+            tokens,
+            place: 0,
+        };
         reader.expect(START, "<s>")?;
         let mut matrices = Vec::with_capacity(shapes.len());
         for shape in shapes {
@@ -160,7 +164,10 @@ impl Reader<'_> {
             if short && i + 1 < fields.len() {
                 continue;
             }
-            let word = self.tokens.get(self.place).and_then(|token| usize::try_from(token - WORDS).ok());
+            let word = self
+                .tokens
+                .get(self.place)
+                .and_then(|token| usize::try_from(token - WORDS).ok());
             let Some(word) = word.filter(|word| field.words.contains(word)) else {
                 return Err(self.unexpected(&format!("a token of the field {}", field.name)));
             };
@@ -172,13 +179,21 @@ impl Reader<'_> {
 
     fn unexpected(&self, expected: &str) -> Unreadable {
         let found = self.tokens.get(self.place).map_or("missing".to_string(), |&token| {
-            self.vocabulary.word(token).unwrap_or_else(|| format!("the unknown id {token}"))
+            self.vocabulary
+                .word(token)
+                .unwrap_or_else(|| format!("the unknown id {token}"))
         });
-        Unreadable { place: self.place, found, expected: expected.to_string() }
+        Unreadable {
+            place: self.place,
+            found,
+            expected: expected.to_string(),
+        }
     }
 }
 
 #[cfg(test)]
+// 3.14 is the paper's example, not an approximation of π.
+#[allow(clippy::approx_constant)]
 mod tests {
     use super::*;
     use crate::encoding::{Positional, named, round_matrices};
@@ -192,7 +207,21 @@ mod tests {
         let words: Vec<_> = tokens.iter().map(|token| vocabulary.word(*token).unwrap()).collect();
         assert_eq!(words.join(" "), "<s> V1 V2 + 314 E-2 - 500 E-3 <s>");
         // + and - are words 0 and 1, the numerals follow, E-100 is after 999.
-        assert_eq!(tokens, [0, 2, 3, 102, 102 + 2 + 314, 102 + 1002 + 98, 103, 102 + 2 + 500, 102 + 1002 + 97, 0]);
+        assert_eq!(
+            tokens,
+            [
+                0,
+                2,
+                3,
+                102,
+                102 + 2 + 314,
+                102 + 1002 + 98,
+                103,
+                102 + 2 + 500,
+                102 + 1002 + 97,
+                0
+            ]
+        );
         assert_eq!(vocabulary.size(), 102 + 2 + 1000 + 201);
     }
 
@@ -200,12 +229,17 @@ mod tests {
     fn sequences_of_every_encoding_read_back_as_rounded() {
         for name in ["P10", "P10:5", "P1000", "P1000:4", "B1999", "FP15"] {
             let vocabulary = Vocabulary::new(named(name).unwrap());
-            let matrices =
-                [Matrix::from_fn(3, 4, |i, j| 1.2345 * (i as f64 - 1.0) * 10f64.powi(j as i32 - 2)), Matrix::from_element(2, 1, 0.0)];
+            let matrices = [
+                Matrix::from_fn(3, 4, |i, j| 1.2345 * (i as f64 - 1.0) * 10f64.powi(j as i32 - 2)),
+                Matrix::from_element(2, 1, 0.0),
+            ];
             let mut tokens = Vec::new();
             vocabulary.write(&matrices, &mut tokens).unwrap();
             let shapes: Vec<_> = matrices.iter().map(Shape::of).collect();
-            assert_eq!(vocabulary.read(&tokens, &shapes).unwrap(), round_matrices(vocabulary.encoding(), &matrices).unwrap());
+            assert_eq!(
+                vocabulary.read(&tokens, &shapes).unwrap(),
+                round_matrices(vocabulary.encoding(), &matrices).unwrap()
+            );
         }
     }
 
@@ -215,16 +249,28 @@ mod tests {
         let shape = [Shape::new(1, 1)];
         let error = |tokens: &[i64]| vocabulary.read(tokens, &shape).unwrap_err().to_string();
         assert_eq!(error(&[0, 2, 3]), "token 2 is V2, but V1 was expected");
-        assert_eq!(error(&[0, 2, 2, 104]), "token 3 is 0, but a token of the field sign was expected");
-        assert_eq!(error(&[0, 2, 2, 102, 104]), "token 5 is missing, but a token of the field exponent was expected");
-        assert_eq!(error(&[0, 2, 2, 102, 104, 1204, 0, 1]), "token 7 is <pad>, but the end was expected");
+        assert_eq!(
+            error(&[0, 2, 2, 104]),
+            "token 3 is 0, but a token of the field sign was expected"
+        );
+        assert_eq!(
+            error(&[0, 2, 2, 102, 104]),
+            "token 5 is missing, but a token of the field exponent was expected"
+        );
+        assert_eq!(
+            error(&[0, 2, 2, 102, 104, 1204, 0, 1]),
+            "token 7 is <pad>, but the end was expected"
+        );
         assert!(error(&[0, 2, 2, 102, 104, 99_999]).contains("unknown id 99999"));
     }
 
     #[test]
     fn matrices_too_large_to_name_are_refused() {
         let vocabulary = Vocabulary::new(Arc::new(Positional::p10(3)));
-        let text = vocabulary.words_of_matrix(&Matrix::zeros(1, 101)).unwrap_err().to_string();
+        let text = vocabulary
+            .words_of_matrix(&Matrix::zeros(1, 101))
+            .unwrap_err()
+            .to_string();
         assert!(text.contains("1x101") && text.contains("100"), "{text}");
     }
 }

@@ -12,7 +12,10 @@ pub struct Accuracy {
 impl Accuracy {
     /// Counts the errors below a tolerance; the comparison is strict, as in Charton (2021).
     pub fn below(errors: &[f64], tolerance: f64) -> Self {
-        Self { right: errors.iter().filter(|&&error| error < tolerance).count(), count: errors.len() }
+        Self {
+            right: errors.iter().filter(|&&error| error < tolerance).count(),
+            count: errors.len(),
+        }
     }
 
     /// From 0 to 1; 0 where nothing was counted.
@@ -31,7 +34,10 @@ impl Accuracy {
         let center = p + Z * Z / (2.0 * n);
         let spread = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
         let scale = 1.0 + Z * Z / n;
-        (((center - spread) / scale).max(0.0), ((center + spread) / scale).min(1.0))
+        (
+            ((center - spread) / scale).max(0.0),
+            ((center + spread) / scale).min(1.0),
+        )
     }
 }
 
@@ -43,7 +49,10 @@ mod tests {
     fn wilson_interval_of_a_textbook_case() {
         // 81 of 263: Newcombe (1998), method 3, gives 0.2553 to 0.3662.
         let (low, high) = Accuracy { right: 81, count: 263 }.interval();
-        assert!((low - 0.2553).abs() < 5e-5 && (high - 0.3662).abs() < 5e-5, "{low} {high}");
+        assert!(
+            (low - 0.2553).abs() < 5e-5 && (high - 0.3662).abs() < 5e-5,
+            "{low} {high}"
+        );
     }
 
     #[test]

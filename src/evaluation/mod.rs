@@ -51,7 +51,10 @@ impl Evaluation {
 
     /// Share of answers that are right to the last token.
     pub fn exact(&self) -> Accuracy {
-        Accuracy { right: self.examples.iter().filter(|measured| measured.exact).count(), count: self.examples.len() }
+        Accuracy {
+            right: self.examples.iter().filter(|measured| measured.exact).count(),
+            count: self.examples.len(),
+        }
     }
 
     /// Median relative error; infinite where nothing was measured.
@@ -65,9 +68,10 @@ impl Evaluation {
     pub fn by_size(&self) -> BTreeMap<Shape, Self> {
         let mut sizes: BTreeMap<Shape, Self> = BTreeMap::new();
         for measured in &self.examples {
-            let part = sizes
-                .entry(measured.size)
-                .or_insert_with(|| Self { tolerances: self.tolerances.clone(), examples: Vec::new() });
+            let part = sizes.entry(measured.size).or_insert_with(|| Self {
+                tolerances: self.tolerances.clone(),
+                examples: Vec::new(),
+            });
             part.examples.push(measured.clone());
         }
         sizes
@@ -75,7 +79,10 @@ impl Evaluation {
 
     fn count(&self, error: impl Fn(&Measured) -> f64) -> Vec<Accuracy> {
         let errors: Vec<f64> = self.examples.iter().map(error).collect();
-        self.tolerances.iter().map(|&tolerance| Accuracy::below(&errors, tolerance)).collect()
+        self.tolerances
+            .iter()
+            .map(|&tolerance| Accuracy::below(&errors, tolerance))
+            .collect()
     }
 }
 
@@ -88,16 +95,21 @@ pub fn evaluate(
     beam: usize,
     progress: impl Fn(usize),
 ) -> Result<Evaluation> {
-    let count = source.len().map_or(count, |len| count.min(len as usize));
+    let count = source.count().map_or(count, |len| count.min(len as usize));
     let mut batcher = Batcher::new(model.format().clone());
     let mut measured = Vec::with_capacity(count);
     for start in (0..count).step_by(BATCH) {
         let indices = start as u64..(start + BATCH).min(count) as u64;
-        let examples: Vec<(u64, Example)> =
-            indices.into_par_iter().map(|index| Ok((index, source.example(index)?))).collect::<Result<_>>()?;
+        let examples: Vec<(u64, Example)> = indices
+            .into_par_iter()
+            .map(|index| Ok((index, source.example(index)?)))
+            .collect::<Result<_>>()?;
         let mut sizes: BTreeMap<Shape, Vec<(u64, Example)>> = BTreeMap::new();
         for (index, example) in examples {
-            sizes.entry(model.format().size_of(&example.operands)?).or_default().push((index, example));
+            sizes
+                .entry(model.format().size_of(&example.operands)?)
+                .or_default()
+                .push((index, example));
         }
         for (size, examples) in sizes {
             let inputs = batcher.source(examples.iter().map(|(_, example)| example.operands.as_slice()))?;
@@ -105,12 +117,17 @@ pub fn evaluate(
             progress(answers.len());
             let format = model.format();
             let pairs: Vec<_> = examples.into_iter().zip(answers).collect();
-            let results = pairs.into_par_iter().map(|((index, example), answers)| measure(format, index, size, example, answers));
+            let results = pairs
+                .into_par_iter()
+                .map(|((index, example), answers)| measure(format, index, size, example, answers));
             measured.extend(results.collect::<Result<Vec<_>>>()?);
         }
     }
     measured.sort_by_key(|measured| measured.index);
-    Ok(Evaluation { tolerances: tolerances.to_vec(), examples: measured })
+    Ok(Evaluation {
+        tolerances: tolerances.to_vec(),
+        examples: measured,
+    })
 }
 
 fn measure(format: &Format, index: u64, size: Shape, example: Example, answers: Vec<Candidate>) -> Result<Measured> {
@@ -120,17 +137,23 @@ fn measure(format: &Format, index: u64, size: Shape, example: Example, answers: 
     });
     let answer = answers.into_iter().next();
     let error = answer.as_ref().map_or(f64::INFINITY, |answer| {
-        format.problem.error(&example.operands, &example.solution, &answer.solution)
+        format
+            .problem
+            .error(&example.operands, &example.solution, &answer.solution)
     });
     // Both sides are values of the encoding: equal values are equal tokens.
-    let exact = answer.as_ref().is_some_and(|answer| rounded.as_ref() == Some(&answer.solution));
+    let exact = answer
+        .as_ref()
+        .is_some_and(|answer| rounded.as_ref() == Some(&answer.solution));
     Ok(Measured {
         index,
         size,
         error,
         ceiling,
         exact,
-        log_probability: answer.as_ref().map_or(f64::NEG_INFINITY, |answer| answer.log_probability),
+        log_probability: answer
+            .as_ref()
+            .map_or(f64::NEG_INFINITY, |answer| answer.log_probability),
         prediction: answer.map(|answer| answer.solution).unwrap_or_default(),
         example,
     })

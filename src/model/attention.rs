@@ -71,7 +71,8 @@ impl SelfAttention {
     /// `x` `[batch, length, width]`; the result has the same shape.
     pub fn forward(&self, x: &Tensor, mask: Option<&Tensor>, kernel: Kernel, kind: Kind) -> Tensor {
         let [query, key, value] = self.project(x, kind);
-        self.out.forward(&merge_heads(&kernel.attend(&query, &key, &value, mask)), kind)
+        self.out
+            .forward(&merge_heads(&kernel.attend(&query, &key, &value, mask)), kind)
     }
 
     /// One more step of a sequence: `x` `[batch, 1, width]`, `cache` `[2, batch, heads, past, d]`. Returns the output
@@ -80,13 +81,19 @@ impl SelfAttention {
         let [query, key, value] = self.project(x, kind);
         let key = Tensor::cat(&[&cache.select(0, 0), &key], 2);
         let value = Tensor::cat(&[&cache.select(0, 1), &value], 2);
-        let y = self.out.forward(&merge_heads(&Kernel::Written.attend(&query, &key, &value, None)), kind);
+        let y = self
+            .out
+            .forward(&merge_heads(&Kernel::Written.attend(&query, &key, &value, None)), kind);
         (y, Tensor::stack(&[key, value], 0))
     }
 
     fn project(&self, x: &Tensor, kind: Kind) -> [Tensor; 3] {
         // [batch, length, 3, heads, d] -> three of [batch, heads, length, d]
-        let qkv = self.qkv.forward(x, kind).unflatten(-1, [3, self.heads, -1]).transpose(1, 3);
+        let qkv = self
+            .qkv
+            .forward(x, kind)
+            .unflatten(-1, [3, self.heads, -1])
+            .transpose(1, 3);
         [0, 1, 2].map(|i| qkv.select(2, i))
     }
 }
@@ -112,7 +119,10 @@ impl CrossAttention {
 
     /// Keys and values of the memory, computed once per sequence: `[2, batch, heads, sources, d]`.
     pub fn cache(&self, memory: &Tensor, kind: Kind) -> Tensor {
-        self.kv.forward(memory, kind).unflatten(-1, [2, self.heads, -1]).permute([2, 0, 3, 1, 4])
+        self.kv
+            .forward(memory, kind)
+            .unflatten(-1, [2, self.heads, -1])
+            .permute([2, 0, 3, 1, 4])
     }
 
     /// `x` `[batch, targets, width]`, `cache` of [`Self::cache`].

@@ -24,7 +24,9 @@ impl AutoregressiveDecoder {
             tokens: table(&path, "tokens", vocabulary, config.width, spread),
             bias: path.var("bias", &[vocabulary], nn::Init::Const(0.0)),
             positions: PositionEmbedding::new(&path / "positions", config, extent),
-            layers: (0..config.decoder_layers).map(|i| DecoderLayer::new(&path / "layers" / i, config)).collect(),
+            layers: (0..config.decoder_layers)
+                .map(|i| DecoderLayer::new(&path / "layers" / i, config))
+                .collect(),
             norm: Norm::new(&path / "norm", config.width, config.normalization),
             post: config.is_post_norm(),
         }
@@ -32,18 +34,37 @@ impl AutoregressiveDecoder {
 
     /// Keys and values of the memory for every layer, `[layers, 2, batch, heads, sources, d]`.
     pub fn cross_cache(&self, memory: &Tensor, kind: Kind) -> Tensor {
-        let caches: Vec<_> = self.layers.iter().map(|layer| layer.cross_cache(memory, kind)).collect();
+        let caches: Vec<_> = self
+            .layers
+            .iter()
+            .map(|layer| layer.cross_cache(memory, kind))
+            .collect();
         Tensor::stack(&caches, 0)
     }
 
     /// Teacher forcing: `tokens` `[batch, targets]`, `positions` `[targets, 5]` to logits `[batch, targets, vocabulary]`
     /// of the token that follows each.
-    pub fn forward(&self, tokens: &Tensor, positions: &Tensor, cross: &Tensor, mask: Option<&Tensor>, pass: Pass) -> Tensor {
+    pub fn forward(
+        &self,
+        tokens: &Tensor,
+        positions: &Tensor,
+        cross: &Tensor,
+        mask: Option<&Tensor>,
+        pass: Pass,
+    ) -> Tensor {
         let place = positions.select(1, 0);
         let causal = place.unsqueeze(1).ge_tensor(&place.unsqueeze(0));
         let mut x = self.embed(tokens, positions);
         for (i, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(&x, Some(&causal), &Memory { cache: &cross.select(0, i as i64), mask }, pass);
+            x = layer.forward(
+                &x,
+                Some(&causal),
+                &Memory {
+                    cache: &cross.select(0, i as i64),
+                    mask,
+                },
+                pass,
+            );
         }
         self.logits(&x, pass.kind)
     }
@@ -63,7 +84,15 @@ impl AutoregressiveDecoder {
         let mut caches = Vec::with_capacity(self.layers.len());
         for (i, layer) in self.layers.iter().enumerate() {
             let i = i as i64;
-            let (y, longer) = layer.step(&x, &cache.select(0, i), &Memory { cache: &cross.select(0, i), mask }, pass);
+            let (y, longer) = layer.step(
+                &x,
+                &cache.select(0, i),
+                &Memory {
+                    cache: &cross.select(0, i),
+                    mask,
+                },
+                pass,
+            );
             x = y;
             caches.push(longer);
         }
@@ -76,7 +105,13 @@ impl AutoregressiveDecoder {
     }
 
     fn logits(&self, x: &Tensor, kind: Kind) -> Tensor {
-        let x = if self.post { x.shallow_clone() } else { self.norm.forward(x) };
-        cast(&x, kind).linear(&cast(&self.tokens, kind), Some(&cast(&self.bias, kind))).to_kind(Kind::Float)
+        let x = if self.post {
+            x.shallow_clone()
+        } else {
+            self.norm.forward(x)
+        };
+        cast(&x, kind)
+            .linear(&cast(&self.tokens, kind), Some(&cast(&self.bias, kind)))
+            .to_kind(Kind::Float)
     }
 }

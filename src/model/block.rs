@@ -15,7 +15,11 @@ pub struct Pass {
 
 /// A sublayer's place in the residual stream: `x + f(norm(x))`, or `norm(x + f(x))` for post-norm.
 fn residual(x: &Tensor, norm: &Norm, post: bool, f: impl FnOnce(&Tensor) -> Tensor) -> Tensor {
-    if post { norm.forward(&(x + f(x))) } else { x + f(&norm.forward(x)) }
+    if post {
+        norm.forward(&(x + f(x)))
+    } else {
+        x + f(&norm.forward(x))
+    }
 }
 
 #[derive(Debug)]
@@ -44,7 +48,9 @@ impl EncoderLayer {
         let x = residual(x, &self.attention_norm, self.post, |x| {
             self.attention.forward(x, mask, pass.kernel, pass.kind)
         });
-        residual(&x, &self.feedforward_norm, self.post, |x| self.feedforward.forward(x, pass.kind))
+        residual(&x, &self.feedforward_norm, self.post, |x| {
+            self.feedforward.forward(x, pass.kind)
+        })
     }
 }
 
@@ -108,13 +114,22 @@ impl DecoderLayer {
 
     fn after_self_attention(&self, x: &Tensor, memory: &Memory, pass: Pass) -> Tensor {
         let x = residual(x, &self.cross_norm, self.post, |x| {
-            self.cross_attention.forward(x, memory.cache, memory.mask, pass.kernel, pass.kind)
+            self.cross_attention
+                .forward(x, memory.cache, memory.mask, pass.kernel, pass.kind)
         });
-        residual(&x, &self.feedforward_norm, self.post, |x| self.feedforward.forward(x, pass.kind))
+        residual(&x, &self.feedforward_norm, self.post, |x| {
+            self.feedforward.forward(x, pass.kind)
+        })
     }
 }
 
 fn feedforward(path: &nn::Path, config: &Config) -> FeedForward {
     let hidden = config.feedforward * config.width;
-    FeedForward::new(path / "feedforward", config.width, hidden, config.is_post_norm(), config.activation)
+    FeedForward::new(
+        path / "feedforward",
+        config.width,
+        hidden,
+        config.is_post_norm(),
+        config.activation,
+    )
 }

@@ -131,7 +131,10 @@ impl Config {
             ("feedforward", self.feedforward),
         ];
         for (key, value) in positive {
-            ensure!((1..=65_536).contains(&value), "model.{key} = {value}: expected a number from 1 to 65536");
+            ensure!(
+                (1..=65_536).contains(&value),
+                "model.{key} = {value}: expected a number from 1 to 65536"
+            );
         }
         for (key, heads) in [("heads", self.heads), ("decoder_heads", self.decoder_heads)] {
             ensure!(
@@ -140,7 +143,11 @@ impl Config {
                 self.width
             );
         }
-        ensure!((0..=100).contains(&self.max_dim), "model.max_dim = {}: expected 0 to 100", self.max_dim);
+        ensure!(
+            (0..=100).contains(&self.max_dim),
+            "model.max_dim = {}: expected 0 to 100",
+            self.max_dim
+        );
         Ok(())
     }
 

@@ -9,7 +9,14 @@ const TABLE_DEVIATION: f64 = 0.5;
 
 /// A learned table `[entries, width]`.
 pub fn table(path: &nn::Path, name: &str, entries: i64, width: i64, deviation: f64) -> Tensor {
-    path.var(name, &[entries, width], nn::Init::Randn { mean: 0.0, stdev: deviation })
+    path.var(
+        name,
+        &[entries, width],
+        nn::Init::Randn {
+            mean: 0.0,
+            stdev: deviation,
+        },
+    )
 }
 
 /// Rows of a table: indices `[..]` to `[.., width]`.
@@ -19,7 +26,11 @@ pub fn lookup(table: &Tensor, indices: &Tensor) -> Tensor {
 
 /// The deviation that token and position tables start with: Charton's d^-1/2 for post-norm, ours otherwise.
 pub fn deviation(config: &Config) -> f64 {
-    if config.is_post_norm() { (config.width as f64).powf(-0.5) } else { TABLE_DEVIATION }
+    if config.is_post_norm() {
+        (config.width as f64).powf(-0.5)
+    } else {
+        TABLE_DEVIATION
+    }
 }
 
 /// How many entries each position table has room for.
@@ -61,7 +72,10 @@ impl PositionEmbedding {
 
     /// `positions` `[length, 5]` int64 to `[length, width]`.
     pub fn forward(&self, positions: &Tensor) -> Tensor {
-        let mut terms = self.tables.iter().map(|(column, table)| lookup(table, &positions.select(1, *column)));
+        let mut terms = self
+            .tables
+            .iter()
+            .map(|(column, table)| lookup(table, &positions.select(1, *column)));
         let first = terms.next().expect("a model has at least one position table");
         terms.fold(first, |sum, term| sum + term)
     }

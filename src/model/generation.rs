@@ -52,7 +52,7 @@ impl Model {
             let logits = decoder.field_logits(place, &hidden, &known, pass.kind);
             let (best, class) = logits.max_dim(-1, true);
             let log = (best.squeeze_dim(-1) - logits.logsumexp(-1, false)).sum_dim_intlist(1, false, Kind::Double);
-            log_probability = log_probability + log;
+            log_probability += log;
             known = Tensor::cat(&[known, class], -1);
         }
         let encoding = self.format().output.as_ref();
@@ -66,7 +66,11 @@ impl Model {
             .zip(log_probability)
             .map(|(classes, log_probability)| {
                 let solution = read_classes(encoding, classes, &shapes);
-                vec![Candidate { solution, tokens: classes.to_vec(), log_probability }]
+                vec![Candidate {
+                    solution,
+                    tokens: classes.to_vec(),
+                    log_probability,
+                }]
             })
             .collect())
     }
@@ -74,7 +78,11 @@ impl Model {
     /// Classes `[.., fields]` from the order of prediction back to the order of the encoding.
     fn in_encoding_order(&self, known: &Tensor) -> Tensor {
         let order = self.format().output.prediction_order();
-        let mut columns: Vec<_> = order.iter().zip(0i64..).map(|(&field, place)| (field, known.select(-1, place))).collect();
+        let mut columns: Vec<_> = order
+            .iter()
+            .zip(0i64..)
+            .map(|(&field, place)| (field, known.select(-1, place)))
+            .collect();
         columns.sort_by_key(|(field, _)| *field);
         let columns: Vec<_> = columns.into_iter().map(|(_, column)| column).collect();
         Tensor::stack(&columns, -1)
@@ -91,7 +99,12 @@ impl Model {
     ) -> Result<Vec<Vec<Candidate>>> {
         let shapes = self.format().problem.solution_shapes(size);
         let vocabulary = self.format().target_vocabulary();
-        let rules = Rules::new(self.format().output.as_ref(), vocabulary.size() as i64, &shapes, self.device());
+        let rules = Rules::new(
+            self.format().output.as_ref(),
+            vocabulary.size() as i64,
+            &shapes,
+            self.device(),
+        );
         let (batch, heads) = (memory.size()[0], self.config().decoder_heads);
         let rows = batch * beam;
         let repeat = |x: &Tensor, dim: i64| x.repeat_interleave_self_int(beam, dim, None);
@@ -101,7 +114,14 @@ impl Model {
 
         let whole = (Kind::Int64, self.device());
         let mut cache = Tensor::zeros(
-            [self.config().decoder_layers, 2, rows, heads, 0, self.config().width / heads],
+            [
+                self.config().decoder_layers,
+                2,
+                rows,
+                heads,
+                0,
+                self.config().width / heads,
+            ],
             (pass.kind, self.device()),
         );
         let mut tokens = Tensor::full([rows, 1], START, whole);
@@ -137,11 +157,21 @@ impl Model {
         let candidates = tokens.chunks(length).zip(score).map(|(tokens, log_probability)| {
             let end = tokens.iter().position(|&token| token == PAD).unwrap_or(length);
             let tokens = tokens[..end].to_vec();
-            Ok(Candidate { solution: vocabulary.read(&tokens, &shapes)?, tokens, log_probability })
+            Ok(Candidate {
+                solution: vocabulary.read(&tokens, &shapes)?,
+                tokens,
+                log_probability,
+            })
         });
         let candidates: Vec<Candidate> = candidates.collect::<Result<_>>()?;
         // A beam wider than the number of legal answers leaves dead rows.
-        let alive = |beams: &[Candidate]| beams.iter().filter(|c| c.log_probability.is_finite()).cloned().collect();
+        let alive = |beams: &[Candidate]| {
+            beams
+                .iter()
+                .filter(|c| c.log_probability.is_finite())
+                .cloned()
+                .collect()
+        };
         Ok(candidates.chunks(beam as usize).map(alive).collect())
     }
 }
@@ -156,7 +186,10 @@ fn read_classes(encoding: &dyn Encoding, classes: &[i64], shapes: &[Shape]) -> V
         }
         encoding.decode(&number)
     });
-    shapes.iter().map(|shape| Matrix::from_row_iterator(shape.rows, shape.cols, values.by_ref().take(shape.count()))).collect()
+    shapes
+        .iter()
+        .map(|shape| Matrix::from_row_iterator(shape.rows, shape.cols, values.by_ref().take(shape.count())))
+        .collect()
 }
 
 /// The grammar of one answer as tensors, so that a whole batch is advanced at once.
@@ -177,7 +210,10 @@ struct Cursor {
 
 impl Cursor {
     fn select(&self, rows: &Tensor) -> Self {
-        Self { slot: self.slot.index_select(0, rows), state: self.state.index_select(0, rows) }
+        Self {
+            slot: self.slot.index_select(0, rows),
+            state: self.state.index_select(0, rows),
+        }
     }
 }
 
@@ -191,8 +227,11 @@ impl Rules {
         let allowed = Tensor::zeros([states, vocabulary], (Kind::Bool, tch::Device::Cpu));
         let next = Tensor::full([states, vocabulary], -1, whole);
         let words = vocabulary - WORDS;
-        allowed.narrow(1, WORDS, words).copy_(&Tensor::from_slice(&grammar.allowed().concat()).view([states, words]));
-        next.narrow(1, WORDS, words).copy_(&Tensor::from_slice(&grammar.next().concat()).view([states, words]));
+        allowed
+            .narrow(1, WORDS, words)
+            .copy_(&Tensor::from_slice(&grammar.allowed().concat()).view([states, words]));
+        next.narrow(1, WORDS, words)
+            .copy_(&Tensor::from_slice(&grammar.next().concat()).view([states, words]));
         Self {
             slots: Tensor::from_slice(&slots).to_device(device),
             allowed: allowed.to_device(device),
@@ -203,14 +242,19 @@ impl Rules {
     /// After the first `<s>`.
     fn start(&self, rows: i64) -> Cursor {
         let whole = (Kind::Int64, self.slots.device());
-        Cursor { slot: Tensor::ones([rows], whole), state: Tensor::zeros([rows], whole) }
+        Cursor {
+            slot: Tensor::ones([rows], whole),
+            state: Tensor::zeros([rows], whole),
+        }
     }
 
     /// Log-probabilities `[rows, vocabulary]` among the legal tokens; a forced token has 0.
     fn log_probabilities(&self, logits: &Tensor, cursor: &Cursor) -> Tensor {
         let forced = self.slots.index_select(0, &cursor.slot).unsqueeze(1);
         let allowed = self.allowed.index_select(0, &cursor.state);
-        let free = logits.masked_fill(&allowed.logical_not(), f64::NEG_INFINITY).log_softmax(-1, None::<Kind>);
+        let free = logits
+            .masked_fill(&allowed.logical_not(), f64::NEG_INFINITY)
+            .log_softmax(-1, None::<Kind>);
         let token = Tensor::arange(logits.size()[1], (Kind::Int64, self.slots.device()));
         let only = token.unsqueeze(0).eq_tensor(&forced);
         let certain = only.to_kind(Kind::Float).log();
@@ -219,7 +263,11 @@ impl Rules {
 
     fn advance(&self, cursor: &Cursor, token: &Tensor) -> Cursor {
         let forced = self.slots.index_select(0, &cursor.slot).ge(0);
-        let next = self.next.index_select(0, &cursor.state).gather(1, &token.unsqueeze(1), false).squeeze_dim(1);
+        let next = self
+            .next
+            .index_select(0, &cursor.state)
+            .gather(1, &token.unsqueeze(1), false)
+            .squeeze_dim(1);
         let finished = forced.logical_or(&next.lt(0));
         let last = self.slots.size()[0] - 1;
         Cursor {

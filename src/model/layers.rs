@@ -5,7 +5,11 @@ use tch::{Kind, Tensor, nn};
 
 /// `x` in another precision; itself where it already is.
 pub fn cast(x: &Tensor, kind: Kind) -> Tensor {
-    if x.kind() == kind { x.shallow_clone() } else { x.to_kind(kind) }
+    if x.kind() == kind {
+        x.shallow_clone()
+    } else {
+        x.to_kind(kind)
+    }
 }
 
 /// A linear map `[.., inputs] -> [.., outputs]`. Weights are stored in fp32 and cast where they are used.

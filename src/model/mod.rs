@@ -22,10 +22,10 @@ pub use parallel::ParallelDecoder;
 use crate::dataset::{Format, Target, positions_tensor};
 use crate::encoding::{Input, PAD};
 use crate::matrix::Shape;
+use anyhow::{Result, ensure};
 use block::EncoderLayer;
 use embedding::{Extent, PositionEmbedding, ValueEmbedding};
 use layers::Norm;
-use anyhow::{Result, ensure};
 use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor, nn};
 
@@ -80,8 +80,10 @@ impl Model {
         let root = store.root();
         let room = config.max_dim as usize;
         let largest = Shape::new(largest.rows.max(room), largest.cols.max(room));
-        let (source_length, target_length) =
-            (format.source_positions(largest).len() as i64, format.target_positions(largest).len() as i64);
+        let (source_length, target_length) = (
+            format.source_positions(largest).len() as i64,
+            format.target_positions(largest).len() as i64,
+        );
         let dim = largest.rows.max(largest.cols) as i64;
         let fields = |encoding: &dyn crate::encoding::Encoding| encoding.fields().len() as i64;
         let source_extent = Extent {
@@ -112,13 +114,18 @@ impl Model {
         };
         let source_positions = PositionEmbedding::new(&path / "positions", config, source_extent);
         let path = &root / "encoder";
-        let encoder = (0..config.encoder_layers).map(|i| EncoderLayer::new(&path / "layers" / i, config)).collect();
+        let encoder = (0..config.encoder_layers)
+            .map(|i| EncoderLayer::new(&path / "layers" / i, config))
+            .collect();
         let encoder_norm = Norm::new(&path / "norm", config.width, config.normalization);
         let path = &root / "decoder";
         let decoder = match config.decoder {
-            DecoderKind::Parallel => {
-                Decoder::Parallel(ParallelDecoder::new(path, config, format.output.as_ref(), target_extent))
-            }
+            DecoderKind::Parallel => Decoder::Parallel(ParallelDecoder::new(
+                path,
+                config,
+                format.output.as_ref(),
+                target_extent,
+            )),
             DecoderKind::Autoregressive => {
                 let vocabulary = format.target_vocabulary().size() as i64;
                 Decoder::Autoregressive(AutoregressiveDecoder::new(path, config, vocabulary, target_extent))
@@ -178,8 +185,10 @@ impl Model {
 
     /// Fails where the position tables have no room for a size.
     pub fn check_size(&self, size: Shape) -> Result<()> {
-        let (source, target) =
-            (self.format.source_positions(size).len() as i64, self.format.target_positions(size).len() as i64);
+        let (source, target) = (
+            self.format.source_positions(size).len() as i64,
+            self.format.target_positions(size).len() as i64,
+        );
         ensure!(
             source <= self.lengths.0 && target <= self.lengths.1 && (size.rows.max(size.cols) as i64) <= self.dim,
             "this model has positions for matrices up to {}x{} only, not for {size}",
@@ -191,7 +200,10 @@ impl Model {
 
     /// How layers run here in a precision.
     pub fn pass(&self, kind: Kind) -> Pass {
-        Pass { kernel: Kernel::choose(self.device(), kind, self.lengths.0.max(self.lengths.1)), kind }
+        Pass {
+            kernel: Kernel::choose(self.device(), kind, self.lengths.0.max(self.lengths.1)),
+            kind,
+        }
     }
 
     /// Position indices `[length, 5]` of the source at a size, on the model's device.
@@ -206,7 +218,9 @@ impl Model {
 
     /// `[batch, 1, 1, length]`, true where a source token is not padding; none where sources are never padded.
     pub fn source_mask(&self, source: &Tensor) -> Option<Tensor> {
-        self.format.pads_source().then(|| source.not_equal(PAD).unsqueeze(1).unsqueeze(1))
+        self.format
+            .pads_source()
+            .then(|| source.not_equal(PAD).unsqueeze(1).unsqueeze(1))
     }
 
     /// `source` `[batch, length]` (fp32 values or int64 tokens), `positions` `[length, 5]` to the memory
@@ -260,7 +274,9 @@ impl Model {
             Decoder::Parallel(decoder) => {
                 let hidden = decoder.query(&memory, mask.as_ref(), target_positions, pass);
                 let known = self.in_prediction_order(target);
-                (0..decoder.fields()).map(|place| decoder.field_logits(place, &hidden, &known, pass.kind)).collect()
+                (0..decoder.fields())
+                    .map(|place| decoder.field_logits(place, &hidden, &known, pass.kind))
+                    .collect()
             }
             Decoder::Autoregressive(decoder) => {
                 let cross = decoder.cross_cache(&memory, pass.kind);
@@ -271,8 +287,13 @@ impl Model {
 
     /// Classes `[.., fields]` from the order of the encoding to the order of prediction.
     pub fn in_prediction_order(&self, classes: &Tensor) -> Tensor {
-        let columns: Vec<_> =
-            self.format.output.prediction_order().iter().map(|&field| classes.select(-1, field as i64)).collect();
+        let columns: Vec<_> = self
+            .format
+            .output
+            .prediction_order()
+            .iter()
+            .map(|&field| classes.select(-1, field as i64))
+            .collect();
         Tensor::stack(&columns, -1)
     }
 }

@@ -44,7 +44,9 @@ impl ParallelDecoder {
         };
         Self {
             positions: PositionEmbedding::new(&path / "positions", config, extent),
-            layers: (0..config.decoder_layers).map(|i| DecoderLayer::new(&path / "layers" / i, config)).collect(),
+            layers: (0..config.decoder_layers)
+                .map(|i| DecoderLayer::new(&path / "layers" / i, config))
+                .collect(),
             norm: Norm::new(&path / "norm", width, config.normalization),
             fields: (0..order.len()).map(head).collect(),
             post: config.is_post_norm(),
@@ -77,7 +79,7 @@ impl ParallelDecoder {
         let mut state = hidden.shallow_clone();
         for (i, field) in self.fields[..place].iter().enumerate() {
             let table = field.known.as_ref().expect("only the last field has no table");
-            state = state + lookup(table, &known.select(-1, i as i64));
+            state = &state + lookup(table, &known.select(-1, i as i64));
         }
         let field = &self.fields[place];
         if let Some(mix) = &field.mix {

@@ -32,11 +32,22 @@ fn format(decoder: DecoderKind, problem: &str, input: &str, output: &str) -> For
 
 fn example(format: &Format, shift: f64) -> Example {
     let size = Shape::new(3, 3);
-    let operands: Vec<Matrix> = format.problem.operand_shapes(size).iter().map(|shape| {
-        Matrix::from_fn(shape.rows, shape.cols, |i, j| 1.25 * (i + j) as f64 + shift - if i == j { 4.5 } else { 0.5 })
-    }).collect();
-    let mut solution: Vec<Matrix> =
-        format.problem.solution_shapes(size).iter().map(|shape| Matrix::zeros(shape.rows, shape.cols)).collect();
+    let operands: Vec<Matrix> = format
+        .problem
+        .operand_shapes(size)
+        .iter()
+        .map(|shape| {
+            Matrix::from_fn(shape.rows, shape.cols, |i, j| {
+                1.25 * (i + j) as f64 + shift - if i == j { 4.5 } else { 0.5 }
+            })
+        })
+        .collect();
+    let mut solution: Vec<Matrix> = format
+        .problem
+        .solution_shapes(size)
+        .iter()
+        .map(|shape| Matrix::zeros(shape.rows, shape.cols))
+        .collect();
     format.problem.solve(&operands, &mut solution).unwrap();
     Example { operands, solution }
 }
@@ -53,7 +64,9 @@ fn decoding_with_a_cache_equals_decoding_without() {
     no_grad(|| {
         let (model, batch) = model(Architecture::Paper, "eigenvalues", "P1000", "P1000");
         let all = &model.logits(&batch.source, &batch.target, SIZE, Kind::Float)[0];
-        let Decoder::Autoregressive(decoder) = model.decoder() else { panic!("the paper's decoder is autoregressive") };
+        let Decoder::Autoregressive(decoder) = model.decoder() else {
+            panic!("the paper's decoder is autoregressive")
+        };
         let pass = model.pass(Kind::Float);
         let memory = model.encode(&batch.source, &model.source_positions(SIZE), pass);
         let cross = decoder.cross_cache(&memory, pass.kind);
@@ -92,9 +105,16 @@ fn both_attention_kernels_agree_in_value_and_gradient() {
             Target::Tokens => batch.target.narrow(1, 0, batch.target.size()[1] - 1),
         };
         let run = |kernel| {
-            let pass = Pass { kernel, kind: Kind::Float };
+            let pass = Pass {
+                kernel,
+                kind: Kind::Float,
+            };
             let logits = model.logits_at(&batch.source, &positions.0, &target, &positions.1, pass);
-            let loss = logits.iter().map(|logits| logits.square().mean(Kind::Float)).reduce(|a, b| a + b).unwrap();
+            let loss = logits
+                .iter()
+                .map(|logits| logits.square().mean(Kind::Float))
+                .reduce(|a, b| a + b)
+                .unwrap();
             let variables = model.variables();
             for variable in variables.values().filter(|variable| variable.requires_grad()) {
                 variable.shallow_clone().zero_grad();
@@ -116,15 +136,29 @@ fn both_attention_kernels_agree_in_value_and_gradient() {
 
 #[test]
 fn every_parameter_of_every_architecture_gets_a_gradient() {
-    for (architecture, input, output) in
-        [(Architecture::Laformer, "values", "P1000:4"), (Architecture::Laformer, "FP15", "B1999"), (Architecture::Paper, "P10", "P10")]
-    {
+    for (architecture, input, output) in [
+        (Architecture::Laformer, "values", "P1000:4"),
+        (Architecture::Laformer, "FP15", "B1999"),
+        (Architecture::Paper, "P10", "P10"),
+    ] {
         let (model, batch) = model(architecture, "inverse", input, output);
         let logits = model.logits(&batch.source, &batch.target, SIZE, Kind::Float);
-        logits.iter().map(|logits| logits.square().mean(Kind::Float)).reduce(|a, b| a + b).unwrap().backward();
-        for (name, variable) in model.variables().into_iter().filter(|(_, variable)| variable.requires_grad()) {
+        logits
+            .iter()
+            .map(|logits| logits.square().mean(Kind::Float))
+            .reduce(|a, b| a + b)
+            .unwrap()
+            .backward();
+        for (name, variable) in model
+            .variables()
+            .into_iter()
+            .filter(|(_, variable)| variable.requires_grad())
+        {
             let gradient = variable.grad();
-            assert!(gradient.defined() && gradient.abs().max().double_value(&[]) > 0.0, "{name} gets no gradient");
+            assert!(
+                gradient.defined() && gradient.abs().max().double_value(&[]) > 0.0,
+                "{name} gets no gradient"
+            );
         }
     }
 }
@@ -140,7 +174,9 @@ fn padding_changes_nothing_for_the_other_examples() {
         shorter.solution[0].fill(0.0);
         let mut batcher = Batcher::new(model.format().clone());
         let mut answer = |examples: &[&Example]| {
-            let source = batcher.source(examples.iter().map(|example| example.operands.as_slice())).unwrap();
+            let source = batcher
+                .source(examples.iter().map(|example| example.operands.as_slice()))
+                .unwrap();
             model.generate(&source, SIZE, 1).unwrap()
         };
         let together = answer(&[&plain, &shorter]);
@@ -162,7 +198,12 @@ fn every_answer_decodes_even_of_an_untrained_model() {
             for answer in answers {
                 let shapes: Vec<_> = answer[0].solution.iter().map(Shape::of).collect();
                 assert_eq!(shapes, model.format().problem.solution_shapes(SIZE));
-                assert!(answer[0].solution.iter().all(|matrix| matrix.iter().all(|x| x.is_finite())));
+                assert!(
+                    answer[0]
+                        .solution
+                        .iter()
+                        .all(|matrix| matrix.iter().all(|x| x.is_finite()))
+                );
             }
         }
     }
@@ -171,7 +212,10 @@ fn every_answer_decodes_even_of_an_untrained_model() {
 #[test]
 fn a_beam_finds_an_answer_at_least_as_probable_as_greedy_decoding() {
     let (model, batch) = model(Architecture::Paper, "eigenvalues", "P1000", "P1000");
-    let (greedy, beams) = (model.generate(&batch.source, SIZE, 1).unwrap(), model.generate(&batch.source, SIZE, 5).unwrap());
+    let (greedy, beams) = (
+        model.generate(&batch.source, SIZE, 1).unwrap(),
+        model.generate(&batch.source, SIZE, 5).unwrap(),
+    );
     for (greedy, beams) in greedy.iter().zip(&beams) {
         assert_eq!(beams.len(), 5);
         assert!(beams.is_sorted_by(|a, b| a.log_probability >= b.log_probability));

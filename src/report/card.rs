@@ -11,13 +11,17 @@ pub fn card(recipe: &Recipe, parameters: usize, progress: &Progress, evaluation:
     let format = recipe.format()?;
     let problem = &recipe.problem;
     let dimensions = recipe.dimensions()?;
-    let arguments = if format.problem.operand_forms().len() > 1 { "a, b" } else { "matrix" };
+    let arguments = if format.problem.operand_forms().len() > 1 {
+        "a, b"
+    } else {
+        "matrix"
+    };
     Ok(format!(
         "# {problem} {dimensions}\n\n\
          A transformer that answers `{problem}` for {dimensions} matrices, trained by laformer {version}.\n\n\
          | | |\n|---|---|\n\
          | parameters | {parameters} |\n\
-         | input, output | {input}, {output} |\n\
+         | input, output | {input}, {output}:{digits} |\n\
          | trained on | {examples} examples ({distribution} coefficients) |\n\
          | training time | {minutes:.1} minutes |\n\
          | step | {step} of {steps} |\n\n\
@@ -30,7 +34,8 @@ pub fn card(recipe: &Recipe, parameters: usize, progress: &Progress, evaluation:
          extrapolation. Entries are rounded to the digits of the input encoding before the model sees them.\n",
         version = env!("CARGO_PKG_VERSION"),
         input = format.input,
-        output = format!("{}:{}", format.output.name(), format.output.digits()),
+        output = format.output.name(),
+        digits = format.output.digits(),
         examples = progress.step * recipe.training.batch_size as u64,
         distribution = specification.distribution(),
         minutes = progress.elapsed / 60.0,

@@ -29,15 +29,26 @@ pub struct Metrics {
 impl Metrics {
     /// `parts` are the names of the parts of the loss.
     pub fn new(path: &Path, parts: &[String], tolerances: &[f64]) -> Self {
-        let mut columns: Vec<String> =
-            ["step", "examples", "elapsed_seconds", "loss"].map(str::to_string).to_vec();
+        let mut columns: Vec<String> = ["step", "examples", "elapsed_seconds", "loss"]
+            .map(str::to_string)
+            .to_vec();
         columns.extend(parts.iter().map(|part| format!("loss_{part}")));
         columns.extend(
-            ["gradient_norm", "learning_rate", "examples_per_second", "waiting_share", "remaining_seconds"].map(str::to_string),
+            [
+                "gradient_norm",
+                "learning_rate",
+                "examples_per_second",
+                "waiting_share",
+                "remaining_seconds",
+            ]
+            .map(str::to_string),
         );
         columns.extend(tolerances.iter().map(|tolerance| format!("{ACCURACY}{tolerance}")));
         columns.extend(["exact", "median_error"].map(str::to_string));
-        Self { path: path.to_path_buf(), columns }
+        Self {
+            path: path.to_path_buf(),
+            columns,
+        }
     }
 
     /// Begins the file, or drops the rows after `step` of one that is gone on with. An evaluation at `step` is dropped
@@ -81,10 +92,22 @@ impl Metrics {
 
     pub fn evaluated(&self, step: u64, examples: u64, elapsed: f64, evaluation: &Evaluation) -> Result<()> {
         let mut cells = vec![step.to_string(), examples.to_string(), format!("{elapsed:.3}")];
-        let before = self.columns.iter().position(|column| column.starts_with(ACCURACY)).unwrap_or(cells.len());
+        let before = self
+            .columns
+            .iter()
+            .position(|column| column.starts_with(ACCURACY))
+            .unwrap_or(cells.len());
         cells.resize(before, String::new());
-        cells.extend(evaluation.accuracies().iter().map(|accuracy| accuracy.share().to_string()));
-        cells.extend([evaluation.exact().share().to_string(), evaluation.median_error().to_string()]);
+        cells.extend(
+            evaluation
+                .accuracies()
+                .iter()
+                .map(|accuracy| accuracy.share().to_string()),
+        );
+        cells.extend([
+            evaluation.exact().share().to_string(),
+            evaluation.median_error().to_string(),
+        ]);
         self.append(cells)
     }
 
@@ -105,19 +128,37 @@ pub fn evaluations(path: &Path) -> Result<(Vec<String>, Vec<EvaluationRow>)> {
     }
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
-    let headers = reader.headers().with_context(|| format!("{} is damaged", path.display()))?.clone();
-    let columns: Vec<usize> =
-        headers.iter().enumerate().filter(|(_, name)| name.starts_with(ACCURACY)).map(|(i, _)| i).collect();
+    let headers = reader
+        .headers()
+        .with_context(|| format!("{} is damaged", path.display()))?
+        .clone();
+    let columns: Vec<usize> = headers
+        .iter()
+        .enumerate()
+        .filter(|(_, name)| name.starts_with(ACCURACY))
+        .map(|(i, _)| i)
+        .collect();
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.with_context(|| format!("{} is damaged", path.display()))?;
         let number = |column: usize| record.get(column).and_then(|cell| cell.parse::<f64>().ok());
         let accuracies: Option<Vec<f64>> = columns.iter().map(|&column| number(column)).collect();
-        if let (Some(step), Some(examples), Some(elapsed), Some(accuracies)) = (number(0), number(1), number(2), accuracies) {
-            rows.push(EvaluationRow { step: step as u64, examples: examples as u64, elapsed, accuracies });
+        if let (Some(step), Some(examples), Some(elapsed), Some(accuracies)) =
+            (number(0), number(1), number(2), accuracies)
+        {
+            rows.push(EvaluationRow {
+                step: step as u64,
+                examples: examples as u64,
+                elapsed,
+                accuracies,
+            });
         }
     }
-    let names = columns.iter().filter_map(|&column| headers[column].strip_prefix(ACCURACY)).map(str::to_string).collect();
+    let names = columns
+        .iter()
+        .filter_map(|&column| headers[column].strip_prefix(ACCURACY))
+        .map(str::to_string)
+        .collect();
     Ok((names, rows))
 }
 

@@ -1,11 +1,11 @@
 //! What people read of a run: lines, tables, CSV, curves, TensorBoard events, model cards.
 
 mod card;
-mod curves;
-mod events;
+pub mod curves;
+pub mod events;
 mod metrics;
 mod run;
-mod table;
+pub mod table;
 mod text;
 
 pub use metrics::{EvaluationRow, last_evaluation};

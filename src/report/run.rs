@@ -21,12 +21,21 @@ pub struct RunReport {
 impl RunReport {
     pub fn new(run: &Run, recipe: &Recipe, parts: &[String]) -> Self {
         let metrics = Metrics::new(&run.metrics(), parts, &recipe.evaluation.tolerances);
-        Self { run: run.clone(), recipe: recipe.clone(), metrics, events: None }
+        Self {
+            run: run.clone(),
+            recipe: recipe.clone(),
+            metrics,
+            events: None,
+        }
     }
 
     pub fn started(&mut self, step: u64) -> Result<()> {
         self.metrics.start(step)?;
-        self.events = Some(EventFile::create(self.run.folder())?);
+        let mut events = EventFile::create(self.run.folder())?;
+        if step > 0 {
+            events.resumed(step)?;
+        }
+        self.events = Some(events);
         Ok(())
     }
 
@@ -45,12 +54,23 @@ impl RunReport {
         Ok(())
     }
 
-    pub fn evaluated(&mut self, progress: &Progress, evaluation: &Evaluation, model: &Model, improved: bool) -> Result<()> {
+    pub fn evaluated(
+        &mut self,
+        progress: &Progress,
+        evaluation: &Evaluation,
+        model: &Model,
+        improved: bool,
+    ) -> Result<()> {
         let examples = progress.step * self.recipe.training.batch_size as u64;
-        self.metrics.evaluated(progress.step, examples, progress.elapsed, evaluation)?;
+        self.metrics
+            .evaluated(progress.step, examples, progress.elapsed, evaluation)?;
         if let Some(events) = &mut self.events {
             for (tolerance, accuracy) in evaluation.tolerances.iter().zip(evaluation.accuracies()) {
-                events.scalar(progress.step, &format!("validation/accuracy_{tolerance}"), accuracy.share())?;
+                events.scalar(
+                    progress.step,
+                    &format!("validation/accuracy_{tolerance}"),
+                    accuracy.share(),
+                )?;
             }
             events.flush()?;
         }
@@ -69,7 +89,10 @@ impl RunReport {
             .enumerate()
             .map(|(i, tolerance)| Curve {
                 name: format!("within {} %", 100.0 * tolerance.parse::<f64>().unwrap_or(f64::NAN)),
-                points: rows.iter().map(|row| (row.examples as f64, 100.0 * row.accuracies[i])).collect(),
+                points: rows
+                    .iter()
+                    .map(|row| (row.examples as f64, 100.0 * row.accuracies[i]))
+                    .collect(),
             })
             .collect();
         let title = format!("{} {}", self.recipe.problem, self.recipe.dimensions()?);

@@ -10,7 +10,11 @@ use std::path::Path;
 
 /// One line of the training log.
 pub fn log_line(line: &LogLine) -> String {
-    let parts: Vec<_> = line.parts.iter().map(|(name, loss)| format!("{name} {loss:.3}")).collect();
+    let parts: Vec<_> = line
+        .parts
+        .iter()
+        .map(|(name, loss)| format!("{name} {loss:.3}"))
+        .collect();
     format!(
         "step {}/{} ({:.0} %)  loss {:.4} ({})  grad {:.2}  lr {:.2e}  {:.0} examples/s  waiting {:.0} %  {} elapsed  {} left",
         line.step,
@@ -31,14 +35,20 @@ pub fn log_line(line: &LogLine) -> String {
 fn clock(seconds: f64) -> String {
     let seconds = seconds.round() as u64;
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    }
 }
 
 /// One line for an evaluation during training.
 pub fn evaluation_line(step: u64, evaluation: &Evaluation, improved: bool) -> String {
-    let accuracies = evaluation.tolerances.iter().zip(evaluation.accuracies()).map(|(tolerance, accuracy)| {
-        format!("{:.2} % within {} %", 100.0 * accuracy.share(), percent(*tolerance))
-    });
+    let accuracies = evaluation
+        .tolerances
+        .iter()
+        .zip(evaluation.accuracies())
+        .map(|(tolerance, accuracy)| format!("{:.2} % within {} %", 100.0 * accuracy.share(), percent(*tolerance)));
     let star = if improved { "  (best so far)" } else { "" };
     format!(
         "evaluated at step {step}: {}  of {} validation examples{star}",
@@ -49,12 +59,18 @@ pub fn evaluation_line(step: u64, evaluation: &Evaluation, improved: bool) -> St
 
 fn percent(share: f64) -> String {
     // 0.005 * 100 is 0.5 but for the last bits.
-    format!("{:.6}", 100.0 * share).trim_end_matches('0').trim_end_matches('.').to_string()
+    format!("{:.6}", 100.0 * share)
+        .trim_end_matches('0')
+        .trim_end_matches('.')
+        .to_string()
 }
 
 fn with_interval(accuracy: Accuracy) -> (String, String) {
     let (low, high) = accuracy.interval();
-    (format!("{:.2} %", 100.0 * accuracy.share()), format!("{:.2} to {:.2}", 100.0 * low, 100.0 * high))
+    (
+        format!("{:.2} %", 100.0 * accuracy.share()),
+        format!("{:.2} to {:.2}", 100.0 * low, 100.0 * high),
+    )
 }
 
 /// Accuracy at each tolerance with its interval and the encoding's ceiling; by size where there are several.
@@ -76,12 +92,21 @@ pub fn evaluation_table(name: &str, evaluation: &Evaluation) -> String {
     let sizes = evaluation.by_size();
     if sizes.len() > 1 {
         let mut headers = vec!["size".to_string(), "examples".to_string()];
-        headers.extend(evaluation.tolerances.iter().map(|tolerance| format!("{} %", percent(*tolerance))));
+        headers.extend(
+            evaluation
+                .tolerances
+                .iter()
+                .map(|tolerance| format!("{} %", percent(*tolerance))),
+        );
         let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
         let mut table = Table::new(&headers);
         for (size, part) in sizes {
             let mut cells = vec![size.to_string(), part.examples.len().to_string()];
-            cells.extend(part.accuracies().into_iter().map(|accuracy| format!("{:.1}", 100.0 * accuracy.share())));
+            cells.extend(
+                part.accuracies()
+                    .into_iter()
+                    .map(|accuracy| format!("{:.1}", 100.0 * accuracy.share())),
+            );
             table.row(cells);
         }
         text.push_str(&format!("\n{table}"));
@@ -92,7 +117,12 @@ pub fn evaluation_table(name: &str, evaluation: &Evaluation) -> String {
 /// Tolerances are keys: `"accuracy": {"0.05": 0.998}`.
 pub fn evaluation_json(evaluation: &Evaluation) -> Value {
     let by_tolerance = |accuracies: Vec<Accuracy>, value: &dyn Fn(Accuracy) -> Value| -> Map<String, Value> {
-        evaluation.tolerances.iter().zip(accuracies).map(|(tolerance, accuracy)| (tolerance.to_string(), value(accuracy))).collect()
+        evaluation
+            .tolerances
+            .iter()
+            .zip(accuracies)
+            .map(|(tolerance, accuracy)| (tolerance.to_string(), value(accuracy)))
+            .collect()
     };
     let interval = |accuracy: Accuracy| {
         let (low, high) = accuracy.interval();
@@ -112,7 +142,16 @@ pub fn evaluation_json(evaluation: &Evaluation) -> Value {
 pub fn write_predictions(path: &Path, problem: &str, results: &[(String, Evaluation)]) -> Result<()> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record([
-        "index", "set", "problem", "operands", "solution", "prediction", "error", "ceiling", "exact", "log_probability",
+        "index",
+        "set",
+        "problem",
+        "operands",
+        "solution",
+        "prediction",
+        "error",
+        "ceiling",
+        "exact",
+        "log_probability",
     ])?;
     for (set, evaluation) in results {
         for measured in &evaluation.examples {

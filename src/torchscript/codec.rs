@@ -13,11 +13,21 @@ pub fn buffer() -> (String, Tensor) {
     let parts = |exponent| {
         let nearest = power(exponent);
         let (leading, trailing) = halves(nearest);
-        [nearest, leading, trailing, if exponent < 0 { 0.0 } else { power_rest(exponent) }]
+        [
+            nearest,
+            leading,
+            trailing,
+            if exponent < 0 { 0.0 } else { power_rest(exponent) },
+        ]
     };
     let columns: Vec<_> = (-LARGEST_POWER..=LARGEST_POWER).map(parts).collect();
-    let rows: Vec<_> = (0..4).flat_map(|row| columns.iter().map(move |parts| parts[row])).collect();
-    ("powers_of_ten".to_string(), Tensor::from_slice(&rows).reshape([4, columns.len() as i64]))
+    let rows: Vec<_> = (0..4)
+        .flat_map(|row| columns.iter().map(move |parts| parts[row]))
+        .collect();
+    (
+        "powers_of_ten".to_string(),
+        Tensor::from_slice(&rows).reshape([4, columns.len() as i64]),
+    )
 }
 
 /// A double as the sum of its leading 26 bits, rounded, and the others (Veltkamp).
@@ -52,7 +62,10 @@ pub fn codec(name: &str, encoding: &dyn Encoding) -> Result<(Codec, String)> {
         }
         other => bail!("{other} has no codec in TorchScript"),
     };
-    let codec = Codec { encode: format!("encode_{name}"), decode: format!("decode_{name}") };
+    let codec = Codec {
+        encode: format!("encode_{name}"),
+        decode: format!("decode_{name}"),
+    };
     let source = format!(
         "\n\ndef {}(self, x: Tensor) -> Tensor:\n    return {to_classes}\n\n\n\
          def {}(self, classes: Tensor) -> Tensor:\n    return {to_numbers}\n",
@@ -75,6 +88,8 @@ fn units(encoding: &dyn Encoding) -> Vec<u32> {
 }
 
 #[cfg(test)]
+// 3.14 is the paper's example, not an approximation of π.
+#[allow(clippy::approx_constant)]
 mod tests {
     use super::*;
     use crate::encoding::named;
@@ -103,14 +118,19 @@ mod tests {
     fn numbers(largest: f64) -> Vec<f64> {
         let mut seed = 1u64;
         let mut random = || {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (seed >> 11) as f64 / (1u64 << 53) as f64
         };
-        let mut numbers: Vec<f64> =
-            (0..60_000).map(|_| (2.0 * random() - 1.0) * 10f64.powf(24.0 * random() - 12.0)).collect();
+        let mut numbers: Vec<f64> = (0..60_000)
+            .map(|_| (2.0 * random() - 1.0) * 10f64.powf(24.0 * random() - 12.0))
+            .collect();
         numbers.extend((0..60_000).map(|_| 20.0 * random() - 10.0));
         for exponent in -20..20 {
-            for mantissa in ["1", "9.995", "99.95", "3.145", "3.1415", "2.5", "9.9995", "9.99995", "1.0005"] {
+            for mantissa in [
+                "1", "9.995", "99.95", "3.145", "3.1415", "2.5", "9.9995", "9.99995", "1.0005",
+            ] {
                 let tie: f64 = format!("{mantissa}e{exponent}").parse().unwrap();
                 for bits in [tie.to_bits() - 1, tie.to_bits(), tie.to_bits() + 1] {
                     numbers.extend([f64::from_bits(bits), -f64::from_bits(bits)]);
@@ -123,7 +143,21 @@ mod tests {
             let tie: f64 = format!("{whole}.5e{places}").parse().unwrap();
             numbers.extend([tie, tie.next_up(), -tie.next_down()]);
         }
-        numbers.extend([0.0, -0.0, 3.14, 999.5, 9.995, 1e-9, 0.1 + 0.2, 5e-324, 1e-98, 9.99e-99, 1e-300, 9.99e102, -1e102]);
+        numbers.extend([
+            0.0,
+            -0.0,
+            3.14,
+            999.5,
+            9.995,
+            1e-9,
+            0.1 + 0.2,
+            5e-324,
+            1e-98,
+            9.99e-99,
+            1e-300,
+            9.99e102,
+            -1e102,
+        ]);
         numbers.extend([9.99e8, -9.99e8, 4e-10, 5e-10, 1.5e-9, 1e-7, 9.995e-8]);
         numbers.retain(|number| number.abs() < largest);
         numbers
@@ -131,7 +165,10 @@ mod tests {
 
     #[test]
     fn classes_and_numbers_are_those_of_rust() {
-        for name in ["P10", "P10:4", "P10:5", "P1000", "P1000:4", "P1000:5", "B1999", "B1999:4", "B1999:5", "FP15", "FP15:4", "FP15:5"] {
+        for name in [
+            "P10", "P10:4", "P10:5", "P1000", "P1000:4", "P1000:5", "B1999", "B1999:4", "B1999:5", "FP15", "FP15:4",
+            "FP15:5",
+        ] {
             let encoding = named(name).unwrap();
             let numbers = numbers(if name.starts_with("FP15") { 9.99e8 } else { 9.99e102 });
             assert!(numbers.len() >= 100_000);
@@ -142,31 +179,67 @@ mod tests {
             }
             let decoded: Vec<f64> = classes.chunks(fields).map(|classes| encoding.decode(classes)).collect();
             let module = module(encoding.as_ref());
-            let scripted = module.method_ts("encode_numbers", &[Tensor::from_slice(&numbers)]).unwrap();
+            let scripted = module
+                .method_ts("encode_numbers", &[Tensor::from_slice(&numbers)])
+                .unwrap();
             let back = module.method_ts("decode_numbers", &[&scripted]).unwrap();
             let scripted: Vec<i64> = Vec::try_from(scripted.to_kind(Kind::Int64).flatten(0, -1)).unwrap();
             let wrong = scripted.iter().zip(&classes).position(|(a, b)| *a != i64::from(*b));
             assert_eq!(wrong.map(|place| numbers[place / fields]), None, "{name}");
             let back: Vec<f64> = Vec::try_from(back).unwrap();
             let wrong = back.iter().zip(&decoded).position(|(a, b)| a.to_bits() != b.to_bits());
-            assert_eq!(wrong.map(|place| (numbers[place], back[place], decoded[place])), None, "{name}");
+            assert_eq!(
+                wrong.map(|place| (numbers[place], back[place], decoded[place])),
+                None,
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn numbers_out_of_range_are_refused_by_name() {
         for (name, number, text) in [
-            ("P1000", f64::NAN, "nan cannot be encoded: finite numbers of magnitudes below 1e103 can"),
-            ("P10", f64::NEG_INFINITY, "-inf cannot be encoded: finite numbers of magnitudes below 1e103 can"),
-            ("B1999:5", -1e105, "e+104 cannot be encoded: finite numbers of magnitudes below 1e105 can"),
-            ("P1000", 9.996e102, "e+102 cannot be encoded: finite numbers of magnitudes below 1e103 can"),
-            ("P1000", 2e200, "e+200 cannot be encoded: finite numbers of magnitudes below 1e103 can"),
-            ("FP15", 9.995e8, "999500000. cannot be encoded: finite numbers of magnitudes below 1e9 can"),
+            (
+                "P1000",
+                f64::NAN,
+                "nan cannot be encoded: finite numbers of magnitudes below 1e103 can",
+            ),
+            (
+                "P10",
+                f64::NEG_INFINITY,
+                "-inf cannot be encoded: finite numbers of magnitudes below 1e103 can",
+            ),
+            (
+                "B1999:5",
+                -1e105,
+                "e+104 cannot be encoded: finite numbers of magnitudes below 1e105 can",
+            ),
+            (
+                "P1000",
+                9.996e102,
+                "e+102 cannot be encoded: finite numbers of magnitudes below 1e103 can",
+            ),
+            (
+                "P1000",
+                2e200,
+                "e+200 cannot be encoded: finite numbers of magnitudes below 1e103 can",
+            ),
+            (
+                "FP15",
+                9.995e8,
+                "999500000. cannot be encoded: finite numbers of magnitudes below 1e9 can",
+            ),
         ] {
             let encoding = named(name).unwrap();
-            assert!(encoding.encode(number, &mut vec![0; encoding.fields().len()]).is_err(), "{name}: {number}");
+            assert!(
+                encoding.encode(number, &mut vec![0; encoding.fields().len()]).is_err(),
+                "{name}: {number}"
+            );
             let module = module(encoding.as_ref());
-            let error = module.method_ts("encode_numbers", &[Tensor::from_slice(&[1.0, number])]).unwrap_err().to_string();
+            let error = module
+                .method_ts("encode_numbers", &[Tensor::from_slice(&[1.0, number])])
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(text), "{name}: {error}");
         }
     }
@@ -177,14 +250,19 @@ mod tests {
         for name in ["P10", "P1000:4", "P1000:5", "B1999", "FP15", "FP15:5"] {
             let encoding = named(name).unwrap();
             let mut draw = |field: &crate::encoding::Field| {
-                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                seed = seed
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
                 ((seed >> 33) % field.classes() as u64) as u32
             };
-            let tuples: Vec<Vec<u32>> =
-                (0..20_000).map(|_| encoding.fields().iter().map(&mut draw).collect()).collect();
+            let tuples: Vec<Vec<u32>> = (0..20_000)
+                .map(|_| encoding.fields().iter().map(&mut draw).collect())
+                .collect();
             let flat: Vec<i64> = tuples.iter().flatten().map(|&class| i64::from(class)).collect();
             let classes = Tensor::from_slice(&flat).view([tuples.len() as i64, -1]);
-            let numbers = module(encoding.as_ref()).method_ts("decode_numbers", &[classes]).unwrap();
+            let numbers = module(encoding.as_ref())
+                .method_ts("decode_numbers", &[classes])
+                .unwrap();
             let numbers: Vec<f64> = Vec::try_from(numbers).unwrap();
             for (tuple, number) in tuples.iter().zip(numbers) {
                 assert_eq!(number.to_bits(), encoding.decode(tuple).to_bits(), "{name} {tuple:?}");
@@ -207,6 +285,9 @@ mod tests {
         assert_eq!(round(&strided), strided);
         assert_eq!(round(&Tensor::from_slice(&[-2.5f32])), Tensor::from_slice(&[-2.5]));
         assert_eq!(round(&Tensor::from_slice(&[7i64])), Tensor::from_slice(&[7.0]));
-        assert_eq!(round(&Tensor::from_slice(&[1.5]).set_requires_grad(true)), Tensor::from_slice(&[1.5]));
+        assert_eq!(
+            round(&Tensor::from_slice(&[1.5]).set_requires_grad(true)),
+            Tensor::from_slice(&[1.5])
+        );
     }
 }

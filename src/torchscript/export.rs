@@ -25,6 +25,14 @@ pub fn export(model: &Model, recipe: &Recipe, metrics: &Value, path: &Path) -> R
             ("metrics.json".to_string(), serde_json::to_string_pretty(metrics)?),
         ]),
     };
-    Interface { format, dimensions: recipe.dimensions()?, input_codec, output_codec }.add_to(&mut module)?;
-    module.save(path).with_context(|| format!("cannot export to {}", path.display()))
+    Interface {
+        format,
+        dimensions: recipe.dimensions()?,
+        input_codec,
+        output_codec,
+    }
+    .add_to(&mut module)?;
+    module
+        .save(path)
+        .with_context(|| format!("cannot export to {}", path.display()))
 }

@@ -33,7 +33,8 @@ impl MatrixGroup {
 
     /// The group's part of a flat tensor, `[count, rows, cols]`.
     pub fn view(&self, flat: &Tensor) -> Tensor {
-        flat.narrow(0, self.offset, self.numbers()).view([self.count, self.rows, self.cols])
+        flat.narrow(0, self.offset, self.numbers())
+            .view([self.count, self.rows, self.cols])
     }
 }
 
@@ -69,7 +70,10 @@ impl Parameter {
 impl Arena {
     /// Moves the model's trainable parameters into one flat tensor; the model sees no difference.
     pub fn new(model: &Model) -> Result<Self> {
-        let variables = model.variables().into_iter().filter(|(_, tensor)| tensor.requires_grad());
+        let variables = model
+            .variables()
+            .into_iter()
+            .filter(|(_, tensor)| tensor.requires_grad());
         let mut parameters: Vec<_> = variables.map(|(name, tensor)| Parameter::new(name, tensor)).collect();
         parameters.sort_by(|a, b| a.place().cmp(&b.place()));
         let total = parameters.iter().map(|p| p.tensor.numel() as i64).sum::<i64>();
@@ -91,12 +95,21 @@ impl Arena {
                 let (rows, cols) = (size[0] / *parts, size[1]);
                 match matrices.last_mut() {
                     Some(group) if (group.rows, group.cols) == (rows, cols) => group.count += *parts,
-                    _ => matrices.push(MatrixGroup { offset, count: *parts, rows, cols }),
+                    _ => matrices.push(MatrixGroup {
+                        offset,
+                        count: *parts,
+                        rows,
+                        cols,
+                    }),
                 }
             }
             offset += numbers;
         }
-        Ok(Self { values, gradients, matrices })
+        Ok(Self {
+            values,
+            gradients,
+            matrices,
+        })
     }
 
     pub fn numbers(&self) -> i64 {

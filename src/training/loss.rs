@@ -3,7 +3,7 @@
 
 use super::recipe::Loss as Settings;
 use crate::dataset::{Batch, Target};
-use crate::encoding::{Encoding, Field, PAD, Part, WORDS};
+use crate::encoding::{Field, PAD, Part, WORDS};
 use crate::model::Model;
 use tch::{Device, Kind, Reduction, Tensor};
 
@@ -43,7 +43,10 @@ impl Loss {
     pub fn new(model: &Model, settings: &Settings) -> Self {
         let encoding = model.format().output.as_ref();
         let device = model.device();
-        let fields = encoding.prediction_order().iter().map(|&field| &encoding.fields()[field]);
+        let fields = encoding
+            .prediction_order()
+            .iter()
+            .map(|&field| &encoding.fields()[field]);
         let parts = fields.map(|field| LossPart::new(field, settings, device)).collect();
         let vocabulary = model.format().target_vocabulary().size();
         let mut weights = vec![1.0f32; vocabulary];
@@ -63,7 +66,9 @@ impl Loss {
         Self {
             parts,
             token_weights: Tensor::from_slice(&weights).to_device(device),
-            token_parts: Tensor::from_slice(&membership).view([-1, columns as i64]).to_device(device),
+            token_parts: Tensor::from_slice(&membership)
+                .view([-1, columns as i64])
+                .to_device(device),
         }
     }
 
@@ -87,11 +92,16 @@ impl Loss {
             .iter()
             .zip(logits)
             .zip(0i64..)
-            .map(|((part, logits), place)| part.cross_entropy(&logits.flatten(0, 1), &classes.select(-1, place).flatten(0, 1)))
+            .map(|((part, logits), place)| {
+                part.cross_entropy(&logits.flatten(0, 1), &classes.select(-1, place).flatten(0, 1))
+            })
             .collect();
         let terms = self.parts.iter().zip(&losses).map(|(part, loss)| loss * part.weight);
         let total = terms.reduce(|sum, term| sum + term).expect("an encoding has fields") / self.parts.len() as f64;
-        BatchLoss { total, parts: Tensor::stack(&losses, 0).detach() }
+        BatchLoss {
+            total,
+            parts: Tensor::stack(&losses, 0).detach(),
+        }
     }
 
     fn of_tokens(&self, logits: &Tensor, tokens: &Tensor) -> BatchLoss {
@@ -152,11 +162,4 @@ fn soft_labels(classes: i64, zero: i64, smoothing: f64, device: Device) -> Tenso
     let deviation = (mantissa.abs() * smoothing + LEAST_DEVIATION).unsqueeze(1);
     let distance = (mantissa.unsqueeze(0) - mantissa.unsqueeze(1)) / deviation;
     (distance.square() * -0.5).softmax(-1, None::<Kind>).to_device(device)
-}
-
-/// Whether an encoding has a part that soft labels apply to.
-pub fn can_soften(encoding: &dyn Encoding) -> bool {
-    encoding.fields().iter().any(|field| {
-        matches!(field.part, Part::Mantissa { leading: true } | Part::SignedMantissa) && SOFTENED.contains(&field.classes())
-    })
 }

@@ -54,7 +54,10 @@ impl Optimizer {
         let decayed = arena.matrix_numbers() - self.start;
         if decayed > 0 && settings.weight_decay > 0.0 {
             // Only hidden matrices decay; tables, norms and heads do not.
-            let _ = arena.values.narrow(0, self.start, decayed).g_mul_scalar_(1.0 - rate * settings.weight_decay);
+            let _ = arena
+                .values
+                .narrow(0, self.start, decayed)
+                .g_mul_scalar_(1.0 - rate * settings.weight_decay);
         }
         let count = arena.numbers() - self.start;
         let adam = Adam {
@@ -91,7 +94,12 @@ impl Optimizer {
         let _no_grad = tch::no_grad_guard();
         for (name, mut tensor) in self.state() {
             let saved = state.get(&name).with_context(|| format!("{name} is missing"))?;
-            anyhow::ensure!(saved.size() == tensor.size(), "{name} has {:?} numbers, not {:?}", saved.size(), tensor.size());
+            anyhow::ensure!(
+                saved.size() == tensor.size(),
+                "{name} has {:?} numbers, not {:?}",
+                saved.size(),
+                tensor.size()
+            );
             tensor.copy_(saved);
         }
         Ok(())
@@ -128,8 +136,13 @@ fn orthogonalize(matrices: &Tensor, group: &MatrixGroup) -> Tensor {
     if tall {
         x = x.transpose(1, 2).contiguous();
     }
-    let norm = x.to_kind(Kind::Float).square().sum_dim_intlist([1i64, 2].as_slice(), true, Kind::Float).sqrt() + 1e-7;
-    x = x / norm.to_kind(Kind::BFloat16);
+    let norm = x
+        .to_kind(Kind::Float)
+        .square()
+        .sum_dim_intlist([1i64, 2].as_slice(), true, Kind::Float)
+        .sqrt()
+        + 1e-7;
+    x = &x / norm.to_kind(Kind::BFloat16);
     let (a, b, c) = QUINTIC;
     for _ in 0..ORTHOGONALIZATION_STEPS {
         let gram = x.matmul(&x.transpose(1, 2));
@@ -150,11 +163,19 @@ mod tests {
     fn orthogonalization_brings_singular_values_near_one() {
         tch::manual_seed(1);
         for (rows, cols) in [(48, 48), (96, 24), (24, 96)] {
-            let group = MatrixGroup { offset: 0, count: 3, rows, cols };
+            let group = MatrixGroup {
+                offset: 0,
+                count: 3,
+                rows,
+                cols,
+            };
             let x = orthogonalize(&Tensor::randn([3, rows, cols], (Kind::Float, tch::Device::Cpu)), &group);
             let (_, singular, _) = x.svd(true, true);
             let (low, high) = (singular.min().double_value(&[]), singular.max().double_value(&[]));
-            assert!(low > 0.3 && high < 1.4, "{rows}x{cols}: singular values from {low} to {high}");
+            assert!(
+                low > 0.3 && high < 1.4,
+                "{rows}x{cols}: singular values from {low} to {high}"
+            );
         }
     }
 }

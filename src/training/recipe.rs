@@ -111,6 +111,9 @@ pub struct Training {
     /// Largest norm of the gradient; 0 disables clipping.
     pub clip: f64,
     pub precision: Precision,
+    /// Threads of libtorch on a CPU; 0 for one per core. Small models are as fast with one, and repeat their bits only
+    /// with the same number.
+    pub threads: usize,
     /// Threads that make batches ahead.
     pub data_threads: usize,
     /// Steps between lines of the log.
@@ -146,18 +149,36 @@ impl Recipe {
                 spectrum: "semicircle".into(),
                 targets: Targets::Rounded,
             },
-            encoding: Encodings { input: if paper { "P1000" } else { "values" }.into(), output: "P1000".into(), digits: 3 },
+            encoding: Encodings {
+                input: if paper { "P1000" } else { "values" }.into(),
+                output: "P1000".into(),
+                digits: 3,
+            },
             model: Config::preset(architecture),
             loss: if paper {
-                Loss { sign: 1.0, exponent: 1.0, mantissa: 1.0, smoothing: 0.0 }
+                Loss {
+                    sign: 1.0,
+                    exponent: 1.0,
+                    mantissa: 1.0,
+                    smoothing: 0.0,
+                }
             } else {
-                Loss { sign: 5.0, exponent: 2.0, mantissa: 1.0, smoothing: 0.01 }
+                Loss {
+                    sign: 5.0,
+                    exponent: 2.0,
+                    mantissa: 1.0,
+                    smoothing: 0.01,
+                }
             },
             training: Training {
                 seed: 1,
                 steps: 10_000,
                 batch_size: 64,
-                optimizer: if paper { OptimizerKind::Adamw } else { OptimizerKind::Muon },
+                optimizer: if paper {
+                    OptimizerKind::Adamw
+                } else {
+                    OptimizerKind::Muon
+                },
                 learning_rate: if paper { 1e-4 } else { 1e-3 },
                 beta1: 0.9,
                 beta2: if paper { 0.999 } else { 0.98 },
@@ -169,11 +190,16 @@ impl Recipe {
                 warmup: if paper { 10_000 } else { 300 },
                 clip: if paper { 5.0 } else { 1.0 },
                 precision: Precision::Bf16,
+                threads: if paper { 0 } else { 1 },
                 data_threads: 1,
                 log_every: 100,
                 save_every: 0,
             },
-            evaluation: Evaluation { every: 1_000, count: 1_000, tolerances: vec![0.05, 0.02, 0.01, 0.005] },
+            evaluation: Evaluation {
+                every: 1_000,
+                count: 1_000,
+                tolerances: vec![0.05, 0.02, 0.01, 0.005],
+            },
         }
     }
 
@@ -188,7 +214,8 @@ impl Recipe {
             None => Architecture::Laformer,
             Some(value) => {
                 let value = value.clone();
-                Architecture::deserialize(value).map_err(|error| anyhow!("model.architecture: {}", first_line(error)))?
+                Architecture::deserialize(value)
+                    .map_err(|error| anyhow!("model.architecture: {}", first_line(error)))?
             }
         };
         let mut resolved = Table::try_from(Self::defaults(architecture)).context("the defaults are valid TOML")?;
@@ -217,19 +244,28 @@ impl Recipe {
         ensure!(
             !self.problem.is_empty(),
             "a recipe needs its problem: problem = \"eigenvalues\" (one of {})",
-            problem::ALL.iter().map(|problem| problem.name()).collect::<Vec<_>>().join(", ")
+            problem::ALL
+                .iter()
+                .map(|problem| problem.name())
+                .collect::<Vec<_>>()
+                .join(", ")
         );
         problem::named(&self.problem).map_err(|error| anyhow!("problem: {error}"))
     }
 
     pub fn dimensions(&self) -> Result<Dimensions> {
-        let [dim, rows, cols] = [&self.dim, &self.rows, &self.cols].map(|text| Some(text.as_str()).filter(|text| !text.is_empty()));
+        let [dim, rows, cols] =
+            [&self.dim, &self.rows, &self.cols].map(|text| Some(text.as_str()).filter(|text| !text.is_empty()));
         Ok(Dimensions::from_parts(dim, rows, cols)?)
     }
 
     /// Problem, sizes and distribution.
     pub fn specification(&self) -> Result<Specification> {
-        let spectra: Spectra = self.data.spectrum.parse().map_err(|error| anyhow!("data.spectrum: {error}"))?;
+        let spectra: Spectra = self
+            .data
+            .spectrum
+            .parse()
+            .map_err(|error| anyhow!("data.spectrum: {error}"))?;
         let distribution = Distribution::new(self.data.coefficients, self.data.magnitude, spectra)
             .map_err(|error| anyhow!("data.magnitude: {error}"))?;
         Specification::new(self.problem()?, self.dimensions()?, distribution)
@@ -238,17 +274,37 @@ impl Recipe {
     /// The languages of source and target.
     pub fn format(&self) -> Result<Format> {
         let digits = self.encoding.digits;
-        let full = |name: &str| if name.contains(':') { name.to_string() } else { format!("{name}:{digits}") };
-        let input: Input = full(&self.encoding.input).parse().map_err(|error| anyhow!("encoding.input: {error}"))?;
-        let output = encoding::named(&full(&self.encoding.output)).map_err(|error| anyhow!("encoding.output: {error}"))?;
-        Ok(Format { problem: self.problem()?, input, output, target: Decoder::target(self.model.decoder) })
+        let full = |name: &str| {
+            if name.contains(':') {
+                name.to_string()
+            } else {
+                format!("{name}:{digits}")
+            }
+        };
+        let input: Input = full(&self.encoding.input)
+            .parse()
+            .map_err(|error| anyhow!("encoding.input: {error}"))?;
+        let output =
+            encoding::named(&full(&self.encoding.output)).map_err(|error| anyhow!("encoding.output: {error}"))?;
+        Ok(Format {
+            problem: self.problem()?,
+            input,
+            output,
+            target: Decoder::target(self.model.decoder),
+        })
     }
 
     /// A model with the recipe's random parameters.
     pub fn build(&self, device: tch::Device) -> Result<Model> {
         tch::manual_seed(self.training.seed as i64);
         let largest = self.dimensions()?.max();
-        Ok(Model::new(&self.model, &self.format()?, largest, self.data.magnitude, device))
+        Ok(Model::new(
+            &self.model,
+            &self.format()?,
+            largest,
+            self.data.magnitude,
+            device,
+        ))
     }
 
     /// Checks everything that can be checked before the first step.
@@ -280,7 +336,10 @@ impl Recipe {
             ("loss.mantissa", self.loss.mantissa),
         ];
         for (key, value) in positive {
-            ensure!(value > 0.0 && value.is_finite(), "{key} = {value}: expected a positive number");
+            ensure!(
+                value > 0.0 && value.is_finite(),
+                "{key} = {value}: expected a positive number"
+            );
         }
         let not_negative = [
             ("training.weight_decay", training.weight_decay),
@@ -288,20 +347,44 @@ impl Recipe {
             ("loss.smoothing", self.loss.smoothing),
         ];
         for (key, value) in not_negative {
-            ensure!(value >= 0.0 && value.is_finite(), "{key} = {value}: expected zero or a positive number");
+            ensure!(
+                value >= 0.0 && value.is_finite(),
+                "{key} = {value}: expected zero or a positive number"
+            );
         }
-        let shares =
-            [("training.beta1", training.beta1), ("training.beta2", training.beta2), ("training.momentum", training.momentum)];
+        let shares = [
+            ("training.beta1", training.beta1),
+            ("training.beta2", training.beta2),
+            ("training.momentum", training.momentum),
+        ];
         for (key, value) in shares {
-            ensure!((0.0..1.0).contains(&value), "{key} = {value}: expected a number from 0 to below 1");
+            ensure!(
+                (0.0..1.0).contains(&value),
+                "{key} = {value}: expected a number from 0 to below 1"
+            );
         }
         ensure!(
-            !self.evaluation.tolerances.is_empty() && self.evaluation.tolerances.iter().all(|t| *t > 0.0 && t.is_finite()),
+            !self.evaluation.tolerances.is_empty()
+                && self.evaluation.tolerances.iter().all(|t| *t > 0.0 && t.is_finite()),
             "evaluation.tolerances = {:?}: expected one or more positive numbers, e.g. [0.05, 0.01]",
             self.evaluation.tolerances
         );
-        ensure!(training.batch_size <= 1 << 20, "training.batch_size = {}: at most {}", training.batch_size, 1 << 20);
-        ensure!(training.data_threads <= 256, "training.data_threads = {}: at most 256", training.data_threads);
+        ensure!(
+            training.batch_size <= 1 << 20,
+            "training.batch_size = {}: at most {}",
+            training.batch_size,
+            1 << 20
+        );
+        ensure!(
+            training.threads <= 1024,
+            "training.threads = {}: at most 1024",
+            training.threads
+        );
+        ensure!(
+            training.data_threads <= 256,
+            "training.data_threads = {}: at most 256",
+            training.data_threads
+        );
         Ok(())
     }
 }
@@ -342,14 +425,19 @@ fn set(given: &mut Table, text: &str) -> Result<()> {
         bail!("--set {text}: expected KEY=VALUE, e.g. --set training.batch_size=128");
     };
     let value = value.trim();
-    let parsed = format!("value = {value}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
+    let parsed = format!("value = {value}")
+        .parse::<Table>()
+        .ok()
+        .and_then(|mut table| table.remove("value"));
     let value = parsed.unwrap_or_else(|| Value::String(value.to_string()));
     let mut keys: Vec<&str> = key.trim().split('.').collect();
     let last = keys.pop().unwrap_or_default();
     let mut table = given;
     for key in keys {
         let entry = table.entry(key).or_insert_with(|| Value::Table(Table::new()));
-        table = entry.as_table_mut().with_context(|| format!("--set {text}: {key} is a value, not a section"))?;
+        table = entry
+            .as_table_mut()
+            .with_context(|| format!("--set {text}: {key} is a value, not a section"))?;
     }
     table.insert(last.to_string(), value);
     Ok(())
@@ -358,13 +446,21 @@ fn set(given: &mut Table, text: &str) -> Result<()> {
 /// Writes what is given over the defaults; every key must exist there.
 fn merge(defaults: &mut Table, given: Table, prefix: &str) -> Result<()> {
     for (key, value) in given {
-        let full = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        let full = if prefix.is_empty() {
+            key.clone()
+        } else {
+            format!("{prefix}.{key}")
+        };
         if !defaults.contains_key(&key) {
             let names: Vec<&str> = defaults.keys().map(String::as_str).collect();
-            let nearest = names.iter().max_by(|a, b| {
-                strsim::jaro_winkler(a, &key).total_cmp(&strsim::jaro_winkler(b, &key))
-            });
-            let place = if prefix.is_empty() { "a recipe".to_string() } else { format!("[{prefix}]") };
+            let nearest = names
+                .iter()
+                .max_by(|a, b| strsim::jaro_winkler(a, &key).total_cmp(&strsim::jaro_winkler(b, &key)));
+            let place = if prefix.is_empty() {
+                "a recipe".to_string()
+            } else {
+                format!("[{prefix}]")
+            };
             bail!(
                 "unknown key {full}: did you mean {}? {place} has {}",
                 nearest.copied().unwrap_or_default(),
@@ -413,14 +509,20 @@ mod tests {
     #[test]
     fn unknown_keys_are_named_with_the_nearest_valid_one() {
         let text = error(&format!("{MINIMAL}[training]\nbatchsize = 3\n"), &[]);
-        assert!(text.contains("training.batchsize") && text.contains("did you mean batch_size"), "{text}");
+        assert!(
+            text.contains("training.batchsize") && text.contains("did you mean batch_size"),
+            "{text}"
+        );
         assert!(error(MINIMAL, &["trainning.steps=3"]).contains("did you mean training"));
     }
 
     #[test]
     fn bad_values_name_key_value_and_what_is_allowed() {
         let text = error(MINIMAL, &["training.optimizer=adam"]);
-        assert!(text.contains("training.optimizer") && text.contains("adam") && text.contains("muon"), "{text}");
+        assert!(
+            text.contains("training.optimizer") && text.contains("adam") && text.contains("muon"),
+            "{text}"
+        );
         let text = error(MINIMAL, &["model.heads=5"]);
         assert!(text.contains("model.heads = 5") && text.contains("128"), "{text}");
         assert!(error(MINIMAL, &["training.steps=-1"]).contains("training.steps"));
@@ -434,6 +536,9 @@ mod tests {
     #[test]
     fn p10_tokens_refuse_row_and_column_positions() {
         assert!(error(MINIMAL, &["encoding.input=P10"]).contains("flat"));
-        assert!(Recipe::parse(MINIMAL, &["encoding.output=P10".into()]).is_ok(), "a parallel decoder has fixed classes");
+        assert!(
+            Recipe::parse(MINIMAL, &["encoding.output=P10".into()]).is_ok(),
+            "a parallel decoder has fixed classes"
+        );
     }
 }

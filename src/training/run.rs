@@ -35,7 +35,9 @@ const PROGRESS: &str = "progress";
 impl Run {
     /// A folder for a new run; fails where one stands already.
     pub fn create(folder: &Path, recipe: &Recipe) -> Result<Self> {
-        let run = Self { folder: folder.to_path_buf() };
+        let run = Self {
+            folder: folder.to_path_buf(),
+        };
         ensure!(
             !run.config().exists(),
             "{} already holds a run: continue it with --resume, or choose another --output",
@@ -48,7 +50,9 @@ impl Run {
 
     /// The folder of a run that was begun, and its recipe.
     pub fn open(folder: &Path) -> Result<(Self, Recipe)> {
-        let run = Self { folder: folder.to_path_buf() };
+        let run = Self {
+            folder: folder.to_path_buf(),
+        };
         let text = fs::read_to_string(run.config())
             .with_context(|| format!("{} holds no run: cannot read config.toml", folder.display()))?;
         let recipe = Recipe::parse(&text, &[]).with_context(|| format!("{} is damaged", run.config().display()))?;
@@ -65,11 +69,24 @@ impl Run {
         if !Self::exists(folder) {
             return Ok(());
         }
-        let run = Self { folder: folder.to_path_buf() };
-        let mut ours = vec![run.weights(), run.module(), run.resume(), run.metrics(), run.curves(), run.card()];
+        let run = Self {
+            folder: folder.to_path_buf(),
+        };
+        let mut ours = vec![
+            run.weights(),
+            run.module(),
+            run.resume(),
+            run.metrics(),
+            run.curves(),
+            run.card(),
+        ];
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
-            if path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("events.out.tfevents.")) {
+            if path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .is_some_and(|name| name.starts_with("events.out.tfevents."))
+            {
                 ours.push(path);
             }
         }
@@ -143,7 +160,9 @@ impl Run {
         let path = self.resume();
         let (tensors, text) = weights::read(&path)?;
         weights::copy_into(&model.variables(), &tensors, &path)?;
-        let progress = text.get(PROGRESS).with_context(|| format!("{} is damaged: it has no progress", path.display()))?;
+        let progress = text
+            .get(PROGRESS)
+            .with_context(|| format!("{} is damaged: it has no progress", path.display()))?;
         let progress = serde_json::from_str(progress).with_context(|| format!("{} is damaged", path.display()))?;
         Ok((tensors, progress))
     }
@@ -151,7 +170,11 @@ impl Run {
 
 /// Writes weights with the recipe that rebuilds their model.
 pub fn write_weights(path: &Path, model: &Model, recipe: &Recipe) -> Result<()> {
-    weights::write(path, &model.variables(), HashMap::from([(RECIPE.to_string(), recipe.to_toml()?)]))
+    weights::write(
+        path,
+        &model.variables(),
+        HashMap::from([(RECIPE.to_string(), recipe.to_toml()?)]),
+    )
 }
 
 /// A trained model with the recipe that it came from.
@@ -164,7 +187,10 @@ pub struct Trained {
 impl Trained {
     /// Loads a run folder, a `.pt` or a `.safetensors` file of ours.
     pub fn load(path: &Path, device: Device) -> Result<Self> {
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        let extension = path
+            .extension()
+            .and_then(|extension| extension.to_str())
+            .unwrap_or_default();
         if path.is_dir() {
             let weights = path.join("model.safetensors");
             if weights.exists() {
@@ -179,27 +205,43 @@ impl Trained {
             );
             return Self::from_module(&module, device);
         }
-        ensure!(path.exists(), "{} does not exist: expected a run folder, a .pt or a .safetensors file", path.display());
+        ensure!(
+            path.exists(),
+            "{} does not exist: expected a run folder, a .pt or a .safetensors file",
+            path.display()
+        );
         match extension {
             "pt" => Self::from_module(path, device),
             "safetensors" => Self::from_safetensors(path, device),
-            _ => bail!("{} is no checkpoint: expected a run folder, a .pt or a .safetensors file", path.display()),
+            _ => bail!(
+                "{} is no checkpoint: expected a run folder, a .pt or a .safetensors file",
+                path.display()
+            ),
         }
     }
 
     fn from_safetensors(path: &Path, device: Device) -> Result<Self> {
         let (tensors, text) = weights::read(path)?;
         let recipe = text.get(RECIPE).with_context(|| {
-            format!("{} has no recipe in its metadata: it was not written by laformer", path.display())
+            format!(
+                "{} has no recipe in its metadata: it was not written by laformer",
+                path.display()
+            )
         })?;
         Self::assemble(recipe, &tensors, path, device)
     }
 
     fn from_module(path: &Path, device: Device) -> Result<Self> {
         let mut extra = libtorch::read_extra_files(path)?;
-        let recipe = extra.remove(CONFIG_FILE).filter(|bytes| !bytes.is_empty()).with_context(|| {
-            format!("{} has no {CONFIG_FILE}: it is a TorchScript module, but not one of laformer", path.display())
-        })?;
+        let recipe = extra
+            .remove(CONFIG_FILE)
+            .filter(|bytes| !bytes.is_empty())
+            .with_context(|| {
+                format!(
+                    "{} has no {CONFIG_FILE}: it is a TorchScript module, but not one of laformer",
+                    path.display()
+                )
+            })?;
         let recipe: Recipe =
             serde_json::from_slice(&recipe).with_context(|| format!("{}: {CONFIG_FILE} is damaged", path.display()))?;
         let module = tch::CModule::load_on_device(path, Device::Cpu)
@@ -209,7 +251,8 @@ impl Trained {
     }
 
     fn assemble(recipe: &str, tensors: &BTreeMap<String, Tensor>, path: &Path, device: Device) -> Result<Self> {
-        let recipe = Recipe::parse(recipe, &[]).with_context(|| format!("{}: the recipe is damaged", path.display()))?;
+        let recipe =
+            Recipe::parse(recipe, &[]).with_context(|| format!("{}: the recipe is damaged", path.display()))?;
         let model = recipe.build(device)?;
         weights::copy_into(&model.variables(), tensors, path)?;
         Ok(Self { recipe, model })

@@ -18,7 +18,11 @@ impl Schedule {
     /// of the whole run, so that it never jumps.
     pub fn factor(self, step: u64, steps: u64, warmup: u64) -> f64 {
         let progress = step as f64 / steps.max(1) as f64;
-        let rise = if warmup == 0 { 1.0 } else { ((step + 1) as f64 / warmup as f64).min(1.0) };
+        let rise = if warmup == 0 {
+            1.0
+        } else {
+            ((step + 1) as f64 / warmup as f64).min(1.0)
+        };
         rise * match self {
             Self::Constant => 1.0,
             Self::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * progress).cos()),

@@ -65,10 +65,20 @@ impl Trainer {
         let mut progress = Progress::default();
         if resume && run.resume().exists() {
             let (state, saved) = run.load_resume(&model)?;
-            optimizer.load(&state).with_context(|| format!("{} is damaged", run.resume().display()))?;
+            optimizer
+                .load(&state)
+                .with_context(|| format!("{} is damaged", run.resume().display()))?;
             progress = saved;
         }
-        Ok(Self { recipe, run, model, arena, optimizer, loss, progress })
+        Ok(Self {
+            recipe,
+            run,
+            model,
+            arena,
+            optimizer,
+            loss,
+            progress,
+        })
     }
 
     pub fn model(&self) -> &Model {
@@ -96,23 +106,29 @@ impl Trainer {
         );
         observer.started(self.progress.step)?;
         let format = self.model.format().clone();
-        let mut batches =
-            Prefetch::new(examples, &format, training.batch_size, self.progress.step, training.data_threads);
+        let mut batches = Prefetch::new(
+            examples,
+            &format,
+            training.batch_size,
+            self.progress.step,
+            training.data_threads,
+        );
         let mut meter = Meter::new(&self.model, self.loss.names().count());
-        let every = |period: u64, step: u64| period > 0 && step.is_multiple_of(period);
+        let every = |period: u64, step: u64| period > 0 && step > 0 && step.is_multiple_of(period);
+        let evaluation_period = self.recipe.evaluation.every;
+        let evaluates_at = |step: u64| step == training.steps || every(evaluation_period, step);
+        let saves_at = |step: u64| evaluates_at(step) || every(training.save_every, step);
         loop {
             let step = self.progress.step;
-            let last = step == training.steps;
-            let evaluates = last || (step > 0 && every(self.recipe.evaluation.every, step));
-            if evaluates || (step > 0 && every(training.save_every, step)) {
+            if saves_at(step) {
                 self.progress.elapsed += meter.pause();
                 self.save()?;
-                if evaluates {
+                if evaluates_at(step) {
                     self.evaluate(validation, observer)?;
                 }
                 meter.go_on();
             }
-            if last {
+            if step == training.steps {
                 return Ok(());
             }
             let waiting = Instant::now();
@@ -129,7 +145,8 @@ impl Trainer {
             self.progress.step += 1;
 
             let done = self.progress.step;
-            if done.is_multiple_of(training.log_every) || done == training.steps {
+            // Saves end a window of the log, so that it reads the same after an interruption.
+            if done.is_multiple_of(training.log_every) || saves_at(done) {
                 self.progress.elapsed += meter.pause();
                 let line = self.log_line(&mut meter, training.learning_rate * factor)?;
                 if !line.loss.is_finite() {
@@ -147,7 +164,8 @@ impl Trainer {
     }
 
     fn save(&self) -> Result<()> {
-        self.run.save_resume(&self.model, &self.recipe, self.optimizer.state(), &self.progress)
+        self.run
+            .save_resume(&self.model, &self.recipe, self.optimizer.state(), &self.progress)
     }
 
     fn evaluate(&mut self, validation: &dyn Source, observer: &mut dyn Observer) -> Result<()> {

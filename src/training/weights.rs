@@ -44,9 +44,15 @@ const KINDS: [(Kind, Dtype); 6] = [
 /// Writes tensors and text under their names.
 pub fn write(path: &Path, tensors: &BTreeMap<String, Tensor>, metadata: HashMap<String, String>) -> Result<()> {
     let views = tensors.iter().map(|(name, tensor)| {
-        let (_, dtype) = KINDS.into_iter().find(|(kind, _)| *kind == tensor.kind()).with_context(|| {
-            format!("{name} has elements of kind {:?}, which safetensors files here do not hold", tensor.kind())
-        })?;
+        let (_, dtype) = KINDS
+            .into_iter()
+            .find(|(kind, _)| *kind == tensor.kind())
+            .with_context(|| {
+                format!(
+                    "{name} has elements of kind {:?}, which safetensors files here do not hold",
+                    tensor.kind()
+                )
+            })?;
         let tensor = tensor.to_device(tch::Device::Cpu).contiguous();
         let mut bytes = vec![0; tensor.numel() * tensor.kind().elt_size_in_bytes()];
         tensor.copy_data_u8(&mut bytes, tensor.numel());
@@ -54,20 +60,26 @@ pub fn write(path: &Path, tensors: &BTreeMap<String, Tensor>, metadata: HashMap<
         Ok((name.clone(), Bytes { dtype, shape, bytes }))
     });
     let views: Vec<_> = views.collect::<Result<_>>()?;
-    let content = safetensors::serialize(views, Some(metadata)).map_err(|error| anyhow!("{}: {error}", path.display()))?;
+    let content =
+        safetensors::serialize(views, Some(metadata)).map_err(|error| anyhow!("{}: {error}", path.display()))?;
     replace(path, &content)
 }
 
 /// Reads what [`write`] wrote, or any safetensors file.
 pub fn read(path: &Path) -> Result<(BTreeMap<String, Tensor>, HashMap<String, String>)> {
     let content = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let damaged = |error: &dyn std::fmt::Display| anyhow!("{} is damaged or no safetensors file: {error}", path.display());
+    let damaged =
+        |error: &dyn std::fmt::Display| anyhow!("{} is damaged or no safetensors file: {error}", path.display());
     let (_, header) = SafeTensors::read_metadata(&content).map_err(|error| damaged(&error))?;
     let file = SafeTensors::deserialize(&content).map_err(|error| damaged(&error))?;
     let mut tensors = BTreeMap::new();
     for (name, view) in file.iter() {
         let Some((kind, _)) = KINDS.into_iter().find(|(_, dtype)| *dtype == view.dtype()) else {
-            bail!("{}: {name} has elements of type {:?}, which are not used here", path.display(), view.dtype());
+            bail!(
+                "{}: {name} has elements of type {:?}, which are not used here",
+                path.display(),
+                view.dtype()
+            );
         };
         let shape: Vec<i64> = view.shape().iter().map(|&size| size as i64).collect();
         let tensor = Tensor::f_from_data_size(view.data(), &shape, kind).map_err(|error| damaged(&error))?;
@@ -80,7 +92,9 @@ pub fn read(path: &Path) -> Result<(BTreeMap<String, Tensor>, HashMap<String, St
 pub fn copy_into(variables: &BTreeMap<String, Tensor>, tensors: &BTreeMap<String, Tensor>, file: &Path) -> Result<()> {
     let _no_grad = tch::no_grad_guard();
     for (name, variable) in variables {
-        let tensor = tensors.get(name).with_context(|| format!("{} has no {name}: it is of another model", file.display()))?;
+        let tensor = tensors
+            .get(name)
+            .with_context(|| format!("{} has no {name}: it is of another model", file.display()))?;
         ensure!(
             tensor.size() == variable.size(),
             "{}: {name} has shape {:?}, but this model wants {:?}",
@@ -112,11 +126,22 @@ mod tests {
         let path = folder.path().join("x.safetensors");
         tch::manual_seed(3);
         let tensors = BTreeMap::from([
-            ("a.weight".to_string(), Tensor::randn([3, 4], (Kind::Float, tch::Device::Cpu))),
-            ("b".to_string(), Tensor::randn([2], (Kind::Float, tch::Device::Cpu)).to_kind(Kind::BFloat16)),
+            (
+                "a.weight".to_string(),
+                Tensor::randn([3, 4], (Kind::Float, tch::Device::Cpu)),
+            ),
+            (
+                "b".to_string(),
+                Tensor::randn([2], (Kind::Float, tch::Device::Cpu)).to_kind(Kind::BFloat16),
+            ),
             ("c".to_string(), Tensor::from_slice(&[1i64, -2])),
         ]);
-        write(&path, &tensors, HashMap::from([("recipe".to_string(), "x = 1".to_string())])).unwrap();
+        write(
+            &path,
+            &tensors,
+            HashMap::from([("recipe".to_string(), "x = 1".to_string())]),
+        )
+        .unwrap();
         let (read, text) = read(&path).unwrap();
         assert_eq!(text["recipe"], "x = 1");
         assert_eq!(read, tensors);
@@ -126,7 +151,12 @@ mod tests {
     fn a_truncated_file_is_called_damaged_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.safetensors");
-        write(&path, &BTreeMap::from([("a".to_string(), Tensor::from_slice(&[1f32; 100]))]), HashMap::new()).unwrap();
+        write(
+            &path,
+            &BTreeMap::from([("a".to_string(), Tensor::from_slice(&[1f32; 100]))]),
+            HashMap::new(),
+        )
+        .unwrap();
         let bytes = fs::read(&path).unwrap();
         for length in [0, 4, 20, bytes.len() - 1] {
             fs::write(&path, &bytes[..length]).unwrap();

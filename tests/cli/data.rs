@@ -8,14 +8,32 @@ fn what_is_generated_verifies_for_every_problem() {
     let folder = tempfile::tempdir().unwrap();
     for problem in PROBLEMS {
         for size in [["--dim", "4"], ["--dim", "2-6"]] {
-            succeed(folder.path(), &["generate", problem, size[0], size[1], "--count", "200", "--output", "x.csv"]);
+            succeed(
+                folder.path(),
+                &[
+                    "generate", problem, size[0], size[1], "--count", "200", "--output", "x.csv",
+                ],
+            );
             let summary = succeed(folder.path(), &["verify", "x.csv"]);
-            assert!(summary.contains("200 rows, all right") && summary.contains(problem), "{summary}");
+            assert!(
+                summary.contains("200 rows, all right") && summary.contains(problem),
+                "{summary}"
+            );
         }
     }
-    for problem in ["transpose", "add", "matrix-vector", "matrix-product", "singular-values", "svd"] {
+    for problem in [
+        "transpose",
+        "add",
+        "matrix-vector",
+        "matrix-product",
+        "singular-values",
+        "svd",
+    ] {
         let size = ["--rows", "2-3", "--cols", "4", "--coefficients", "gaussian"];
-        succeed(folder.path(), &[&["generate", problem, "--count", "50", "--output", "x.csv"], &size[..]].concat());
+        succeed(
+            folder.path(),
+            &[&["generate", problem, "--count", "50", "--output", "x.csv"], &size[..]].concat(),
+        );
         assert!(succeed(folder.path(), &["verify", "x.csv"]).contains("50 rows, all right"));
     }
 }
@@ -24,10 +42,29 @@ fn what_is_generated_verifies_for_every_problem() {
 fn shards_concatenate_to_the_same_file_whatever_the_number_of_threads() {
     let folder = tempfile::tempdir().unwrap();
     let generate = |more: &[&str]| {
-        succeed(folder.path(), &[&["generate", "eigenvalues", "--dim", "3", "--count", "1001", "--seed", "5"], more].concat())
+        succeed(
+            folder.path(),
+            &[
+                &[
+                    "generate",
+                    "eigenvalues",
+                    "--dim",
+                    "3",
+                    "--count",
+                    "1001",
+                    "--seed",
+                    "5",
+                ],
+                more,
+            ]
+            .concat(),
+        )
     };
     let whole = generate(&["--threads", "1"]);
-    let parts: String = ["1/3", "2/3", "3/3"].iter().map(|shard| generate(&["--shard", shard, "--threads", "2"])).collect();
+    let parts: String = ["1/3", "2/3", "3/3"]
+        .iter()
+        .map(|shard| generate(&["--shard", shard, "--threads", "2"]))
+        .collect();
     assert_eq!(whole, parts);
     assert_eq!(whole.lines().count(), 1002);
     assert!(whole.starts_with("index,problem,distribution,operands,solution\n0,eigenvalues,uniform,\"[[["));
@@ -36,8 +73,18 @@ fn shards_concatenate_to_the_same_file_whatever_the_number_of_threads() {
 #[test]
 fn splits_and_seeds_give_other_examples() {
     let folder = tempfile::tempdir().unwrap();
-    let rows = |more: &[&str]| succeed(folder.path(), &[&["generate", "add", "--dim", "2", "--count", "50"], more].concat());
-    let sets = [rows(&[]), rows(&["--seed", "2"]), rows(&["--split", "test"]), rows(&["--split", "validation"])];
+    let rows = |more: &[&str]| {
+        succeed(
+            folder.path(),
+            &[&["generate", "add", "--dim", "2", "--count", "50"], more].concat(),
+        )
+    };
+    let sets = [
+        rows(&[]),
+        rows(&["--seed", "2"]),
+        rows(&["--split", "test"]),
+        rows(&["--split", "validation"]),
+    ];
     for (i, a) in sets.iter().enumerate() {
         for b in &sets[i + 1..] {
             assert!(a.lines().skip(1).all(|line| !b.contains(line)));
@@ -48,17 +95,38 @@ fn splits_and_seeds_give_other_examples() {
 #[test]
 fn verification_names_line_column_and_reason_of_each_bad_row() {
     let folder = tempfile::tempdir().unwrap();
-    let file = |rows: &str| fs::write(folder.path().join("x.csv"), format!("index,problem,distribution,operands,solution\n{rows}")).unwrap();
+    let file = |rows: &str| {
+        fs::write(
+            folder.path().join("x.csv"),
+            format!("index,problem,distribution,operands,solution\n{rows}"),
+        )
+        .unwrap()
+    };
     let good = "0,matrix-vector,uniform,\"[[[1.5,2],[3,-4]],[[1],[2]]]\",\"[[[5.5],[-5]]]\"\n";
     file(good);
     succeed(folder.path(), &["verify", "x.csv"]);
     let bad = [
-        ("1,matrix-vector,uniform,\"[[[1.5,2],[3,-4]],[[1],[2]]]\",\"[[[5.5],[-4]]]\"", "solution"),
-        ("1,eigenvalues,uniform,\"[[[2,1],[1,2]]]\",\"[[[1],[3]]]\"", "descending"),
+        (
+            "1,matrix-vector,uniform,\"[[[1.5,2],[3,-4]],[[1],[2]]]\",\"[[[5.5],[-4]]]\"",
+            "solution",
+        ),
+        (
+            "1,eigenvalues,uniform,\"[[[2,1],[1,2]]]\",\"[[[1],[3]]]\"",
+            "descending",
+        ),
         ("1,eigenvalues,uniform,\"[[[2,1],[0,2]]]\",\"[[[3],[1]]]\"", "symmetric"),
-        ("1,inverse,uniform,\"[[[2,0],[0,4]]]\",\"[[[0.5,0],[0,0.5]]]\"", "solution"),
-        ("1,transposed,uniform,\"[[[2,0],[0,4]]]\",\"[[[0.5,0],[0,0.5]]]\"", "problem"),
-        ("1,transpose,uniform,\"[[[2,0],[0]]]\",\"[[[0.5,0],[0,0.5]]]\"", "operands"),
+        (
+            "1,inverse,uniform,\"[[[2,0],[0,4]]]\",\"[[[0.5,0],[0,0.5]]]\"",
+            "solution",
+        ),
+        (
+            "1,transposed,uniform,\"[[[2,0],[0,4]]]\",\"[[[0.5,0],[0,0.5]]]\"",
+            "problem",
+        ),
+        (
+            "1,transpose,uniform,\"[[[2,0],[0]]]\",\"[[[0.5,0],[0,0.5]]]\"",
+            "operands",
+        ),
         ("1,transpose,uniform,\"[[[2,0],[0,1]]]\"", "line 3"),
     ];
     for (row, reason) in bad {
@@ -76,5 +144,8 @@ fn a_matrix_is_written_in_the_words_of_each_encoding() {
     assert_eq!(encode("P1000"), "V2 V2 + 314 E-2 - 602 E-2 + 0 E0 + 100 E1\n");
     assert_eq!(encode("B1999"), "V2 V2 N314 E-2 N-602 E-2 N0 E0 N100 E1\n");
     assert_eq!(encode("FP15"), "V2 V2 N314e7 N-602e7 N0e0 N100e10\n");
-    assert_eq!(encode("P1000:5"), "V2 V2 + 314 0 E-4 - 602 0 E-4 + 0 0 E0 + 999 50 E-2\n");
+    assert_eq!(
+        encode("P1000:5"),
+        "V2 V2 + 314 0 E-4 - 602 0 E-4 + 0 0 E0 + 999 50 E-2\n"
+    );
 }

@@ -54,7 +54,10 @@ fn a_bad_recipe_names_key_value_and_what_is_allowed() {
     for (set, part) in cases {
         let text = fail(folder.path(), 2, &["train", "tiny.toml", "--set", set]);
         assert!(text.contains(part), "{set}: {text}");
-        assert!(!folder.path().join("checkpoints").exists(), "nothing is begun with a bad recipe");
+        assert!(
+            !folder.path().join("checkpoints").exists(),
+            "nothing is begun with a bad recipe"
+        );
     }
     fs::write(folder.path().join("broken.toml"), "problem = ").unwrap();
     assert!(fail(folder.path(), 2, &["train", "broken.toml"]).contains("broken.toml"));
@@ -67,7 +70,10 @@ fn an_unavailable_device_is_refused_with_what_to_do() {
     assert!(fail(folder.path(), 2, &["train", "tiny.toml", "--device", "tpu"]).contains("cuda:N"));
     if tch::Cuda::device_count() == 0 {
         let text = fail(folder.path(), 2, &["train", "tiny.toml", "--device", "cuda"]);
-        assert!(text.contains("no CUDA device") && text.contains("--device cpu"), "{text}");
+        assert!(
+            text.contains("no CUDA device") && text.contains("--device cpu"),
+            "{text}"
+        );
     }
 }
 
@@ -84,7 +90,19 @@ fn malformed_csv_is_refused_with_line_and_column() {
     assert!(text.contains("line 2") && text.contains("operands"), "{text}");
     write("index,problem,distribution,operands,solution\n0,add,uniform,\"[[[1]],[[2]]]\",\"[[[3]]]\"\n");
     assert!(train().contains("add"), "rows of another problem");
-    succeed(folder.path(), &["generate", "eigenvalues", "--dim", "3", "--count", "5", "--output", "x.csv"]);
+    succeed(
+        folder.path(),
+        &[
+            "generate",
+            "eigenvalues",
+            "--dim",
+            "3",
+            "--count",
+            "5",
+            "--output",
+            "x.csv",
+        ],
+    );
     assert!(train().contains("3x3"), "rows of another size");
     assert!(fail(folder.path(), 1, &["verify", "missing.csv"]).contains("missing.csv"));
 }
@@ -111,7 +129,10 @@ fn damaged_and_foreign_checkpoints_are_named() {
     }
     fs::write(path.join("run/resume.safetensors"), b"not tensors").unwrap();
     let text = fail(path, 1, &["train", "tiny.toml", "--output", "run", "--resume"]);
-    assert!(text.contains("resume.safetensors") && text.contains("damaged"), "{text}");
+    assert!(
+        text.contains("resume.safetensors") && text.contains("damaged"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -120,7 +141,19 @@ fn a_run_is_not_overwritten_by_accident() {
     tiny_recipe(folder.path(), "eigenvalues", "");
     succeed(folder.path(), &["train", "tiny.toml", "--output", "run"]);
     assert!(fail(folder.path(), 2, &["train", "tiny.toml", "--output", "run"]).contains("--resume"));
-    let text = fail(folder.path(), 2, &["train", "tiny.toml", "--output", "run", "--resume", "--set", "training.batch_size=4"]);
+    let text = fail(
+        folder.path(),
+        2,
+        &[
+            "train",
+            "tiny.toml",
+            "--output",
+            "run",
+            "--resume",
+            "--set",
+            "training.batch_size=4",
+        ],
+    );
     assert!(text.contains("training.batch_size = 8"), "{text}");
     succeed(folder.path(), &["train", "tiny.toml", "--output", "run", "--overwrite"]);
 }

@@ -11,21 +11,33 @@ use std::process::{Command, Output};
 fn laformer(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_laformer"));
     // One thread: tests run beside each other, and bits are compared.
-    command.current_dir(folder).args(arguments).env("OMP_NUM_THREADS", "1").env("MKL_NUM_THREADS", "1");
+    command
+        .current_dir(folder)
+        .args(arguments)
+        .env("OMP_NUM_THREADS", "1")
+        .env("MKL_NUM_THREADS", "1");
     command.output().expect("the binary starts")
 }
 
 /// Standard output of a command that must succeed.
 fn succeed(folder: &Path, arguments: &[&str]) -> String {
     let output = laformer(folder, arguments);
-    assert!(output.status.success(), "laformer {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "laformer {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).expect("output is UTF-8")
 }
 
 /// Both outputs of a command that must end with an exit code, without a panic.
 fn fail(folder: &Path, code: i32, arguments: &[&str]) -> String {
     let output = laformer(folder, arguments);
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert_eq!(output.status.code(), Some(code), "laformer {arguments:?}: {text}");
     assert!(!text.contains("panicked"), "laformer {arguments:?}: {text}");
     text

@@ -1,0 +1,86 @@
+# Builds, runs and tests laformer. `make help` lists what there is.
+#
+# libtorch comes from the first of these that is there: LIBTORCH; the active python3, when it has the torch of
+# requirements.txt; .venv, which is made on first use. It is the same for every target, so nothing is compiled twice.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+TORCH := $(shell sed -n 's/^torch==//p' requirements.txt)
+HAS_TORCH := $(shell python3 -c 'from importlib.metadata import version; print(version("torch").split("+")[0])' 2>/dev/null)
+ifeq ($(HAS_TORCH),$(TORCH))
+  PYTHON := python3
+else
+  PYTHON := .venv/bin/python
+  PYTHON_READY := .venv/.ready
+  export PATH := $(CURDIR)/.venv/bin:$(PATH)
+endif
+ifndef LIBTORCH
+  export LIBTORCH_USE_PYTORCH := 1
+  BUILD_READY := $(PYTHON_READY)
+endif
+
+LAFORMER := $(abspath $(or $(CARGO_TARGET_DIR),target))/release/laformer
+DATA := data/eigenvalues-3x3.csv
+RECIPE := recipes/eigenvalues-3x3.toml
+RUN := checkpoints/eigenvalues-3x3
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: build
+build: tools $(BUILD_READY) ## Compile target/release/laformer
+	cargo build --release --locked
+
+.PHONY: run
+run: build $(PYTHON_READY) ## Generate and verify data, train eigenvalues of 3x3 matrices, evaluate, compare with numpy (minutes)
+	@echo "== 1/5 Generate 100,000 solved examples"
+	$(LAFORMER) generate eigenvalues --dim 3 --count 100000 --seed 1 --output $(DATA)
+	@echo "== 2/5 Verify the mathematics of every row"
+	$(LAFORMER) verify $(DATA)
+	@echo "== 3/5 Train on examples made on the fly"
+	$(LAFORMER) train $(RECIPE) --output $(RUN) --overwrite
+	@echo "== 4/5 Evaluate on 10,000 fresh matrices"
+	$(LAFORMER) eval $(RUN) --count 10000
+	@echo "== 5/5 Load the module in Python and compare it with numpy"
+	$(PYTHON) notebooks/compare.py $(RUN)/model.pt
+
+.PHONY: test
+test: build $(PYTHON_READY) ## Run all tests, those of Rust and those of Python
+	cargo test --release --locked
+	@$(PYTHON) -c 'import numpy, pytest' || { echo "numpy and pytest are missing: $(PYTHON) -m pip install -r requirements.txt" >&2; exit 1; }
+	LAFORMER_BIN=$(LAFORMER) $(PYTHON) -m pytest tests/python
+
+.PHONY: lint
+lint: tools $(BUILD_READY) ## Check formatting, clippy and the documentation
+	cargo fmt --check
+	cargo clippy --release --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps
+
+.PHONY: bench
+bench: build ## Time generating, training and decoding on this machine
+	@export TIMEFORMAT="   %R seconds"; folder=$$(mktemp -d); trap 'rm -r "$$folder"' EXIT; \
+	echo "== 1,000,000 eigenvalue problems of 5x5 matrices, as CSV"; \
+	time $(LAFORMER) generate eigenvalues --dim 5 --count 1000000 > /dev/null; \
+	echo "== 500 training steps of $(RECIPE)"; \
+	time $(LAFORMER) train $(RECIPE) --output "$$folder/run" --set training.steps=500 --set evaluation.every=0; \
+	echo "== 20,000 answers"; \
+	time $(LAFORMER) eval "$$folder/run" --count 20000 --json > /dev/null
+
+.PHONY: clean-data
+clean-data: ## Delete the generated files in data/
+	rm -f data/*.csv data/*.partial
+
+.PHONY: tools
+tools:
+	@command -v cargo > /dev/null || { echo "cargo is missing: install Rust from https://rustup.rs" >&2; exit 1; }
+	@command -v "$${CXX:-c++}" > /dev/null || { echo "$${CXX:-c++} is missing: install a C++ compiler, e.g. the package g++, or set CXX" >&2; exit 1; }
+
+.venv/.ready: requirements.txt
+	@command -v python3 > /dev/null || { echo "python3 is missing: install Python 3.10 or newer" >&2; exit 1; }
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$$(python3 --version) is too old: Python 3.10 or newer is needed; put it first in PATH as python3" >&2; exit 1; }
+	python3 -m venv .venv || { echo "Python cannot make environments: install its venv module (python3-venv), or activate an environment that has torch $(TORCH)" >&2; exit 1; }
+	.venv/bin/python -m pip install --disable-pip-version-check -r requirements.txt
+	touch $@

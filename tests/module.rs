@@ -1,0 +1,165 @@
+//! The exported module beside the Rust model that it was traced from.
+
+use laformer::dataset::{Batcher, Example, Source, Stream, row_major};
+use laformer::matrix::{Matrix, Shape, Split};
+use laformer::problem::{self, Form};
+use laformer::torchscript::export;
+use laformer::training::Recipe;
+use serde_json::json;
+use std::fs;
+use tch::{CModule, Device, IValue, Kind, Tensor};
+
+/// A toy model of a problem with random parameters.
+fn recipe(problem: &str, more: &str) -> Recipe {
+    let text =
+        format!("problem = \"{problem}\"\n[model]\nwidth = 16\nheads = 2\ndecoder_heads = 2\nencoder_layers = 1\n");
+    let overrides: Vec<String> = more.split_whitespace().map(str::to_string).collect();
+    Recipe::parse(&text, &overrides).unwrap()
+}
+
+/// `[batch, rows, cols]`, or `[batch, rows]` of a column.
+fn stacked<'a>(matrices: impl Iterator<Item = &'a Matrix>, form: Form) -> Tensor {
+    let matrices: Vec<&Matrix> = matrices.collect();
+    let shape = Shape::of(matrices[0]);
+    let values: Vec<f64> = matrices.iter().flat_map(|matrix| row_major(matrix)).collect();
+    let stacked = Tensor::from_slice(&values).view([matrices.len() as i64, shape.rows as i64, shape.cols as i64]);
+    match form {
+        Form::Matrix => stacked,
+        Form::Column => stacked.squeeze_dim(2),
+        Form::Transposed => stacked.transpose(1, 2),
+    }
+}
+
+fn tensors(answer: IValue) -> Vec<Tensor> {
+    match answer {
+        IValue::Tensor(tensor) => vec![tensor],
+        IValue::Tuple(values) => values.into_iter().flat_map(tensors).collect(),
+        other => panic!("solve answers tensors, not {other:?}"),
+    }
+}
+
+#[test]
+fn answers_are_those_of_the_rust_model_on_a_thousand_matrices_of_every_problem() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.pt");
+    for problem in problem::ALL {
+        let flavors: &[&str] = if problem.needs_square() {
+            &[
+                "dim=3",
+                "dim=2 model.decoder=autoregressive encoding.input=P1000 encoding.output=B1999",
+            ]
+        } else {
+            &[
+                "rows=2 cols=3",
+                "dim=2 model.decoder=autoregressive encoding.input=FP15 encoding.output=P1000",
+            ]
+        };
+        for flavor in flavors {
+            let recipe = recipe(problem.name(), flavor);
+            let model = recipe.build(Device::Cpu).unwrap();
+            export(&model, &recipe, &json!({}), &path).unwrap();
+            let module = CModule::load(&path).unwrap();
+            let format = model.format();
+            let stream =
+                Stream::new(recipe.specification().unwrap(), 3, Split::Test).encoded(format, recipe.data.targets);
+            let examples: Vec<Example> = (0..1000)
+                .map(|index| Source::example(&stream, index).unwrap())
+                .collect();
+            let size = recipe.dimensions().unwrap().max();
+            let source = Batcher::new(format.clone())
+                .source(examples.iter().map(|e| e.operands.as_slice()))
+                .unwrap();
+            let answers = model.generate(&source, size, 1).unwrap();
+            let operands =
+                problem.operand_forms().iter().enumerate().map(|(i, form)| {
+                    IValue::Tensor(stacked(examples.iter().map(|example| &example.operands[i]), *form))
+                });
+            let scripted = tensors(module.method_is("solve", &operands.collect::<Vec<_>>()).unwrap());
+            assert_eq!(scripted.len(), problem.solution_forms().len());
+            for (i, (scripted, form)) in scripted.iter().zip(problem.solution_forms()).enumerate() {
+                let ours = stacked(answers.iter().map(|candidates| &candidates[0].solution[i]), *form);
+                assert_eq!(scripted.kind(), Kind::Double);
+                // Argmax of logits that differ in their last bits: a rare tie may fall either way.
+                let different = scripted
+                    .ne_tensor(&ours)
+                    .flatten(1, -1)
+                    .any_dim(1, false)
+                    .sum(Kind::Int64)
+                    .int64_value(&[]);
+                assert!(
+                    different <= 1,
+                    "{} {flavor}: {different} of 1000 answers differ",
+                    problem.name()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn logits_of_the_loaded_module_are_those_of_the_rust_model_at_another_batch_and_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.pt");
+    for flavor in [
+        "dim=2-4",
+        "dim=2-4 model.decoder=autoregressive encoding.input=P1000",
+        "dim=3 model.architecture=paper model.width=16 model.decoder_heads=2 encoding.input=P10 encoding.output=P10",
+    ] {
+        let recipe = recipe("eigenvalues", flavor);
+        let model = recipe.build(Device::Cpu).unwrap();
+        export(&model, &recipe, &json!({}), &path).unwrap();
+        let module = CModule::load(&path).unwrap();
+        let stream =
+            Stream::new(recipe.specification().unwrap(), 3, Split::Test).encoded(model.format(), recipe.data.targets);
+        for step in 0..6 {
+            let mut examples = Vec::new();
+            let size = stream.fill_batch(step, 7, &mut examples).unwrap();
+            let batch = Batcher::new(model.format().clone()).batch(size, &examples).unwrap();
+            let ours = tch::no_grad(|| Tensor::cat(&model.logits(&batch.source, &batch.target, size, Kind::Float), -1));
+            let tokens = match batch.target.dim() {
+                2 => batch.target.shallow_clone(),
+                _ => {
+                    let mut tokens = Vec::new();
+                    let vocabulary = model.format().target_vocabulary();
+                    examples
+                        .iter()
+                        .for_each(|example| vocabulary.write(&example.solution, &mut tokens).unwrap());
+                    Tensor::from_slice(&tokens).view([7, -1])
+                }
+            };
+            let (rows, cols) = (IValue::Int(size.rows as i64), IValue::Int(size.cols as i64));
+            let arguments = [
+                IValue::Tensor(batch.source.shallow_clone()),
+                IValue::Tensor(tokens),
+                rows,
+                cols,
+            ];
+            let IValue::Tensor(theirs) = module.method_is("forward", &arguments).unwrap() else {
+                panic!("forward answers a tensor");
+            };
+            assert_eq!(theirs.size(), ours.size());
+            let difference = (theirs - ours).abs().max().double_value(&[]);
+            assert!(difference <= 1e-5, "{flavor} at {size}: {difference}");
+        }
+    }
+}
+
+#[test]
+fn recipe_and_measures_travel_inside_the_module() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.pt");
+    let recipe = recipe("svd", "rows=2 cols=3");
+    export(
+        &recipe.build(Device::Cpu).unwrap(),
+        &recipe,
+        &json!({"accuracy": {"0.05": 0.5}}),
+        &path,
+    )
+    .unwrap();
+    let files = laformer::libtorch::read_extra_files(&path).unwrap();
+    let inside: Recipe = serde_json::from_slice(&files["config.json"]).unwrap();
+    assert_eq!(inside, recipe);
+    let metrics: serde_json::Value = serde_json::from_slice(&files["metrics.json"]).unwrap();
+    assert_eq!(metrics["accuracy"]["0.05"], 0.5);
+    assert!(fs::metadata(&path).unwrap().len() > 10_000);
+}
