@@ -1,0 +1,112 @@
+"""Trains the reference model: plain PyTorch with its fast parts, as the baseline of benchmarks.
+
+    laformer generate eigenvalues --dim 3 --count 100000 --output data.csv
+    python tests/python/baseline.py checkpoints/eigenvalues-3x3/config.toml data.csv --steps 500 --precision bf16 --compile
+
+The recipe is the resolved `config.toml` of a run folder. Every example is encoded before the first step, so the clock sees
+the training steps alone. Labels are sharp; the optimizer is AdamW (fused) for all parameters.
+"""
+
+import argparse
+import csv
+import json
+import time
+import tomllib
+
+import codec
+import reference
+import torch
+from torch.nn import functional as F
+
+
+def read(path, model):
+    """Sources and targets of all rows of a CSV file; all are of one size."""
+    with open(path, newline="") as file:
+        rows = [(json.loads(row["operands"]), json.loads(row["solution"])) for row in csv.DictReader(file)]
+    numbers = lambda matrices: [x for matrix in matrices for row in matrix for x in row]
+    pad = lambda rows: torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], True, codec.PAD)
+    if model.reads_values:
+        rounded = lambda x: float(f"{x:.{model.input.digits - 1}e}")
+        source = torch.tensor([[rounded(x) for x in numbers(operands)] for operands, _ in rows])
+    else:
+        source = pad(model.input.write(operands) for operands, _ in rows)
+    if model.parallel:
+        target = torch.tensor([[model.output.encode(x) for x in numbers(solution)] for _, solution in rows])
+    else:
+        target = pad(model.output.write(solution) for _, solution in rows)
+    return source, target
+
+
+def loss(model, weights, source, target, positions):
+    """Weighted cross-entropy: of every field (parallel), or of every token but padding."""
+    if not model.parallel:
+        logits = model.logits(source, target[:, :-1], *positions).float()
+        return F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=codec.PAD)
+    fields = [model.output.fields[i] for i in model.output.order]
+    logits = model.logits(source, target, *positions).float().split([field.classes for field in fields], -1)
+    losses = [
+        weights[field.name.rstrip("0123456789")] * F.cross_entropy(part.flatten(0, 1), target[:, :, place].flatten())
+        for field, part, place in zip(fields, logits, model.output.order)
+    ]
+    return sum(losses) / len(losses)
+
+
+def batches(count, size):
+    """Indices of full batches, all examples in random order again and again."""
+    while True:
+        yield from torch.randperm(count).split(size)[: count // size]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("recipe")
+    parser.add_argument("data")
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the step")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--warmup", type=int, default=20, help="steps before the clock starts (default: 20)")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="on a CPU (default: all cores)")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+
+    with open(arguments.recipe, "rb") as file:
+        recipe = tomllib.load(file)
+    settings, device = recipe["training"], torch.device(arguments.device)
+    torch.manual_seed(settings["seed"])
+    model = reference.Transformer(recipe).to(device)
+    source, target = (tensor.to(device) for tensor in read(arguments.data, model))
+    positions = [positions.to(device) for positions in model.all_positions(*model.size)]
+    optimizer = torch.optim.AdamW(
+        model.parameters(),
+        lr=settings["learning_rate"],
+        betas=(settings["beta1"], settings["beta2"]),
+        eps=settings["epsilon"],
+        weight_decay=settings["weight_decay"],
+        fused=True,
+    )
+    weights = recipe["loss"] | {"digit": recipe["loss"]["mantissa"], "number": recipe["loss"]["mantissa"]}
+    forward = torch.compile(loss) if arguments.compile else loss
+    batch_size, clip = min(settings["batch_size"], len(source)), settings["clip"] or float("inf")
+    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+
+    for step, batch in zip(range(-arguments.warmup, arguments.steps), batches(len(source), batch_size)):
+        if step == 0:
+            wait()
+            start = time.perf_counter()
+        batch = batch.to(device)
+        optimizer.zero_grad()
+        with torch.autocast(device.type, torch.bfloat16, enabled=arguments.precision == "bf16"):
+            total = forward(model, weights, source[batch], target[batch], positions)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
+        optimizer.step()
+        if step >= 0 and step % 100 == 99:
+            print(f"step {step + 1}/{arguments.steps}  loss {total.item():.4f}")
+    wait()
+    seconds = time.perf_counter() - start
+    print(f"{arguments.steps * batch_size / seconds:.0f} examples/s, {1000 * seconds / arguments.steps:.2f} ms/step")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""`model.pt` in plain torch: shaped like numpy, equal to the command line, clear about what it refuses."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import reference
+import torch
+from conftest import SIZES, operands
+
+NUMPY = {
+    "transpose": lambda a: np.swapaxes(a, -1, -2),
+    "add": np.add,
+    "matrix-vector": lambda a, v: (a @ v[..., None])[..., 0],
+    "matrix-product": np.matmul,
+    "eigenvalues": np.linalg.eigvalsh,
+    "eigenvectors": np.linalg.eigh,
+    "inverse": np.linalg.inv,
+    "symmetric-inverse": np.linalg.inv,
+    "singular-values": lambda a: np.linalg.svd(a, compute_uv=False),
+    "svd": lambda a: np.linalg.svd(a, full_matrices=False),
+}
+problems = pytest.mark.parametrize("problem", NUMPY)
+PAPER = {"model.architecture": "paper"}
+
+
+def load(folder):
+    return torch.jit.load(folder / "model.pt")
+
+
+def tuple_of(answer):
+    return tuple(answer) if isinstance(answer, (tuple, list)) else (answer,)
+
+
+def solve(model, arrays, **options):
+    return tuple_of(model.solve(*map(torch.from_numpy, arrays), **options))
+
+
+@problems
+@pytest.mark.parametrize("batch", [None, 1, 5])
+def test_answers_are_shaped_as_numpy_shapes_them(train, problem, batch):
+    arrays = operands(problem, batch or 1)
+    if batch is None:
+        arrays = [array[0] for array in arrays]
+    answers, exact = solve(load(train(problem)), arrays), tuple_of(NUMPY[problem](*arrays))
+    assert [tuple(answer.shape) for answer in answers] == [array.shape for array in exact]
+    assert all(answer.dtype == torch.float64 and answer.isfinite().all() for answer in answers)
+
+
+@problems
+@pytest.mark.parametrize("settings", [{}, PAPER], ids=["laformer", "paper"])
+def test_a_batch_is_answered_as_its_examples_alone(train, problem, settings):
+    model, arrays = load(train(problem, settings)), operands(problem, 4)
+    together = solve(model, arrays)
+    for i in range(4):
+        alone = solve(model, [array[i] for array in arrays])
+        assert all(torch.equal(one, many[i]) for one, many in zip(alone, together))
+
+
+@problems
+@pytest.mark.parametrize("settings", [{}, PAPER], ids=["laformer", "paper"])
+def test_answers_equal_those_of_the_command_line(laformer, train, problem, settings):
+    folder = train(problem, settings)
+    model, arrays = load(folder), operands(problem, 3)
+    for i in range(3):
+        example = [array[i] for array in arrays]
+        printed = json.loads(laformer("solve", "--json", "--device", "cpu", folder, *(json.dumps(a.tolist()) for a in example)))
+        predicted = [np.array(matrix) for matrix in printed["prediction"]]
+        if problem == "svd":
+            predicted[2] = predicted[2].T
+        for answer, matrix in zip(solve(model, example), predicted, strict=True):
+            assert np.array_equal(answer.numpy(), matrix.reshape(answer.shape))
+
+
+@problems
+def test_decoding_what_is_generated_is_solving(train, problem):
+    for settings in ({}, PAPER):
+        model, arrays = load(train(problem, settings)), operands(problem, 3)
+        tokens = model.generate(model.encode(*map(torch.from_numpy, arrays)))
+        decoded = tuple_of(model.decode(tokens))
+        assert all(torch.equal(a, b) for a, b in zip(decoded, solve(model, arrays), strict=True))
+
+
+@problems
+def test_other_shapes_are_refused_with_the_shape_that_is_wanted(train, problem):
+    model = load(train(problem))
+    wanted = "3x3" if "dim" in SIZES[problem] else "3x4"
+    second = operands(problem, 1)[1:]
+    with pytest.raises(RuntimeError, match=f"{problem} of {wanted} matrices; this one is 2x2"):
+        solve(model, [np.eye(2), *(array[0] for array in second)])
+    with pytest.raises(RuntimeError, match="rows, cols"):
+        solve(model, [np.zeros(3), *(array[0] for array in second)])
+
+
+@pytest.mark.parametrize(
+    "problem, second, message",
+    [
+        ("matrix-vector", np.zeros(3), "must be 4x1"),
+        ("matrix-product", np.zeros((3, 4)), "must be 4x3"),
+        ("add", np.zeros((4, 3)), "must be 3x4"),
+        ("add", np.zeros((2, 3, 4)), "comes 2 times"),
+    ],
+)
+def test_second_operands_must_fit_the_first(train, problem, second, message):
+    first = operands(problem, 3 if second.ndim == 3 else 1)[0]
+    with pytest.raises(RuntimeError, match=message):
+        solve(load(train(problem)), [first if second.ndim == 3 else first[0], second])
+
+
+@pytest.mark.parametrize("settings", [{}, PAPER, {"encoding.input": "FP15"}], ids=["values", "tokens", "FP15"])
+def test_numbers_that_cannot_be_read_are_refused(train, settings):
+    model = load(train("eigenvalues", settings))
+    for number, message in [(float("nan"), "NaN or infinity"), (float("inf"), "NaN or infinity"), (1e200, "1e")]:
+        with pytest.raises(RuntimeError, match=message):
+            model.solve(torch.eye(3, dtype=torch.float64) * number)
+
+
+def test_a_symmetric_problem_refuses_other_matrices(train):
+    model = load(train("eigenvalues"))
+    with pytest.raises(RuntimeError, match="must be symmetric"):
+        model.solve(torch.arange(9.0).reshape(3, 3))
+    # Rounding errors of a computed matrix are forgiven.
+    model.solve(torch.eye(3) + torch.tensor([[0, 1e-8, 0], [0, 0, 0], [0, 0, 0]]))
+
+
+def test_any_real_numbers_are_taken(train):
+    model = load(train("add"))
+    matrix = torch.arange(12).reshape(3, 4)
+    answers = [model.solve(matrix.to(kind), matrix.to(kind)) for kind in (torch.int64, torch.float32, torch.float64)]
+    transposed = matrix.t().contiguous().t()
+    assert all(torch.equal(answer, answers[0]) for answer in [*answers, model.solve(transposed, transposed)])
+
+
+def test_beams_belong_to_autoregressive_decoders(train):
+    matrices = operands("svd", 2)
+    model = load(train("svd", PAPER))
+    assert [answer.shape for answer in solve(model, matrices, beam=3)] == [answer.shape for answer in solve(model, matrices)]
+    with pytest.raises(RuntimeError, match="beam must be 1"):
+        solve(load(train("svd")), matrices, beam=3)
+
+
+def test_one_model_answers_many_sizes(train):
+    for settings in ({}, PAPER):
+        model = load(train("eigenvalues", settings, size='dim = "2-4"'))
+        for size in (2, 3, 4):
+            assert model.solve(torch.eye(size).expand(5, -1, -1)).shape == (5, size)
+        with pytest.raises(RuntimeError, match="2x2 to 4x4"):
+            model.solve(torch.eye(5))
+
+
+@pytest.mark.parametrize("settings", [{}, PAPER], ids=["laformer", "paper"])
+def test_parameters_are_those_of_the_safetensors_file(train, settings):
+    folder = train("inverse", settings)
+    tensors, text = reference.read_safetensors(folder / "model.safetensors")
+    state = load(folder).state_dict()
+    assert all(torch.equal(state[name], tensor) for name, tensor in tensors.items())
+    assert 'problem = "inverse"' in text["recipe"]
+
+
+def test_a_module_tells_how_it_was_made(train):
+    extra = {"config.json": "", "metrics.json": ""}
+    torch.jit.load(train("add") / "model.pt", _extra_files=extra)
+    assert json.loads(extra["config.json"])["problem"] == "add"
+    assert set(json.loads(extra["metrics.json"])["accuracy"]) == {"0.05", "0.02", "0.01", "0.005"}
+
+
+def test_torch_alone_is_enough(train, tmp_path):
+    program = """
+import sys
+sys.modules["numpy"] = None
+import torch
+model = torch.jit.load(sys.argv[1])
+print(model.solve(torch.eye(3)).tolist())
+"""
+    folder = train("eigenvalues")
+    command = [sys.executable, "-I", "-W", "ignore", "-c", program, folder / "model.pt"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout) == load(folder).solve(torch.eye(3)).tolist()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@problems
+def test_a_module_moves_to_cuda_as_a_whole(train, problem):
+    for settings in ({}, PAPER):
+        model, arrays = load(train(problem, settings)).to("cuda"), operands(problem, 5)
+        on_cuda = solve(model, arrays)
+        assert all(answer.device.type == "cuda" and answer.isfinite().all() for answer in on_cuda)
+        assert solve(model.to("cpu"), arrays)[0].device.type == "cpu"
