@@ -1,9 +1,9 @@
-//! Correctly rounded decimals, with nothing but float64 arithmetic that a tensor library can repeat bit for bit.
+//! Correctly rounded decimals: the digits of `printf("%.{D-1}e")`, with nothing but float64 arithmetic that a tensor library
+//! can repeat bit for bit.
 //!
-//! `|x| · 10^-s` is rounded to an integer of D digits. The product or quotient is a double whose error is known exactly
-//! (by a fused multiply-add here, by Dekker's splitting in TorchScript); on a tie its sign decides. Powers up to 10^22 are
-//! exact doubles, so within them the result is that of `printf("%.{D-1}e")`; farther out the nearest double stands for
-//! the power, on both sides alike.
+//! `|x| · 10^-s` is rounded to an integer of D digits. One multiplication or division is exact to 2^-51, which decides
+//! almost every rounding; near a tie, the sign of the exact residual does. For that, powers beyond 10^22, which are no
+//! doubles, have a second part. The same steps in tensors are `torchscript/codec.py`.
 
 use std::sync::LazyLock;
 
@@ -27,33 +27,92 @@ pub enum Ties {
 /// Exponents of the table of powers: values beyond it are zero or out of range in every encoding.
 pub const LARGEST_POWER: i32 = 110;
 
-/// Magnitudes below 10^SMALLEST are zero in every encoding.
-const SMALLEST: i32 = -104;
+/// Magnitudes below are zero in every encoding, and scaling them would leave the table.
+const SMALLEST: f64 = 1e-104;
 
-static POWERS: LazyLock<Vec<f64>> = LazyLock::new(|| {
-    let parse = |exponent| format!("1e{exponent}").parse().expect("a power of ten is a number");
-    (-LARGEST_POWER..=LARGEST_POWER).map(parse).collect()
+struct Powers {
+    /// 10^k as the nearest double, at k + 110.
+    nearest: [f64; 2 * LARGEST_POWER as usize + 1],
+    /// 10^k less its nearest double, as the nearest double, at k ≥ 0.
+    rest: [f64; LARGEST_POWER as usize + 1],
+}
+
+static POWERS: LazyLock<Powers> = LazyLock::new(|| {
+    let nearest = std::array::from_fn(|i| parsed(&format!("1e{}", i as i32 - LARGEST_POWER)));
+    let rest = std::array::from_fn(|k| missing(k, nearest[k + LARGEST_POWER as usize]));
+    Powers { nearest, rest }
 });
 
-/// The powers of ten from 10^-110 to 10^110, each the nearest double.
-pub fn powers() -> &'static [f64] {
-    &POWERS
-}
-
 /// 10^exponent as the nearest double, for exponents up to ±110.
+#[inline]
 pub fn power(exponent: i32) -> f64 {
-    POWERS[(exponent + LARGEST_POWER) as usize]
+    POWERS.nearest[(exponent + LARGEST_POWER) as usize]
 }
 
-/// The largest `k` with 10^k ≤ `magnitude`, for magnitudes from 1e-110 to below 1e110.
+/// What [`power`] lacks to 10^exponent, for exponents from 0 to 110: nothing up to 22.
+#[inline]
+pub fn power_rest(exponent: i32) -> f64 {
+    POWERS.rest[exponent as usize]
+}
+
+/// `10^exponent - nearest`, from the decimal digits of `nearest`, which is an integer.
+fn missing(exponent: usize, nearest: f64) -> f64 {
+    let digits = format!("{nearest:.0}");
+    if digits.len() > exponent {
+        return 0.0 - parsed(&format!("0{}", &digits[1..]));
+    }
+    let nines: String = digits.bytes().map(|digit| char::from(b'0' + b'9' - digit)).collect();
+    parsed(&nines) + 1.0
+}
+
+/// A number that this file wrote.
+fn parsed(digits: &str) -> f64 {
+    digits.parse().unwrap_or(f64::NAN)
+}
+
+/// The largest `k` with `power(k) ≤ magnitude`, for magnitudes from 1e-104 to below 1e110.
+#[inline]
 fn decimal_exponent(magnitude: f64) -> i32 {
-    // log10(2) from below, so that the estimate is right or one too small.
+    // 78913 / 2^18 is log10(2), close enough for the floor of its product with every binary exponent.
     let binary = (magnitude.to_bits() >> 52) as i32 - 1023;
-    let estimate = (binary * 1233) >> 12;
-    if estimate < LARGEST_POWER && magnitude >= power(estimate + 1) {
-        estimate + 1
+    let estimate = (binary * 78913) >> 18;
+    estimate + i32::from(magnitude >= power(estimate + 1))
+}
+
+/// Further from a half than this, a product below 10^9 with a relative error of 2^-51 is on the side where it seems.
+const NEAR_TIE: f64 = 1e-6;
+
+/// The integer nearest to `magnitude × 10^shift`, below 10^9.
+#[inline]
+fn scaled(magnitude: f64, shift: i32, ties: Ties) -> u32 {
+    let product = if shift >= 0 {
+        magnitude * power(shift)
     } else {
-        estimate
+        magnitude / power(-shift)
+    };
+    let below = product as i32;
+    let fraction = product - f64::from(below);
+    let up = if (fraction - 0.5).abs() > NEAR_TIE {
+        fraction > 0.5
+    } else {
+        let residual = residual(magnitude, shift, f64::from(below) + 0.5);
+        residual > 0.0 || (residual == 0.0 && (ties == Ties::Up || below % 2 == 1))
+    };
+    below as u32 + u32::from(up)
+}
+
+/// A number with the sign of `magnitude × 10^shift - tie`, where the two are near.
+#[cold]
+fn residual(magnitude: f64, shift: i32, tie: f64) -> f64 {
+    let factor = if shift >= 0 { magnitude } else { tie };
+    let (power, rest) = (power(shift.abs()), power_rest(shift.abs()));
+    let product = factor * power;
+    let lost = factor.mul_add(power, -product) + factor * rest;
+    // The difference of near numbers is exact (Sterbenz).
+    if shift >= 0 {
+        (product - tie) + lost
+    } else {
+        (magnitude - product) - lost
     }
 }
 
@@ -64,32 +123,16 @@ impl Decimal {
         exponent: 0,
     };
 
-    /// Rounds a finite value of a magnitude below 1e110 to `digits` significant digits. Below 10^`floor` the unit of the
-    /// last digit stays that of 10^`floor` (fixed point).
+    /// Rounds a value of a magnitude below 1e110 to `digits` ≤ 5 significant digits. Below 10^`floor` the unit of the last
+    /// digit stays that of 10^`floor` (fixed point).
+    #[inline]
     pub fn round(value: f64, digits: u32, floor: i32, ties: Ties) -> Self {
         let magnitude = value.abs();
-        // No encoding writes numbers so small, and scaling them would leave the table.
-        if magnitude < power(SMALLEST) {
+        if magnitude < SMALLEST {
             return Self::ZERO;
         }
-        let places = digits as i32 - 1;
-        let leading = decimal_exponent(magnitude).max(floor);
-        let scale = leading - places;
-        // The scaled magnitude, and the sign of what rounding it to a double has lost.
-        let (scaled, lost) = if scale <= 0 {
-            let power = power(-scale);
-            let product = magnitude * power;
-            (product, magnitude.mul_add(power, -product))
-        } else {
-            let power = power(scale);
-            let quotient = magnitude / power;
-            (quotient, quotient.mul_add(-power, magnitude))
-        };
-        let below = scaled.floor();
-        let rest = scaled - below;
-        let odd = below % 2.0 == 1.0;
-        let up = rest > 0.5 || (rest == 0.5 && (lost > 0.0 || (lost == 0.0 && (ties == Ties::Up || odd))));
-        let mantissa = below as u32 + u32::from(up);
+        let last = decimal_exponent(magnitude).max(floor) + 1 - digits as i32;
+        let mantissa = scaled(magnitude, -last, ties);
         if mantissa == 0 {
             return Self::ZERO;
         }
@@ -98,18 +141,20 @@ impl Decimal {
             Self {
                 negative,
                 mantissa: mantissa / 10,
-                exponent: scale + 1,
+                exponent: last + 1,
             }
         } else {
             Self {
                 negative,
                 mantissa,
-                exponent: scale,
+                exponent: last,
             }
         }
     }
 
-    /// The nearest double, while the exponent is within ±22.
+    /// mantissa × 10^exponent or mantissa / 10^-exponent: the nearest double while the exponent is within ±22, and
+    /// everywhere one that rounds to this decimal again.
+    #[inline]
     pub fn value(self) -> f64 {
         let mantissa = f64::from(self.mantissa);
         let magnitude = if self.exponent < 0 {
@@ -125,54 +170,101 @@ impl Decimal {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use rand::{RngExt, SeedableRng};
 
     /// No fixed point.
     const FREE: i32 = -LARGEST_POWER;
 
-    fn printed(value: f64, digits: usize) -> (u32, i32) {
-        let text = format!("{:.*e}", digits - 1, value.abs());
+    fn printed(value: f64, digits: u32) -> Decimal {
+        let places = digits - 1;
+        let text = format!("{:.*e}", places as usize, value.abs());
         let (mantissa, exponent) = text.split_once('e').unwrap();
-        let exponent = exponent.parse::<i32>().unwrap() - (digits as i32 - 1);
-        (mantissa.replace('.', "").parse().unwrap(), exponent)
+        Decimal {
+            negative: value < 0.0,
+            mantissa: mantissa.replace('.', "").parse().unwrap(),
+            exponent: exponent.parse::<i32>().unwrap() - places as i32,
+        }
     }
 
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(200_000))]
+    fn agree(value: f64, digits: u32) {
+        assert_eq!(
+            Decimal::round(value, digits, FREE, Ties::Even),
+            printed(value, digits),
+            "{value:e}, {digits} digits"
+        );
+    }
 
-        #[test]
-        fn rounding_is_that_of_printing(mantissa in 1.0..10.0f64, exponent in -19..19i32, digits in 2..=5u32) {
-            let value: f64 = format!("{mantissa:e}").parse::<f64>().unwrap() * 10f64.powi(exponent);
-            let decimal = Decimal::round(value, digits, FREE, Ties::Even);
-            prop_assert_eq!((decimal.mantissa, decimal.exponent), printed(value, digits as usize));
+    fn generator(seed: u64) -> crate::matrix::Generator {
+        crate::matrix::Generator::seed_from_u64(seed)
+    }
+
+    #[test]
+    fn millions_of_random_magnitudes_round_as_printed() {
+        let mut generator = generator(1);
+        for _ in 0..1_500_000 {
+            agree(
+                10f64.powf(generator.random_range(-20.0..20.0)),
+                generator.random_range(2..=5),
+            );
         }
-
-        #[test]
-        fn decimal_ties_are_decided_by_the_exact_binary_value(mantissa in 100..1000u32, exponent in -17..17i32) {
-            // 3.145e7 and the like, and their neighbors.
-            let tie: f64 = format!("{}5e{exponent}", mantissa).parse().unwrap();
-            for value in [tie, f64::from_bits(tie.to_bits() + 1), f64::from_bits(tie.to_bits() - 1)] {
-                let decimal = Decimal::round(value, 3, FREE, Ties::Even);
-                prop_assert_eq!((decimal.mantissa, decimal.exponent), printed(value, 3));
-            }
+        for _ in 0..300_000 {
+            agree(
+                -10f64.powf(generator.random_range(-104.0..109.9)),
+                generator.random_range(2..=5),
+            );
         }
+    }
 
-        #[test]
-        fn a_rounded_value_rounds_to_itself(bits in any::<u64>(), digits in 2..=5u32) {
-            let value = f64::from_bits(bits);
-            if value.abs() < 1e105 {
-                let once = Decimal::round(value, digits, FREE, Ties::Even);
-                prop_assert_eq!(Decimal::round(once.value(), digits, FREE, Ties::Even), once);
+    #[test]
+    fn ties_and_their_neighbors_round_as_printed() {
+        let mut generator = generator(2);
+        for digits in 2..=5 {
+            for _ in 0..50_000 {
+                let whole = generator.random_range(10u32.pow(digits - 1)..10u32.pow(digits));
+                let exponent = generator.random_range(-100..=100);
+                // The double nearest to a tie is a tie itself only where the power is small.
+                let tie: f64 = format!("{whole}.5e{exponent}").parse().unwrap();
+                for value in [tie, tie.next_up(), tie.next_down()] {
+                    agree(value, digits);
+                }
             }
         }
     }
 
     #[test]
-    fn exponents_of_powers_of_ten_and_their_neighbors() {
-        for exponent in -108..108 {
-            let value = power(exponent);
-            assert_eq!(decimal_exponent(value), exponent);
-            assert_eq!(decimal_exponent(f64::from_bits(value.to_bits() - 1)), exponent - 1);
+    fn powers_of_ten_and_their_neighbors_round_as_printed() {
+        for exponent in -103..110 {
+            let power = power(exponent);
+            for value in [power, power.next_up(), power.next_down()] {
+                for digits in 2..=5 {
+                    agree(value, digits);
+                }
+            }
         }
+    }
+
+    #[test]
+    fn every_small_magnitude_rounds_without_leaving_the_table() {
+        for exponent in 100..324 {
+            for digits in 2..=5 {
+                let value: f64 = format!("2e-{exponent}").parse().unwrap();
+                let decimal = Decimal::round(value, digits, FREE, Ties::Even);
+                assert!(
+                    decimal == Decimal::ZERO && exponent >= 104 || decimal == printed(value, digits),
+                    "{value:e}"
+                );
+                assert_eq!(Decimal::round(value, digits, -7, Ties::Up), Decimal::ZERO);
+            }
+        }
+    }
+
+    #[test]
+    fn two_parts_of_a_power_are_exact_to_twice_the_digits() {
+        assert_eq!((power(22), power_rest(22)), (1e22, 0.0));
+        // 10^23 = 99999999999999991611392 + 8388608
+        assert_eq!(power_rest(23), 8_388_608.0);
+        // 10^25 = 10000000000000000905969664 - 905969664
+        assert_eq!(power_rest(25), -905_969_664.0);
     }
 
     #[test]
@@ -180,7 +272,13 @@ mod tests {
         let round = |value, ties| Decimal::round(value, 3, FREE, ties).mantissa;
         assert_eq!((round(100.5, Ties::Even), round(100.5, Ties::Up)), (100, 101));
         assert_eq!((round(101.5, Ties::Even), round(101.5, Ties::Up)), (102, 102));
-        // 2^-2 + 10^6: 1000000.25 has seven digits before its quarter.
+        assert_eq!((round(100_250.0, Ties::Even), round(100_250.0, Ties::Up)), (100, 100));
+        assert_eq!((round(998_500.0, Ties::Even), round(998_500.0, Ties::Up)), (998, 999));
+        assert_eq!(
+            (round(9.995, Ties::Even), round(9.995, Ties::Up)),
+            (999, 999),
+            "the double is below the tie"
+        );
         assert_eq!(
             Decimal::round(999.5, 3, FREE, Ties::Even),
             Decimal {
@@ -211,5 +309,21 @@ mod tests {
             }
         );
         assert_eq!(round(4e-10), Decimal::ZERO);
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_rounds_to_its_decimal_again(
+            mantissa in 100u32..1000, exponent in -100i32..=100, negative: bool, more in 0u32..3,
+        ) {
+            let decimal = Decimal { negative, mantissa: mantissa * 10u32.pow(more), exponent };
+            prop_assert_eq!(Decimal::round(decimal.value(), 3 + more, FREE, Ties::Even), decimal);
+        }
+
+        #[test]
+        fn values_with_exact_powers_are_as_parsed(mantissa in 10u32..100_000, exponent in -22i32..=22) {
+            let decimal = Decimal { negative: false, mantissa, exponent };
+            prop_assert_eq!(decimal.value(), format!("{mantissa}e{exponent}").parse::<f64>().unwrap());
+        }
     }
 }

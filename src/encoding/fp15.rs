@@ -2,6 +2,7 @@
 
 use super::decimal::{Decimal, Ties};
 use super::{Encoding, Field, OutOfRange, Part};
+use std::sync::OnceLock;
 
 /// Exponent tokens e0 … e15.
 const EXPONENTS: u32 = 16;
@@ -11,7 +12,8 @@ const FLOOR: i32 = -7;
 #[derive(Debug)]
 pub struct Fp15 {
     digits: u32,
-    words: Vec<String>,
+    /// Millions for five digits, which rounding has no use for: made when they are asked for.
+    words: OnceLock<Vec<String>>,
     fields: [Field; 1],
     limit: String,
 }
@@ -19,25 +21,14 @@ pub struct Fp15 {
 impl Fp15 {
     pub fn new(digits: u32) -> Self {
         let magnitudes = Self::magnitudes(digits);
-        let magnitude = |class| {
-            let (mantissa, exponent) = Self::magnitude(digits, class);
-            (mantissa, exponent)
-        };
-        let positive = (0..=magnitudes)
-            .map(magnitude)
-            .map(|(mantissa, exponent)| format!("N{mantissa}e{exponent}"));
-        let negative = (1..=magnitudes)
-            .map(magnitude)
-            .map(|(mantissa, exponent)| format!("N-{mantissa}e{exponent}"));
-        let words: Vec<String> = positive.chain(negative).collect();
         let fields = [Field {
             name: "number".into(),
             part: Part::Float,
-            words: 0..words.len(),
+            words: 0..2 * magnitudes as usize + 1,
         }];
         Self {
             digits,
-            words,
+            words: OnceLock::new(),
             fields,
             limit: "magnitudes below 1e9 are allowed".into(),
         }
@@ -68,7 +59,17 @@ impl Encoding for Fp15 {
     }
 
     fn words(&self) -> &[String] {
-        &self.words
+        self.words.get_or_init(|| {
+            let magnitudes = Self::magnitudes(self.digits);
+            let word = |sign: &str, class| {
+                let (mantissa, exponent) = Self::magnitude(self.digits, class);
+                format!("N{sign}{mantissa}e{exponent}")
+            };
+            (0..=magnitudes)
+                .map(|class| word("", class))
+                .chain((1..=magnitudes).map(|class| word("-", class)))
+                .collect()
+        })
     }
 
     fn fields(&self) -> &[Field] {
@@ -136,7 +137,7 @@ mod tests {
     #[test]
     fn tokens_of_hand_worked_numbers() {
         let fp15 = Fp15::new(3);
-        assert_eq!(fp15.words.len(), 28_999);
+        assert_eq!(fp15.words().len(), 28_999);
         assert_eq!(written(&fp15, 3.14), "N314e7");
         assert_eq!(written(&fp15, 0.0), "N0e0");
         assert_eq!(written(&fp15, -0.0), "N0e0");

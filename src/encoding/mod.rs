@@ -12,9 +12,11 @@ mod input;
 mod layout;
 mod positional;
 mod vocabulary;
+#[cfg(test)]
+mod worked;
 
 pub use b1999::B1999;
-pub use decimal::{Decimal, LARGEST_POWER, Ties, powers};
+pub use decimal::{Decimal, LARGEST_POWER, Ties, power, power_rest};
 pub use fp15::Fp15;
 pub use grammar::{Cursor, Grammar};
 pub use input::Input;

@@ -9,7 +9,7 @@ use super::{Encoding, Field, OutOfRange, Part, exponent};
 pub struct Positional {
     name: &'static str,
     digits: u32,
-    /// Digits of each mantissa token.
+    /// 10^(digits of the token), for each mantissa token.
     groups: Vec<u32>,
     words: Vec<String>,
     fields: Vec<Field>,
@@ -26,11 +26,11 @@ impl Positional {
     }
 
     fn new(name: &'static str, digits: u32, group: u32) -> Self {
-        let groups: Vec<u32> = (0..digits)
+        let sizes = (0..digits)
             .step_by(group as usize)
-            .map(|done| group.min(digits - done))
-            .collect();
-        let numerals = 10usize.pow(groups[0]);
+            .map(|done| 10u32.pow(group.min(digits - done)));
+        let groups: Vec<u32> = sizes.collect();
+        let numerals = groups[0];
         let mut words = vec!["+".to_string(), "-".to_string()];
         words.extend((0..numerals).map(|numeral| numeral.to_string()));
         let exponents = exponent::words(&mut words);
@@ -39,13 +39,13 @@ impl Positional {
             part: Part::Sign,
             words: 0..2,
         }];
-        for (i, &width) in groups.iter().enumerate() {
+        for (i, &size) in groups.iter().enumerate() {
             let name = match (group, i) {
                 (1, i) => format!("digit{}", i + 1),
                 (_, 0) => "mantissa".to_string(),
                 (_, i) => format!("mantissa{}", i + 1),
             };
-            let words = 2..2 + 10usize.pow(width);
+            let words = 2..2 + size as usize;
             fields.push(Field {
                 name,
                 part: Part::Mantissa { leading: i == 0 },
@@ -94,17 +94,19 @@ impl Encoding for Positional {
     fn encode(&self, value: f64, classes: &mut [u32]) -> Result<(), OutOfRange> {
         let decimal = exponent::round(self, value)?;
         classes[0] = u32::from(decimal.negative);
+        let last = self.groups.len() + 1;
         let mut rest = decimal.mantissa;
-        for (class, width) in classes[1..].iter_mut().zip(&self.groups).rev() {
-            (*class, rest) = (rest % 10u32.pow(*width), rest / 10u32.pow(*width));
+        for (class, size) in classes[2..last].iter_mut().zip(&self.groups[1..]).rev() {
+            (*class, rest) = (rest % size, rest / size);
         }
-        classes[self.groups.len() + 1] = exponent::class(decimal.exponent);
+        classes[1] = rest;
+        classes[last] = exponent::class(decimal.exponent);
         Ok(())
     }
 
     fn decode(&self, classes: &[u32]) -> f64 {
         let groups = classes[1..].iter().zip(&self.groups);
-        let mantissa = groups.fold(0, |mantissa, (class, width)| mantissa * 10u32.pow(*width) + class);
+        let mantissa = groups.fold(0, |mantissa, (class, size)| mantissa * size + class);
         let exponent = exponent::of_class(classes[self.groups.len() + 1]);
         Decimal {
             negative: classes[0] == 1 && mantissa > 0,
@@ -115,7 +117,7 @@ impl Encoding for Positional {
     }
 
     fn is_variable_length(&self) -> bool {
-        self.groups.len() > 1 && self.groups[0] == 1
+        self.groups[0] == 10
     }
 }
 

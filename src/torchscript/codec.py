@@ -1,49 +1,58 @@
 # Numbers and classes: the arithmetic of laformer's `encoding` in float64 tensors, bit for bit.
 
 
-# What rounding `a * b` to `product` has lost (Dekker 1971): exact, while nothing over- or underflows.
-def lost_in_product(self, a: Tensor, b: Tensor, product: Tensor) -> Tensor:
-    splitter = 134217729.0
-    big = a * splitter
-    a_high = big - (big - a)
-    a_low = a - a_high
-    big = b * splitter
-    b_high = big - (big - b)
-    b_low = b - b_high
-    return ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
+# Buffer `powers_of_ten` [4, 221], float64: row 0 is 10^-110 ... 10^110. At 10^0 and beyond, rows 1 and 2 are the leading 26
+# bits of row 0 and what follows them, row 3 is what row 0 lacks.
 
 
 # 10^exponent as the nearest double, for exponents up to 110.
 def power_of_ten(self, exponent: Tensor) -> Tensor:
-    return self.powers_of_ten[exponent + 110]
+    return self.powers_of_ten[0][exponent + 110]
+
+
+# Refuses the first number that is not valid.
+def check_numbers(self, x: Tensor, valid: Tensor, below: int) -> None:
+    if not bool(valid.all()):
+        value = float(x[~valid][0])
+        raise ValueError("{} cannot be encoded: finite numbers of magnitudes below 1e{} can".format(value, below))
+
+
+# magnitude * 10^shift to the nearest integer, below 10^9. Ties go to even integers, or up.
+def scaled(self, magnitude: Tensor, shift: Tensor, up: bool) -> Tensor:
+    # One of the two is 10^0, by which all is exact.
+    times = self.powers_of_ten[:, 110 + shift.clamp(min=0)]
+    over = self.powers_of_ten[:, 110 - shift.clamp(max=0)]
+    below = (magnitude * times[0] / over[0]).floor()
+    tie = below + 0.5
+    # magnitude * times - tie * over, of halves whose products are exact (Dekker 1971).
+    big = magnitude * 134217729.0
+    high = big - (big - magnitude)
+    low = magnitude - high
+    near = high * times[1] - tie * over[1]
+    left = high * times[2] - tie * over[2]
+    right = low * times[1]
+    middle = left + right
+    shown = middle - left
+    lost = (left - (middle - shown)) + (right - shown)
+    residual = (near + middle) + (lost + (low * times[2] + magnitude * times[3] - tie * over[3]))
+    rises = residual > 0
+    if up:
+        rises = rises | (residual == 0)
+    else:
+        rises = rises | ((residual == 0) & (torch.remainder(below, 2.0) == 1))
+    return (below + rises.to(torch.float64)).to(torch.int64)
 
 
 # Rounds to `digits` digits, where `limit` is 10^digits: (negative, mantissa, exponent) for ± mantissa × 10^exponent. Below
-# 10^floor the unit of the last digit stays. Ties go to even mantissas, or up.
-def decimal(self, x: Tensor, digits: int, limit: int, floor: int, up: bool) -> Tuple[Tensor, Tensor, Tensor]:
-    if bool((~torch.isfinite(x)).any()):
-        raise ValueError("a number is NaN or infinite")
-    magnitude = x.to(torch.float64).abs()
-    if bool((magnitude >= 1e110).any()):
-        raise ValueError("a number is too large for this encoding")
+# 10^floor the unit of the last digit stays. Ties go to even mantissas, or up. Numbers from 10^below on are refused.
+def decimal(self, x: Tensor, digits: int, limit: int, floor: int, up: bool, below: int) -> Tuple[Tensor, Tensor, Tensor]:
+    magnitude = x.abs()
+    self.check_numbers(x, magnitude < 1e110, below)
     tiny = magnitude < 1e-104
     magnitude = torch.where(tiny, torch.ones_like(magnitude), magnitude)
-    leading = torch.bucketize(magnitude, self.powers_of_ten, right=True) - 111
+    leading = torch.bucketize(magnitude.contiguous(), self.powers_of_ten[0], right=True) - 111
     scale = leading.clamp(min=floor) - (digits - 1)
-    power = self.power_of_ten(scale.abs())
-    grows = scale <= 0
-    factor = torch.where(grows, magnitude, magnitude / power)
-    product = factor * power
-    lost = self.lost_in_product(factor, power, product)
-    scaled = torch.where(grows, product, factor)
-    lost = torch.where(grows, lost, (magnitude - product) - lost)
-    below = scaled.floor()
-    rest = scaled - below
-    exact = lost == 0
-    if not up:
-        exact = exact & (torch.remainder(below, 2.0) == 1)
-    rises = (rest > 0.5) | ((rest == 0.5) & ((lost > 0) | exact))
-    mantissa = (below + rises.to(torch.float64)).to(torch.int64)
+    mantissa = self.scaled(magnitude, -scale, up)
     mantissa = torch.where(tiny, torch.zeros_like(mantissa), mantissa)
     full = mantissa == limit
     mantissa = torch.where(full, torch.full_like(mantissa, limit // 10), mantissa)
@@ -62,9 +71,9 @@ def number(self, negative: Tensor, mantissa: Tensor, exponent: Tensor) -> Tensor
 
 # `decimal` within the exponents E-100 to E100: zero below, an error above.
 def scientific(self, x: Tensor, digits: int, limit: int) -> Tuple[Tensor, Tensor, Tensor]:
-    negative, mantissa, exponent = self.decimal(x, digits, limit, -110, False)
-    if bool((exponent > 100).any()):
-        raise ValueError("a number is too large for this encoding: magnitudes below 1e{} are allowed".format(100 + digits))
+    x = x.detach().to(torch.float64)
+    negative, mantissa, exponent = self.decimal(x, digits, limit, -110, False, 100 + digits)
+    self.check_numbers(x, exponent <= 100, 100 + digits)
     zero = exponent < -100
     exponent = torch.where(zero, torch.zeros_like(exponent), exponent)
     return negative & ~zero, torch.where(zero, torch.zeros_like(mantissa), mantissa), exponent
@@ -102,10 +111,10 @@ def signed_numbers(self, classes: Tensor, limit: int) -> Tensor:
 
 # FP15: one class, positive magnitudes first. `limit` magnitudes are in fixed point, then `each` per exponent.
 def float_classes(self, x: Tensor, digits: int, limit: int, each: int) -> Tensor:
-    negative, mantissa, exponent = self.decimal(x, digits, limit, -7, True)
+    x = x.detach().to(torch.float64)
+    negative, mantissa, exponent = self.decimal(x, digits, limit, -7, True, 9)
     exponent = torch.where(mantissa == 0, torch.zeros_like(exponent), exponent + digits + 6)
-    if bool((exponent > 15).any()):
-        raise ValueError("a number is too large for this encoding: magnitudes below 1e9 are allowed")
+    self.check_numbers(x, exponent <= 15, 9)
     magnitude = torch.where(exponent == 0, mantissa, limit + (exponent - 1) * each + mantissa - limit // 10)
     return torch.where(negative, magnitude + (limit - 1 + 15 * each), magnitude).unsqueeze(-1)
 

@@ -1,16 +1,40 @@
 //! The number codec in TorchScript: the same arithmetic as [`crate::encoding`], on float64 tensors.
 
 use super::Codec;
-use crate::encoding::{self, Encoding};
+use crate::encoding::{Encoding, LARGEST_POWER, power, power_rest};
 use anyhow::{Result, bail};
 use tch::Tensor;
 
 /// The scripted arithmetic that all codecs share; it needs [`buffer`].
 pub const SOURCE: &str = include_str!("codec.py");
 
-/// The table of powers of ten, by name.
+/// The table of powers of ten, by name: float64 `[4, 221]`. Row 0 is 10^-110 to 10^110; at 10^0 and beyond, rows 1 and 2 are its halves, and row 3 is what it lacks.
 pub fn buffer() -> (String, Tensor) {
-    ("powers_of_ten".to_string(), Tensor::from_slice(encoding::powers()))
+    let parts = |exponent| {
+        let nearest = power(exponent);
+        let (leading, trailing) = halves(nearest);
+        [
+            nearest,
+            leading,
+            trailing,
+            if exponent < 0 { 0.0 } else { power_rest(exponent) },
+        ]
+    };
+    let columns: Vec<_> = (-LARGEST_POWER..=LARGEST_POWER).map(parts).collect();
+    let rows: Vec<_> = (0..4)
+        .flat_map(|row| columns.iter().map(move |parts| parts[row]))
+        .collect();
+    (
+        "powers_of_ten".to_string(),
+        Tensor::from_slice(&rows).reshape([4, columns.len() as i64]),
+    )
+}
+
+/// A double as the sum of its leading 26 bits, rounded, and the others (Veltkamp).
+fn halves(number: f64) -> (f64, f64) {
+    let wide = number * 134_217_729.0;
+    let leading = wide - (wide - number);
+    (leading, number - leading)
 }
 
 /// Two methods `encode_{name}` and `decode_{name}` for an encoding, and their source.
@@ -113,6 +137,12 @@ mod tests {
                 }
             }
         }
+        // Numbers next to a tie at every exponent, also those whose powers of ten are no doubles.
+        for _ in 0..20_000 {
+            let (whole, places) = (10f64.powf(1.0 + 4.0 * random()) as u32, (200.0 * random()) as i32 - 102);
+            let tie: f64 = format!("{whole}.5e{places}").parse().unwrap();
+            numbers.extend([tie, tie.next_up(), -tie.next_down()]);
+        }
         numbers.extend([
             0.0,
             -0.0,
@@ -136,7 +166,8 @@ mod tests {
     #[test]
     fn classes_and_numbers_are_those_of_rust() {
         for name in [
-            "P10", "P10:4", "P1000", "P1000:4", "P1000:5", "B1999", "B1999:5", "FP15", "FP15:4",
+            "P10", "P10:4", "P10:5", "P1000", "P1000:4", "P1000:5", "B1999", "B1999:4", "B1999:5", "FP15", "FP15:4",
+            "FP15:5",
         ] {
             let encoding = named(name).unwrap();
             let numbers = numbers(if name.starts_with("FP15") { 9.99e8 } else { 9.99e102 });
@@ -166,20 +197,97 @@ mod tests {
     }
 
     #[test]
-    fn numbers_out_of_range_are_refused() {
-        for (name, number, part) in [
-            ("P1000", f64::NAN, "NaN"),
-            ("P10", f64::INFINITY, "infinite"),
-            ("B1999", 1e103, "1e103"),
-            ("FP15", 1e9, "1e9"),
-            ("P1000", 1e200, "too large"),
+    fn numbers_out_of_range_are_refused_by_name() {
+        for (name, number, text) in [
+            (
+                "P1000",
+                f64::NAN,
+                "nan cannot be encoded: finite numbers of magnitudes below 1e103 can",
+            ),
+            (
+                "P10",
+                f64::NEG_INFINITY,
+                "-inf cannot be encoded: finite numbers of magnitudes below 1e103 can",
+            ),
+            (
+                "B1999:5",
+                -1e105,
+                "e+104 cannot be encoded: finite numbers of magnitudes below 1e105 can",
+            ),
+            (
+                "P1000",
+                9.996e102,
+                "e+102 cannot be encoded: finite numbers of magnitudes below 1e103 can",
+            ),
+            (
+                "P1000",
+                2e200,
+                "e+200 cannot be encoded: finite numbers of magnitudes below 1e103 can",
+            ),
+            (
+                "FP15",
+                9.995e8,
+                "999500000. cannot be encoded: finite numbers of magnitudes below 1e9 can",
+            ),
         ] {
-            let module = module(named(name).unwrap().as_ref());
+            let encoding = named(name).unwrap();
+            assert!(
+                encoding.encode(number, &mut vec![0; encoding.fields().len()]).is_err(),
+                "{name}: {number}"
+            );
+            let module = module(encoding.as_ref());
             let error = module
                 .method_ts("encode_numbers", &[Tensor::from_slice(&[1.0, number])])
                 .unwrap_err()
                 .to_string();
-            assert!(error.contains(part), "{name}: {error}");
+            assert!(error.contains(text), "{name}: {error}");
         }
+    }
+
+    #[test]
+    fn every_tuple_of_classes_is_decoded_as_in_rust() {
+        let mut seed = 5u64;
+        for name in ["P10", "P1000:4", "P1000:5", "B1999", "FP15", "FP15:5"] {
+            let encoding = named(name).unwrap();
+            let mut draw = |field: &crate::encoding::Field| {
+                seed = seed
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                ((seed >> 33) % field.classes() as u64) as u32
+            };
+            let tuples: Vec<Vec<u32>> = (0..20_000)
+                .map(|_| encoding.fields().iter().map(&mut draw).collect())
+                .collect();
+            let flat: Vec<i64> = tuples.iter().flatten().map(|&class| i64::from(class)).collect();
+            let classes = Tensor::from_slice(&flat).view([tuples.len() as i64, -1]);
+            let numbers = module(encoding.as_ref())
+                .method_ts("decode_numbers", &[classes])
+                .unwrap();
+            let numbers: Vec<f64> = Vec::try_from(numbers).unwrap();
+            for (tuple, number) in tuples.iter().zip(numbers) {
+                assert_eq!(number.to_bits(), encoding.decode(tuple).to_bits(), "{name} {tuple:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_of_any_shape_and_kind_are_encoded() {
+        let module = module(named("P1000").unwrap().as_ref());
+        let round = |x: &Tensor| {
+            let classes = module.method_ts("encode_numbers", &[x]).unwrap();
+            module.method_ts("decode_numbers", &[classes]).unwrap()
+        };
+        for shape in [vec![], vec![0], vec![2, 3], vec![2, 1, 3]] {
+            let x = Tensor::full(shape.as_slice(), -2.5, (Kind::Double, tch::Device::Cpu));
+            assert_eq!(round(&x), x);
+        }
+        let strided = Tensor::from_slice(&[1.5, 2.5, -3.25, 0.0]).view([2, 2]).tr();
+        assert_eq!(round(&strided), strided);
+        assert_eq!(round(&Tensor::from_slice(&[-2.5f32])), Tensor::from_slice(&[-2.5]));
+        assert_eq!(round(&Tensor::from_slice(&[7i64])), Tensor::from_slice(&[7.0]));
+        assert_eq!(
+            round(&Tensor::from_slice(&[1.5]).set_requires_grad(true)),
+            Tensor::from_slice(&[1.5])
+        );
     }
 }

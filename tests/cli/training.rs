@@ -258,3 +258,13 @@ fn the_doctor_tells_versions_and_devices() {
     let text = succeed(folder.path(), &["doctor"]);
     assert!(text.contains("2.11.0") && text.contains("CUDA devices"), "{text}");
 }
+
+#[test]
+fn bench_measures_generating_training_and_decoding() {
+    let folder = tempfile::tempdir().unwrap();
+    for what in ["generate", "train", "decode"] {
+        let more = ["--dim", "2", "--seconds", "0.2", "--set", "model.width=16", "--json"];
+        let result = json(folder.path(), &[&["bench", what], &more[..]].concat());
+        assert!(result["examples_per_second"].as_f64().unwrap() > 0.0, "{result}");
+    }
+}
