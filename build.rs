@@ -54,8 +54,12 @@ fn main() {
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", libraries.display());
     // libtorch_cuda registers its kernels when it is loaded; no symbol of it is named, so the linker would drop it.
     if libraries.join("libtorch_cuda.so").is_file() {
-        println!("cargo:rustc-link-arg=-Wl,--push-state,--no-as-needed,-ltorch_cuda,--pop-state");
+        for target in ["bin=laformer-libtorch", "tests"] {
+            println!("cargo:rustc-link-arg-{target}=-Wl,--push-state,--no-as-needed,-ltorch_cuda,--pop-state");
+        }
     }
+    // `laformer` looks for it there before it starts the program.
+    println!("cargo:rustc-env=LAFORMER_LIBTORCH={}", libraries.display());
 }
 
 fn fail(what: &str) -> ! {

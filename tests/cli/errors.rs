@@ -64,6 +64,60 @@ fn a_bad_recipe_names_key_value_and_what_is_allowed() {
 }
 
 #[test]
+fn a_missing_libtorch_is_named_with_what_mends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (launcher, program) = (folder.path().join("laformer"), folder.path().join("laformer-libtorch"));
+    fs::copy(env!("CARGO_BIN_EXE_laformer"), &launcher).unwrap();
+    let run = || {
+        let output = std::process::Command::new(&launcher)
+            .arg("doctor")
+            .env_remove("LD_LIBRARY_PATH")
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    let (code, text) = run();
+    assert!(
+        code == Some(1) && text.contains("laformer-libtorch is missing"),
+        "{text}"
+    );
+    // The same program, looking for its libraries where there are none; so does the launcher.
+    let nowhere = |path: &std::path::Path, original: &str| {
+        let mut bytes = fs::read(original).unwrap();
+        let gone = format!("{}_", &LIBTORCH[..LIBTORCH.len() - 1]);
+        replace_all(&mut bytes, LIBTORCH.as_bytes(), gone.as_bytes());
+        fs::write(path, bytes).unwrap();
+        fs::set_permissions(path, fs::metadata(original).unwrap().permissions()).unwrap();
+    };
+    nowhere(&launcher, env!("CARGO_BIN_EXE_laformer"));
+    nowhere(&program, env!("CARGO_BIN_EXE_laformer-libtorch"));
+    let (code, text) = run();
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("libtorch is missing") && text.contains("make build"),
+        "{text}"
+    );
+}
+
+/// Where libtorch was when the binaries were built, as it stands in them.
+const LIBTORCH: &str = env!("LAFORMER_LIBTORCH");
+
+fn replace_all(bytes: &mut [u8], old: &[u8], new: &[u8]) {
+    assert_eq!(old.len(), new.len());
+    let mut places = 0;
+    let mut start = 0;
+    while let Some(place) = bytes[start..].windows(old.len()).position(|window| window == old) {
+        bytes[start + place..start + place + old.len()].copy_from_slice(new);
+        start += place + old.len();
+        places += 1;
+    }
+    assert!(places > 0, "the folder stands in the binary");
+}
+
+#[test]
 fn an_unavailable_device_is_refused_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     tiny_recipe(folder.path(), "eigenvalues", "");
