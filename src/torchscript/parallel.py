@@ -19,6 +19,9 @@ def answer(self, source: Tensor, rows: int, cols: int, beam: int) -> Tensor:
 
 def answer_tokens(self, source: Tensor, rows: int, cols: int, beam: int) -> Tensor:
     classes = self.answer(source, rows, cols, beam)
+    if self.variable_output == 1:
+        # A decoder may choose the digits 053, but only 530 can be written.
+        classes = self.encode_output(self.decode_output(classes))
     zeros = self.decode_output(classes) == 0
     return self.written(classes, zeros, self.output_starts, self.output_short, self.solution_shapes(rows, cols))
 

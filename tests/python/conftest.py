@@ -36,6 +36,11 @@ SIZES = {
 torch.set_num_threads(1)
 
 
+def pytest_configure(config):
+    # It is deprecated in Python only, and the one way to load a module that C++ has written.
+    config.addinivalue_line("filterwarnings", "ignore:`torch.jit.load` is deprecated:DeprecationWarning")
+
+
 @pytest.fixture(scope="session")
 def laformer():
     """Runs the binary with arguments; returns what it prints."""
