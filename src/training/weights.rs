@@ -65,7 +65,7 @@ pub fn write(path: &Path, tensors: &BTreeMap<String, Tensor>, metadata: HashMap<
     replace(path, &content)
 }
 
-/// Reads what [`write`] wrote, or any safetensors file.
+/// Reads what [`write()`] wrote, or any safetensors file.
 pub fn read(path: &Path) -> Result<(BTreeMap<String, Tensor>, HashMap<String, String>)> {
     let content = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let damaged =
