@@ -2,7 +2,7 @@
 
 use super::options::{DeviceOption, SizeOptions, progress_bar};
 use super::{Failure, UsageError};
-use crate::dataset::{Source, Specification, Stream, Table};
+use crate::dataset::{Seen, Source, Specification, Stream, Table, collisions};
 use crate::evaluation::evaluate;
 use crate::matrix::{Spectrum, Split};
 use crate::report::{self, evaluation_json, evaluation_table};
@@ -36,6 +36,9 @@ pub struct Eval {
     /// Write every answer to a CSV file
     #[arg(long, value_name = "FILE.csv")]
     predictions: Option<PathBuf>,
+    /// Prove that none of the examples occurs among those of the training and the validation; takes as long as making them
+    #[arg(long, conflicts_with = "data")]
+    check_disjoint: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -66,6 +69,9 @@ impl Eval {
             bar.finish_and_clear();
             results.push((name, evaluation));
         }
+        if self.check_disjoint {
+            self.check_disjoint(&trained)?;
+        }
         if let Some(path) = &self.predictions {
             report::write_predictions(path, trained.model.format().problem.name(), &results)?;
         }
@@ -86,6 +92,37 @@ impl Eval {
         Ok(())
     }
 
+    /// Tells how many of the examples the model has seen. Small matrices of few digits occur twice by chance.
+    fn check_disjoint(&self, trained: &Trained) -> Result<()> {
+        let recipe = &trained.recipe;
+        let stream = |split| {
+            let stream = Stream::new(recipe.specification()?, recipe.data.seed, split);
+            anyhow::Ok(stream.encoded(trained.model.format(), recipe.data.targets))
+        };
+        let (training, validation) = (stream(Split::Train)?, stream(Split::Validation)?);
+        let batch = recipe.training.batch_size as u64;
+        let seen = [
+            Seen {
+                stream: &training,
+                count: recipe.training.steps * batch,
+                batch: Some(batch),
+            },
+            Seen {
+                stream: &validation,
+                count: recipe.evaluation.count as u64,
+                batch: None,
+            },
+        ];
+        for (name, test) in self.streams(trained)? {
+            let found = collisions(&test, self.count as u64, &seen)?;
+            eprintln!(
+                "{name}: {} of {} examples seen before occur in the test",
+                found.collisions, found.seen
+            );
+        }
+        Ok(())
+    }
+
     /// What to measure on, by name.
     fn sources(&self, trained: &Trained) -> Result<Vec<(String, Box<dyn Source>)>> {
         ensure!(self.count > 0, "--count 0: expected at least one example");
@@ -97,6 +134,16 @@ impl Eval {
             let table = table.within(&recipe.dimensions()?)?;
             return Ok(vec![(path.display().to_string(), Box::new(table))]);
         }
+        let streams = self.streams(trained)?.into_iter();
+        Ok(streams
+            .map(|(name, stream)| (name, Box::new(stream) as Box<dyn Source>))
+            .collect())
+    }
+
+    /// The test streams, by name.
+    fn streams(&self, trained: &Trained) -> Result<Vec<(String, Stream)>> {
+        let recipe = &trained.recipe;
+        let format = trained.model.format();
         let trained_on = recipe.specification()?;
         let dimensions = if self.size.is_given() {
             self.size.dimensions()?
@@ -118,7 +165,7 @@ impl Eval {
                 let name = format!("{} {dimensions} {distribution}", format.problem.name());
                 let specification = Specification::new(format.problem, dimensions, distribution)?;
                 let stream = Stream::new(specification, seed, Split::Test).encoded(format, recipe.data.targets);
-                Ok((name, Box::new(stream) as Box<dyn Source>))
+                Ok((name, stream))
             })
             .collect()
     }

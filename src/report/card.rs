@@ -12,7 +12,11 @@ pub fn card(recipe: &Recipe, parameters: usize, progress: &Progress, evaluation:
     let problem = &recipe.problem;
     let dimensions = recipe.dimensions()?;
     // One size is written as a shape, a range as it was asked for.
-    let dimensions = if dimensions.is_fixed() { dimensions.max().to_string() } else { dimensions.to_string() };
+    let dimensions = if dimensions.is_fixed() {
+        dimensions.max().to_string()
+    } else {
+        dimensions.to_string()
+    };
     let arguments = if format.problem.operand_forms().len() > 1 {
         "a, b"
     } else {

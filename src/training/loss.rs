@@ -1,7 +1,7 @@
 //! Cross-entropy, part by part: sign, exponent and mantissa are watched and weighted apart, because an average hides
 //! which of them is stuck.
 
-use super::recipe::Loss as Settings;
+use super::settings::Loss as Settings;
 use crate::dataset::{Batch, Target};
 use crate::encoding::{Field, PAD, Part, WORDS};
 use crate::model::Model;

@@ -7,6 +7,7 @@ mod profile;
 mod recipe;
 mod run;
 mod schedule;
+mod settings;
 mod trainer;
 pub mod weights;
 
@@ -14,7 +15,8 @@ pub use arena::Arena;
 pub use loss::{BatchLoss, Loss};
 pub use optimizer::Optimizer;
 pub use profile::{Profile, flops_per_example};
-pub use recipe::{Data, Encodings, Evaluation, Loss as LossSettings, OptimizerKind, Precision, Recipe, Training};
+pub use recipe::Recipe;
 pub use run::{CONFIG_FILE, Progress, Run, Trained, write_weights};
 pub use schedule::Schedule;
+pub use settings::{Data, Encodings, Evaluation, Loss as LossSettings, OptimizerKind, Precision, Training};
 pub use trainer::{LogLine, Observer, Trainer};

@@ -1,7 +1,7 @@
 //! AdamW and Muon over the arena.
 
 use super::arena::{Arena, MatrixGroup};
-use super::recipe::{OptimizerKind, Training};
+use super::settings::{OptimizerKind, Training};
 use crate::libtorch::{Adam, AdamState};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 //! values are refused with the nearest valid name.
 
 use super::schedule::Schedule;
+use super::settings::{Data, Encodings, Evaluation, Loss, OptimizerKind, Precision, Training};
 use crate::dataset::{Dimensions, Format, Specification, Targets};
 use crate::encoding::{self, Input};
 use crate::matrix::{Coefficients, Distribution, Spectra};
@@ -26,111 +27,6 @@ pub struct Recipe {
     pub loss: Loss,
     pub training: Training,
     pub evaluation: Evaluation,
-}
-
-/// Where examples come from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Data {
-    pub seed: u64,
-    pub coefficients: Coefficients,
-    /// Bound of uniform coefficients; Gaussian ones have the same deviation.
-    pub magnitude: f64,
-    /// Law of the eigenvalues of symmetric problems, or a mixture: `laplace+gaussian`.
-    pub spectrum: String,
-    /// Whether targets are computed from the matrix as the model sees it, or from the exact one.
-    pub targets: Targets,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Encodings {
-    /// `values`, `P10`, `P1000`, `B1999` or `FP15`, with digits after a colon: `values:4`.
-    pub input: String,
-    pub output: String,
-    /// Significant digits where an encoding does not name its own.
-    pub digits: u32,
-}
-
-/// Weights of the parts of the loss.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Loss {
-    pub sign: f64,
-    pub exponent: f64,
-    pub mantissa: f64,
-    /// Deviation of soft mantissa labels, as a share of the mantissa; 0 for sharp labels.
-    pub smoothing: f64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OptimizerKind {
-    Adamw,
-    Muon,
-}
-
-/// Precision of linear maps and attention while training; parameters are always fp32.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Precision {
-    Fp32,
-    Bf16,
-}
-
-impl Precision {
-    pub fn kind(self) -> tch::Kind {
-        match self {
-            Self::Fp32 => tch::Kind::Float,
-            Self::Bf16 => tch::Kind::BFloat16,
-        }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Training {
-    /// Seed of the initial parameters.
-    pub seed: u64,
-    pub steps: u64,
-    pub batch_size: usize,
-    pub optimizer: OptimizerKind,
-    /// Of AdamW.
-    pub learning_rate: f64,
-    pub beta1: f64,
-    pub beta2: f64,
-    pub epsilon: f64,
-    /// Of hidden matrices.
-    pub weight_decay: f64,
-    /// Of Muon's matrices.
-    pub muon_learning_rate: f64,
-    pub momentum: f64,
-    pub schedule: Schedule,
-    /// Steps over which the learning rate rises.
-    pub warmup: u64,
-    /// Largest norm of the gradient; 0 disables clipping.
-    pub clip: f64,
-    pub precision: Precision,
-    /// Threads of libtorch on a CPU; 0 for one per core. Small models are as fast with one, and repeat their bits only
-    /// with the same number.
-    pub threads: usize,
-    /// Threads that make batches ahead.
-    pub data_threads: usize,
-    /// Steps between lines of the log.
-    pub log_every: u64,
-    /// Steps between saves; 0 saves only where the model is evaluated.
-    pub save_every: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Evaluation {
-    /// Steps between evaluations; 0 evaluates only at the end.
-    pub every: u64,
-    /// Validation examples.
-    pub count: usize,
-    /// Relative errors below which an answer counts as right; the mean of the accuracies decides which model is best.
-    pub tolerances: Vec<f64>,
 }
 
 impl Recipe {

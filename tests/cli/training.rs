@@ -1,6 +1,6 @@
 //! train, eval, solve, export, runs, doctor.
 
-use super::{PROBLEMS, succeed, tiny_recipe};
+use super::{PROBLEMS, laformer, succeed, tiny_recipe};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -246,10 +246,27 @@ fn all_spectra_and_sizes_are_measured_apart() {
         path,
         &[&["train", "tiny.toml", "--output", "run"], &more[..], &sizes[..]].concat(),
     );
-    let table = succeed(path, &["eval", "run", "--count", "20", "--beam", "2"]);
+    let table = succeed(
+        path,
+        &["eval", "run", "--count", "20", "--beam", "2", "--check-disjoint"],
+    );
     assert!(table.contains("2x2") && table.contains("3x3"), "{table}");
     let all = json(path, &["eval", "run", "--count", "10", "--spectrum", "all", "--json"]);
     assert_eq!(all.as_object().unwrap().len(), 7, "{all}");
+}
+
+#[test]
+fn tests_are_proven_to_be_unseen() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny_recipe(folder.path(), "inverse", "");
+    succeed(folder.path(), &["train", "tiny.toml", "--output", "run"]);
+    let output = laformer(folder.path(), &["eval", "run", "--count", "200", "--check-disjoint"]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    // Six steps of eight examples, and twenty of the validation.
+    assert!(
+        output.status.success() && text.contains("0 of 68 examples seen before occur in the test"),
+        "{text}"
+    );
 }
 
 #[test]
