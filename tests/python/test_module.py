@@ -76,7 +76,7 @@ def test_answers_equal_those_of_the_command_line(laformer, train, problem, setti
 
 @problems
 def test_decoding_what_is_generated_is_solving(train, problem):
-    for settings in ({}, PAPER, {"encoding.output": "P10"}):
+    for settings in ({}, PAPER):
         model, arrays = load(train(problem, settings)), operands(problem, 3)
         tokens = model.generate(model.encode(*map(torch.from_numpy, arrays)))
         decoded = tuple_of(model.decode(tokens))
