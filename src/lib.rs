@@ -50,6 +50,7 @@ pub mod cli;
 pub mod dataset;
 pub mod encoding;
 pub mod evaluation;
+mod file;
 pub mod libtorch;
 pub mod matrix;
 pub mod model;

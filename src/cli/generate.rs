@@ -3,6 +3,7 @@
 use super::options::{SizeOptions, progress_bar};
 use super::{Failure, UsageError};
 use crate::dataset::{self, Dimensions, Shard, Specification, Stream};
+use crate::file;
 use crate::matrix::{Coefficients, Distribution, Spectra, Split};
 use crate::problem;
 use anyhow::{Context, Result, bail};
@@ -61,18 +62,14 @@ impl Generate {
         match &self.output {
             None => write(&mut BufWriter::new(io::stdout()))?,
             Some(path) => {
-                // Written beside and renamed, so that a file of that name is always whole.
-                let mut beside = path.as_os_str().to_owned();
-                beside.push(".partial");
                 if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
                     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
                 }
-                let context = || format!("cannot write {}", path.display());
-                let mut writer = BufWriter::new(File::create(&beside).with_context(context)?);
-                write(&mut writer)?;
-                writer.flush().with_context(context)?;
-                drop(writer);
-                fs::rename(&beside, path).with_context(context)?;
+                file::replace_by(path, |beside| {
+                    let mut writer = BufWriter::new(File::create(beside)?);
+                    write(&mut writer)?;
+                    Ok(writer.flush()?)
+                })?;
                 println!("{}", path.display());
             }
         }

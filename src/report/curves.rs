@@ -1,10 +1,10 @@
 //! Line charts as SVG; no fonts of the system are read, so the same numbers give the same file everywhere.
 
-use anyhow::{Context, Result, anyhow};
+use crate::file;
+use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use std::fs;
 use std::path::Path;
 
 /// A line of a chart.
@@ -42,11 +42,7 @@ const COLORS: [RGBColor; 7] = [
 pub fn accuracy_curves(path: &Path, title: &str, curves: &[Curve]) -> Result<()> {
     let mut svg = String::new();
     draw(&mut svg, title, curves).map_err(|error| anyhow!("cannot draw {}: {error}", path.display()))?;
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".partial");
-    fs::write(&beside, svg)
-        .and_then(|()| fs::rename(&beside, path))
-        .with_context(|| format!("cannot write {}", path.display()))
+    file::replace(path, svg.as_bytes())
 }
 
 type Drawn<'a, T = ()> = Result<T, DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
@@ -143,6 +139,7 @@ fn short(number: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn curves() -> Vec<Curve> {
         let within = |name: &str, middle: f64| Curve {

@@ -1,7 +1,8 @@
 //! `metrics.csv`: the machine's twin of the log.
 
 use crate::evaluation::Evaluation;
-use crate::training::{LogLine, weights};
+use crate::file;
+use crate::training::LogLine;
 use anyhow::{Context, Result};
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -69,7 +70,7 @@ impl Metrics {
                 }
             }
         }
-        weights::replace(&self.path, &writer.into_inner()?)
+        file::replace(&self.path, &writer.into_inner()?)
     }
 
     pub fn logged(&self, line: &LogLine) -> Result<()> {

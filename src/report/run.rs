@@ -5,8 +5,9 @@ use super::curves::{Curve, accuracy_curves};
 use super::events::EventFile;
 use super::metrics::{Metrics, evaluations};
 use crate::evaluation::Evaluation;
+use crate::file;
 use crate::model::Model;
-use crate::training::{LogLine, Progress, Recipe, Run, weights};
+use crate::training::{LogLine, Progress, Recipe, Run};
 use anyhow::Result;
 
 /// Writes what a run has to tell.
@@ -33,7 +34,8 @@ impl RunReport {
         self.metrics.start(step)?;
         let mut events = EventFile::create(self.run.folder())?;
         if step > 0 {
-            events.resumed(step)?;
+            // The log line of this step stands.
+            events.resumed(step + 1)?;
         }
         self.events = Some(events);
         Ok(())
@@ -77,7 +79,7 @@ impl RunReport {
         self.draw()?;
         if improved {
             let card = card::card(&self.recipe, model.parameter_count(), progress, evaluation)?;
-            weights::replace(&self.run.card(), card.as_bytes())?;
+            file::replace(&self.run.card(), card.as_bytes())?;
         }
         Ok(())
     }

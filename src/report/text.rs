@@ -2,8 +2,9 @@
 
 use super::Table;
 use crate::evaluation::{Accuracy, Evaluation};
+use crate::file;
 use crate::matrix::text::print_list;
-use crate::training::{LogLine, weights};
+use crate::training::LogLine;
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -109,7 +110,7 @@ pub fn evaluation_table(name: &str, evaluation: &Evaluation) -> String {
             );
             table.row(cells);
         }
-        text.push_str(&format!("\n{table}"));
+        text.push_str(&format!("\n\n{table}"));
     }
     text
 }
@@ -169,5 +170,5 @@ pub fn write_predictions(path: &Path, problem: &str, results: &[(String, Evaluat
             ])?;
         }
     }
-    weights::replace(path, &writer.into_inner()?)
+    file::replace(path, &writer.into_inner()?)
 }

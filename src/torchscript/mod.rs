@@ -13,10 +13,10 @@ pub use export::export;
 pub use interface::{Codec, Interface};
 pub use methods::methods;
 
+use crate::file;
 use crate::libtorch::ModuleBuilder;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use tch::Tensor;
 
@@ -82,28 +82,9 @@ impl Module<'_> {
                 .define(&self.source)
                 .context("cannot compile the scripted methods")?;
         }
-        write_atomically(path, |temporary| Ok(builder.save(temporary, &self.extra)?))
+        file::replace_by(path, |beside| Ok(builder.save(beside, &self.extra)?))
             .with_context(|| format!("cannot save the TorchScript module {}", path.display()))
     }
-}
-
-/// Lets `write` fill a file beside `path`, which then takes its place.
-fn write_atomically(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let Some(name) = path.file_name() else {
-        bail!("it is no file name")
-    };
-    let mut temporary = name.to_owned();
-    temporary.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(temporary);
-    let outcome = write(&temporary).and_then(|()| {
-        // A rename that survives a power cut must not point at a file that does not.
-        fs::File::open(&temporary)?.sync_all()?;
-        Ok(fs::rename(&temporary, path)?)
-    });
-    if outcome.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    outcome
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 use super::*;
 use crate::libtorch::read_extra_files;
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use tch::nn::{self, Module as _};

@@ -9,7 +9,7 @@ mod run;
 mod schedule;
 mod settings;
 mod trainer;
-pub mod weights;
+mod weights;
 
 pub use arena::Arena;
 pub use loss::{BatchLoss, Loss};

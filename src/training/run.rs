@@ -2,6 +2,7 @@
 
 use super::recipe::Recipe;
 use super::weights;
+use crate::file;
 use crate::libtorch;
 use crate::model::Model;
 use anyhow::{Context, Result, bail, ensure};
@@ -44,7 +45,7 @@ impl Run {
             folder.display()
         );
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        weights::replace(&run.config(), recipe.to_toml()?.as_bytes())?;
+        file::replace(&run.config(), recipe.to_toml()?.as_bytes())?;
         Ok(run)
     }
 

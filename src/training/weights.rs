@@ -1,5 +1,6 @@
 //! Tensors in safetensors files, with text beside them; written beside and then renamed, so that a kill loses nothing.
 
+use crate::file;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use std::borrow::Cow;
@@ -62,7 +63,7 @@ pub fn write(path: &Path, tensors: &BTreeMap<String, Tensor>, metadata: HashMap<
     let views: Vec<_> = views.collect::<Result<_>>()?;
     let content =
         safetensors::serialize(views, Some(metadata)).map_err(|error| anyhow!("{}: {error}", path.display()))?;
-    replace(path, &content)
+    file::replace(path, &content)
 }
 
 /// Reads what [`write()`] wrote, or any safetensors file.
@@ -105,15 +106,6 @@ pub fn copy_into(variables: &BTreeMap<String, Tensor>, tensors: &BTreeMap<String
         variable.shallow_clone().copy_(tensor);
     }
     Ok(())
-}
-
-/// Writes a file whole or not at all: beside it first, then renamed over it.
-pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".partial");
-    fs::write(&beside, content)
-        .and_then(|()| fs::rename(&beside, path))
-        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]

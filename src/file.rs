@@ -1,0 +1,62 @@
+//! Files that are whole or not there: written beside, then renamed.
+
+use anyhow::{Context, Result, bail, ensure};
+use std::fs;
+use std::path::Path;
+
+/// Lets `write` fill a file beside `path`, which then takes its place; a kill at any instant leaves the old one.
+pub fn replace_by(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let Some(name) = path.file_name() else {
+        bail!("{} is no file name", path.display())
+    };
+    // A device or a pipe would be lost under the new file.
+    ensure!(
+        !path.exists() || path.is_file(),
+        "{} is there and is no regular file",
+        path.display()
+    );
+    let mut beside = name.to_owned();
+    beside.push(format!(".{}.partial", std::process::id()));
+    let beside = path.with_file_name(beside);
+    let outcome = write(&beside).and_then(|()| {
+        // A rename that survives a power cut must not point at a file that does not.
+        fs::File::open(&beside)?.sync_all()?;
+        Ok(fs::rename(&beside, path)?)
+    });
+    if outcome.is_err() {
+        // The error that is returned matters more than what is left behind.
+        let _ = fs::remove_file(&beside);
+    }
+    outcome.with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Writes a file with this content.
+pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
+    replace_by(path, |beside| Ok(fs::write(beside, content)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        replace(&path, b"old").unwrap();
+        let failed = replace_by(&path, |beside| {
+            fs::write(beside, b"half")?;
+            bail!("the disk is full")
+        });
+        assert!(format!("{:#}", failed.unwrap_err()).contains("the disk is full"));
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(replace(folder.path(), b"x").is_err());
+        assert!(format!("{:#}", replace(Path::new("/dev/null"), b"x").unwrap_err()).contains("no regular file"));
+    }
+}
