@@ -162,7 +162,7 @@ impl Eval {
             .map(|spectra| {
                 let mut distribution = trained_on.distribution().clone();
                 distribution.spectra = spectra;
-                let name = format!("{} {dimensions} {distribution}", format.problem.name());
+                let name = format!("{} {} {distribution}", format.problem.name(), dimensions.label());
                 let specification = Specification::new(format.problem, dimensions, distribution)?;
                 let stream = Stream::new(specification, seed, Split::Test).encoded(format, recipe.data.targets);
                 Ok((name, stream))

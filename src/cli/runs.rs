@@ -47,7 +47,7 @@ fn list(folders: &[PathBuf]) -> Result<Table> {
     for folder in folders {
         let (run, recipe) = Run::open(folder)?;
         let last = report::last_evaluation(&run.metrics())?;
-        let size = recipe.dimensions()?.to_string();
+        let size = recipe.dimensions()?.label();
         let mut cells = vec![folder.display().to_string(), recipe.problem.clone(), size];
         match last {
             Some(last) => cells.extend([

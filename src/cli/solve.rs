@@ -87,7 +87,7 @@ impl Solve {
         ensure!(
             trained.recipe.dimensions()?.contains(size),
             "this model was trained on {} matrices, not on {size}",
-            trained.recipe.dimensions()?
+            trained.recipe.dimensions()?.label()
         );
         if problem.is_symmetric() && operands[0] != operands[0].transpose() {
             bail!(

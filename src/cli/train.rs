@@ -67,7 +67,7 @@ impl Train {
         eprintln!(
             "{} {}: {} parameters on {device:?}, {} steps of {} examples, into {}",
             recipe.problem,
-            recipe.dimensions()?,
+            recipe.dimensions()?.label(),
             trainer.model().parameter_count(),
             recipe.training.steps,
             recipe.training.batch_size,

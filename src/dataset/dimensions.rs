@@ -123,6 +123,15 @@ impl Dimensions {
         }
     }
 
+    /// As people read it: `3x3`, or the ranges `5-15`, `2-6x4`.
+    pub fn label(self) -> String {
+        if self.is_fixed() {
+            self.max().to_string()
+        } else {
+            self.to_string()
+        }
+    }
+
     /// The most rows and the most columns.
     pub const fn max(self) -> Shape {
         let (rows, cols) = self.extents();

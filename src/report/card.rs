@@ -10,13 +10,7 @@ pub fn card(recipe: &Recipe, parameters: usize, progress: &Progress, evaluation:
     let specification = recipe.specification()?;
     let format = recipe.format()?;
     let problem = &recipe.problem;
-    let dimensions = recipe.dimensions()?;
-    // One size is written as a shape, a range as it was asked for.
-    let dimensions = if dimensions.is_fixed() {
-        dimensions.max().to_string()
-    } else {
-        dimensions.to_string()
-    };
+    let dimensions = recipe.dimensions()?.label();
     let arguments = if format.problem.operand_forms().len() > 1 {
         "a, b"
     } else {

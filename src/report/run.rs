@@ -97,7 +97,7 @@ impl RunReport {
                     .collect(),
             })
             .collect();
-        let title = format!("{} {}", self.recipe.problem, self.recipe.dimensions()?);
+        let title = format!("{} {}", self.recipe.problem, self.recipe.dimensions()?.label());
         accuracy_curves(&self.run.curves(), &title, &curves)
     }
 }
