@@ -58,8 +58,8 @@ impl Solve {
             let verdict = if answer.is_right() { "right" } else { "wrong" };
             match answer.error {
                 Some(error) => println!(
-                    "error       {:.3} %: {verdict} within {} %",
-                    100.0 * error,
+                    "error       {}: {verdict} within {} %",
+                    percent(error),
                     100.0 * answer.tolerance
                 ),
                 None => println!("error       unknown: there is nothing to compare with"),
@@ -98,6 +98,15 @@ impl Solve {
         }
         round_matrices(trained.model.format().input.rounding().as_ref(), &operands)
             .context("the matrix is out of the range of this model's encoding")
+    }
+}
+
+/// `0.236 %`, or `1.9e94` times where a percentage would be unreadable.
+fn percent(error: f64) -> String {
+    if error < 100.0 {
+        format!("{:.3} %", 100.0 * error)
+    } else {
+        format!("{error:.1e} times the answer")
     }
 }
 

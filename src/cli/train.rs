@@ -96,6 +96,8 @@ impl Train {
                 Table::read(path, &format, recipe.data.targets, recipe.data.seed)?.within(&recipe.dimensions()?)?,
             ),
         };
+        // A distribution that the encodings cannot write fails here, before anything is begun.
+        training.example(0)?;
         Ok((training, Arc::new(stream(Split::Validation)?)))
     }
 

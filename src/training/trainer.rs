@@ -153,7 +153,7 @@ impl Trainer {
                 let line = self.log_line(&mut meter, training.learning_rate * factor)?;
                 if !line.loss.is_finite() {
                     bail!(
-                        "the loss is {} at step {done}: try a lower training.learning_rate (now {}) or \
+                        "the loss is {} at step {done}: try a lower training.learning_rate (now {:?}) or \
                          training.precision = \"fp32\"; the last save is kept",
                         line.loss,
                         training.learning_rate

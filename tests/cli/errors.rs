@@ -49,6 +49,7 @@ fn a_bad_recipe_names_key_value_and_what_is_allowed() {
         ("problem=svdd", "svd"),
         ("evaluation.tolerances=[]", "evaluation.tolerances"),
         ("loss.sign=-1", "loss.sign = -1"),
+        ("data.magnitude=1e200", "cannot be written in P1000"),
         ("novalue", "KEY=VALUE"),
     ];
     for (set, part) in cases {
