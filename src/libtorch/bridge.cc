@@ -47,10 +47,6 @@ char* laformer_set_deterministic(bool deterministic) {
   });
 }
 
-char* laformer_set_matmul_precision(const char* precision) {
-  return guarded([&] { at::globalContext().setFloat32MatmulPrecision(precision); });
-}
-
 char* laformer_fused_adamw(at::Tensor* const* parameters, at::Tensor* const* gradients, at::Tensor* const* averages,
                            at::Tensor* const* squares, at::Tensor* const* steps, size_t count, double learning_rate,
                            double beta1, double beta2, double weight_decay, double epsilon) {
@@ -62,20 +58,6 @@ char* laformer_fused_adamw(at::Tensor* const* parameters, at::Tensor* const* gra
     at::_fused_adamw_(list(parameters, count), list(gradients, count), list(averages, count), list(squares, count),
                       /*max_exp_avg_sqs=*/{}, step_list, learning_rate, beta1, beta2, weight_decay, epsilon,
                       /*amsgrad=*/false, /*maximize=*/false);
-  });
-}
-
-char* laformer_clip_gradients(at::Tensor* const* gradients, size_t count, double max_norm, at::Tensor** norm) {
-  return guarded([&] {
-    at::NoGradGuard no_grad;
-    const auto tensors = list(gradients, count);
-    // Squares of bf16 gradients would lose the small ones.
-    const auto norms = at::_foreach_norm(tensors, 2, at::kFloat);
-    auto total = at::linalg_vector_norm(at::stack(norms), 2);
-    // As torch.nn.utils.clip_grad_norm_; the factor stays on the device.
-    const auto factor = at::clamp_max(max_norm / (total + 1e-6), 1.0);
-    at::_foreach_mul_(tensors, factor);
-    *norm = new at::Tensor(std::move(total));
   });
 }
 

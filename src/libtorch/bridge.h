@@ -25,8 +25,6 @@ const char* laformer_version();
 // `AVX512`; laformer_free.
 char* laformer_cpu_capability(char** capability);
 char* laformer_set_deterministic(bool deterministic);
-// `highest`, `high` or `medium`.
-char* laformer_set_matmul_precision(const char* precision);
 
 // ---- Optimizer (bridge.cc)
 
@@ -34,8 +32,6 @@ char* laformer_set_matmul_precision(const char* precision);
 char* laformer_fused_adamw(at::Tensor* const* parameters, at::Tensor* const* gradients, at::Tensor* const* averages,
                            at::Tensor* const* squares, at::Tensor* const* steps, size_t count, double learning_rate,
                            double beta1, double beta2, double weight_decay, double epsilon);
-// Scales all gradients in place so that their common 2-norm is at most `max_norm`; `norm` is what it was before.
-char* laformer_clip_gradients(at::Tensor* const* gradients, size_t count, double max_norm, at::Tensor** norm);
 char* laformer_set_gradient(at::Tensor* parameter, at::Tensor* gradient);
 
 // ---- TorchScript modules (module.cc)

@@ -19,7 +19,6 @@ unsafe extern "C" {
     pub(super) fn laformer_version() -> *const c_char;
     pub(super) fn laformer_cpu_capability(capability: *mut *mut c_char) -> *mut c_char;
     pub(super) fn laformer_set_deterministic(deterministic: bool) -> *mut c_char;
-    pub(super) fn laformer_set_matmul_precision(precision: *const c_char) -> *mut c_char;
     pub(super) fn laformer_fused_adamw(
         parameters: *const *const C_tensor,
         gradients: *const *const C_tensor,
@@ -32,12 +31,6 @@ unsafe extern "C" {
         beta2: f64,
         weight_decay: f64,
         epsilon: f64,
-    ) -> *mut c_char;
-    pub(super) fn laformer_clip_gradients(
-        gradients: *const *const C_tensor,
-        count: usize,
-        max_norm: f64,
-        norm: *mut *mut C_tensor,
     ) -> *mut c_char;
     pub(super) fn laformer_set_gradient(parameter: *const C_tensor, gradient: *const C_tensor) -> *mut c_char;
     pub(super) fn laformer_module_new(module: *mut *mut RawModule) -> *mut c_char;

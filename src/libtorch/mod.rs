@@ -10,8 +10,8 @@ mod runtime;
 
 pub use archive::read_extra_files;
 pub use module::ModuleBuilder;
-pub use optimizer::{Adam, AdamState, clip_gradients, set_gradient};
-pub use runtime::{Capabilities, MatmulPrecision, capabilities, set_deterministic, set_matmul_precision};
+pub use optimizer::{Adam, AdamState, set_gradient};
+pub use runtime::{Capabilities, capabilities, set_deterministic};
 
 /// What libtorch said, without its backtrace.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

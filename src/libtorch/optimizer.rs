@@ -1,7 +1,6 @@
 //! The parts of an optimizer step that libtorch fuses.
 
 use super::{Error, Result, ffi};
-use std::ptr;
 use tch::Tensor;
 
 /// Settings of AdamW (Loshchilov & Hutter, arXiv 1711.05101).
@@ -60,26 +59,6 @@ impl Adam {
                 self.epsilon,
             ))
         }
-    }
-}
-
-/// Scales all gradients in place so that their common 2-norm is at most `max_norm`, and returns the norm before, a float32
-/// scalar on their device. Nothing waits for the device. A norm that is not finite makes the gradients NaN.
-pub fn clip_gradients(gradients: &[Tensor], max_norm: f64) -> Result<Tensor> {
-    if gradients.is_empty() {
-        return Err(Error("there are no gradients to clip".into()));
-    }
-    check_defined("gradients", gradients)?;
-    let mut norm = ptr::null_mut();
-    // SAFETY: an array of live tensors; on success `norm` holds a new tensor that becomes ours.
-    unsafe {
-        ffi::check(ffi::laformer_clip_gradients(
-            ffi::pointers(gradients).as_ptr(),
-            gradients.len(),
-            max_norm,
-            &mut norm,
-        ))?;
-        Ok(Tensor::from_ptr(norm))
     }
 }
 
@@ -157,28 +136,8 @@ mod tests {
     }
 
     #[test]
-    fn clipping_scales_to_the_common_norm() {
-        let gradients = [
-            Tensor::from_slice(&[3f32, 0.0]),
-            Tensor::from_slice(&[4f32]).reshape([1, 1]),
-        ];
-        let norm = clip_gradients(&gradients, 1.0).unwrap();
-        assert_eq!(values(&norm), [5.0]);
-        assert!((values(&gradients[0])[0] - 0.6).abs() < 1e-6);
-        assert!((values(&gradients[1])[0] - 0.8).abs() < 1e-6);
-    }
-
-    #[test]
-    fn clipping_leaves_small_gradients_alone() {
-        let gradients = [Tensor::from_slice(&[3f32, 4.0]).to_kind(Kind::BFloat16)];
-        let norm = clip_gradients(&gradients, 10.0).unwrap();
-        assert_eq!((norm.kind(), values(&norm)), (Kind::Float, vec![5.0]));
-        assert_eq!(values(&gradients[0]), [3.0, 4.0]);
-    }
-
-    #[test]
     fn undefined_gradients_are_named() {
-        let error = clip_gradients(&[Tensor::new()], 1.0).unwrap_err().to_string();
+        let error = set_gradient(&Tensor::new(), &Tensor::new()).unwrap_err().to_string();
         assert!(error.starts_with("number 0 of the gradients is undefined"), "{error}");
     }
 

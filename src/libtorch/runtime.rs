@@ -68,27 +68,6 @@ pub fn set_deterministic(deterministic: bool) -> Result<()> {
     unsafe { ffi::check(ffi::laformer_set_deterministic(deterministic)) }
 }
 
-/// How exact float32 matrix products are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MatmulPrecision {
-    /// float32 throughout.
-    Highest,
-    /// TF32 where the device has it: 10 bits of mantissa.
-    High,
-    /// bf16 where the device has it: 7 bits of mantissa.
-    Medium,
-}
-
-pub fn set_matmul_precision(precision: MatmulPrecision) -> Result<()> {
-    let name = match precision {
-        MatmulPrecision::Highest => c"highest",
-        MatmulPrecision::High => c"high",
-        MatmulPrecision::Medium => c"medium",
-    };
-    // SAFETY: a static text.
-    unsafe { ffi::check(ffi::laformer_set_matmul_precision(name.as_ptr())) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -137,3 +137,61 @@ impl Arena {
         norm
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training::Recipe;
+
+    fn model() -> Model {
+        let recipe = Recipe::parse("problem = \"eigenvalues\"\ndim = 2\n[model]\nwidth = 16", &[]).unwrap();
+        recipe.build(tch::Device::Cpu).unwrap()
+    }
+
+    #[test]
+    fn the_model_keeps_its_values_and_reads_them_from_the_arena() {
+        let model = model();
+        let before: Vec<_> = model.variables().into_values().map(|tensor| tensor.copy()).collect();
+        let mut arena = Arena::new(&model).unwrap();
+        assert!(
+            model
+                .variables()
+                .into_values()
+                .zip(&before)
+                .all(|(now, then)| now == *then)
+        );
+        let _zeros = tch::no_grad(|| arena.values.zero_());
+        let trained = model.variables().into_values().filter(Tensor::requires_grad);
+        assert!(
+            trained
+                .into_iter()
+                .all(|tensor| tensor.abs().max().double_value(&[]) == 0.0)
+        );
+    }
+
+    #[test]
+    fn fused_projections_lie_as_separate_matrices() {
+        let arena = Arena::new(&model()).unwrap();
+        // Two encoder layers and one decoder layer of width 16: qkv (3 each), kv (2), query (1) and out (4) are 16x16.
+        let square = arena
+            .matrices
+            .iter()
+            .find(|group| (group.rows, group.cols) == (16, 16))
+            .unwrap();
+        assert_eq!(square.count, 3 * 3 + 2 + 1 + 4);
+    }
+
+    #[test]
+    fn clipping_scales_to_the_norm_and_leaves_shorter_gradients_alone() {
+        let mut arena = Arena::new(&model()).unwrap();
+        arena.gradients.narrow(0, 0, 2).copy_(&Tensor::from_slice(&[3f32, 4.0]));
+        let mut clip = |max_norm| {
+            let norm = arena.clip_gradients(max_norm).double_value(&[]);
+            (norm, arena.gradients.double_value(&[0]))
+        };
+        assert_eq!(clip(10.0), (5.0, 3.0));
+        assert_eq!(clip(0.0), (5.0, 3.0));
+        let (norm, first) = clip(1.0);
+        assert!(norm == 5.0 && (first - 0.6).abs() < 1e-6);
+    }
+}
