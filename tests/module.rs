@@ -60,8 +60,8 @@ fn answers_are_those_of_the_rust_model_on_a_thousand_matrices_of_every_problem()
             export(&model, &recipe, &json!({}), &path).unwrap();
             let module = CModule::load(&path).unwrap();
             let format = model.format();
-            let stream =
-                Stream::new(recipe.specification().unwrap(), 3, Split::Test).encoded(format, recipe.data.targets);
+            let stream = Stream::new(recipe.specification(Split::Test).unwrap(), 3, Split::Test)
+                .encoded(format, recipe.data.targets);
             let examples: Vec<Example> = (0..1000)
                 .map(|index| Source::example(&stream, index).unwrap())
                 .collect();
@@ -109,8 +109,8 @@ fn logits_of_the_loaded_module_are_those_of_the_rust_model_at_another_batch_and_
         let model = recipe.build(Device::Cpu).unwrap();
         export(&model, &recipe, &json!({}), &path).unwrap();
         let module = CModule::load(&path).unwrap();
-        let stream =
-            Stream::new(recipe.specification().unwrap(), 3, Split::Test).encoded(model.format(), recipe.data.targets);
+        let stream = Stream::new(recipe.specification(Split::Test).unwrap(), 3, Split::Test)
+            .encoded(model.format(), recipe.data.targets);
         for step in 0..6 {
             let mut examples = Vec::new();
             let size = stream.fill_batch(step, 7, &mut examples).unwrap();

@@ -113,7 +113,7 @@ fn shown(value: &Value) -> String {
 }
 
 fn stream(recipe: &Recipe) -> Result<Arc<Stream>> {
-    let stream = Stream::new(recipe.specification()?, recipe.data.seed, Split::Train);
+    let stream = Stream::new(recipe.specification(Split::Train)?, recipe.data.seed, Split::Train);
     Ok(Arc::new(stream.encoded(&recipe.format()?, recipe.data.targets)))
 }
 

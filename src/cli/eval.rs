@@ -96,7 +96,7 @@ impl Eval {
     fn check_disjoint(&self, trained: &Trained) -> Result<()> {
         let recipe = &trained.recipe;
         let stream = |split| {
-            let stream = Stream::new(recipe.specification()?, recipe.data.seed, split);
+            let stream = Stream::new(recipe.specification(split)?, recipe.data.seed, split);
             anyhow::Ok(stream.encoded(trained.model.format(), recipe.data.targets))
         };
         let (training, validation) = (stream(Split::Train)?, stream(Split::Validation)?);
@@ -144,7 +144,7 @@ impl Eval {
     fn streams(&self, trained: &Trained) -> Result<Vec<(String, Stream)>> {
         let recipe = &trained.recipe;
         let format = trained.model.format();
-        let trained_on = recipe.specification()?;
+        let trained_on = recipe.specification(Split::Test)?;
         let dimensions = if self.size.is_given() {
             self.size.dimensions()?
         } else {

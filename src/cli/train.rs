@@ -87,7 +87,7 @@ impl Train {
     fn sources(&self, recipe: &Recipe) -> Result<(Arc<dyn Source>, Arc<dyn Source>)> {
         let format = recipe.format()?;
         let stream = |split| {
-            let specification = recipe.specification()?;
+            let specification = recipe.specification(split)?;
             anyhow::Ok(Stream::new(specification, recipe.data.seed, split).encoded(&format, recipe.data.targets))
         };
         let training: Arc<dyn Source> = match &self.data {

@@ -37,7 +37,9 @@ impl Specification {
                 symmetric.join(", ")
             );
         }
-        let distribution = Distribution::new(distribution.coefficients, distribution.magnitude, distribution.spectra)?;
+        let sign_bias = distribution.sign_bias;
+        let distribution = Distribution::new(distribution.coefficients, distribution.magnitude, distribution.spectra)?
+            .with_sign_bias(sign_bias)?;
         Ok(Self {
             problem,
             dimensions,

@@ -2,15 +2,18 @@
 
 use std::{fmt, str::FromStr};
 
+use rand::RngExt;
+
 use super::{
-    Coefficients, Generator, Matrix, Spectra,
+    Coefficients, Entries, Generator, Matrix, Spectra,
     name::{UnknownName, serde_as_text},
 };
 
 /// How operands are drawn.
 ///
-/// The text form, found in CSV files, is the law of the coefficients, `:` and their magnitude if it is not 10, and `/`
-/// and the spectra if they are not the semicircle: `uniform`, `gaussian:5`, `uniform/laplace+gaussian`.
+/// The text form, found in CSV files, is the law of the coefficients, `:` and their magnitude if it is not 10, `+bias:`
+/// and the sign bias if there is one, and `/` and the spectra if they are not the semicircle: `uniform`, `gaussian:5`,
+/// `uniform+bias:0.5`, `uniform/laplace+gaussian`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Distribution {
     pub coefficients: Coefficients,
@@ -18,6 +21,13 @@ pub struct Distribution {
     pub magnitude: f64,
     /// Of symmetric operands; others ignore it.
     pub spectra: Spectra,
+    /// Share of the draws whose signs lean to the positive: each has a probability of its own, uniform on [0, 1], with
+    /// which a coefficient is replaced by its magnitude.
+    ///
+    /// Determinants and their kin are sums of products whose signs are parities of the coefficients' signs, and a parity
+    /// of fair signs tells a gradient nothing until it is known whole. Among leaning signs its parts show, and what is
+    /// learned there holds for fair ones too (Abbe, Cornacchia & Lotfi 2023, arXiv 2306.16921).
+    pub sign_bias: f64,
 }
 
 impl Distribution {
@@ -31,21 +41,41 @@ impl Distribution {
                 coefficients,
                 magnitude,
                 spectra,
+                sign_bias: 0.0,
             })
         } else {
             Err(InvalidDistribution::Magnitude(magnitude.to_string()))
         }
     }
 
+    /// Fails if the bias is not a share.
+    pub fn with_sign_bias(self, sign_bias: f64) -> Result<Self, InvalidDistribution> {
+        if (0.0..=1.0).contains(&sign_bias) {
+            Ok(Self { sign_bias, ..self })
+        } else {
+            Err(InvalidDistribution::SignBias(sign_bias.to_string()))
+        }
+    }
+
+    /// The law of the next matrix's coefficients.
+    fn entries(&self, generator: &mut Generator) -> Entries {
+        let leans = self.sign_bias > 0.0 && generator.random::<f64>() < self.sign_bias;
+        Entries {
+            coefficients: self.coefficients,
+            magnitude: self.magnitude,
+            positive: if leans { generator.random() } else { 0.0 },
+        }
+    }
+
     /// Draws independent coefficients into a matrix that already has its shape.
     pub fn fill(&self, generator: &mut Generator, matrix: &mut Matrix) {
-        self.coefficients.fill(self.magnitude, generator, matrix.as_mut_slice());
+        self.entries(generator).fill(generator, matrix.as_mut_slice());
     }
 
     /// Draws a symmetric matrix into one that already has its shape.
     pub fn fill_symmetric(&self, generator: &mut Generator, matrix: &mut Matrix) {
         let spectrum = self.spectra.draw(generator);
-        spectrum.fill(self.coefficients, self.magnitude, generator, matrix);
+        spectrum.fill(&self.entries(generator), generator, matrix);
     }
 }
 
@@ -55,6 +85,7 @@ impl Default for Distribution {
             coefficients: Coefficients::Uniform,
             magnitude: Self::DEFAULT_MAGNITUDE,
             spectra: Spectra::default(),
+            sign_bias: 0.0,
         }
     }
 }
@@ -64,6 +95,9 @@ impl fmt::Display for Distribution {
         write!(f, "{}", self.coefficients)?;
         if self.magnitude != Self::DEFAULT_MAGNITUDE {
             write!(f, ":{}", self.magnitude)?;
+        }
+        if self.sign_bias > 0.0 {
+            write!(f, "+bias:{}", self.sign_bias)?;
         }
         if !self.spectra.is_semicircle() {
             write!(f, "/{}", self.spectra)?;
@@ -80,6 +114,15 @@ impl FromStr for Distribution {
             Some((law, spectra)) => (law, spectra.parse()?),
             None => (text, Spectra::default()),
         };
+        let (law, sign_bias) = match law.split_once("+bias:") {
+            Some((law, bias)) => {
+                let number = bias
+                    .parse()
+                    .map_err(|_| InvalidDistribution::SignBias(bias.to_owned()))?;
+                (law, number)
+            }
+            None => (law, 0.0),
+        };
         let (coefficients, magnitude) = match law.split_once(':') {
             Some((coefficients, magnitude)) => {
                 let number = magnitude
@@ -89,7 +132,7 @@ impl FromStr for Distribution {
             }
             None => (law, Self::DEFAULT_MAGNITUDE),
         };
-        Self::new(coefficients.parse()?, magnitude, spectra)
+        Self::new(coefficients.parse()?, magnitude, spectra)?.with_sign_bias(sign_bias)
     }
 }
 
@@ -100,6 +143,8 @@ serde_as_text!(Distribution);
 pub enum InvalidDistribution {
     #[error("the magnitude of coefficients is `{0}`, but must be a positive number such as 10")]
     Magnitude(String),
+    #[error("the sign bias is `{0}`, but must be a share from 0 to 1")]
+    SignBias(String),
     #[error(transparent)]
     Name(#[from] UnknownName),
 }
@@ -116,6 +161,8 @@ mod tests {
             "gaussian",
             "uniform:2.5",
             "uniform/laplace",
+            "uniform+bias:0.5",
+            "gaussian:3+bias:1/laplace",
             "gaussian:1/uniform+abs-laplace",
         ] {
             assert_eq!(text.parse::<Distribution>().unwrap().to_string(), text);
@@ -133,8 +180,38 @@ mod tests {
         assert!(message("uniform:0").contains("must be a positive number"));
         assert!(message("uniform:ten").contains("`ten`"));
         assert!(message("uniform:inf").contains("`inf`"));
+        assert!(message("uniform+bias:1.5").contains("`1.5`, but must be a share"));
         assert!(message("normal").contains("Allowed: uniform, gaussian"));
         assert!(message("uniform/cauchy").contains("marchenko-pastur"));
+    }
+
+    #[test]
+    fn biased_draws_are_symmetric_keep_their_spectrum_and_lean_to_the_positive() {
+        let share = |sign_bias| {
+            let distribution = Distribution::default().with_sign_bias(sign_bias).unwrap();
+            let mut matrix = Matrix::zeros(4, 4);
+            let (mut positive, mut trace) = (0, 0.0);
+            for index in 0..2000 {
+                let address = Address {
+                    seed: 1,
+                    split: Split::Train,
+                    index,
+                };
+                distribution.fill_symmetric(&mut address.generator(0), &mut matrix);
+                assert_eq!(matrix, matrix.transpose());
+                positive += matrix.iter().filter(|x| **x > 0.0).count();
+                let uniform = Distribution {
+                    spectra: Spectrum::Uniform.into(),
+                    ..distribution.clone()
+                };
+                uniform.fill_symmetric(&mut address.generator(0), &mut matrix);
+                trace += matrix.trace();
+            }
+            assert!(trace.abs() / 2000.0 < 1.5, "{trace}");
+            positive as f64 / (2000.0 * 16.0)
+        };
+        assert!((share(0.0) - 0.5).abs() < 0.01);
+        assert!((share(1.0) - 0.75).abs() < 0.02);
     }
 
     #[test]

@@ -53,6 +53,29 @@ impl Coefficients {
     }
 }
 
+/// The independent coefficients of one example.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Entries {
+    pub coefficients: Coefficients,
+    pub magnitude: f64,
+    /// Probability that a coefficient is replaced by its magnitude; 0 leaves the law as it is.
+    pub positive: f64,
+}
+
+impl Entries {
+    /// Draws every value.
+    pub fn fill(&self, generator: &mut Generator, values: &mut [f64]) {
+        self.coefficients.fill(self.magnitude, generator, values);
+        if self.positive > 0.0 {
+            for value in values {
+                if generator.random::<f64>() < self.positive {
+                    *value = value.abs();
+                }
+            }
+        }
+    }
+}
+
 impl fmt::Display for Coefficients {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -94,6 +117,27 @@ mod tests {
             let deviation = (values.iter().map(|x| x * x).sum::<f64>() / values.len() as f64).sqrt();
             assert!(mean.abs() < 0.06, "{coefficients}: {mean}");
             assert!((deviation - 5.7735).abs() < 0.05, "{coefficients}: {deviation}");
+        }
+    }
+
+    #[test]
+    fn a_share_of_the_coefficients_is_made_positive() {
+        let mut generator = Address {
+            seed: 3,
+            split: Split::Train,
+            index: 0,
+        }
+        .generator(0);
+        let mut values = vec![0.0; 100_000];
+        for positive in [0.0, 0.4, 1.0] {
+            let entries = Entries {
+                coefficients: Coefficients::Uniform,
+                magnitude: 1.0,
+                positive,
+            };
+            entries.fill(&mut generator, &mut values);
+            let share = values.iter().filter(|&&x| x > 0.0).count() as f64 / values.len() as f64;
+            assert!((share - (0.5 + positive / 2.0)).abs() < 0.01, "{positive}: {share}");
         }
     }
 

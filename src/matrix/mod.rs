@@ -16,7 +16,7 @@ use std::fmt;
 pub(crate) use address::mix;
 pub use address::{Address, Split, fingerprint};
 pub use distribution::{Distribution, InvalidDistribution};
-pub use entries::Coefficients;
+pub use entries::{Coefficients, Entries};
 pub use name::UnknownName;
 pub(crate) use name::find;
 pub use spectrum::{Spectra, Spectrum};

@@ -7,7 +7,7 @@ use rand::RngExt;
 use rand_distr::{Exp1, StandardNormal};
 
 use super::{
-    Coefficients, Generator, Matrix, decomposition,
+    Entries, Generator, Matrix, decomposition,
     name::{self, UnknownName, serde_as_text},
 };
 
@@ -55,17 +55,21 @@ impl Spectrum {
     }
 
     /// Draws a symmetric matrix into one that already has its (square) shape.
-    pub fn fill(self, coefficients: Coefficients, magnitude: f64, generator: &mut Generator, matrix: &mut Matrix) {
+    pub fn fill(self, entries: &Entries, generator: &mut Generator, matrix: &mut Matrix) {
         if self == Spectrum::MarchenkoPastur {
             let mut factor = matrix.clone();
-            coefficients.fill(magnitude.sqrt(), generator, factor.as_mut_slice());
+            let root = Entries {
+                magnitude: entries.magnitude.sqrt(),
+                ..*entries
+            };
+            root.fill(generator, factor.as_mut_slice());
             factor.tr_mul_to(&factor, matrix);
             mirror(matrix);
             return;
         }
         loop {
-            fill_wigner(coefficients, magnitude, generator, matrix);
-            if self == Spectrum::Semicircle || self.replace_eigenvalues(magnitude, generator, matrix) {
+            fill_wigner(entries, generator, matrix);
+            if self == Spectrum::Semicircle || self.replace_eigenvalues(entries.magnitude, generator, matrix) {
                 return;
             }
         }
@@ -110,10 +114,10 @@ impl Spectrum {
 }
 
 /// Independent coefficients on and below the diagonal, mirrored above it.
-fn fill_wigner(coefficients: Coefficients, magnitude: f64, generator: &mut Generator, matrix: &mut Matrix) {
+fn fill_wigner(entries: &Entries, generator: &mut Generator, matrix: &mut Matrix) {
     let n = matrix.nrows();
     for (j, column) in matrix.as_mut_slice().chunks_exact_mut(n).enumerate() {
-        coefficients.fill(magnitude, generator, &mut column[j..]);
+        entries.fill(generator, &mut column[j..]);
     }
     mirror(matrix);
 }
@@ -200,7 +204,7 @@ serde_as_text!(Spectra);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::{Address, Split};
+    use crate::matrix::{Address, Coefficients, Split};
 
     fn draw(spectra: &Spectra, n: usize, index: u64) -> Matrix {
         let mut generator = Address {
@@ -209,10 +213,13 @@ mod tests {
             index,
         }
         .generator(0);
+        let entries = Entries {
+            coefficients: Coefficients::Uniform,
+            magnitude: 10.0,
+            positive: 0.0,
+        };
         let mut matrix = Matrix::zeros(n, n);
-        spectra
-            .draw(&mut generator)
-            .fill(Coefficients::Uniform, 10.0, &mut generator, &mut matrix);
+        spectra.draw(&mut generator).fill(&entries, &mut generator, &mut matrix);
         matrix
     }
 

@@ -2,12 +2,13 @@
 
 use super::text::evaluation_table;
 use crate::evaluation::Evaluation;
+use crate::matrix::Split;
 use crate::training::{Progress, Recipe};
 use anyhow::Result;
 
 /// The card as Markdown.
 pub fn card(recipe: &Recipe, parameters: usize, progress: &Progress, evaluation: &Evaluation) -> Result<String> {
-    let specification = recipe.specification()?;
+    let specification = recipe.specification(Split::Train)?;
     let format = recipe.format()?;
     let problem = &recipe.problem;
     let dimensions = recipe.dimensions()?.label();

@@ -5,7 +5,7 @@ use super::schedule::Schedule;
 use super::settings::{Data, Encodings, Evaluation, Loss, OptimizerKind, Precision, Training};
 use crate::dataset::{Dimensions, Format, Specification, Targets};
 use crate::encoding::{self, Input};
-use crate::matrix::{Coefficients, Distribution, Spectra};
+use crate::matrix::{Coefficients, Distribution, Spectra, Split};
 use crate::model::{Architecture, Config, Decoder, Model, Positions};
 use crate::problem::{self, Problem};
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -43,6 +43,7 @@ impl Recipe {
                 coefficients: Coefficients::Uniform,
                 magnitude: 10.0,
                 spectrum: "semicircle".into(),
+                sign_bias: 0.0,
                 targets: Targets::Rounded,
             },
             encoding: Encodings {
@@ -155,15 +156,21 @@ impl Recipe {
         Ok(Dimensions::from_parts(dim, rows, cols)?)
     }
 
-    /// Problem, sizes and distribution.
-    pub fn specification(&self) -> Result<Specification> {
+    /// Problem, sizes and distribution of a split: the signs of training examples alone may lean.
+    pub fn specification(&self, split: Split) -> Result<Specification> {
         let spectra: Spectra = self
             .data
             .spectrum
             .parse()
             .map_err(|error| anyhow!("data.spectrum: {error}"))?;
         let distribution = Distribution::new(self.data.coefficients, self.data.magnitude, spectra)
-            .map_err(|error| anyhow!("data.magnitude: {error}"))?;
+            .map_err(|error| anyhow!("data.magnitude: {error}"))?
+            .with_sign_bias(if split == Split::Train {
+                self.data.sign_bias
+            } else {
+                0.0
+            })
+            .map_err(|error| anyhow!("data.sign_bias: {error}"))?;
         Specification::new(self.problem()?, self.dimensions()?, distribution)
     }
 
@@ -205,7 +212,7 @@ impl Recipe {
 
     /// Checks everything that can be checked before the first step.
     pub fn validate(&self) -> Result<()> {
-        self.specification()?;
+        self.specification(Split::Train)?;
         let format = self.format()?;
         self.model.validate()?;
         let input_varies = matches!(&format.input, Input::Tokens(encoding) if encoding.is_variable_length());
@@ -424,9 +431,17 @@ mod tests {
         assert!(error(MINIMAL, &["training.steps=-1"]).contains("training.steps"));
         assert!(error(MINIMAL, &["training.clip=-1"]).contains("training.clip = -1"));
         assert!(error(MINIMAL, &["data.spectrum=lapace"]).contains("laplace"));
+        assert!(error(MINIMAL, &["data.sign_bias=1.5"]).contains("data.sign_bias: the sign bias is `1.5`"));
         assert!(error("dim = 3", &[]).contains("problem = "));
         assert!(error("problem = \"eigenvalue\"\ndim=3", &[]).contains("eigenvalues"));
         assert!(error("problem = \"inverse\"\nrows = 3\ncols = 4", &[]).contains("inverse"));
+    }
+
+    #[test]
+    fn only_training_examples_have_leaning_signs() {
+        let recipe = Recipe::parse(MINIMAL, &["data.sign_bias=0.5".into()]).unwrap();
+        let bias = |split| recipe.specification(split).unwrap().distribution().sign_bias;
+        assert_eq!(Split::ALL.map(bias), [0.5, 0.0, 0.0]);
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub struct Data {
     pub magnitude: f64,
     /// Law of the eigenvalues of symmetric problems, or a mixture: `laplace+gaussian`.
     pub spectrum: String,
+    /// Share of the training examples whose signs lean to the positive; validation and test examples never do.
+    pub sign_bias: f64,
     /// Whether targets are computed from the matrix as the model sees it, or from the exact one.
     pub targets: Targets,
 }
