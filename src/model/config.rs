@@ -53,6 +53,17 @@ pub enum Normalization {
 pub enum Activation {
     Gelu,
     Relu,
+    /// The product of two linear maps, one of them through SiLU (Shazeer 2020, arXiv 2002.05202).
+    Swiglu,
+    /// The product of two linear maps: what products of coefficients are made of.
+    Bilinear,
+}
+
+impl Activation {
+    /// Whether two linear maps are multiplied.
+    pub fn is_gated(self) -> bool {
+        matches!(self, Self::Swiglu | Self::Bilinear)
+    }
 }
 
 /// Which learned position tables are added to the embeddings.

@@ -26,7 +26,8 @@ use anyhow::{Result, ensure};
 use block::EncoderLayer;
 use embedding::{Extent, PositionEmbedding, ValueEmbedding};
 use layers::Norm;
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use tch::{Device, Kind, Tensor, nn};
 
 /// An encoder–decoder for one problem and one pair of encodings.
@@ -45,6 +46,8 @@ pub struct Model {
     lengths: (i64, i64),
     /// Largest number of rows or columns.
     dim: i64,
+    /// Position indices of source and target by size, on the device: every step asks for them.
+    positions: RefCell<HashMap<Shape, [Tensor; 2]>>,
 }
 
 #[derive(Debug)]
@@ -143,6 +146,7 @@ impl Model {
             decoder,
             lengths: (source_length, target_length),
             dim,
+            positions: RefCell::default(),
         }
     }
 
@@ -213,12 +217,21 @@ impl Model {
 
     /// Position indices `[length, 5]` of the source at a size, on the model's device.
     pub fn source_positions(&self, size: Shape) -> Tensor {
-        positions_tensor(&self.format.source_positions(size), self.device())
+        self.positions(size, 0)
     }
 
     /// Position indices `[length, 5]` of the target at a size, on the model's device.
     pub fn target_positions(&self, size: Shape) -> Tensor {
-        positions_tensor(&self.format.target_positions(size), self.device())
+        self.positions(size, 1)
+    }
+
+    fn positions(&self, size: Shape, side: usize) -> Tensor {
+        let mut known = self.positions.borrow_mut();
+        let both = known.entry(size).or_insert_with(|| {
+            let both = [self.format.source_positions(size), self.format.target_positions(size)];
+            both.map(|positions| positions_tensor(&positions, self.device()))
+        });
+        both[side].shallow_clone()
     }
 
     /// `[batch, 1, 1, length]`, true where a source token is not padding; none where sources are never padded.

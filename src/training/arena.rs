@@ -41,7 +41,7 @@ impl MatrixGroup {
 struct Parameter {
     name: String,
     tensor: Tensor,
-    /// How many square-thinking matrices are fused in it: 3 for `qkv`, 2 for `kv`; 0 for anything but a hidden matrix.
+    /// How many matrices are fused in it: 3 for `qkv`, 2 for `kv` and `gate_up`; 0 for anything but a hidden matrix.
     parts: i64,
 }
 
@@ -51,7 +51,7 @@ impl Parameter {
         let parts = match () {
             () if !hidden => 0,
             () if name.ends_with("qkv.weight") => 3,
-            () if name.ends_with("kv.weight") => 2,
+            () if name.ends_with("kv.weight") || name.ends_with("gate_up.weight") => 2,
             () => 1,
         };
         Self { name, tensor, parts }

@@ -385,6 +385,7 @@ fn merge(defaults: &mut Table, given: Table, prefix: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     const MINIMAL: &str = "problem = \"eigenvalues\"\ndim = 3\n";
 
@@ -442,6 +443,25 @@ mod tests {
         let recipe = Recipe::parse(MINIMAL, &["data.sign_bias=0.5".into()]).unwrap();
         let bias = |split| recipe.specification(split).unwrap().distribution().sign_bias;
         assert_eq!(Split::ALL.map(bias), [0.5, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn every_recipe_of_the_repository_is_valid() {
+        let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes")];
+        let mut count = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "toml") {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    Recipe::parse(&text, &[]).unwrap_or_else(|error| panic!("{}: {error:#}", path.display()));
+                    count += 1;
+                }
+            }
+        }
+        assert!(count > 5, "{count} recipes found");
     }
 
     #[test]

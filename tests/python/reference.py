@@ -98,10 +98,19 @@ class FeedForward(nn.Module):
     def __init__(self, config, bias):
         super().__init__()
         width, hidden = config["width"], config["feedforward"] * config["width"]
-        self.up, self.down = nn.Linear(width, hidden, bias), nn.Linear(hidden, width, bias)
-        self.activation = {"gelu": F.gelu, "relu": F.relu}[config["activation"]]
+        self.gate = {"swiglu": F.silu, "bilinear": nn.Identity()}.get(config["activation"])
+        if self.gate:
+            hidden = -(-(hidden * 2 // 3) // 8) * 8
+            self.gate_up = nn.Linear(width, 2 * hidden, bias)
+        else:
+            self.up = nn.Linear(width, hidden, bias)
+            self.activation = {"gelu": F.gelu, "relu": F.relu}[config["activation"]]
+        self.down = nn.Linear(hidden, width, bias)
 
     def forward(self, x):
+        if self.gate:
+            gate, up = self.gate_up(x).chunk(2, -1)
+            return self.down(self.gate(gate) * up)
         return self.down(self.activation(self.up(x)))
 
 

@@ -20,6 +20,8 @@ LAFORMER = {
     "FP15": {"encoding.input": "FP15", "encoding.output": "FP15"},
     "P10 out": {"encoding.output": "P10"},
     "flat": {"model.positions": "flat"},
+    "bilinear": {"model.activation": "bilinear"},
+    "swiglu": {"model.activation": "swiglu", "model.feedforward": 2},
     "pre-layer": {"model.normalization": "pre-layer", "model.decoder_heads": 2, "model.feedforward": 2},
     "post-layer": {"model.normalization": "post-layer", "model.activation": "relu", "model.decoder_layers": 2},
 }
