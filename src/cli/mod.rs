@@ -76,6 +76,7 @@ impl<T, E: Into<anyhow::Error>> UsageError<T> for Result<T, E> {
 
 /// Runs a command.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    crate::libtorch::keep_memory();
     match arguments.command {
         Command::Generate(command) => command.run(),
         Command::Verify(command) => command.run(),

@@ -12,6 +12,10 @@
 
 #include <vector>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "guard.h"
 
 using laformer::copied;
@@ -45,6 +49,14 @@ char* laformer_set_deterministic(bool deterministic) {
     context.setDeterministicFillUninitializedMemory(false);
     if (deterministic) context.setBenchmarkCuDNN(false);
   });
+}
+
+void laformer_keep_memory() {
+#ifdef __GLIBC__
+  // The largest threshold that glibc accepts.
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 512 << 20);
+#endif
 }
 
 char* laformer_fused_adamw(at::Tensor* const* parameters, at::Tensor* const* gradients, at::Tensor* const* averages,

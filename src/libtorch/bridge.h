@@ -25,6 +25,8 @@ const char* laformer_version();
 // `AVX512`; laformer_free.
 char* laformer_cpu_capability(char** capability);
 char* laformer_set_deterministic(bool deterministic);
+// Freed memory stays with the process for the next tensor.
+void laformer_keep_memory();
 
 // ---- Optimizer (bridge.cc)
 

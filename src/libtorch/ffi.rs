@@ -19,6 +19,7 @@ unsafe extern "C" {
     pub(super) fn laformer_version() -> *const c_char;
     pub(super) fn laformer_cpu_capability(capability: *mut *mut c_char) -> *mut c_char;
     pub(super) fn laformer_set_deterministic(deterministic: bool) -> *mut c_char;
+    pub(super) fn laformer_keep_memory();
     pub(super) fn laformer_fused_adamw(
         parameters: *const *const C_tensor,
         gradients: *const *const C_tensor,

@@ -11,7 +11,7 @@ mod runtime;
 pub use archive::read_extra_files;
 pub use module::ModuleBuilder;
 pub use optimizer::{Adam, AdamState, set_gradient};
-pub use runtime::{Capabilities, capabilities, set_deterministic};
+pub use runtime::{Capabilities, capabilities, keep_memory, set_deterministic};
 
 /// What libtorch said, without its backtrace.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

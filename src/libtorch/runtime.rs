@@ -68,6 +68,13 @@ pub fn set_deterministic(deterministic: bool) -> Result<()> {
     unsafe { ffi::check(ffi::laformer_set_deterministic(deterministic)) }
 }
 
+/// Keeps freed memory for the next tensors. By default glibc gives large blocks back, and the system zeroes them anew at
+/// every step of a training.
+pub fn keep_memory() {
+    // SAFETY: no pointers.
+    unsafe { ffi::laformer_keep_memory() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
