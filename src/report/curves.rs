@@ -13,6 +13,8 @@ pub struct Curve {
     pub name: String,
     /// Points that are not finite are left out.
     pub points: Vec<(f64, f64)>,
+    /// The curve that this one is beside, by its place: it has the same color, and is dashed.
+    pub beside: Option<usize>,
 }
 
 /// Width and height in pixels.
@@ -22,6 +24,9 @@ const LEGEND: u32 = 660;
 /// Top of the legend, and from one entry to the next.
 const LEGEND_TOP: i32 = 76;
 const LEGEND_STEP: i32 = 26;
+/// Pixels of a dash and of the gap after it.
+const DASH: u32 = 6;
+const GAP: u32 = 4;
 /// Points are marked one by one up to this number.
 const MARKED: usize = 40;
 const FONT: &str = "Helvetica, Arial, sans-serif";
@@ -85,8 +90,13 @@ fn chart<'a>(area: &DrawingArea<SVGBackend<'a>, Shift>, title: &str, curves: &[C
         .x_label_formatter(&|x| short(*x))
         .y_label_formatter(&|y| format!("{y:.0}"))
         .draw()?;
-    for (curve, color) in curves.iter().zip(COLORS.iter().cycle()) {
-        chart.draw_series(LineSeries::new(curve.points.iter().copied(), color.stroke_width(2)))?;
+    for (place, curve) in curves.iter().enumerate() {
+        let (color, points) = (color(place, curve), curve.points.iter().copied());
+        if curve.beside.is_some() {
+            chart.draw_series(DashedLineSeries::new(points, DASH, GAP, color.stroke_width(2)))?;
+            continue;
+        }
+        chart.draw_series(LineSeries::new(points, color.stroke_width(2)))?;
         if curve.points.len() <= MARKED {
             chart.draw_series(curve.points.iter().map(|&point| Circle::new(point, 3, color.filled())))?;
         }
@@ -100,9 +110,15 @@ fn legend<'a>(area: &DrawingArea<SVGBackend<'a>, Shift>, curves: &[Curve]) -> Dr
         .into_font()
         .color(&INK)
         .pos(Pos::new(HPos::Left, VPos::Center));
-    for ((curve, color), entry) in curves.iter().zip(COLORS.iter().cycle()).zip(0..) {
+    for ((place, curve), entry) in curves.iter().enumerate().zip(0..) {
         let y = LEGEND_TOP + entry * LEGEND_STEP;
-        area.draw(&PathElement::new([(4, y), (28, y)], color.stroke_width(3)))?;
+        let color = color(place, curve);
+        if curve.beside.is_some() {
+            area.draw(&PathElement::new([(4, y), (12, y)], color.stroke_width(3)))?;
+            area.draw(&PathElement::new([(20, y), (28, y)], color.stroke_width(3)))?;
+        } else {
+            area.draw(&PathElement::new([(4, y), (28, y)], color.stroke_width(3)))?;
+        }
         let value = curve
             .points
             .last()
@@ -110,6 +126,10 @@ fn legend<'a>(area: &DrawingArea<SVGBackend<'a>, Shift>, curves: &[Curve]) -> Dr
         area.draw(&Text::new(format!("{}{value}", curve.name), (36, y), &text))?;
     }
     Ok(())
+}
+
+fn color(place: usize, curve: &Curve) -> RGBColor {
+    COLORS[curve.beside.unwrap_or(place) % COLORS.len()]
 }
 
 fn finite(curve: &Curve) -> Curve {
@@ -121,6 +141,7 @@ fn finite(curve: &Curve) -> Curve {
     Curve {
         name: curve.name.clone(),
         points: points.collect(),
+        beside: curve.beside,
     }
 }
 
@@ -147,6 +168,7 @@ mod tests {
             points: (0..=6)
                 .map(|i| (f64::from(i) * 35_200.0, 100.0 / (1.0 + (middle - f64::from(i)).exp())))
                 .collect(),
+            beside: None,
         };
         vec![
             within("within 5 %", 1.0),
@@ -192,6 +214,25 @@ mod tests {
     }
 
     #[test]
+    fn a_curve_beside_another_has_its_color_and_is_dashed() {
+        let mut curves = curves();
+        let lines = |svg: &str, RGBColor(red, green, blue): RGBColor| {
+            svg.matches(&format!("stroke=\"#{red:02X}{green:02X}{blue:02X}\""))
+                .count()
+        };
+        let before = drawn(&curves);
+        curves.push(Curve {
+            name: "within 2 %, training set".into(),
+            beside: Some(1),
+            ..curves[0].clone()
+        });
+        let svg = drawn(&curves);
+        assert!(svg.contains("within 2 %, training set: 99.33 %"));
+        assert!(lines(&svg, COLORS[1]) > lines(&before, COLORS[1]) + 10, "many dashes");
+        assert_eq!(lines(&svg, COLORS[4]), 0, "no color of its own");
+    }
+
+    #[test]
     fn the_same_numbers_give_the_same_file() {
         assert_eq!(drawn(&curves()), drawn(&curves()));
     }
@@ -202,6 +243,7 @@ mod tests {
         let empty = Curve {
             name: "within 5 %".into(),
             points: vec![],
+            beside: None,
         };
         assert!(drawn(&[empty]).contains(">\nwithin 5 %\n<"));
     }
@@ -211,6 +253,7 @@ mod tests {
         let curve = Curve {
             name: "a".into(),
             points: vec![(0.0, 1.0), (f64::INFINITY, 2.0), (5.0, f64::NAN), (10.0, 3.0)],
+            beside: None,
         };
         let svg = drawn(&[curve]);
         assert!(svg.contains("a: 3.00 %") && !svg.contains("NaN") && !svg.contains("inf"));
@@ -222,6 +265,7 @@ mod tests {
         let svg = drawn(&[Curve {
             name: "<&>".into(),
             points: vec![(1.0, 1.0)],
+            beside: None,
         }]);
         assert!(svg.contains("&lt;&amp;&gt;"));
     }
