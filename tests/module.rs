@@ -100,14 +100,19 @@ fn answers_are_those_of_the_rust_model_on_a_thousand_matrices_of_every_problem()
 fn each_problem_of_a_co_trained_module_is_answered_as_by_the_rust_model() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.pt");
-    let square = "transpose+add+matrix-vector+eigenvalues+svd";
     for (problems, flavor) in [
-        (square, "dim=2-3"),
-        (square, "dim=2 encoding.input=P1000 model.positions=flat"),
-        (square, "dim=3 model.decoder=autoregressive encoding.output=B1999"),
+        ("matrix-vector+eigenvalues+svd", "dim=2-3"),
         (
-            "transpose+add+matrix-product",
-            "rows=2 cols=3 model.architecture=paper model.width=16 model.decoder_heads=2 encoding.input=P10 encoding.output=P10",
+            "add+singular-values",
+            "rows=2 cols=3 encoding.input=P10 model.positions=flat",
+        ),
+        (
+            "add+eigenvalues",
+            "dim=2 model.decoder=autoregressive encoding.output=B1999",
+        ),
+        (
+            "transpose+matrix-product",
+            "rows=2 cols=1 model.architecture=paper model.width=16 model.decoder_heads=2 encoding.input=P10 encoding.output=P10",
         ),
     ] {
         let recipe = recipe(problems, flavor);

@@ -72,10 +72,11 @@ impl ParallelDecoder {
     ) -> Tensor {
         // Zeros of shape [batch, 1, width] give the queries their batch without reading a size.
         let batch = memory.narrow(1, 0, 1).zeros_like();
-        let mut x = batch + self.positions.forward(positions);
-        if let (Some(table), Some(tasks)) = (&self.tasks, tasks) {
-            x = x + lookup(table, tasks).unsqueeze(1);
-        }
+        let queries = batch + self.positions.forward(positions);
+        let mut x = match (&self.tasks, tasks) {
+            (Some(table), Some(tasks)) => queries + lookup(table, tasks).unsqueeze(1),
+            _ => queries,
+        };
         if self.post {
             x = self.norm.forward(&x);
         }

@@ -13,8 +13,8 @@ pub struct Curve {
     pub name: String,
     /// Points that are not finite are left out.
     pub points: Vec<(f64, f64)>,
-    /// The curve that this one is beside, by its place: it has the same color, and is dashed.
-    pub beside: Option<usize>,
+    /// Whether it belongs to the curve before: it is dashed, in the same color.
+    pub dashed: bool,
 }
 
 /// Width and height in pixels.
@@ -90,9 +90,9 @@ fn chart<'a>(area: &DrawingArea<SVGBackend<'a>, Shift>, title: &str, curves: &[C
         .x_label_formatter(&|x| short(*x))
         .y_label_formatter(&|y| format!("{y:.0}"))
         .draw()?;
-    for (place, curve) in curves.iter().enumerate() {
-        let (color, points) = (color(place, curve), curve.points.iter().copied());
-        if curve.beside.is_some() {
+    for (curve, color) in colored(curves) {
+        let points = curve.points.iter().copied();
+        if curve.dashed {
             chart.draw_series(DashedLineSeries::new(points, DASH, GAP, color.stroke_width(2)))?;
             continue;
         }
@@ -110,10 +110,9 @@ fn legend<'a>(area: &DrawingArea<SVGBackend<'a>, Shift>, curves: &[Curve]) -> Dr
         .into_font()
         .color(&INK)
         .pos(Pos::new(HPos::Left, VPos::Center));
-    for ((place, curve), entry) in curves.iter().enumerate().zip(0..) {
+    for ((curve, color), entry) in colored(curves).zip(0..) {
         let y = LEGEND_TOP + entry * LEGEND_STEP;
-        let color = color(place, curve);
-        if curve.beside.is_some() {
+        if curve.dashed {
             area.draw(&PathElement::new([(4, y), (12, y)], color.stroke_width(3)))?;
             area.draw(&PathElement::new([(20, y), (28, y)], color.stroke_width(3)))?;
         } else {
@@ -128,8 +127,13 @@ fn legend<'a>(area: &DrawingArea<SVGBackend<'a>, Shift>, curves: &[Curve]) -> Dr
     Ok(())
 }
 
-fn color(place: usize, curve: &Curve) -> RGBColor {
-    COLORS[curve.beside.unwrap_or(place) % COLORS.len()]
+/// Each curve with its color.
+fn colored(curves: &[Curve]) -> impl Iterator<Item = (&Curve, RGBColor)> {
+    let mut next = 0;
+    curves.iter().map(move |curve| {
+        next += usize::from(!curve.dashed || next == 0);
+        (curve, COLORS[(next - 1) % COLORS.len()])
+    })
 }
 
 fn finite(curve: &Curve) -> Curve {
@@ -141,7 +145,7 @@ fn finite(curve: &Curve) -> Curve {
     Curve {
         name: curve.name.clone(),
         points: points.collect(),
-        beside: curve.beside,
+        dashed: curve.dashed,
     }
 }
 
@@ -168,7 +172,7 @@ mod tests {
             points: (0..=6)
                 .map(|i| (f64::from(i) * 35_200.0, 100.0 / (1.0 + (middle - f64::from(i)).exp())))
                 .collect(),
-            beside: None,
+            dashed: false,
         };
         vec![
             within("within 5 %", 1.0),
@@ -214,22 +218,27 @@ mod tests {
     }
 
     #[test]
-    fn a_curve_beside_another_has_its_color_and_is_dashed() {
+    fn a_dashed_curve_has_the_color_of_the_one_before() {
         let mut curves = curves();
-        let lines = |svg: &str, RGBColor(red, green, blue): RGBColor| {
-            svg.matches(&format!("stroke=\"#{red:02X}{green:02X}{blue:02X}\""))
-                .count()
+        let lines = |svg: &str| {
+            COLORS.map(|RGBColor(red, green, blue)| {
+                svg.matches(&format!("stroke=\"#{red:02X}{green:02X}{blue:02X}\""))
+                    .count()
+            })
         };
-        let before = drawn(&curves);
-        curves.push(Curve {
-            name: "within 2 %, training set".into(),
-            beside: Some(1),
+        let before = lines(&drawn(&curves));
+        let dashed = Curve {
+            name: "training set".into(),
+            dashed: true,
             ..curves[0].clone()
-        });
+        };
+        curves.insert(2, dashed);
         let svg = drawn(&curves);
-        assert!(svg.contains("within 2 %, training set: 99.33 %"));
-        assert!(lines(&svg, COLORS[1]) > lines(&before, COLORS[1]) + 10, "many dashes");
-        assert_eq!(lines(&svg, COLORS[4]), 0, "no color of its own");
+        assert!(svg.contains("training set: 99.33 %"));
+        let mut after = lines(&svg);
+        assert!(after[1] > before[1] + 10, "many dashes");
+        after[1] = before[1];
+        assert_eq!(after, before, "the others keep their colors");
     }
 
     #[test]
@@ -243,7 +252,7 @@ mod tests {
         let empty = Curve {
             name: "within 5 %".into(),
             points: vec![],
-            beside: None,
+            dashed: false,
         };
         assert!(drawn(&[empty]).contains(">\nwithin 5 %\n<"));
     }
@@ -253,7 +262,7 @@ mod tests {
         let curve = Curve {
             name: "a".into(),
             points: vec![(0.0, 1.0), (f64::INFINITY, 2.0), (5.0, f64::NAN), (10.0, 3.0)],
-            beside: None,
+            dashed: false,
         };
         let svg = drawn(&[curve]);
         assert!(svg.contains("a: 3.00 %") && !svg.contains("NaN") && !svg.contains("inf"));
@@ -265,7 +274,7 @@ mod tests {
         let svg = drawn(&[Curve {
             name: "<&>".into(),
             points: vec![(1.0, 1.0)],
-            beside: None,
+            dashed: false,
         }]);
         assert!(svg.contains("&lt;&amp;&gt;"));
     }

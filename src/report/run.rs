@@ -100,27 +100,27 @@ impl RunReport {
 
     fn draw(&self) -> Result<()> {
         let (names, rows) = evaluations(&self.run.metrics())?;
-        let within = |tolerance: &str| format!("within {} %", 100.0 * tolerance.parse::<f64>().unwrap_or(f64::NAN));
         let points = |of: &dyn Fn(&EvaluationRow) -> Option<f64>| -> Vec<(f64, f64)> {
             let rows = rows.iter();
             rows.filter_map(|row| of(row).map(|accuracy| (row.examples as f64, 100.0 * accuracy)))
                 .collect()
         };
-        let mut curves: Vec<Curve> = names
-            .iter()
-            .enumerate()
-            .map(|(i, tolerance)| Curve {
-                name: within(tolerance),
+        let mut curves = Vec::new();
+        for (i, tolerance) in names.iter().enumerate() {
+            curves.push(Curve {
+                name: format!("within {} %", 100.0 * tolerance.parse::<f64>().unwrap_or(f64::NAN)),
                 points: points(&|row| row.accuracies.get(i).copied()),
-                beside: None,
-            })
-            .collect();
-        let on_training_set = names.iter().enumerate().map(|(i, tolerance)| Curve {
-            name: format!("{}, training set", within(tolerance)),
-            points: points(&|row| row.training_set.get(i).copied()),
-            beside: Some(i),
-        });
-        curves.extend(on_training_set.filter(|curve| !curve.points.is_empty()));
+                dashed: false,
+            });
+            let on_training_set = points(&|row| row.training_set.get(i).copied());
+            if !on_training_set.is_empty() {
+                curves.push(Curve {
+                    name: "training set".to_string(),
+                    points: on_training_set,
+                    dashed: true,
+                });
+            }
+        }
         let title = format!("{} {}", self.recipe.problem, self.recipe.dimensions()?.label());
         accuracy_curves(&self.run.curves(), &title, &curves)
     }

@@ -1,4 +1,5 @@
-//! The scripted methods that make a traced model usable: `solve`, `encode`, `generate`, `decode`, `forward`.
+//! The scripted methods that make a traced model usable: `solve`, `encode`, `generate`, `decode`, `forward`; for a model of
+//! several problems a set of them for each, see [`super::namespace`].
 
 use super::{Attribute, Module};
 use super::{namespace, tables};
