@@ -1,9 +1,9 @@
 //! The exported module beside the Rust model that it was traced from.
 
-use laformer::dataset::{Batcher, Example, Source, Stream, row_major};
+use laformer::dataset::{Batcher, Case, Example, Format, Source, Stream, row_major};
 use laformer::matrix::{Matrix, Shape, Split};
 use laformer::problem::{self, Form};
-use laformer::torchscript::export;
+use laformer::torchscript::{export, method_name};
 use laformer::training::Recipe;
 use serde_json::json;
 use std::fs;
@@ -92,6 +92,89 @@ fn answers_are_those_of_the_rust_model_on_a_thousand_matrices_of_every_problem()
                     problem.name()
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn each_problem_of_a_co_trained_module_is_answered_as_by_the_rust_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.pt");
+    for (problems, flavor) in [
+        ("matrix-vector+eigenvalues+svd", "dim=2-3"),
+        (
+            "add+singular-values",
+            "rows=2 cols=3 encoding.input=P10 model.positions=flat",
+        ),
+        (
+            "add+eigenvalues",
+            "dim=2 model.decoder=autoregressive encoding.output=B1999",
+        ),
+        (
+            "transpose+matrix-product",
+            "rows=2 cols=1 model.architecture=paper model.width=16 model.decoder_heads=2 encoding.input=P10 encoding.output=P10",
+        ),
+    ] {
+        let recipe = recipe(problems, flavor);
+        let model = recipe.build(Device::Cpu).unwrap();
+        export(&model, &recipe, &json!({}), &path).unwrap();
+        let module = CModule::load(&path).unwrap();
+        let size = recipe.dimensions().unwrap().max();
+        for (task, specification) in recipe.specifications().unwrap().into_iter().enumerate() {
+            let format = &model.formats()[task];
+            let case = Case { task, size };
+            let stream = Stream::new(specification, 3, Split::Test).encoded(format, recipe.data.targets);
+            let examples: Vec<Example> = (0..200)
+                .map(|index| {
+                    let mut example = Example::default();
+                    stream.fill(index, size, &mut example).unwrap();
+                    example
+                })
+                .collect();
+            let sources = |format: &Format| {
+                let operands = examples.iter().map(|example| example.operands.as_slice());
+                Batcher::new(format.clone()).source(operands).unwrap()
+            };
+            let answers = model.generate(&sources(format), case, 1).unwrap();
+            let method = method_name(format);
+            let problem = format.problem;
+            let operands: Vec<IValue> = (problem.operand_forms().iter().enumerate())
+                .map(|(i, form)| IValue::Tensor(stacked(examples.iter().map(|example| &example.operands[i]), *form)))
+                .collect();
+            let call = |method: &str, arguments: &[IValue]| module.method_is(method, arguments);
+            let scripted = tensors(call(&method, &operands).unwrap());
+            assert_eq!(scripted.len(), problem.solution_forms().len());
+            for (i, (scripted, form)) in scripted.iter().zip(problem.solution_forms()).enumerate() {
+                let ours = stacked(answers.iter().map(|candidates| &candidates[0].solution[i]), *form);
+                let different = scripted.ne_tensor(&ours).flatten(1, -1).any_dim(1, false);
+                let different = different.sum(Kind::Int64).int64_value(&[]);
+                assert!(different <= 1, "{method} {flavor}: {different} of 200 answers differ");
+            }
+            // What the module encodes is what the Rust model reads: the task, then the numbers.
+            let source = call(&format!("{method}_encode"), &operands).unwrap();
+            let IValue::Tensor(source) = source else {
+                panic!("encode answers a tensor")
+            };
+            assert_eq!(source, sources(format), "{method} {flavor}");
+            let sizes = [size.rows as i64, size.cols as i64];
+            let generate = |method: &str| {
+                let [rows, cols] = sizes.map(IValue::Int);
+                let arguments = [IValue::Tensor(source.shallow_clone()), rows, cols];
+                call(&format!("{method}_generate"), &arguments)
+            };
+            let IValue::Tensor(tokens) = generate(&method).unwrap() else {
+                panic!("generate answers a tensor")
+            };
+            let decoded = call(&format!("{method}_decode"), &[IValue::Tensor(tokens.shallow_clone())]).unwrap();
+            for (decoded, scripted) in tensors(decoded).iter().zip(&scripted) {
+                // Powers of ten beyond 10^22 are not exact.
+                assert!(decoded.allclose(scripted, 1e-14, 1e-98, false), "{method} {flavor}");
+            }
+            let first = format.target_vocabulary().first();
+            assert!(bool::try_from(tokens.select(1, 0).eq(first).all()).unwrap());
+            let other = method_name(&model.formats()[(task + 1) % model.formats().len()]);
+            let error = generate(&other).unwrap_err().to_string();
+            assert!(error.contains("source was not encoded for"), "{error}");
         }
     }
 }

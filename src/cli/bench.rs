@@ -2,7 +2,7 @@
 
 use super::options::DeviceOption;
 use super::{Failure, UsageError};
-use crate::dataset::{BatchMaker, Batcher, Example, Source, Stream};
+use crate::dataset::{BatchMaker, Batcher, Case, Example};
 use crate::matrix::Split;
 use crate::report::Table;
 use crate::training::{Recipe, Run, Trainer, flops_per_example};
@@ -11,7 +11,6 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tch::{Device, Kind, Tensor};
 
@@ -112,14 +111,13 @@ fn shown(value: &Value) -> String {
     }
 }
 
-fn stream(recipe: &Recipe) -> Result<Arc<Stream>> {
-    let stream = Stream::new(recipe.specification(Split::Train)?, recipe.data.seed, Split::Train);
-    Ok(Arc::new(stream.encoded(&recipe.format()?, recipe.data.targets)))
-}
-
 /// Batches made by threads that share nothing.
 fn generate(recipe: &Recipe, threads: usize, duration: Duration) -> Result<Value> {
-    let (source, format, batch) = (stream(recipe)?, recipe.format()?, recipe.training.batch_size);
+    let (source, format, batch) = (
+        recipe.source(Split::Train)?,
+        recipe.format()?,
+        recipe.training.batch_size,
+    );
     let work = |thread: usize| -> Result<f64> {
         let mut maker = BatchMaker::new(source.clone(), format.clone(), batch);
         maker.batch(0)?;
@@ -146,7 +144,7 @@ fn generate(recipe: &Recipe, threads: usize, duration: Duration) -> Result<Value
 fn train(recipe: Recipe, device: Device, duration: Duration) -> Result<Value> {
     let folder = std::env::temp_dir().join(format!("laformer-bench-{}", std::process::id()));
     let run = Run::create(&folder, &recipe)?;
-    let (source, batch) = (stream(&recipe)?, recipe.training.batch_size as f64);
+    let (source, batch) = (recipe.source(Split::Train)?, recipe.training.batch_size as f64);
     let kind = recipe.training.precision.kind();
     let profile = Trainer::new(recipe, run, device, false).and_then(|mut trainer| {
         let flops = flops_per_example(trainer.model());
@@ -181,15 +179,17 @@ fn train(recipe: Recipe, device: Device, duration: Duration) -> Result<Value> {
 
 fn decode(recipe: &Recipe, device: Device, duration: Duration) -> Result<Value> {
     let model = recipe.build(device)?;
-    let source = stream(recipe)?;
+    let source = recipe.source(Split::Train)?;
     let mut examples: Vec<Example> = Vec::new();
     let size = source.fill_batch(0, 500, &mut examples)?;
-    let mut batcher = Batcher::new(model.format().clone());
+    let task = source.task_at(0);
+    let case = Case { task, size };
+    let mut batcher = Batcher::new(model.format_of(case).clone());
     let inputs = batcher.source(examples.iter().map(|example| example.operands.as_slice()))?;
-    model.generate(&inputs, size, 1)?;
+    model.generate(&inputs, case, 1)?;
     let (begun, mut answers) = (Instant::now(), 0);
     while begun.elapsed() < duration {
-        answers += model.generate(&inputs, size, 1)?.len();
+        answers += model.generate(&inputs, case, 1)?.len();
     }
     Ok(json!({
         "examples_per_second": answers as f64 / begun.elapsed().as_secs_f64(),

@@ -2,21 +2,22 @@
 
 use super::options::{DeviceOption, SizeOptions, progress_bar};
 use super::{Failure, UsageError};
-use crate::dataset::{Seen, Source, Specification, Stream, Table, collisions};
+use crate::dataset::{Case, Seen, Source, Specification, Table, collisions};
 use crate::evaluation::evaluate;
-use crate::matrix::{Spectrum, Split};
+use crate::matrix::{Distribution, Spectrum, Split};
 use crate::report::{self, evaluation_json, evaluation_table};
 use crate::training::Trained;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Measure a checkpoint on examples it has never seen
 #[derive(Debug, Args)]
 pub struct Eval {
     /// A run folder, a .pt or a .safetensors file
     checkpoint: PathBuf,
-    /// Number of examples
+    /// Number of examples, of each problem
     #[arg(long, default_value_t = 10_000)]
     count: usize,
     /// Seed of the test examples [default: the recipe's]
@@ -54,18 +55,12 @@ impl Eval {
         let tolerances = &trained.recipe.evaluation.tolerances;
         let mut results = Vec::new();
         for (name, source) in sources {
-            let total = source
-                .count()
-                .map_or(self.count as u64, |len| len.min(self.count as u64));
+            let count = self.tests(&trained);
+            let total = source.count().map_or(count as u64, |len| len.min(count as u64));
             let bar = progress_bar(total, &name);
-            let evaluation = evaluate(
-                &trained.model,
-                source.as_ref(),
-                self.count,
-                tolerances,
-                self.beam,
-                |more| bar.inc(more as u64),
-            )?;
+            let evaluation = evaluate(&trained.model, source.as_ref(), count, tolerances, self.beam, |more| {
+                bar.inc(more as u64)
+            })?;
             bar.finish_and_clear();
             results.push((name, evaluation));
         }
@@ -73,7 +68,7 @@ impl Eval {
             self.check_disjoint(&trained)?;
         }
         if let Some(path) = &self.predictions {
-            report::write_predictions(path, trained.model.format().problem.name(), &results)?;
+            report::write_predictions(path, &results)?;
         }
         if self.json {
             let json = match results.as_slice() {
@@ -95,26 +90,20 @@ impl Eval {
     /// Tells how many of the examples the model has seen. Small matrices of few digits occur twice by chance.
     fn check_disjoint(&self, trained: &Trained) -> Result<()> {
         let recipe = &trained.recipe;
-        let stream = |split| {
-            let stream = Stream::new(recipe.specification(split)?, recipe.data.seed, split);
-            anyhow::Ok(stream.encoded(trained.model.format(), recipe.data.targets))
-        };
-        let (training, validation) = (stream(Split::Train)?, stream(Split::Validation)?);
-        let batch = recipe.training.batch_size as u64;
+        let (training, validation) = (recipe.source(Split::Train)?, recipe.source(Split::Validation)?);
         let seen = [
-            Seen {
-                stream: &training,
-                count: recipe.training.steps * batch,
-                batch: Some(batch),
+            Seen::Batches {
+                source: training.as_ref(),
+                steps: recipe.training.steps,
+                batch_size: recipe.training.batch_size,
             },
-            Seen {
-                stream: &validation,
-                count: recipe.evaluation.count as u64,
-                batch: None,
+            Seen::Examples {
+                source: validation.as_ref(),
+                count: (recipe.evaluation.count * trained.model.formats().len()) as u64,
             },
         ];
-        for (name, test) in self.streams(trained)? {
-            let found = collisions(&test, self.count as u64, &seen)?;
+        for (name, test) in self.tests_by_name(trained)? {
+            let found = collisions(test.as_ref(), self.tests(trained) as u64, &seen)?;
             eprintln!(
                 "{name}: {} of {} examples seen before occur in the test",
                 found.collisions, found.seen
@@ -123,8 +112,13 @@ impl Eval {
         Ok(())
     }
 
+    /// How many examples there are of all problems.
+    fn tests(&self, trained: &Trained) -> usize {
+        self.count.saturating_mul(trained.model.formats().len())
+    }
+
     /// What to measure on, by name.
-    fn sources(&self, trained: &Trained) -> Result<Vec<(String, Box<dyn Source>)>> {
+    fn sources(&self, trained: &Trained) -> Result<Vec<(String, Arc<dyn Source>)>> {
         ensure!(self.count > 0, "--count 0: expected at least one example");
         trained.model.check_beam(self.beam)?;
         let recipe = &trained.recipe;
@@ -132,27 +126,26 @@ impl Eval {
         if let Some(path) = &self.data {
             let table = Table::read(path, format, recipe.data.targets, recipe.data.seed)?;
             let table = table.within(&recipe.dimensions()?)?;
-            return Ok(vec![(path.display().to_string(), Box::new(table))]);
+            return Ok(vec![(path.display().to_string(), Arc::new(table))]);
         }
-        let streams = self.streams(trained)?.into_iter();
-        Ok(streams
-            .map(|(name, stream)| (name, Box::new(stream) as Box<dyn Source>))
-            .collect())
+        self.tests_by_name(trained)
     }
 
-    /// The test streams, by name.
-    fn streams(&self, trained: &Trained) -> Result<Vec<(String, Stream)>> {
+    /// The test examples, by name.
+    fn tests_by_name(&self, trained: &Trained) -> Result<Vec<(String, Arc<dyn Source>)>> {
         let recipe = &trained.recipe;
-        let format = trained.model.format();
-        let trained_on = recipe.specification(Split::Test)?;
+        let (problems, trained_on) = (recipe.problems()?, recipe.distribution(Split::Test)?);
         let dimensions = if self.size.is_given() {
             self.size.dimensions()?
         } else {
-            trained_on.dimensions()
+            recipe.dimensions()?
         };
-        trained.model.check_size(dimensions.max()).context("--dim")?;
+        for task in 0..problems.len() {
+            let size = dimensions.max();
+            trained.model.check_size(Case { task, size }).context("--dim")?;
+        }
         let spectra = match self.spectrum.as_deref() {
-            None => vec![trained_on.distribution().spectra.clone()],
+            None => vec![trained_on.spectra.clone()],
             Some("all") => Spectrum::ALL.iter().map(|&spectrum| spectrum.into()).collect(),
             Some(text) => vec![text.parse().context("--spectrum")?],
         };
@@ -160,12 +153,13 @@ impl Eval {
         spectra
             .into_iter()
             .map(|spectra| {
-                let mut distribution = trained_on.distribution().clone();
-                distribution.spectra = spectra;
-                let name = format!("{} {} {distribution}", format.problem.name(), dimensions.label());
-                let specification = Specification::new(format.problem, dimensions, distribution)?;
-                let stream = Stream::new(specification, seed, Split::Test).encoded(format, recipe.data.targets);
-                Ok((name, stream))
+                let distribution = Distribution {
+                    spectra,
+                    ..trained_on.clone()
+                };
+                let name = format!("{problems} {} {distribution}", dimensions.label());
+                let specifications = Specification::of_set(&problems, dimensions, &distribution)?;
+                Ok((name, recipe.source_of(specifications, seed, Split::Test)?))
             })
             .collect()
     }

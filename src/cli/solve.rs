@@ -2,7 +2,7 @@
 
 use super::options::DeviceOption;
 use super::{Failure, UsageError};
-use crate::dataset::{Batcher, Example};
+use crate::dataset::{Batcher, Example, Format};
 use crate::encoding::round_matrices;
 use crate::matrix::{Matrix, text};
 use crate::problem::Form;
@@ -20,6 +20,9 @@ pub struct Solve {
     /// One matrix as JSON for each operand: [[2,1],[1,3]]
     #[arg(required = true)]
     operands: Vec<String>,
+    /// The problem that is asked of a model of several
+    #[arg(long)]
+    problem: Option<String>,
     /// Candidates that an autoregressive decoder keeps
     #[arg(long, default_value_t = 1)]
     beam: usize,
@@ -34,9 +37,11 @@ impl Solve {
     pub fn run(self) -> Result<(), Failure> {
         let device = self.device.device().usage()?;
         let trained = Trained::load(&self.checkpoint, device)?;
-        let operands = self.operands(&trained).usage()?;
+        let format = trained.model.format().named(self.problem.as_deref());
+        let format = format.context("--problem").usage()?;
+        let operands = self.operands(&trained, &format).usage()?;
         trained.model.check_beam(self.beam).usage()?;
-        let answer = trained.answer(&operands, self.beam)?;
+        let answer = trained.answer(&format, &operands, self.beam)?;
         if self.json {
             println!(
                 "{:#}",
@@ -69,8 +74,8 @@ impl Solve {
     }
 
     /// The operands as the model sees them.
-    fn operands(&self, trained: &Trained) -> Result<Vec<Matrix>> {
-        let problem = trained.model.format().problem;
+    fn operands(&self, trained: &Trained, format: &Format) -> Result<Vec<Matrix>> {
+        let problem = format.problem;
         let forms = problem.operand_forms().iter().chain(std::iter::repeat(&Form::Matrix));
         let operands = self.operands.iter().zip(forms).map(|(operand, form)| {
             let flat = || text::parse(&format!("[{operand}]")).map(|row| row.transpose());
@@ -82,8 +87,9 @@ impl Solve {
             matrix.with_context(|| format!("`{operand}` is no matrix"))
         });
         let operands: Vec<Matrix> = operands.collect::<Result<_>>()?;
-        let size = trained.model.format().size_of(&operands)?;
-        trained.model.check_size(size)?;
+        let case = format.case_of(&operands)?;
+        trained.model.check_size(case)?;
+        let size = case.size;
         ensure!(
             trained.recipe.dimensions()?.contains(size),
             "this model was trained on {} matrices, not on {size}",
@@ -96,7 +102,7 @@ impl Solve {
                 self.operands[0]
             );
         }
-        round_matrices(trained.model.format().input.rounding().as_ref(), &operands)
+        round_matrices(format.input.rounding().as_ref(), &operands)
             .context("the matrix is out of the range of this model's encoding")
     }
 }
@@ -116,18 +122,17 @@ fn rows(matrix: &Matrix) -> Vec<Vec<f64>> {
 
 impl Trained {
     /// The answer for operands as the model sees them.
-    fn answer(&self, operands: &[Matrix], beam: usize) -> Result<Answer> {
-        let format = self.model.format();
-        let size = format.size_of(operands)?;
+    fn answer(&self, format: &Format, operands: &[Matrix], beam: usize) -> Result<Answer> {
+        let case = format.case_of(operands)?;
         let mut batcher = Batcher::new(format.clone());
         let source = batcher.source(std::iter::once(operands))?;
-        let candidates = self.model.generate(&source, size, beam)?;
+        let candidates = self.model.generate(&source, case, beam)?;
         let best = candidates
             .into_iter()
             .flatten()
             .next()
             .context("the model gave no answer")?;
-        let mut solution = Example::zeros(format.problem, size).solution;
+        let mut solution = Example::zeros(format.problem, case.size).solution;
         let solved = format.problem.solve(operands, &mut solution).is_ok();
         let error = solved.then(|| format.problem.error(operands, &solution, &best.solution));
         Ok(Answer {

@@ -2,7 +2,7 @@
 
 use super::options::DeviceOption;
 use super::{Failure, UsageError};
-use crate::dataset::{Source, Stream, Table};
+use crate::dataset::{Repetition, Source, Table};
 use crate::evaluation::Evaluation;
 use crate::libtorch;
 use crate::matrix::Split;
@@ -10,7 +10,7 @@ use crate::model::Model;
 use crate::report::{RunReport, log_line};
 use crate::torchscript;
 use crate::training::{LogLine, Observer, Progress, Recipe, Run, Trainer};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -73,7 +73,8 @@ impl Train {
             recipe.training.batch_size,
             run.folder().display(),
         );
-        let report = RunReport::new(&run, &recipe, &trainer.part_names());
+        let repeats = training.repeats().is_some();
+        let report = RunReport::new(&run, &recipe, &trainer.part_names(), repeats)?;
         let mut watcher = Watcher {
             report,
             recipe: &recipe,
@@ -85,20 +86,26 @@ impl Train {
     }
 
     fn sources(&self, recipe: &Recipe) -> Result<(Arc<dyn Source>, Arc<dyn Source>)> {
-        let format = recipe.format()?;
-        let stream = |split| {
-            let specification = recipe.specification(split)?;
-            anyhow::Ok(Stream::new(specification, recipe.data.seed, split).encoded(&format, recipe.data.targets))
-        };
         let training: Arc<dyn Source> = match &self.data {
-            None => Arc::new(stream(Split::Train)?),
-            Some(path) => Arc::new(
-                Table::read(path, &format, recipe.data.targets, recipe.data.seed)?.within(&recipe.dimensions()?)?,
-            ),
+            None => recipe.source(Split::Train)?,
+            Some(path) => {
+                ensure!(
+                    recipe.repetition()? == Repetition::Never,
+                    "--data {}: the rows of a file come again already; leave out data.examples, data.repeated and \
+                     data.repeated_share, or --data",
+                    path.display()
+                );
+                let table = Table::read(path, &recipe.format()?, recipe.data.targets, recipe.data.seed)?;
+                Arc::new(table.within(&recipe.dimensions()?)?)
+            }
         };
-        // A distribution that the encodings cannot write fails here, before anything is begun.
+        let validation = recipe.source(Split::Validation)?;
+        // A distribution that the encodings cannot write fails here, before anything is begun: for each problem.
         training.example(0)?;
-        Ok((training, Arc::new(stream(Split::Validation)?)))
+        for index in 0..recipe.problems()?.len() as u64 {
+            validation.example(index)?;
+        }
+        Ok((training, validation))
     }
 
     fn folder(&self, recipe: &Recipe) -> Result<Run> {
@@ -145,12 +152,20 @@ impl Observer for Watcher<'_> {
         self.report.logged(line)
     }
 
-    fn evaluated(&mut self, progress: &Progress, evaluation: &Evaluation, model: &Model, improved: bool) -> Result<()> {
+    fn evaluated(
+        &mut self,
+        progress: &Progress,
+        evaluation: &Evaluation,
+        training_set: Option<&Evaluation>,
+        model: &Model,
+        improved: bool,
+    ) -> Result<()> {
         eprintln!(
             "{}",
-            crate::report::evaluation_line(progress.step, evaluation, improved)
+            crate::report::evaluation_line(progress.step, evaluation, training_set, improved)
         );
-        self.report.evaluated(progress, evaluation, model, improved)?;
+        self.report
+            .evaluated(progress, evaluation, training_set, model, improved)?;
         if improved {
             let metrics = crate::report::evaluation_json(evaluation);
             torchscript::export(model, self.recipe, &metrics, &self.run.module())?;

@@ -1,6 +1,6 @@
 //! Examples of one size as tensors.
 
-use super::{Example, Format, Target};
+use super::{Case, Example, Format, Target};
 use crate::encoding::{Encoding, OutOfRange, PAD, Vocabulary};
 use crate::matrix::{Matrix, Shape};
 use anyhow::Result;
@@ -9,16 +9,26 @@ use tch::{Device, Kind, Tensor};
 /// A batch of examples of one size.
 #[derive(Debug)]
 pub struct Batch {
+    /// Place of its problem among those of the model.
+    pub task: usize,
     pub size: Shape,
-    /// Values `[batch, count]` fp32, or tokens `[batch, length]` int64.
+    /// Values `[batch, count]` fp32, after the task where there are several; or tokens `[batch, length]` int64.
     pub source: Tensor,
     /// Classes `[batch, count, fields]` in the order of the encoding, or tokens `[batch, length]`; int64.
     pub target: Tensor,
 }
 
 impl Batch {
+    pub fn case(&self) -> Case {
+        Case {
+            task: self.task,
+            size: self.size,
+        }
+    }
+
     pub fn to_device(&self, device: Device) -> Self {
         Self {
+            task: self.task,
             size: self.size,
             source: self.source.to_device(device),
             target: self.target.to_device(device),
@@ -30,6 +40,7 @@ impl Batch {
 #[derive(Debug)]
 pub struct Batcher {
     format: Format,
+    task: Option<usize>,
     source_vocabulary: Option<Vocabulary>,
     target_vocabulary: Vocabulary,
     values: Vec<f32>,
@@ -42,6 +53,7 @@ impl Batcher {
         Self {
             source_vocabulary: format.source_vocabulary(),
             target_vocabulary: format.target_vocabulary(),
+            task: format.task(),
             format,
             values: Vec::new(),
             tokens: Vec::new(),
@@ -53,7 +65,12 @@ impl Batcher {
     pub fn batch(&mut self, size: Shape, examples: &[Example]) -> Result<Batch> {
         let source = self.source(examples.iter().map(|example| example.operands.as_slice()))?;
         let target = self.target(examples)?;
-        Ok(Batch { size, source, target })
+        Ok(Batch {
+            task: self.task.unwrap_or(0),
+            size,
+            source,
+            target,
+        })
     }
 
     fn target(&mut self, examples: &[Example]) -> Result<Tensor> {
@@ -77,7 +94,7 @@ impl Batcher {
         })
     }
 
-    /// The source side alone: `[batch, count]` values or `[batch, length]` tokens.
+    /// The source side alone: `[batch, count]` values, after the task where there are several, or `[batch, length]` tokens.
     pub fn source<'a>(&mut self, operands: impl Iterator<Item = &'a [Matrix]>) -> Result<Tensor> {
         let mut rows = Rows::default();
         self.values.clear();
@@ -90,9 +107,11 @@ impl Batcher {
                     vocabulary.write(operands, &mut self.tokens)?;
                     rows.end(self.tokens.len());
                 }
-                None => self
-                    .values
-                    .extend(operands.iter().flat_map(row_major).map(|x| x as f32)),
+                None => {
+                    self.values.extend(self.task.map(|task| task as f32));
+                    self.values
+                        .extend(operands.iter().flat_map(row_major).map(|x| x as f32));
+                }
             }
         }
         Ok(match self.source_vocabulary {

@@ -5,16 +5,20 @@ use std::collections::HashMap;
 use anyhow::Result;
 use rayon::prelude::*;
 
-use super::{Example, Stream};
+use super::{Example, Source};
 use crate::matrix::{Matrix, mix};
 
-/// Examples that a model has seen: the first `count` of a stream.
+/// Examples that a model has seen.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
-    pub stream: &'a Stream,
-    pub count: u64,
-    /// How many examples share the size of [`Stream::batch_size_at`]; None where each has its own.
-    pub batch: Option<u64>,
+pub enum Seen<'a> {
+    /// The batches of the first training steps, whichever examples they take or come back to.
+    Batches {
+        source: &'a dyn Source,
+        steps: u64,
+        batch_size: usize,
+    },
+    /// The first examples of a source.
+    Examples { source: &'a dyn Source, count: u64 },
 }
 
 /// How often tests had been seen.
@@ -22,58 +26,94 @@ pub struct Seen<'a> {
 pub struct Collisions {
     /// Examples of the test.
     pub tests: u64,
-    /// Examples that the model has seen.
+    /// Examples that the model has seen; one that came twice counts twice.
     pub seen: u64,
-    /// Those seen whose operands, as the model sees them, are those of a test.
+    /// Those seen whose operands, as the model sees them, are those of a test of the same problem.
     pub collisions: u64,
 }
 
-/// Counts the examples seen whose operands are those of one of the first `tests` examples of a stream.
+/// Counts the examples seen whose operands are those of one of the first `tests` examples of a source.
 ///
 /// Small matrices of few digits do collide by chance. Hashes find candidates, a comparison decides.
-pub fn collisions(test: &Stream, tests: u64, seen: &[Seen<'_>]) -> Result<Collisions> {
-    /// Examples that one task makes.
-    const CHUNK: u64 = 4096;
-    let mut indices: HashMap<u64, Vec<u64>> = HashMap::new();
-    for index in 0..tests {
-        indices
-            .entry(hash(&test.example(index)?.operands))
-            .or_default()
-            .push(index);
-    }
+pub fn collisions(test: &dyn Source, tests: u64, seen: &[Seen<'_>]) -> Result<Collisions> {
     let mut found = Collisions {
         tests,
         ..Collisions::default()
     };
-    for Seen { stream, count, batch } in seen {
-        let collide = |index: u64, example: &mut Example| -> Result<bool> {
-            let size = match batch {
-                Some(batch) => stream.batch_size_at(index / batch.max(&1)),
-                None => stream.size(index),
-            };
-            stream.fill(index, size, example)?;
-            for candidate in indices.get(&hash(&example.operands)).into_iter().flatten() {
-                if test.example(*candidate)?.operands == example.operands {
-                    return Ok(true);
-                }
+    let tests = Tests::new(test, tests)?;
+    for seen in seen {
+        let (count, collisions) = match *seen {
+            Seen::Batches {
+                source,
+                steps,
+                batch_size,
+            } => {
+                let batch = |step, examples: &mut Vec<Example>| {
+                    source.fill_batch(step, batch_size, examples)?;
+                    tests.collisions(source.task_at(step), examples)
+                };
+                (steps * batch_size as u64, sum(steps, batch)?)
             }
-            Ok(false)
+            Seen::Examples { source, count } => {
+                let example = |index, examples: &mut Vec<Example>| {
+                    examples.clear();
+                    examples.push(source.example(index)?);
+                    tests.collisions(source.task_of(index), examples)
+                };
+                (count, sum(count, example)?)
+            }
         };
-        let chunks: Vec<u64> = (0..count.div_ceil(CHUNK))
-            .into_par_iter()
-            .map(|chunk| {
-                let mut example = Example::default();
-                let mut collisions = 0;
-                for index in chunk * CHUNK..(chunk + 1).saturating_mul(CHUNK).min(*count) {
-                    collisions += u64::from(collide(index, &mut example)?);
-                }
-                Ok(collisions)
-            })
-            .collect::<Result<_>>()?;
-        found.collisions += chunks.into_iter().sum::<u64>();
         found.seen += count;
+        found.collisions += collisions;
     }
     Ok(found)
+}
+
+/// The sum of what each of `count` items comes to, on all threads; items of a thread share their memory.
+fn sum(count: u64, item: impl Fn(u64, &mut Vec<Example>) -> Result<u64> + Sync) -> Result<u64> {
+    /// Items that one task makes.
+    const CHUNK: u64 = 256;
+    let chunks = (0..count.div_ceil(CHUNK)).into_par_iter().map(|chunk| {
+        let mut examples = Vec::new();
+        let items = chunk * CHUNK..(chunk + 1).saturating_mul(CHUNK).min(count);
+        items.map(|index| item(index, &mut examples)).sum::<Result<u64>>()
+    });
+    Ok(chunks.collect::<Result<Vec<u64>>>()?.into_iter().sum())
+}
+
+/// The first examples of a source, to be found by their operands.
+struct Tests<'a> {
+    source: &'a dyn Source,
+    indices: HashMap<u64, Vec<u64>>,
+}
+
+impl<'a> Tests<'a> {
+    fn new(source: &'a dyn Source, count: u64) -> Result<Self> {
+        let mut indices: HashMap<u64, Vec<u64>> = HashMap::new();
+        for index in 0..count {
+            indices
+                .entry(hash(&source.example(index)?.operands))
+                .or_default()
+                .push(index);
+        }
+        Ok(Self { source, indices })
+    }
+
+    /// How many of the examples of a task are tests.
+    fn collisions(&self, task: usize, examples: &[Example]) -> Result<u64> {
+        let mut collisions = 0;
+        for example in examples {
+            for &candidate in self.indices.get(&hash(&example.operands)).into_iter().flatten() {
+                if self.source.task_of(candidate) == task
+                    && self.source.example(candidate)?.operands == example.operands
+                {
+                    collisions += 1;
+                    break;
+                }
+            }
+        }
+        Ok(collisions)
+    }
 }
 
 /// Of shapes and values; zeros of both signs are equal.
@@ -89,27 +129,34 @@ fn hash(matrices: &[Matrix]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{dataset::Specification, matrix::Split, problem};
+    use crate::{
+        dataset::{Mixture, Repetition, Specification, Stream},
+        matrix::Split,
+        problem,
+    };
 
-    fn stream(dimensions: &str, split: Split) -> Stream {
-        let problem = problem::named("eigenvalues").unwrap();
+    fn stream_of(problem: &str, dimensions: &str, split: Split) -> Stream {
+        let problem = problem::named(problem).unwrap();
         let specification = Specification::new(problem, dimensions.parse().unwrap(), Default::default()).unwrap();
         Stream::new(specification, 1, split)
+    }
+
+    fn stream(dimensions: &str, split: Split) -> Stream {
+        stream_of("eigenvalues", dimensions, split)
     }
 
     #[test]
     fn splits_do_not_collide() {
         let [train, validation, test] = Split::ALL.map(|split| stream("2-3", split));
         let seen = [
-            Seen {
-                stream: &train,
-                count: 20_000,
-                batch: Some(64),
+            Seen::Batches {
+                source: &train,
+                steps: 313,
+                batch_size: 64,
             },
-            Seen {
-                stream: &validation,
+            Seen::Examples {
+                source: &validation,
                 count: 5_000,
-                batch: None,
             },
         ];
         let found = collisions(&test, 1_000, &seen).unwrap();
@@ -117,7 +164,7 @@ mod tests {
             found,
             Collisions {
                 tests: 1_000,
-                seen: 25_000,
+                seen: 25_032,
                 collisions: 0
             }
         );
@@ -126,17 +173,49 @@ mod tests {
     #[test]
     fn examples_that_were_seen_are_found() {
         let test = stream("2-3", Split::Test);
-        let found = collisions(
-            &test,
-            100,
-            &[Seen {
-                stream: &test,
-                count: 5_000,
-                batch: None,
-            }],
-        )
-        .unwrap();
-        assert_eq!(found.collisions, 100);
+        let seen = Seen::Examples {
+            source: &test,
+            count: 5_000,
+        };
+        assert_eq!(collisions(&test, 100, &[seen]).unwrap().collisions, 100);
+    }
+
+    #[test]
+    fn examples_that_come_again_are_found_as_often_as_they_come() {
+        let seen = |repetition, size| {
+            let train = stream(size, Split::Train);
+            let batches = train.clone().with_repetition(repetition);
+            let seen = Seen::Batches {
+                source: &batches,
+                steps: 100,
+                batch_size: 8,
+            };
+            // The first fifty examples of the training itself, as if they were a test.
+            collisions(&train, 50, &[seen]).unwrap().collisions
+        };
+        assert_eq!(seen(Repetition::Never, "3"), 50);
+        assert_eq!(seen(Repetition::Fixed { examples: 80 }, "3"), 500);
+        let two = Repetition::TwoSets {
+            examples: 50,
+            share: 0.5,
+        };
+        let of_two = seen(two, "3");
+        assert!((340..460).contains(&of_two), "{of_two}");
+        // An index stands for one example of each of two sizes, of which the test has one.
+        let of_sizes = seen(Repetition::Fixed { examples: 50 }, "2-3");
+        assert!((300..500).contains(&of_sizes), "{of_sizes}");
+    }
+
+    #[test]
+    fn problems_are_told_apart() {
+        let mixture = |names: [&str; 2], split| Mixture::of(names.map(|name| stream_of(name, "1", split)).to_vec());
+        let test = mixture(["transpose", "inverse"], Split::Test);
+        let found = |source: &dyn Source| {
+            let seen = Seen::Examples { source, count: 40 };
+            collisions(test.as_ref(), 40, &[seen]).unwrap().collisions
+        };
+        assert_eq!(found(test.as_ref()), 40);
+        assert_eq!(found(mixture(["inverse", "transpose"], Split::Test).as_ref()), 0);
     }
 
     #[test]

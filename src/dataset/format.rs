@@ -2,8 +2,8 @@
 
 use crate::encoding::{Encoding, Input, Layout, Vocabulary};
 use crate::matrix::{Matrix, Shape};
-use crate::problem::Problem;
-use anyhow::{Error, Result};
+use crate::problem::{Problem, Problems};
+use anyhow::{Error, Result, ensure};
 use std::sync::Arc;
 
 /// How the solution is presented to a model.
@@ -15,32 +15,97 @@ pub enum Target {
     Tokens,
 }
 
-/// The two languages of a model, source and target.
+/// One of a model's problems, at a size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Case {
+    /// Place among the problems of the model; 0 where there is one.
+    pub task: usize,
+    pub size: Shape,
+}
+
+/// Of a model of one problem.
+impl From<Shape> for Case {
+    fn from(size: Shape) -> Self {
+        Self { task: 0, size }
+    }
+}
+
+/// The two languages of a model, source and target, for one of its problems.
 #[derive(Clone, Debug)]
 pub struct Format {
     pub problem: &'static dyn Problem,
+    /// All problems of the model. Where there are several, both sequences begin with a token of the task in place of
+    /// `<s>`, and a source of values has the task before them.
+    pub problems: Problems,
     pub input: Input,
     pub output: Arc<dyn Encoding>,
     pub target: Target,
 }
 
 impl Format {
+    /// The same for every problem of the model, in the order of the tasks.
+    pub fn tasks(&self) -> Vec<Self> {
+        let of = |problem| Self {
+            problem,
+            ..self.clone()
+        };
+        self.problems.iter().map(of).collect()
+    }
+
+    /// Place of the problem among several; none where it is the only one.
+    pub fn task(&self) -> Option<usize> {
+        let place = self.problems.task(self.problem.name());
+        place.ok().filter(|_| self.problems.len() > 1)
+    }
+
+    /// The same for the problem of a name, or for the only one where no name is given.
+    pub fn named(&self, name: Option<&str>) -> Result<Self> {
+        let task = match name {
+            Some(name) => self.problems.task(name)?,
+            None => {
+                ensure!(
+                    self.problems.len() == 1,
+                    "this model answers several problems: choose one of {}",
+                    self.problems.names().join(", ")
+                );
+                0
+            }
+        };
+        Ok(self.tasks().swap_remove(task))
+    }
+
     /// The size of operands; fails where their shapes are not those of the problem.
     pub fn size_of(&self, operands: &[Matrix]) -> Result<Shape> {
         let shapes: Vec<_> = operands.iter().map(Shape::of).collect();
         self.problem.size_of(&shapes).map_err(Error::msg)
     }
 
+    /// The problem and the size of operands; fails where their shapes are not those of the problem.
+    pub fn case_of(&self, operands: &[Matrix]) -> Result<Case> {
+        Ok(Case {
+            task: self.task().unwrap_or(0),
+            size: self.size_of(operands)?,
+        })
+    }
+
     /// The vocabulary of the source; none for value inputs.
     pub fn source_vocabulary(&self) -> Option<Vocabulary> {
         match &self.input {
-            Input::Tokens(encoding) => Some(Vocabulary::new(encoding.clone())),
+            Input::Tokens(encoding) => Some(self.vocabulary(encoding)),
             Input::Values { .. } => None,
         }
     }
 
     pub fn target_vocabulary(&self) -> Vocabulary {
-        Vocabulary::new(self.output.clone())
+        self.vocabulary(&self.output)
+    }
+
+    fn vocabulary(&self, encoding: &Arc<dyn Encoding>) -> Vocabulary {
+        let vocabulary = Vocabulary::new(encoding.clone());
+        match self.task() {
+            Some(task) => vocabulary.for_task(task, self.problems.names()),
+            None => vocabulary,
+        }
     }
 
     /// Whether sources of one size may differ in length, so that padding must be masked.
@@ -53,6 +118,7 @@ impl Format {
         let shapes = self.problem.operand_shapes(size);
         match &self.input {
             Input::Tokens(encoding) => Layout::tokens(&shapes, encoding.as_ref()),
+            Input::Values { .. } if self.task().is_some() => Layout::after_task(Layout::coefficients(&shapes)),
             Input::Values { .. } => Layout::coefficients(&shapes),
         }
     }

@@ -50,7 +50,8 @@ impl Prefetch {
 /// Makes the batch of any step: a pure function of source and step.
 pub struct BatchMaker {
     source: Arc<dyn Source>,
-    batcher: Batcher,
+    /// Of each task.
+    batchers: Vec<Batcher>,
     examples: Vec<Example>,
     batch_size: usize,
 }
@@ -59,7 +60,7 @@ impl BatchMaker {
     pub fn new(source: Arc<dyn Source>, format: Format, batch_size: usize) -> Self {
         Self {
             source,
-            batcher: Batcher::new(format),
+            batchers: format.tasks().into_iter().map(Batcher::new).collect(),
             examples: Vec::new(),
             batch_size,
         }
@@ -67,6 +68,6 @@ impl BatchMaker {
 
     pub fn batch(&mut self, step: u64) -> Result<Batch> {
         let size = self.source.fill_batch(step, self.batch_size, &mut self.examples)?;
-        self.batcher.batch(size, &self.examples)
+        self.batchers[self.source.task_at(step)].batch(size, &self.examples)
     }
 }

@@ -13,6 +13,21 @@ pub trait Source: std::fmt::Debug + Send + Sync {
 
     /// Fills the batch of a training step with examples of one size, which it returns.
     fn fill_batch(&self, step: u64, batch_size: usize, examples: &mut Vec<Example>) -> Result<Shape>;
+
+    /// The task of the example of an index: which of a model's problems it is of.
+    fn task_of(&self, _index: u64) -> usize {
+        0
+    }
+
+    /// The task of the batch of a training step.
+    fn task_at(&self, _step: u64) -> usize {
+        0
+    }
+
+    /// How many examples, from the first on, training comes back to; none where all are fresh.
+    fn repeats(&self) -> Option<u64> {
+        None
+    }
 }
 
 impl Source for Stream {
@@ -27,10 +42,14 @@ impl Source for Stream {
     fn fill_batch(&self, step: u64, batch_size: usize, examples: &mut Vec<Example>) -> Result<Shape> {
         let size = self.batch_size_at(step);
         examples.resize_with(batch_size, Example::default);
-        for (index, example) in (step * batch_size as u64..).zip(examples.iter_mut()) {
-            self.fill(index, size, example)?;
+        for (place, example) in (step * batch_size as u64..).zip(examples.iter_mut()) {
+            self.fill(self.repetition().index(self.seed(), place), size, example)?;
         }
         Ok(size)
+    }
+
+    fn repeats(&self) -> Option<u64> {
+        self.repetition().examples()
     }
 }
 

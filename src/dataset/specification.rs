@@ -6,8 +6,8 @@ use anyhow::{Result, bail};
 
 use super::Dimensions;
 use crate::{
-    matrix::{Distribution, fingerprint},
-    problem::{self, Problem},
+    matrix::{Distribution, Spectra, fingerprint},
+    problem::{self, Problem, Problems},
 };
 
 /// A problem, the sizes of its examples, and how their operands are drawn.
@@ -45,6 +45,20 @@ impl Specification {
             dimensions,
             distribution,
         })
+    }
+
+    /// One for each problem of a set, in its order; the spectra are those of the symmetric ones. Fails where a problem does
+    /// not fit, naming it.
+    pub fn of_set(problems: &Problems, dimensions: Dimensions, distribution: &Distribution) -> Result<Vec<Self>> {
+        let some_are_symmetric = problems.iter().any(Problem::is_symmetric);
+        let of = |problem: &'static dyn Problem| {
+            let mut distribution = distribution.clone();
+            if some_are_symmetric && !problem.is_symmetric() {
+                distribution.spectra = Spectra::default();
+            }
+            Self::new(problem, dimensions, distribution)
+        };
+        problems.iter().map(of).collect()
     }
 
     pub fn problem(&self) -> &'static dyn Problem {

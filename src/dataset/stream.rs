@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Example, Specification};
+use super::{Example, Repetition, Specification};
 use crate::{
     encoding::{Encoding, OutOfRange},
     matrix::{Address, Shape, Split, fingerprint, mix},
@@ -31,6 +31,7 @@ pub struct Stream {
     input: Option<Arc<dyn Encoding>>,
     output: Option<Arc<dyn Encoding>>,
     targets: Targets,
+    repetition: Repetition,
     /// Keys of the generators of sizes, of batches' sizes and of operands.
     domains: [u64; 3],
 }
@@ -50,6 +51,7 @@ impl Stream {
             input: None,
             output: None,
             targets: Targets::default(),
+            repetition: Repetition::default(),
             domains,
         }
     }
@@ -71,6 +73,13 @@ impl Stream {
     #[must_use]
     pub fn with_targets(mut self, targets: Targets) -> Self {
         self.targets = targets;
+        self
+    }
+
+    /// Comes back to examples in training batches.
+    #[must_use]
+    pub fn with_repetition(mut self, repetition: Repetition) -> Self {
+        self.repetition = repetition;
         self
     }
 
@@ -96,6 +105,10 @@ impl Stream {
 
     pub fn targets(&self) -> Targets {
         self.targets
+    }
+
+    pub fn repetition(&self) -> Repetition {
+        self.repetition
     }
 
     /// The size of an example on its own.

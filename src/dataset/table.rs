@@ -1,8 +1,8 @@
 //! Examples read from a CSV file, for training and evaluation in place of the stream.
 
-use super::{Dimensions, Example, Format, Reader, Source, Targets};
+use super::{Case, Dimensions, Example, Format, Reader, Source, Targets};
 use crate::encoding::round_matrices;
-use crate::matrix::{Address, Shape, Split, fingerprint};
+use crate::matrix::{Address, Generator, Shape, Split, fingerprint};
 use anyhow::{Context, Result, bail, ensure};
 use rand::RngExt;
 use std::collections::BTreeMap;
@@ -14,29 +14,32 @@ use std::path::{Path, PathBuf};
 pub struct Table {
     path: PathBuf,
     seed: u64,
-    examples: Vec<Example>,
-    /// Rows of each size, so that a batch has one size.
-    sizes: Vec<(Shape, Vec<usize>)>,
+    /// With their tasks.
+    examples: Vec<(usize, Example)>,
+    /// Rows of each task and size, so that a batch has one of both.
+    groups: Vec<(Case, Vec<usize>)>,
 }
 
 impl Table {
-    /// Reads a whole file. Rows must be of the format's problem.
+    /// Reads a whole file. Rows must be of the format's problems.
     pub fn read(path: &Path, format: &Format, targets: Targets, seed: u64) -> Result<Self> {
         let rounding = format.input.rounding();
         let mut examples = Vec::new();
-        let mut sizes: BTreeMap<Shape, Vec<usize>> = BTreeMap::new();
+        let formats = format.tasks();
+        let mut groups: BTreeMap<(usize, Shape), Vec<usize>> = BTreeMap::new();
         let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
         for row in Reader::new(file).with_context(|| path.display().to_string())? {
             let row = row.with_context(|| path.display().to_string())?;
             let place = || format!("{} line {}", path.display(), row.line);
-            if row.problem.name() != format.problem.name() {
+            let Ok(task) = format.problems.task(row.problem.name()) else {
                 bail!(
                     "{}: a row of {}, but the recipe is for {}",
                     place(),
                     row.problem.name(),
-                    format.problem.name()
+                    format.problems
                 );
-            }
+            };
+            let format = &formats[task];
             let size = format.size_of(&row.example.operands).with_context(place)?;
             let mut example = row.example;
             example.operands = round_matrices(rounding.as_ref(), &example.operands).with_context(place)?;
@@ -47,21 +50,24 @@ impl Table {
                     .with_context(place)?;
             }
             round_matrices(format.output.as_ref(), &example.solution).with_context(place)?;
-            sizes.entry(size).or_default().push(examples.len());
-            examples.push(example);
+            groups.entry((task, size)).or_default().push(examples.len());
+            examples.push((task, example));
         }
         ensure!(!examples.is_empty(), "{} has no rows", path.display());
         Ok(Self {
             path: path.to_path_buf(),
             seed,
             examples,
-            sizes: sizes.into_iter().collect(),
+            groups: groups
+                .into_iter()
+                .map(|((task, size), rows)| (Case { task, size }, rows))
+                .collect(),
         })
     }
 
     /// Fails where a row is of a size that the model is not for.
     pub fn within(self, dimensions: &Dimensions) -> Result<Self> {
-        for (size, rows) in &self.sizes {
+        for (Case { size, .. }, rows) in &self.groups {
             ensure!(
                 dimensions.contains(*size),
                 "{}: {} rows are of size {size}, but the model is for {dimensions}",
@@ -71,13 +77,30 @@ impl Table {
         }
         Ok(self)
     }
+
+    /// The group of a step's batch, and the generator that draws its rows.
+    fn group_at(&self, step: u64) -> (usize, Generator) {
+        let address = Address {
+            seed: self.seed,
+            split: Split::Train,
+            index: step,
+        };
+        let mut generator = address.generator(fingerprint("table"));
+        let row = generator.random_range(0..self.examples.len());
+        let mut end = 0;
+        let group = self.groups.iter().position(|(_, rows)| {
+            end += rows.len();
+            row < end
+        });
+        (group.unwrap_or(0), generator)
+    }
 }
 
 impl Source for Table {
     fn example(&self, index: u64) -> Result<Example> {
         let example = usize::try_from(index).ok().and_then(|index| self.examples.get(index));
         example
-            .cloned()
+            .map(|(_, example)| example.clone())
             .with_context(|| format!("{} has no row {index}", self.path.display()))
     }
 
@@ -85,26 +108,26 @@ impl Source for Table {
         Some(self.examples.len() as u64)
     }
 
-    /// Rows drawn with replacement, of one size that is drawn as often as it occurs.
+    /// Rows drawn with replacement, of one task and size that is drawn as often as it occurs.
     fn fill_batch(&self, step: u64, batch_size: usize, examples: &mut Vec<Example>) -> Result<Shape> {
-        let address = Address {
-            seed: self.seed,
-            split: Split::Train,
-            index: step,
-        };
-        let mut generator = address.generator(fingerprint("table"));
-        let mut row = generator.random_range(0..self.examples.len());
-        let (size, rows) = self
-            .sizes
-            .iter()
-            .find(|(_, rows)| {
-                let here = row < rows.len();
-                row = row.wrapping_sub(rows.len());
-                here
-            })
-            .context("sizes cover all rows")?;
+        let (group, mut generator) = self.group_at(step);
+        let (case, rows) = &self.groups[group];
+        let mut draw = || rows[generator.random_range(0..rows.len())];
         examples.clear();
-        examples.extend((0..batch_size).map(|_| self.examples[rows[generator.random_range(0..rows.len())]].clone()));
-        Ok(*size)
+        examples.extend((0..batch_size).map(|_| self.examples[draw()].1.clone()));
+        Ok(case.size)
+    }
+
+    fn task_of(&self, index: u64) -> usize {
+        let row = usize::try_from(index).ok().and_then(|index| self.examples.get(index));
+        row.map_or(0, |(task, _)| *task)
+    }
+
+    fn task_at(&self, step: u64) -> usize {
+        self.groups[self.group_at(step).0].0.task
+    }
+
+    fn repeats(&self) -> Option<u64> {
+        self.count()
     }
 }

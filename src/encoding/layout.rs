@@ -32,6 +32,11 @@ impl Layout {
                 .collect(),
         )
     }
+
+    /// The same after a row for the task, which belongs to no coefficient.
+    pub fn after_task(places: Vec<[i64; 5]>) -> Vec<[i64; 5]> {
+        numbered(std::iter::once([0; 5]).chain(places).collect())
+    }
 }
 
 fn coefficients(matrix: i64, shape: Shape) -> impl Iterator<Item = [i64; 5]> {
@@ -79,5 +84,6 @@ mod tests {
             places,
             [[0, 0, 1, 1, 1], [1, 0, 2, 1, 1], [2, 1, 1, 1, 1], [3, 1, 1, 2, 1]]
         );
+        assert_eq!(Layout::after_task(places)[..2], [[0; 5], [1, 0, 1, 1, 1]]);
     }
 }

@@ -1,4 +1,4 @@
-//! Token ids: `<s>`, padding, dimensions, then the words of an encoding.
+//! Token ids: `<s>`, padding, dimensions, the words of an encoding, then the tasks of a co-trained model.
 
 use super::{Encoding, OutOfRange};
 use crate::dataset::row_major;
@@ -18,6 +18,10 @@ pub const WORDS: i64 = 2 + LARGEST_DIMENSION as i64;
 #[derive(Clone, Debug)]
 pub struct Vocabulary {
     encoding: Arc<dyn Encoding>,
+    /// Names of the tasks; none for a model of one problem.
+    tasks: Vec<&'static str>,
+    /// The token that begins a sequence.
+    first: i64,
 }
 
 /// A sequence that writes no matrices of the shapes that are expected.
@@ -41,7 +45,29 @@ pub enum Unwritable {
 
 impl Vocabulary {
     pub fn new(encoding: Arc<dyn Encoding>) -> Self {
-        Self { encoding }
+        Self {
+            encoding,
+            tasks: Vec::new(),
+            first: START,
+        }
+    }
+
+    /// For one of several tasks, whose token begins every sequence in place of `<s>`.
+    #[must_use]
+    pub fn for_task(mut self, task: usize, names: Vec<&'static str>) -> Self {
+        self.tasks = names;
+        self.first = self.first_task() + task as i64;
+        self
+    }
+
+    /// The token that begins a sequence: `<s>`, or the task's.
+    pub fn first(&self) -> i64 {
+        self.first
+    }
+
+    /// The id of the first task's token.
+    pub fn first_task(&self) -> i64 {
+        WORDS + self.encoding.words().len() as i64
     }
 
     pub fn encoding(&self) -> &dyn Encoding {
@@ -49,7 +75,7 @@ impl Vocabulary {
     }
 
     pub fn size(&self) -> usize {
-        WORDS as usize + self.encoding.words().len()
+        WORDS as usize + self.encoding.words().len() + self.tasks.len()
     }
 
     /// The word of an id; none where there is none.
@@ -59,13 +85,17 @@ impl Vocabulary {
             PAD => Some("<pad>".into()),
             _ if id < 0 => None,
             _ if id < WORDS => Some(format!("V{}", id - 1)),
-            _ => self.encoding.words().get((id - WORDS) as usize).cloned(),
+            _ if id < self.first_task() => self.encoding.words().get((id - WORDS) as usize).cloned(),
+            _ => self
+                .tasks
+                .get((id - self.first_task()) as usize)
+                .map(|name| format!("<{name}>")),
         }
     }
 
-    /// Appends the whole sequence of matrices: `<s>`, each with its dimensions and coefficients row by row, `<s>`.
+    /// Appends the whole sequence of matrices: `<s>` or the task's token, each with its dimensions and coefficients row by row, `<s>`.
     pub fn write(&self, matrices: &[Matrix], tokens: &mut Vec<i64>) -> Result<(), Unwritable> {
-        tokens.push(START);
+        tokens.push(self.first);
         for matrix in matrices {
             self.write_matrix(matrix, tokens)?;
         }
@@ -111,7 +141,7 @@ impl Vocabulary {
             tokens,
             place: 0,
         };
-        reader.expect(START, "<s>")?;
+        reader.expect(self.first, &self.word(self.first).unwrap_or_default())?;
         let mut matrices = Vec::with_capacity(shapes.len());
         for shape in shapes {
             for dimension in [shape.rows, shape.cols] {
@@ -262,6 +292,28 @@ mod tests {
             "token 7 is <pad>, but the end was expected"
         );
         assert!(error(&[0, 2, 2, 102, 104, 99_999]).contains("unknown id 99999"));
+    }
+
+    #[test]
+    fn a_task_begins_its_sequences() {
+        let encoding = named("P1000").unwrap();
+        let alone = Vocabulary::new(encoding.clone());
+        let names = vec!["add", "svd"];
+        let [add, svd] = [0, 1].map(|task| Vocabulary::new(encoding.clone()).for_task(task, names.clone()));
+        assert_eq!([alone.size() + 2, add.size()], [add.size(), svd.size()]);
+        let matrices = [Matrix::from_element(1, 2, 4.0)];
+        let written = |vocabulary: &Vocabulary| {
+            let mut tokens = Vec::new();
+            vocabulary.write(&matrices, &mut tokens).unwrap();
+            tokens
+        };
+        let (plain, tokens) = (written(&alone), written(&svd));
+        assert_eq!(svd.word(tokens[0]).unwrap(), "<svd>");
+        assert_eq!((tokens[0], &tokens[1..]), (svd.size() as i64 - 1, &plain[1..]));
+        assert_eq!(svd.read(&tokens, &[Shape::new(1, 2)]).unwrap(), matrices);
+        let error = add.read(&tokens, &[Shape::new(1, 2)]).unwrap_err().to_string();
+        assert_eq!(error, "token 0 is <svd>, but <add> was expected");
+        assert_eq!(svd.word(svd.size() as i64), None);
     }
 
     #[test]

@@ -4,10 +4,11 @@ mod accuracy;
 
 pub use accuracy::Accuracy;
 
-use crate::dataset::{Batcher, Example, Format, Source};
+use crate::dataset::{Batcher, Case, Example, Format, Source};
 use crate::encoding::Encoding;
 use crate::matrix::{Matrix, Shape};
 use crate::model::{Candidate, Model};
+use crate::problem::Problem;
 use anyhow::Result;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -19,6 +20,9 @@ const BATCH: usize = 500;
 #[derive(Clone, Debug)]
 pub struct Measured {
     pub index: u64,
+    pub problem: &'static dyn Problem,
+    /// Place of the problem among those of the model.
+    pub task: usize,
     pub size: Shape,
     /// Relative error of the model's first answer, as the problem measures it.
     pub error: f64,
@@ -66,15 +70,25 @@ impl Evaluation {
 
     /// The same measures for each size apart.
     pub fn by_size(&self) -> BTreeMap<Shape, Self> {
-        let mut sizes: BTreeMap<Shape, Self> = BTreeMap::new();
+        self.parts(|measured| measured.size)
+    }
+
+    /// The same measures for each problem apart, by name, in the order of the tasks.
+    pub fn by_problem(&self) -> Vec<(&'static str, Self)> {
+        let parts = self.parts(|measured| (measured.task, measured.problem.name()));
+        parts.into_iter().map(|((_, name), part)| (name, part)).collect()
+    }
+
+    fn parts<K: Ord>(&self, key: impl Fn(&Measured) -> K) -> BTreeMap<K, Self> {
+        let mut parts: BTreeMap<K, Self> = BTreeMap::new();
         for measured in &self.examples {
-            let part = sizes.entry(measured.size).or_insert_with(|| Self {
+            let part = parts.entry(key(measured)).or_insert_with(|| Self {
                 tolerances: self.tolerances.clone(),
                 examples: Vec::new(),
             });
             part.examples.push(measured.clone());
         }
-        sizes
+        parts
     }
 
     fn count(&self, error: impl Fn(&Measured) -> f64) -> Vec<Accuracy> {
@@ -86,7 +100,7 @@ impl Evaluation {
     }
 }
 
-/// Measures a model on the first `count` examples of a source; `progress` is told how many more are done.
+/// Measures a model on the first `count` examples of a source, of all its problems together; `progress` is told how many more are done.
 pub fn evaluate(
     model: &Model,
     source: &dyn Source,
@@ -96,7 +110,7 @@ pub fn evaluate(
     progress: impl Fn(usize),
 ) -> Result<Evaluation> {
     let count = source.count().map_or(count, |len| count.min(len as usize));
-    let mut batcher = Batcher::new(model.format().clone());
+    let mut batchers: Vec<_> = model.formats().iter().cloned().map(Batcher::new).collect();
     let mut measured = Vec::with_capacity(count);
     for start in (0..count).step_by(BATCH) {
         let indices = start as u64..(start + BATCH).min(count) as u64;
@@ -104,22 +118,22 @@ pub fn evaluate(
             .into_par_iter()
             .map(|index| Ok((index, source.example(index)?)))
             .collect::<Result<_>>()?;
-        let mut sizes: BTreeMap<Shape, Vec<(u64, Example)>> = BTreeMap::new();
+        let mut cases: BTreeMap<(usize, Shape), Vec<(u64, Example)>> = BTreeMap::new();
         for (index, example) in examples {
-            sizes
-                .entry(model.format().size_of(&example.operands)?)
-                .or_default()
-                .push((index, example));
+            let task = source.task_of(index);
+            let size = model.formats()[task].size_of(&example.operands)?;
+            cases.entry((task, size)).or_default().push((index, example));
         }
-        for (size, examples) in sizes {
-            let inputs = batcher.source(examples.iter().map(|(_, example)| example.operands.as_slice()))?;
-            let answers = model.generate(&inputs, size, beam)?;
+        for ((task, size), examples) in cases {
+            let case = Case { task, size };
+            let inputs = batchers[task].source(examples.iter().map(|(_, example)| example.operands.as_slice()))?;
+            let answers = model.generate(&inputs, case, beam)?;
             progress(answers.len());
-            let format = model.format();
+            let format = model.format_of(case);
             let pairs: Vec<_> = examples.into_iter().zip(answers).collect();
             let results = pairs
                 .into_par_iter()
-                .map(|((index, example), answers)| measure(format, index, size, example, answers));
+                .map(|((index, example), answers)| measure(format, index, case, example, answers));
             measured.extend(results.collect::<Result<Vec<_>>>()?);
         }
     }
@@ -130,7 +144,7 @@ pub fn evaluate(
     })
 }
 
-fn measure(format: &Format, index: u64, size: Shape, example: Example, answers: Vec<Candidate>) -> Result<Measured> {
+fn measure(format: &Format, index: u64, case: Case, example: Example, answers: Vec<Candidate>) -> Result<Measured> {
     let rounded = rounded(format.output.as_ref(), &example.solution);
     let ceiling = rounded.as_ref().map_or(f64::INFINITY, |rounded| {
         format.problem.error(&example.operands, &example.solution, rounded)
@@ -147,7 +161,9 @@ fn measure(format: &Format, index: u64, size: Shape, example: Example, answers: 
         .is_some_and(|answer| rounded.as_ref() == Some(&answer.solution));
     Ok(Measured {
         index,
-        size,
+        problem: format.problem,
+        task: case.task,
+        size: case.size,
         error,
         ceiling,
         exact,

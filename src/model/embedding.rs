@@ -42,6 +42,8 @@ pub struct Extent {
     /// Largest number of rows or columns.
     pub dim: i64,
     pub fields: i64,
+    /// Problems that are told apart; 0 where there is one.
+    pub tasks: i64,
 }
 
 /// Sum of learned tables over the columns (place, matrix, row, column, field) of a position index.

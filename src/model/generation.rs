@@ -3,7 +3,8 @@
 use super::autoregressive::AutoregressiveDecoder;
 use super::parallel::ParallelDecoder;
 use super::{Decoder, Model, Pass};
-use crate::encoding::{Encoding, Grammar, PAD, START, WORDS};
+use crate::dataset::Case;
+use crate::encoding::{Encoding, Grammar, PAD, WORDS};
 use crate::matrix::{Matrix, Shape};
 use anyhow::Result;
 use tch::{Kind, Tensor};
@@ -20,19 +21,29 @@ pub struct Candidate {
 }
 
 impl Model {
-    /// Answers for a batch of sources of one size, `beam` candidates each, the most probable first. Runs in fp32.
-    pub fn generate(&self, source: &Tensor, size: Shape, beam: usize) -> Result<Vec<Vec<Candidate>>> {
+    /// Answers for a batch of sources of one problem and size, `beam` candidates each, the most probable first. Runs in fp32.
+    pub fn generate(&self, source: &Tensor, case: impl Into<Case>, beam: usize) -> Result<Vec<Vec<Candidate>>> {
+        let case = case.into();
         self.check_beam(beam)?;
         let _no_grad = tch::no_grad_guard();
         let source = source.to_device(self.device());
-        let positions = self.source_positions(size).narrow(0, 0, source.size()[1]);
+        let positions = self.source_positions(case).narrow(0, 0, source.size()[1]);
         let pass = self.pass(Kind::Float);
         let memory = self.encode(&source, &positions, pass);
         let mask = self.source_mask(&source);
         match self.decoder() {
-            Decoder::Parallel(decoder) => self.generate_parallel(decoder, &memory, mask.as_ref(), size, pass),
+            Decoder::Parallel(decoder) => {
+                let hidden = decoder.query(
+                    &memory,
+                    mask.as_ref(),
+                    &self.target_positions(case),
+                    self.tasks_of(&source).as_ref(),
+                    pass,
+                );
+                self.generate_parallel(decoder, &hidden, case, pass)
+            }
             Decoder::Autoregressive(decoder) => {
-                self.generate_autoregressive(decoder, &memory, mask.as_ref(), size, beam as i64, pass)
+                self.generate_autoregressive(decoder, &memory, mask.as_ref(), case, beam as i64, pass)
             }
         }
     }
@@ -40,16 +51,14 @@ impl Model {
     fn generate_parallel(
         &self,
         decoder: &ParallelDecoder,
-        memory: &Tensor,
-        mask: Option<&Tensor>,
-        size: Shape,
+        hidden: &Tensor,
+        case: Case,
         pass: Pass,
     ) -> Result<Vec<Vec<Candidate>>> {
-        let hidden = decoder.query(memory, mask, &self.target_positions(size), pass);
         let mut known = Tensor::zeros([hidden.size()[0], hidden.size()[1], 0], (Kind::Int64, self.device()));
         let mut log_probability = Tensor::zeros([hidden.size()[0]], (Kind::Double, self.device()));
         for place in 0..decoder.fields() {
-            let logits = decoder.field_logits(place, &hidden, &known, pass.kind);
+            let logits = decoder.field_logits(place, hidden, &known, pass.kind);
             let (best, class) = logits.max_dim(-1, true);
             let log = (best.squeeze_dim(-1) - logits.logsumexp(-1, false)).sum_dim_intlist(1, false, Kind::Double);
             log_probability += log;
@@ -60,7 +69,7 @@ impl Model {
         let per_example = (classes.size()[1] * classes.size()[2]) as usize;
         let classes: Vec<i64> = Vec::try_from(classes.flatten(0, -1))?;
         let log_probability: Vec<f64> = Vec::try_from(log_probability)?;
-        let shapes = self.format().problem.solution_shapes(size);
+        let shapes = self.format_of(case).problem.solution_shapes(case.size);
         Ok(classes
             .chunks(per_example)
             .zip(log_probability)
@@ -93,12 +102,13 @@ impl Model {
         decoder: &AutoregressiveDecoder,
         memory: &Tensor,
         mask: Option<&Tensor>,
-        size: Shape,
+        case: Case,
         beam: i64,
         pass: Pass,
     ) -> Result<Vec<Vec<Candidate>>> {
-        let shapes = self.format().problem.solution_shapes(size);
-        let vocabulary = self.format().target_vocabulary();
+        let format = self.format_of(case);
+        let shapes = format.problem.solution_shapes(case.size);
+        let vocabulary = format.target_vocabulary();
         let rules = Rules::new(
             self.format().output.as_ref(),
             vocabulary.size() as i64,
@@ -110,7 +120,7 @@ impl Model {
         let repeat = |x: &Tensor, dim: i64| x.repeat_interleave_self_int(beam, dim, None);
         let cross = repeat(&decoder.cross_cache(memory, pass.kind), 2);
         let mask = mask.map(|mask| repeat(mask, 0));
-        let positions = self.target_positions(size);
+        let positions = self.target_positions(case);
 
         let whole = (Kind::Int64, self.device());
         let mut cache = Tensor::zeros(
@@ -124,7 +134,7 @@ impl Model {
             ],
             (pass.kind, self.device()),
         );
-        let mut tokens = Tensor::full([rows, 1], START, whole);
+        let mut tokens = Tensor::full([rows, 1], vocabulary.first(), whole);
         let mut cursor = rules.start(rows);
         // Only the first beam of each example is alive at the start: the others would repeat it.
         let mut score = Tensor::full([batch, beam], f64::NEG_INFINITY, (Kind::Double, self.device()));
@@ -226,7 +236,7 @@ impl Rules {
         let whole = (Kind::Int64, tch::Device::Cpu);
         let allowed = Tensor::zeros([states, vocabulary], (Kind::Bool, tch::Device::Cpu));
         let next = Tensor::full([states, vocabulary], -1, whole);
-        let words = vocabulary - WORDS;
+        let words = encoding.words().len() as i64;
         allowed
             .narrow(1, WORDS, words)
             .copy_(&Tensor::from_slice(&grammar.allowed().concat()).view([states, words]));
@@ -239,7 +249,7 @@ impl Rules {
         }
     }
 
-    /// After the first `<s>`.
+    /// After the token that begins.
     fn start(&self, rows: i64) -> Cursor {
         let whole = (Kind::Int64, self.slots.device());
         Cursor {

@@ -19,7 +19,7 @@ pub use config::{Activation, Architecture, Config, DecoderKind, Normalization, P
 pub use generation::Candidate;
 pub use parallel::ParallelDecoder;
 
-use crate::dataset::{Format, Target, positions_tensor};
+use crate::dataset::{Case, Format, Target, positions_tensor};
 use crate::encoding::{Input, PAD};
 use crate::matrix::Shape;
 use anyhow::{Result, ensure};
@@ -30,13 +30,16 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use tch::{Device, Kind, Tensor, nn};
 
-/// An encoder–decoder for one problem and one pair of encodings.
+/// An encoder–decoder for one problem, or several that a token tells apart, and one pair of encodings.
 #[derive(Debug)]
 pub struct Model {
     store: nn::VarStore,
     config: Config,
-    format: Format,
+    /// One per problem, in the order of the tasks.
+    formats: Vec<Format>,
     source: SourceEmbedding,
+    /// The vector that stands for a task before a source of values, `[tasks, width]`; none for a model of one problem.
+    source_tasks: Option<Tensor>,
     source_positions: PositionEmbedding,
     /// The norm after the embeddings (post-norm) or after the last layer (pre-norm).
     encoder_norm: Norm,
@@ -46,8 +49,8 @@ pub struct Model {
     lengths: (i64, i64),
     /// Largest number of rows or columns.
     dim: i64,
-    /// Position indices of source and target by size, on the device: every step asks for them.
-    positions: RefCell<HashMap<Shape, [Tensor; 2]>>,
+    /// Position indices of source and target by case, on the device: every step asks for them.
+    positions: RefCell<HashMap<Case, [Tensor; 2]>>,
 }
 
 #[derive(Debug)]
@@ -76,23 +79,28 @@ impl Decoder {
 
 impl Model {
     /// A model with random parameters, drawn from libtorch's generator (see [`tch::manual_seed`]). `largest` is the
-    /// largest size it must have positions for; `magnitude` the bound of its coefficients.
+    /// largest size it must have positions for; `magnitude` the bound of its coefficients. The model answers all problems of
+    /// the format.
     pub fn new(config: &Config, format: &Format, largest: Shape, magnitude: f64, device: Device) -> Self {
         // Parameters are drawn on the CPU, so that every device starts from the same ones.
         let mut store = nn::VarStore::new(Device::Cpu);
         let root = store.root();
         let room = config.max_dim as usize;
         let largest = Shape::new(largest.rows.max(room), largest.cols.max(room));
+        let formats = format.tasks();
+        let most = |of: &dyn Fn(&Format) -> usize| formats.iter().map(of).max().unwrap_or(0) as i64;
         let (source_length, target_length) = (
-            format.source_positions(largest).len() as i64,
-            format.target_positions(largest).len() as i64,
+            most(&|format| format.source_positions(largest).len()),
+            most(&|format| format.target_positions(largest).len()),
         );
+        let tasks = if formats.len() > 1 { formats.len() as i64 } else { 0 };
         let dim = largest.rows.max(largest.cols) as i64;
         let fields = |encoding: &dyn crate::encoding::Encoding| encoding.fields().len() as i64;
         let source_extent = Extent {
             length: source_length,
-            matrices: format.problem.operand_shapes(largest).len() as i64,
+            matrices: most(&|format| format.problem.operand_shapes(largest).len()),
             dim,
+            tasks,
             fields: match &format.input {
                 Input::Values { .. } => 1,
                 Input::Tokens(encoding) => fields(encoding.as_ref()),
@@ -100,8 +108,9 @@ impl Model {
         };
         let target_extent = Extent {
             length: target_length,
-            matrices: format.problem.solution_shapes(largest).len() as i64,
+            matrices: most(&|format| format.problem.solution_shapes(largest).len()),
             dim,
+            tasks,
             fields: fields(format.output.as_ref()),
         };
         let path = &root / "source";
@@ -115,6 +124,8 @@ impl Model {
                 embedding::deviation(config),
             )),
         };
+        let source_tasks = (tasks > 0 && format.source_vocabulary().is_none())
+            .then(|| embedding::table(&path, "tasks", tasks, config.width, embedding::deviation(config)));
         let source_positions = PositionEmbedding::new(&path / "positions", config, source_extent);
         let path = &root / "encoder";
         let encoder = (0..config.encoder_layers)
@@ -138,8 +149,9 @@ impl Model {
         Self {
             store,
             config: config.clone(),
-            format: format.clone(),
+            formats,
             source,
+            source_tasks,
             source_positions,
             encoder_norm,
             encoder,
@@ -158,8 +170,19 @@ impl Model {
         &self.config
     }
 
+    /// What all problems of the model share; the problem is the first of them.
     pub fn format(&self) -> &Format {
-        &self.format
+        &self.formats[0]
+    }
+
+    /// The format of every problem, in the order of the tasks.
+    pub fn formats(&self) -> &[Format] {
+        &self.formats
+    }
+
+    /// The format of a case's problem.
+    pub fn format_of(&self, case: Case) -> &Format {
+        &self.formats[case.task]
     }
 
     pub fn decoder(&self) -> &Decoder {
@@ -188,10 +211,12 @@ impl Model {
     }
 
     /// Fails where the position tables have no room for a size.
-    pub fn check_size(&self, size: Shape) -> Result<()> {
+    pub fn check_size(&self, case: impl Into<Case>) -> Result<()> {
+        let case = case.into();
+        let (format, size) = (self.format_of(case), case.size);
         let (source, target) = (
-            self.format.source_positions(size).len() as i64,
-            self.format.target_positions(size).len() as i64,
+            format.source_positions(size).len() as i64,
+            format.target_positions(size).len() as i64,
         );
         ensure!(
             source <= self.lengths.0 && target <= self.lengths.1 && (size.rows.max(size.cols) as i64) <= self.dim,
@@ -215,39 +240,57 @@ impl Model {
         }
     }
 
-    /// Position indices `[length, 5]` of the source at a size, on the model's device.
-    pub fn source_positions(&self, size: Shape) -> Tensor {
-        self.positions(size, 0)
+    /// Position indices `[length, 5]` of the source of a case, on the model's device.
+    pub fn source_positions(&self, case: impl Into<Case>) -> Tensor {
+        self.positions(case.into(), 0)
     }
 
-    /// Position indices `[length, 5]` of the target at a size, on the model's device.
-    pub fn target_positions(&self, size: Shape) -> Tensor {
-        self.positions(size, 1)
+    /// Position indices `[length, 5]` of the target of a case, on the model's device.
+    pub fn target_positions(&self, case: impl Into<Case>) -> Tensor {
+        self.positions(case.into(), 1)
     }
 
-    fn positions(&self, size: Shape, side: usize) -> Tensor {
+    fn positions(&self, case: Case, side: usize) -> Tensor {
         let mut known = self.positions.borrow_mut();
-        let both = known.entry(size).or_insert_with(|| {
-            let both = [self.format.source_positions(size), self.format.target_positions(size)];
+        let both = known.entry(case).or_insert_with(|| {
+            let format = self.format_of(case);
+            let both = [format.source_positions(case.size), format.target_positions(case.size)];
             both.map(|positions| positions_tensor(&positions, self.device()))
         });
         both[side].shallow_clone()
     }
 
+    /// The task that each source names, `[batch]` int64; none for a model of one problem.
+    pub fn tasks_of(&self, source: &Tensor) -> Option<Tensor> {
+        (self.formats.len() > 1).then(|| {
+            let first = source.select(1, 0).to_kind(Kind::Int64);
+            match self.format().source_vocabulary() {
+                Some(vocabulary) => first - vocabulary.first_task(),
+                None => first,
+            }
+        })
+    }
+
     /// `[batch, 1, 1, length]`, true where a source token is not padding; none where sources are never padded.
     pub fn source_mask(&self, source: &Tensor) -> Option<Tensor> {
-        self.format
+        self.format()
             .pads_source()
             .then(|| source.not_equal(PAD).unsqueeze(1).unsqueeze(1))
     }
 
-    /// `source` `[batch, length]` (fp32 values or int64 tokens), `positions` `[length, 5]` to the memory
+    /// `source` `[batch, length]` (fp32 values, after the task where there are several; or int64 tokens), `positions` `[length, 5]` to the memory
     /// `[batch, length, width]`.
     pub fn encode(&self, source: &Tensor, positions: &Tensor, pass: Pass) -> Tensor {
         let mask = self.source_mask(source);
-        let embedded = match &self.source {
-            SourceEmbedding::Values(values) => values.forward(source, pass.kind),
-            SourceEmbedding::Tokens(table) => embedding::lookup(table, source),
+        let embedded = match (&self.source, &self.source_tasks) {
+            (SourceEmbedding::Values(values), None) => values.forward(source, pass.kind),
+            (SourceEmbedding::Values(values), Some(tasks)) => {
+                // An end that is not given is none of a size, so that a trace holds at every length.
+                let (task, numbers) = (source.slice(1, 0, 1, 1), source.slice(1, 1, None, 1));
+                let task = embedding::lookup(tasks, &task.to_kind(Kind::Int64));
+                Tensor::cat(&[task, values.forward(&numbers, pass.kind)], 1)
+            }
+            (SourceEmbedding::Tokens(table), _) => embedding::lookup(table, source),
         };
         let mut x = embedded + self.source_positions.forward(positions);
         let post = self.config.is_post_norm();
@@ -262,9 +305,10 @@ impl Model {
 
     /// Teacher forcing for a batch: logits of every field in prediction order, `[batch, count, classes]` each (parallel),
     /// or of every next token, `[batch, length - 1, vocabulary]` alone (autoregressive). fp32.
-    pub fn logits(&self, source: &Tensor, target: &Tensor, size: Shape, kind: Kind) -> Vec<Tensor> {
-        let source_positions = self.source_positions(size).narrow(0, 0, source.size()[1]);
-        let target_positions = self.target_positions(size);
+    pub fn logits(&self, source: &Tensor, target: &Tensor, case: impl Into<Case>, kind: Kind) -> Vec<Tensor> {
+        let case = case.into();
+        let source_positions = self.source_positions(case).narrow(0, 0, source.size()[1]);
+        let target_positions = self.target_positions(case);
         let pass = self.pass(kind);
         match self.decoder {
             Decoder::Parallel(_) => self.logits_at(source, &source_positions, target, &target_positions, pass),
@@ -290,7 +334,8 @@ impl Model {
         let mask = self.source_mask(source);
         match &self.decoder {
             Decoder::Parallel(decoder) => {
-                let hidden = decoder.query(&memory, mask.as_ref(), target_positions, pass);
+                let tasks = self.tasks_of(source);
+                let hidden = decoder.query(&memory, mask.as_ref(), target_positions, tasks.as_ref(), pass);
                 let known = self.in_prediction_order(target);
                 (0..decoder.fields())
                     .map(|place| decoder.field_logits(place, &hidden, &known, pass.kind))
@@ -306,7 +351,7 @@ impl Model {
     /// Classes `[.., fields]` from the order of the encoding to the order of prediction.
     pub fn in_prediction_order(&self, classes: &Tensor) -> Tensor {
         let columns: Vec<_> = self
-            .format
+            .format()
             .output
             .prediction_order()
             .iter()

@@ -11,6 +11,8 @@ use tch::{Kind, Tensor, nn};
 #[derive(Debug)]
 pub struct ParallelDecoder {
     positions: PositionEmbedding,
+    /// The vector that a task adds to every query, `[tasks, width]`; none for a model of one problem.
+    tasks: Option<Tensor>,
     layers: Vec<DecoderLayer>,
     norm: Norm,
     /// In prediction order.
@@ -44,6 +46,7 @@ impl ParallelDecoder {
         };
         Self {
             positions: PositionEmbedding::new(&path / "positions", config, extent),
+            tasks: (extent.tasks > 0).then(|| table(&path, "tasks", extent.tasks, width, deviation(config))),
             layers: (0..config.decoder_layers)
                 .map(|i| DecoderLayer::new(&path / "layers" / i, config))
                 .collect(),
@@ -57,12 +60,23 @@ impl ParallelDecoder {
         self.fields.len()
     }
 
-    /// `memory` `[batch, sources, width]`, `positions` `[count, 5]`: the hidden state `[batch, count, width]` of every
-    /// output coefficient.
-    pub fn query(&self, memory: &Tensor, mask: Option<&Tensor>, positions: &Tensor, pass: Pass) -> Tensor {
+    /// `memory` `[batch, sources, width]`, `positions` `[count, 5]`, `tasks` `[batch]` where there are several: the hidden
+    /// state `[batch, count, width]` of every output coefficient.
+    pub fn query(
+        &self,
+        memory: &Tensor,
+        mask: Option<&Tensor>,
+        positions: &Tensor,
+        tasks: Option<&Tensor>,
+        pass: Pass,
+    ) -> Tensor {
         // Zeros of shape [batch, 1, width] give the queries their batch without reading a size.
         let batch = memory.narrow(1, 0, 1).zeros_like();
-        let mut x = batch + self.positions.forward(positions);
+        let queries = batch + self.positions.forward(positions);
+        let mut x = match (&self.tasks, tasks) {
+            (Some(table), Some(tasks)) => queries + lookup(table, tasks).unsqueeze(1),
+            _ => queries,
+        };
         if self.post {
             x = self.norm.forward(&x);
         }

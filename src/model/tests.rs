@@ -24,6 +24,7 @@ fn model(architecture: Architecture, problem: &str, input: &str, output: &str) -
 fn format(decoder: DecoderKind, problem: &str, input: &str, output: &str) -> Format {
     Format {
         problem: problem::named(problem).unwrap(),
+        problems: problem::named(problem).unwrap().into(),
         input: input.parse().unwrap(),
         output: encoding::named(output).unwrap(),
         target: Decoder::target(decoder),
@@ -231,4 +232,109 @@ fn a_beam_finds_an_answer_at_least_as_probable_as_greedy_decoding() {
 fn beams_refused() -> bool {
     let (model, batch) = model(Architecture::Laformer, "eigenvalues", "values", "P1000");
     model.generate(&batch.source, SIZE, 2).is_err()
+}
+
+/// A small model of several problems at 2x2 and 3x3.
+fn co_trained(architecture: Architecture, input: &str) -> Model {
+    let mut config = Config::preset(architecture);
+    (config.width, config.heads, config.decoder_heads) = (32, 4, 2);
+    (config.encoder_layers, config.decoder_layers) = (1, 1);
+    tch::manual_seed(5);
+    let problems: problem::Problems = "transpose+add+eigenvalues".parse().unwrap();
+    let format = Format {
+        problems,
+        ..format(config.decoder, "transpose", input, "P1000")
+    };
+    Model::new(&config, &format, SIZE, 10.0, Device::Cpu)
+}
+
+#[test]
+fn a_task_changes_what_is_read_and_what_is_answered() {
+    for (architecture, input) in [
+        (Architecture::Laformer, "values"),
+        (Architecture::Laformer, "P1000"),
+        (Architecture::Paper, "P1000"),
+    ] {
+        no_grad(|| {
+            let model = co_trained(architecture, input);
+            let pass = model.pass(Kind::Float);
+            let operand = Matrix::from_fn(3, 3, |i, j| 1.25 * (i + j) as f64 - 2.0);
+            // Transpose and eigenvalues read the same matrix.
+            let memories = [0, 2].map(|task| {
+                let mut batcher = Batcher::new(model.formats()[task].clone());
+                let source = batcher.source(std::iter::once(std::slice::from_ref(&operand))).unwrap();
+                let tasks = model.tasks_of(&source).unwrap();
+                assert_eq!(Vec::<i64>::try_from(tasks).unwrap(), [task as i64]);
+                model.encode(&source, &model.source_positions(Case { task, size: SIZE }), pass)
+            });
+            assert!(largest_difference(&memories[0], &memories[1]) > 1e-3);
+            if let Decoder::Parallel(decoder) = model.decoder() {
+                let positions = model.target_positions(SIZE);
+                let hidden = [0i64, 2].map(|task| {
+                    let tasks = Tensor::from_slice(&[task]);
+                    decoder.query(&memories[0], None, &positions, Some(&tasks), pass)
+                });
+                assert!(
+                    largest_difference(&hidden[0], &hidden[1]) > 1e-3,
+                    "queries know the task too"
+                );
+            }
+        });
+    }
+}
+
+#[test]
+fn every_problem_of_a_set_is_answered_in_its_own_shapes() {
+    for (architecture, input) in [(Architecture::Laformer, "values"), (Architecture::Paper, "P10")] {
+        let model = co_trained(architecture, input);
+        for (task, format) in model.formats().iter().enumerate() {
+            for n in [2, 3] {
+                let case = Case {
+                    task,
+                    size: Shape::new(n, n),
+                };
+                let operands: Vec<Matrix> = (format.problem.operand_shapes(case.size).iter())
+                    .map(|shape| Matrix::from_fn(shape.rows, shape.cols, |i, j| (i + j) as f64 - 1.0))
+                    .collect();
+                let source = Batcher::new(format.clone())
+                    .source(std::iter::once(operands.as_slice()))
+                    .unwrap();
+                let answers = model.generate(&source, case, 1).unwrap();
+                let shapes: Vec<_> = answers[0][0].solution.iter().map(Shape::of).collect();
+                assert_eq!(shapes, format.problem.solution_shapes(case.size));
+            }
+        }
+        assert!(model.check_size(Case { task: 1, size: SIZE }).is_ok());
+        assert!(
+            model
+                .check_size(Case {
+                    task: 1,
+                    size: Shape::new(4, 4)
+                })
+                .is_err()
+        );
+    }
+}
+
+#[test]
+fn only_a_model_of_several_problems_has_parameters_for_tasks() {
+    let names = |model: &Model| -> Vec<String> {
+        let names = model.variables().into_keys();
+        names.filter(|name| name.contains("tasks")).collect()
+    };
+    let (alone, _) = model(Architecture::Laformer, "add", "values", "P1000");
+    assert_eq!(names(&alone), [""; 0]);
+    assert!(
+        alone
+            .tasks_of(&Tensor::zeros([1, 9], (Kind::Float, Device::Cpu)))
+            .is_none()
+    );
+    let values = co_trained(Architecture::Laformer, "values");
+    assert_eq!(names(&values), ["decoder.tasks", "source.tasks"]);
+    assert_eq!(names(&co_trained(Architecture::Laformer, "P1000")), ["decoder.tasks"]);
+    assert_eq!(
+        names(&co_trained(Architecture::Paper, "P1000")),
+        [""; 0],
+        "tokens name the task"
+    );
 }

@@ -9,10 +9,13 @@ mod inverse;
 mod matrix_product;
 mod matrix_vector;
 mod property;
+mod set;
 mod singular_values;
 mod svd;
 mod symmetric_inverse;
 mod transpose;
+
+pub use set::{InvalidProblems, Problems};
 
 use crate::matrix::{self, Distribution, Generator, Matrix, Shape, UnknownName, decomposition::NotConverged};
 

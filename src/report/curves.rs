@@ -13,6 +13,8 @@ pub struct Curve {
     pub name: String,
     /// Points that are not finite are left out.
     pub points: Vec<(f64, f64)>,
+    /// Whether it belongs to the curve before: it is dashed, in the same color.
+    pub dashed: bool,
 }
 
 /// Width and height in pixels.
@@ -22,6 +24,9 @@ const LEGEND: u32 = 660;
 /// Top of the legend, and from one entry to the next.
 const LEGEND_TOP: i32 = 76;
 const LEGEND_STEP: i32 = 26;
+/// Pixels of a dash and of the gap after it.
+const DASH: u32 = 6;
+const GAP: u32 = 4;
 /// Points are marked one by one up to this number.
 const MARKED: usize = 40;
 const FONT: &str = "Helvetica, Arial, sans-serif";
@@ -85,8 +90,13 @@ fn chart<'a>(area: &DrawingArea<SVGBackend<'a>, Shift>, title: &str, curves: &[C
         .x_label_formatter(&|x| short(*x))
         .y_label_formatter(&|y| format!("{y:.0}"))
         .draw()?;
-    for (curve, color) in curves.iter().zip(COLORS.iter().cycle()) {
-        chart.draw_series(LineSeries::new(curve.points.iter().copied(), color.stroke_width(2)))?;
+    for (curve, color) in colored(curves) {
+        let points = curve.points.iter().copied();
+        if curve.dashed {
+            chart.draw_series(DashedLineSeries::new(points, DASH, GAP, color.stroke_width(2)))?;
+            continue;
+        }
+        chart.draw_series(LineSeries::new(points, color.stroke_width(2)))?;
         if curve.points.len() <= MARKED {
             chart.draw_series(curve.points.iter().map(|&point| Circle::new(point, 3, color.filled())))?;
         }
@@ -100,9 +110,14 @@ fn legend<'a>(area: &DrawingArea<SVGBackend<'a>, Shift>, curves: &[Curve]) -> Dr
         .into_font()
         .color(&INK)
         .pos(Pos::new(HPos::Left, VPos::Center));
-    for ((curve, color), entry) in curves.iter().zip(COLORS.iter().cycle()).zip(0..) {
+    for ((curve, color), entry) in colored(curves).zip(0..) {
         let y = LEGEND_TOP + entry * LEGEND_STEP;
-        area.draw(&PathElement::new([(4, y), (28, y)], color.stroke_width(3)))?;
+        if curve.dashed {
+            area.draw(&PathElement::new([(4, y), (12, y)], color.stroke_width(3)))?;
+            area.draw(&PathElement::new([(20, y), (28, y)], color.stroke_width(3)))?;
+        } else {
+            area.draw(&PathElement::new([(4, y), (28, y)], color.stroke_width(3)))?;
+        }
         let value = curve
             .points
             .last()
@@ -110,6 +125,15 @@ fn legend<'a>(area: &DrawingArea<SVGBackend<'a>, Shift>, curves: &[Curve]) -> Dr
         area.draw(&Text::new(format!("{}{value}", curve.name), (36, y), &text))?;
     }
     Ok(())
+}
+
+/// Each curve with its color.
+fn colored(curves: &[Curve]) -> impl Iterator<Item = (&Curve, RGBColor)> {
+    let mut next = 0;
+    curves.iter().map(move |curve| {
+        next += usize::from(!curve.dashed || next == 0);
+        (curve, COLORS[(next - 1) % COLORS.len()])
+    })
 }
 
 fn finite(curve: &Curve) -> Curve {
@@ -121,6 +145,7 @@ fn finite(curve: &Curve) -> Curve {
     Curve {
         name: curve.name.clone(),
         points: points.collect(),
+        dashed: curve.dashed,
     }
 }
 
@@ -147,6 +172,7 @@ mod tests {
             points: (0..=6)
                 .map(|i| (f64::from(i) * 35_200.0, 100.0 / (1.0 + (middle - f64::from(i)).exp())))
                 .collect(),
+            dashed: false,
         };
         vec![
             within("within 5 %", 1.0),
@@ -192,6 +218,30 @@ mod tests {
     }
 
     #[test]
+    fn a_dashed_curve_has_the_color_of_the_one_before() {
+        let mut curves = curves();
+        let lines = |svg: &str| {
+            COLORS.map(|RGBColor(red, green, blue)| {
+                svg.matches(&format!("stroke=\"#{red:02X}{green:02X}{blue:02X}\""))
+                    .count()
+            })
+        };
+        let before = lines(&drawn(&curves));
+        let dashed = Curve {
+            name: "training set".into(),
+            dashed: true,
+            ..curves[0].clone()
+        };
+        curves.insert(2, dashed);
+        let svg = drawn(&curves);
+        assert!(svg.contains("training set: 99.33 %"));
+        let mut after = lines(&svg);
+        assert!(after[1] > before[1] + 10, "many dashes");
+        after[1] = before[1];
+        assert_eq!(after, before, "the others keep their colors");
+    }
+
+    #[test]
     fn the_same_numbers_give_the_same_file() {
         assert_eq!(drawn(&curves()), drawn(&curves()));
     }
@@ -202,6 +252,7 @@ mod tests {
         let empty = Curve {
             name: "within 5 %".into(),
             points: vec![],
+            dashed: false,
         };
         assert!(drawn(&[empty]).contains(">\nwithin 5 %\n<"));
     }
@@ -211,6 +262,7 @@ mod tests {
         let curve = Curve {
             name: "a".into(),
             points: vec![(0.0, 1.0), (f64::INFINITY, 2.0), (5.0, f64::NAN), (10.0, 3.0)],
+            dashed: false,
         };
         let svg = drawn(&[curve]);
         assert!(svg.contains("a: 3.00 %") && !svg.contains("NaN") && !svg.contains("inf"));
@@ -222,6 +274,7 @@ mod tests {
         let svg = drawn(&[Curve {
             name: "<&>".into(),
             points: vec![(1.0, 1.0)],
+            dashed: false,
         }]);
         assert!(svg.contains("&lt;&amp;&gt;"));
     }

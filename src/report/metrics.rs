@@ -15,10 +15,14 @@ pub struct EvaluationRow {
     pub elapsed: f64,
     /// In the order of the recipe's tolerances.
     pub accuracies: Vec<f64>,
+    /// The same on the training set; empty where it was not measured.
+    pub training_set: Vec<f64>,
 }
 
 /// Prefix of the columns that hold accuracies: `accuracy_0.05`.
 const ACCURACY: &str = "accuracy_";
+/// The same of examples that training comes back to.
+const TRAINING_SET: &str = "training_set_accuracy_";
 
 /// Appends rows as they come. A row is either of training (losses filled) or of an evaluation (accuracies filled).
 #[derive(Debug)]
@@ -28,8 +32,9 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// `parts` are the names of the parts of the loss.
-    pub fn new(path: &Path, parts: &[String], tolerances: &[f64]) -> Self {
+    /// `parts` are the names of the parts of the loss; `problems` those of the problems where there are several, whose
+    /// accuracies are in columns of their own; `repeats` says that the training set is measured too.
+    pub fn new(path: &Path, parts: &[String], tolerances: &[f64], problems: &[&str], repeats: bool) -> Self {
         let mut columns: Vec<String> = ["step", "examples", "elapsed_seconds", "loss"]
             .map(str::to_string)
             .to_vec();
@@ -46,6 +51,15 @@ impl Metrics {
         );
         columns.extend(tolerances.iter().map(|tolerance| format!("{ACCURACY}{tolerance}")));
         columns.extend(["exact", "median_error"].map(str::to_string));
+        let mut more = |prefix: &str| columns.extend(tolerances.iter().map(|tolerance| format!("{prefix}{tolerance}")));
+        if problems.len() > 1 {
+            problems
+                .iter()
+                .for_each(|problem| more(&format!("{problem}_{ACCURACY}")));
+        }
+        if repeats {
+            more(TRAINING_SET);
+        }
         Self {
             path: path.to_path_buf(),
             columns,
@@ -91,7 +105,18 @@ impl Metrics {
         self.append(cells)
     }
 
-    pub fn evaluated(&self, step: u64, examples: u64, elapsed: f64, evaluation: &Evaluation) -> Result<()> {
+    pub fn evaluated(
+        &self,
+        step: u64,
+        examples: u64,
+        elapsed: f64,
+        evaluation: &Evaluation,
+        training_set: Option<&Evaluation>,
+    ) -> Result<()> {
+        let shares = |evaluation: &Evaluation| -> Vec<String> {
+            let accuracies = evaluation.accuracies().into_iter();
+            accuracies.map(|accuracy| accuracy.share().to_string()).collect()
+        };
         let mut cells = vec![step.to_string(), examples.to_string(), format!("{elapsed:.3}")];
         let before = self
             .columns
@@ -99,16 +124,16 @@ impl Metrics {
             .position(|column| column.starts_with(ACCURACY))
             .unwrap_or(cells.len());
         cells.resize(before, String::new());
-        cells.extend(
-            evaluation
-                .accuracies()
-                .iter()
-                .map(|accuracy| accuracy.share().to_string()),
-        );
+        cells.extend(shares(evaluation));
         cells.extend([
             evaluation.exact().share().to_string(),
             evaluation.median_error().to_string(),
         ]);
+        let problems = evaluation.by_problem();
+        if problems.len() > 1 {
+            cells.extend(problems.iter().flat_map(|(_, part)| shares(part)));
+        }
+        cells.extend(training_set.map(shares).unwrap_or_default());
         self.append(cells)
     }
 
@@ -133,25 +158,27 @@ pub fn evaluations(path: &Path) -> Result<(Vec<String>, Vec<EvaluationRow>)> {
         .headers()
         .with_context(|| format!("{} is damaged", path.display()))?
         .clone();
-    let columns: Vec<usize> = headers
-        .iter()
-        .enumerate()
-        .filter(|(_, name)| name.starts_with(ACCURACY))
-        .map(|(i, _)| i)
-        .collect();
+    let with = |prefix: &str| -> Vec<usize> {
+        let columns = headers.iter().enumerate();
+        let found = columns.filter(|(_, name)| name.starts_with(prefix));
+        found.map(|(i, _)| i).collect()
+    };
+    let (columns, on_training_set) = (with(ACCURACY), with(TRAINING_SET));
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.with_context(|| format!("{} is damaged", path.display()))?;
         let number = |column: usize| record.get(column).and_then(|cell| cell.parse::<f64>().ok());
-        let accuracies: Option<Vec<f64>> = columns.iter().map(|&column| number(column)).collect();
+        let numbers =
+            |columns: &[usize]| -> Option<Vec<f64>> { columns.iter().map(|&column| number(column)).collect() };
         if let (Some(step), Some(examples), Some(elapsed), Some(accuracies)) =
-            (number(0), number(1), number(2), accuracies)
+            (number(0), number(1), number(2), numbers(&columns))
         {
             rows.push(EvaluationRow {
                 step: step as u64,
                 examples: examples as u64,
                 elapsed,
                 accuracies,
+                training_set: numbers(&on_training_set).unwrap_or_default(),
             });
         }
     }

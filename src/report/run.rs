@@ -3,7 +3,7 @@
 use super::card;
 use super::curves::{Curve, accuracy_curves};
 use super::events::EventFile;
-use super::metrics::{Metrics, evaluations};
+use super::metrics::{EvaluationRow, Metrics, evaluations};
 use crate::evaluation::Evaluation;
 use crate::file;
 use crate::model::Model;
@@ -20,14 +20,16 @@ pub struct RunReport {
 }
 
 impl RunReport {
-    pub fn new(run: &Run, recipe: &Recipe, parts: &[String]) -> Self {
-        let metrics = Metrics::new(&run.metrics(), parts, &recipe.evaluation.tolerances);
-        Self {
+    /// `parts` are the names of the parts of the loss; `repeats` says that training comes back to examples.
+    pub fn new(run: &Run, recipe: &Recipe, parts: &[String], repeats: bool) -> Result<Self> {
+        let (tolerances, problems) = (&recipe.evaluation.tolerances, recipe.problems()?);
+        let metrics = Metrics::new(&run.metrics(), parts, tolerances, &problems.names(), repeats);
+        Ok(Self {
             run: run.clone(),
             recipe: recipe.clone(),
             metrics,
             events: None,
-        }
+        })
     }
 
     pub fn started(&mut self, step: u64) -> Result<()> {
@@ -60,25 +62,37 @@ impl RunReport {
         &mut self,
         progress: &Progress,
         evaluation: &Evaluation,
+        training_set: Option<&Evaluation>,
         model: &Model,
         improved: bool,
     ) -> Result<()> {
         let examples = progress.step * self.recipe.training.batch_size as u64;
         self.metrics
-            .evaluated(progress.step, examples, progress.elapsed, evaluation)?;
+            .evaluated(progress.step, examples, progress.elapsed, evaluation, training_set)?;
         if let Some(events) = &mut self.events {
-            for (tolerance, accuracy) in evaluation.tolerances.iter().zip(evaluation.accuracies()) {
-                events.scalar(
-                    progress.step,
-                    &format!("validation/accuracy_{tolerance}"),
-                    accuracy.share(),
-                )?;
+            let mut sets = vec![("validation".to_string(), evaluation)];
+            let problems = evaluation.by_problem();
+            if problems.len() > 1 {
+                let named = problems.iter().map(|(name, part)| (format!("validation_{name}"), part));
+                sets.extend(named);
+            }
+            sets.extend(training_set.map(|part| ("training_set".to_string(), part)));
+            for (set, part) in sets {
+                for (tolerance, accuracy) in part.tolerances.iter().zip(part.accuracies()) {
+                    events.scalar(progress.step, &format!("{set}/accuracy_{tolerance}"), accuracy.share())?;
+                }
             }
             events.flush()?;
         }
         self.draw()?;
         if improved {
-            let card = card::card(&self.recipe, model.parameter_count(), progress, evaluation)?;
+            let card = card::card(
+                &self.recipe,
+                model.parameter_count(),
+                progress,
+                evaluation,
+                training_set,
+            )?;
             file::replace(&self.run.card(), card.as_bytes())?;
         }
         Ok(())
@@ -86,17 +100,27 @@ impl RunReport {
 
     fn draw(&self) -> Result<()> {
         let (names, rows) = evaluations(&self.run.metrics())?;
-        let curves: Vec<Curve> = names
-            .iter()
-            .enumerate()
-            .map(|(i, tolerance)| Curve {
+        let points = |of: &dyn Fn(&EvaluationRow) -> Option<f64>| -> Vec<(f64, f64)> {
+            let rows = rows.iter();
+            rows.filter_map(|row| of(row).map(|accuracy| (row.examples as f64, 100.0 * accuracy)))
+                .collect()
+        };
+        let mut curves = Vec::new();
+        for (i, tolerance) in names.iter().enumerate() {
+            curves.push(Curve {
                 name: format!("within {} %", 100.0 * tolerance.parse::<f64>().unwrap_or(f64::NAN)),
-                points: rows
-                    .iter()
-                    .map(|row| (row.examples as f64, 100.0 * row.accuracies[i]))
-                    .collect(),
-            })
-            .collect();
+                points: points(&|row| row.accuracies.get(i).copied()),
+                dashed: false,
+            });
+            let on_training_set = points(&|row| row.training_set.get(i).copied());
+            if !on_training_set.is_empty() {
+                curves.push(Curve {
+                    name: "training set".to_string(),
+                    points: on_training_set,
+                    dashed: true,
+                });
+            }
+        }
         let title = format!("{} {}", self.recipe.problem, self.recipe.dimensions()?.label());
         accuracy_curves(&self.run.curves(), &title, &curves)
     }

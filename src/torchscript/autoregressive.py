@@ -19,14 +19,14 @@ def empty_cache(self, cross: Tensor) -> Tensor:
 # one that is done is followed by `<pad>`.
 def legal(self, slots: Tensor, slot: Tensor, state: Tensor) -> Tensor:
     words = self.grammar_allowed[state]
-    tokens = torch.constant_pad_nd(words, [self.first_word(), 0], 0)
+    tokens = torch.constant_pad_nd(words, [self.first_word(), self.tasks], 0)
     forced = slots[slot]
     only = torch.arange(tokens.size(1), device=slot.device).unsqueeze(0) == forced.unsqueeze(1)
     return torch.where((forced < 0).unsqueeze(1), tokens, only)
 
 
 # Beam search over sequences that the grammar allows; a beam of 1 is greedy. Scores are log-probabilities among the legal
-# tokens. Returns [batch, length] tokens, `<s>` first.
+# tokens. Returns [batch, length] tokens from the first on.
 def answer_tokens(self, source: Tensor, rows: int, cols: int, beam: int) -> Tensor:
     if beam < 1:
         raise ValueError("beam must be at least 1, not {}".format(beam))
@@ -38,7 +38,7 @@ def answer_tokens(self, source: Tensor, rows: int, cols: int, beam: int) -> Tens
     cross = self.cross_of(source, rows, cols).repeat_interleave(beam, 2)
     source = source.repeat_interleave(beam, 0)
     cache = self.empty_cache(cross)
-    tokens = torch.zeros([batch * beam, 1], dtype=torch.int64, device=device)
+    tokens = torch.full([batch * beam, 1], self.target_start, dtype=torch.int64, device=device)
     slot = torch.zeros([batch * beam], dtype=torch.int64, device=device)
     state = torch.zeros_like(slot)
     # At first all hypotheses are the same: only one may go on.

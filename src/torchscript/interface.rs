@@ -1,9 +1,10 @@
-//! The scripted methods that make a traced model usable: `solve`, `encode`, `generate`, `decode`, `forward`.
+//! The scripted methods that make a traced model usable: `solve`, `encode`, `generate`, `decode`, `forward`; for a model of
+//! several problems a set of them for each, see [`super::namespace`].
 
-use super::tables;
 use super::{Attribute, Module};
+use super::{namespace, tables};
 use crate::dataset::{Dimensions, Format, Target};
-use crate::encoding::{Grammar, Input};
+use crate::encoding::{Grammar, Input, START};
 use crate::matrix::Shape;
 use crate::problem::{Form, Problem};
 use anyhow::{Result, bail};
@@ -30,8 +31,24 @@ pub struct Interface<'a> {
 impl Interface<'_> {
     /// Adds the scripts, tables and attributes to a module that has the traced methods and the codecs.
     pub fn add_to(&self, module: &mut Module) -> Result<()> {
-        module.source.push_str(&self.source()?);
-        module.attributes.extend(self.attributes());
+        for format in self.format.tasks() {
+            let attributes = self.attributes(&format);
+            let names: Vec<String> = attributes.iter().map(|(name, _)| name.clone()).collect();
+            module
+                .source
+                .push_str(&namespace::scripts(&format, &self.source(&format)?, &names));
+            let named = |(name, value): (String, _)| (namespace::name(&format, &name), value);
+            module.attributes.extend(attributes.into_iter().map(named));
+        }
+        if self.format.task().is_some() {
+            let names = self.format.problems.names().into_iter();
+            let quoted: Vec<_> = names.map(|name| format!("\"{name}\"")).collect();
+            let list = quoted.join(", ");
+            let _ = write!(
+                module.source,
+                "\n\ndef problems(self) -> List[str]:\n    return [{list}]\n"
+            );
+        }
         let output = self.format.output.as_ref();
         let grammar = Grammar::new(output);
         let mut buffer = |name: &str, tensor| module.buffers.push((name.to_owned(), tensor));
@@ -59,38 +76,49 @@ impl Interface<'_> {
         Ok(())
     }
 
-    fn attributes(&self) -> Vec<(String, Attribute)> {
+    fn attributes(&self, format: &Format) -> Vec<(String, Attribute)> {
         let (min, max) = (self.dimensions.min(), self.dimensions.max());
-        let square = self.dimensions.is_square() || self.format.problem.needs_square();
+        let square = self.dimensions.is_square() || format.problem.needs_square();
         let sizes = match (min == max, square) {
             (true, _) => min.to_string(),
             (false, true) => format!("square {min} to {max}"),
             (false, false) => format!("{min} to {max}"),
         };
-        let text = [("problem", self.format.problem.name().to_owned()), ("sizes", sizes)];
+        let text = [("problem", format.problem.name().to_owned()), ("sizes", sizes)];
+        let task = format.task().map_or(-1, |task| task as i64);
+        let tasks = if task < 0 { 0 } else { format.problems.len() as i64 };
+        let source_start = format
+            .source_vocabulary()
+            .map_or(START, |vocabulary| vocabulary.first());
+        let tokens = [
+            ("task", task),
+            ("tasks", tasks),
+            ("source_start", source_start),
+            ("target_start", format.target_vocabulary().first()),
+        ];
         let numbers = [
             ("min_rows", min.rows),
             ("max_rows", max.rows),
             ("min_cols", min.cols),
             ("max_cols", max.cols),
             ("square", usize::from(square)),
-            ("symmetric", usize::from(self.format.problem.is_symmetric())),
-            ("variable_input", usize::from(self.format.pads_source())),
-            ("variable_output", usize::from(self.format.output.is_variable_length())),
+            ("symmetric", usize::from(format.problem.is_symmetric())),
+            ("variable_input", usize::from(format.pads_source())),
+            ("variable_output", usize::from(format.output.is_variable_length())),
         ];
         let text = text
             .into_iter()
             .map(|(name, value)| (name.to_owned(), Attribute::Text(value)));
-        text.chain(
-            numbers
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), Attribute::Int(value as i64))),
-        )
-        .collect()
+        let numbers = numbers
+            .into_iter()
+            .map(|(name, value)| (name, value as i64))
+            .chain(tokens);
+        text.chain(numbers.map(|(name, value)| (name.to_owned(), Attribute::Int(value))))
+            .collect()
     }
 
-    fn source(&self) -> Result<String> {
-        let mut source = self.problem_source()?;
+    fn source(&self, format: &Format) -> Result<String> {
+        let mut source = self.problem_source(format)?;
         source.push_str(&self.model_source());
         let input = match &self.format.input {
             Input::Values { .. } => include_str!("values.py"),
@@ -113,8 +141,8 @@ impl Interface<'_> {
     }
 
     /// Shapes and signatures, which the problem decides.
-    fn problem_source(&self) -> Result<String> {
-        let problem = self.format.problem;
+    fn problem_source(&self, format: &Format) -> Result<String> {
+        let problem = format.problem;
         let operand_forms = problem.operand_forms();
         let shapes = |of: fn(&dyn Problem, Shape) -> Vec<Shape>| {
             shape_formulas(|size| of(problem, size), problem.needs_square())
@@ -191,6 +219,11 @@ def decode(self, tokens: Tensor) -> {result}:
     /// Calls of the traced methods and the codecs, which the model decides.
     fn model_source(&self) -> String {
         let mask = if self.format.pads_source() { ", source != 1" } else { "" };
+        let tasks = match (self.format.task(), self.format.source_vocabulary()) {
+            (None, _) => String::new(),
+            (Some(_), None) => ", source[:, 0].to(torch.int64)".to_owned(),
+            (Some(_), Some(vocabulary)) => format!(", source[:, 0] - {}", vocabulary.first_task()),
+        };
         let [input, output] = [&self.input_codec, &self.output_codec];
         let mut source = String::new();
         for (name, method) in [
@@ -228,7 +261,7 @@ def step(self, tokens: Tensor, positions: Tensor, cross: Tensor, cache: Tensor,
                     r#"
 
 def query_memory(self, memory: Tensor, positions: Tensor, source: Tensor) -> Tensor:
-    return self.query(memory, positions{mask})
+    return self.query(memory, positions{tasks}{mask})
 
 
 # [batch, count, d] to [batch, count, fields] classes in the order in which they are predicted.

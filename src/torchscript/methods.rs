@@ -2,7 +2,8 @@
 //!
 //! Every model has `encode_source(source, positions [S, 5]) -> memory [B, S, d]`, where source is float32 values `[B, S]` or
 //! int64 tokens `[B, S]`. Where sources are padded, the methods marked * take one more argument, `memory_mask` (bool
-//! `[B, S]`, true for what is no padding).
+//! `[B, S]`, true for what is no padding). Where a model answers several problems, a source of values begins with the task,
+//! and `query` takes `tasks [B]` (int64) before the mask.
 //!
 //! A parallel decoder has `query(memory, positions [M, 5]) -> hidden [B, M, d]`*, and for every field, in prediction order,
 //! `field_logits_0(hidden, known [B, M, 0]) -> [B, M, classes]`, `field_logits_1(hidden, known [B, M, 1])`, …
@@ -89,16 +90,27 @@ fn attention_mask(mask: Option<&Tensor>) -> Option<Tensor> {
 
 fn parallel<'a>(model: &'a Model, decoder: &'a ParallelDecoder, pass: Pass, samples: Samples) -> Vec<Method<'a>> {
     let targets = positions(model, TARGETS);
-    let hidden = decoder.query(&samples.memory, None, &targets, pass);
+    let tasks = (model.formats().len() > 1).then(|| Tensor::zeros([BATCH], (Kind::Int64, model.device())));
+    let hidden = decoder.query(&samples.memory, None, &targets, tasks.as_ref(), pass);
+    let several = tasks.is_some();
     let query: Body = Box::new(move |inputs| {
-        vec![decoder.query(&inputs[0], attention_mask(inputs.get(2)).as_ref(), &inputs[1], pass)]
+        let (tasks, mask) = if several {
+            (inputs.get(2), inputs.get(3))
+        } else {
+            (None, inputs.get(2))
+        };
+        vec![decoder.query(&inputs[0], attention_mask(mask).as_ref(), &inputs[1], tasks, pass)]
     });
-    let query = method(
+    let mut query = method(
         "query",
         &["memory", "positions"],
         vec![samples.memory.shallow_clone(), targets],
         query,
     );
+    if let Some(tasks) = tasks {
+        query.arguments.push("tasks");
+        query.samples.push(tasks);
+    }
     let fields = (0..decoder.fields()).map(|place| {
         let known = Tensor::zeros([BATCH, TARGETS, place as i64], (Kind::Int64, model.device()));
         let logits: Body = Box::new(move |inputs| vec![decoder.field_logits(place, &inputs[0], &inputs[1], pass.kind)]);
@@ -157,6 +169,7 @@ mod tests {
         (config.encoder_layers, config.decoder_layers) = (2, 2);
         let format = Format {
             problem: problem::named("eigenvalues").unwrap(),
+            problems: problem::named("eigenvalues").unwrap().into(),
             input: input.parse().unwrap(),
             output: encoding::named(output).unwrap(),
             target: Decoder::target(config.decoder),

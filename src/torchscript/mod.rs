@@ -7,11 +7,13 @@ mod codec;
 mod export;
 mod interface;
 mod methods;
+mod namespace;
 mod tables;
 
 pub use export::export;
 pub use interface::{Codec, Interface};
 pub use methods::methods;
+pub use namespace::method_name;
 
 use crate::file;
 use crate::libtorch::ModuleBuilder;

@@ -23,7 +23,8 @@ def answer_tokens(self, source: Tensor, rows: int, cols: int, beam: int) -> Tens
         # A decoder may choose the digits 053, but only 530 can be written.
         classes = self.encode_output(self.decode_output(classes))
     zeros = self.decode_output(classes) == 0
-    return self.written(classes, zeros, self.output_starts, self.output_short, self.solution_shapes(rows, cols))
+    shapes = self.solution_shapes(rows, cols)
+    return self.written(classes, zeros, self.output_starts, self.output_short, shapes, self.target_start)
 
 
 # Adds the best class of one more field to `known [batch, count, f]`.

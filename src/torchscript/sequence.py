@@ -1,19 +1,20 @@
-# Numbers in token sequences. `<s>` is 0, `<pad>` 1, `V<n>` 1 + n, and word w of the encoding 102 + w.
+# Numbers in token sequences. `<s>` is 0, `<pad>` 1, `V<n>` 1 + n, and word w of the encoding 102 + w; tasks come after the
+# words.
 
 
 def first_word(self) -> int:
     return 102
 
 
-# [batch, count, fields] classes to [batch, length] tokens. `starts [fields]` are the words of the classes 0; where `zeros
+# [batch, count, fields] classes to [batch, length] tokens that begin with `first`. `starts [fields]` are the words of the classes 0; where `zeros
 # [batch, count]`, only the fields of `short [fields]` are written, and shorter sequences end with `<pad>`.
 def written(self, classes: Tensor, zeros: Tensor, starts: Tensor, short: Tensor,
-            shapes: List[Tuple[int, int]]) -> Tensor:
+            shapes: List[Tuple[int, int]], first: int) -> Tensor:
     batch = classes.size(0)
     words = classes + (starts + self.first_word())
     kept = (short | ~zeros.unsqueeze(-1)).expand_as(words)
     mark = torch.zeros([batch, 1], dtype=torch.int64, device=words.device)
-    token_parts = [mark]
+    token_parts = [torch.full_like(mark, first)]
     kept_parts = [torch.ones_like(mark).to(torch.bool)]
     done = 0
     for rows, cols in shapes:

@@ -102,6 +102,7 @@ def matrix(self, matrix: Tensor, batched: bool) -> Tensor:
 def known_size(self, source: Tensor, rows: int, cols: int) -> Tuple[int, int]:
     if source.dim() != 2:
         raise ValueError("source must be [batch, length], as encode returns it; not {}".format(source.size()))
+    self.check_task(source)
     if rows == 0 or cols == 0:
         rows, cols = self.size_of(source)
     self.check_size(rows, cols)

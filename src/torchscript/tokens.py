@@ -4,7 +4,8 @@
 def source_of(self, operands: List[Tensor]) -> Tensor:
     classes = self.encode_input(torch.cat([operand.flatten(1) for operand in operands], 1))
     shapes = self.operand_shapes(operands[0].size(1), operands[0].size(2))
-    return self.written(classes, self.decode_input(classes) == 0, self.input_starts, self.input_short, shapes)
+    zeros = self.decode_input(classes) == 0
+    return self.written(classes, zeros, self.input_starts, self.input_short, shapes, self.source_start)
 
 
 def source_positions(self, rows: int, cols: int, length: int) -> Tensor:
@@ -17,6 +18,11 @@ def source_length(self, rows: int, cols: int) -> int:
         return 0
     shapes = self.operand_shapes(rows, cols)
     return 2 + 2 * len(shapes) + self.count(shapes) * self.input_starts.size(0)
+
+
+def check_task(self, source: Tensor) -> None:
+    if self.task >= 0 and bool((source[:, :1] != self.source_start).any()):
+        raise ValueError("source was not encoded for {}".format(self.problem))
 
 
 def size_of(self, source: Tensor) -> Tuple[int, int]:

@@ -3,15 +3,27 @@
 
 def source_of(self, operands: List[Tensor]) -> Tensor:
     values = torch.cat([operand.flatten(1) for operand in operands], 1)
-    return self.decode_input(self.encode_input(values)).to(torch.float32)
+    values = self.decode_input(self.encode_input(values)).to(torch.float32)
+    if self.task >= 0:
+        values = torch.cat([torch.full_like(values[:, :1], self.task), values], 1)
+    return values
 
 
+# Where the model answers several problems, the task stands first and belongs to no coefficient.
 def source_positions(self, rows: int, cols: int, length: int) -> Tensor:
-    return self.coefficient_positions(self.operand_shapes(rows, cols))
+    positions = self.coefficient_positions(self.operand_shapes(rows, cols))
+    if self.task >= 0:
+        positions = self.numbered(torch.cat([torch.zeros_like(positions[:1, 1:]), positions[:, 1:]]))
+    return positions
 
 
 def source_length(self, rows: int, cols: int) -> int:
-    return self.count(self.operand_shapes(rows, cols))
+    return self.count(self.operand_shapes(rows, cols)) + int(self.task >= 0)
+
+
+def check_task(self, source: Tensor) -> None:
+    if self.task >= 0 and bool((source[:, :1] != self.task).any()):
+        raise ValueError("source was not encoded for {}".format(self.problem))
 
 
 def size_of(self, source: Tensor) -> Tuple[int, int]:

@@ -79,7 +79,7 @@ impl Loss {
 
     /// The loss of a batch in a precision of linear maps.
     pub fn forward(&self, model: &Model, batch: &Batch, kind: Kind) -> BatchLoss {
-        let logits = model.logits(&batch.source, &batch.target, batch.size, kind);
+        let logits = model.logits(&batch.source, &batch.target, batch.case(), kind);
         match model.format().target {
             Target::Classes => self.of_classes(&logits, &model.in_prediction_order(&batch.target)),
             Target::Tokens => self.of_tokens(&logits[0], &batch.target),

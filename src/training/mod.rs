@@ -8,6 +8,7 @@ mod recipe;
 mod run;
 mod schedule;
 mod settings;
+mod sources;
 mod trainer;
 mod weights;
 

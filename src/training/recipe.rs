@@ -3,11 +3,10 @@
 
 use super::schedule::Schedule;
 use super::settings::{Data, Encodings, Evaluation, Loss, OptimizerKind, Precision, Training};
-use crate::dataset::{Dimensions, Format, Specification, Targets};
+use crate::dataset::{Dimensions, Format, Targets};
 use crate::encoding::{self, Input};
-use crate::matrix::{Coefficients, Distribution, Spectra, Split};
+use crate::matrix::{Coefficients, Split};
 use crate::model::{Architecture, Config, Decoder, Model, Positions};
-use crate::problem::{self, Problem};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -16,6 +15,7 @@ use toml::{Table, Value};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
+    /// One problem, or several that the model learns together: `transpose+add`.
     pub problem: String,
     /// Size of square problems: `5`, or `5-15` for a range. Empty when `rows` and `cols` are given.
     pub dim: String,
@@ -45,6 +45,9 @@ impl Recipe {
                 spectrum: "semicircle".into(),
                 sign_bias: 0.0,
                 targets: Targets::Rounded,
+                examples: 0,
+                repeated: 0,
+                repeated_share: 0.0,
             },
             encoding: Encodings {
                 input: if paper { "P1000" } else { "values" }.into(),
@@ -117,10 +120,11 @@ impl Recipe {
         };
         let mut resolved = Table::try_from(Self::defaults(architecture)).context("the defaults are valid TOML")?;
         merge(&mut resolved, given, "")?;
-        let recipe: Self = serde_path_to_error::deserialize(Value::Table(resolved)).map_err(|error| {
+        let mut recipe: Self = serde_path_to_error::deserialize(Value::Table(resolved)).map_err(|error| {
             let path = error.path().to_string();
             anyhow!("{path}: {}", first_line(error.into_inner()))
         })?;
+        recipe.problem = recipe.problems()?.to_string();
         recipe.validate()?;
         Ok(recipe)
     }
@@ -137,44 +141,13 @@ impl Recipe {
         Ok(differences)
     }
 
-    pub fn problem(&self) -> Result<&'static dyn Problem> {
-        ensure!(
-            !self.problem.is_empty(),
-            "a recipe needs its problem: problem = \"eigenvalues\" (one of {})",
-            problem::ALL
-                .iter()
-                .map(|problem| problem.name())
-                .collect::<Vec<_>>()
-                .join(", ")
-        );
-        problem::named(&self.problem).map_err(|error| anyhow!("problem: {error}"))
-    }
-
     pub fn dimensions(&self) -> Result<Dimensions> {
         let [dim, rows, cols] =
             [&self.dim, &self.rows, &self.cols].map(|text| Some(text.as_str()).filter(|text| !text.is_empty()));
         Ok(Dimensions::from_parts(dim, rows, cols)?)
     }
 
-    /// Problem, sizes and distribution of a split: the signs of training examples alone may lean.
-    pub fn specification(&self, split: Split) -> Result<Specification> {
-        let spectra: Spectra = self
-            .data
-            .spectrum
-            .parse()
-            .map_err(|error| anyhow!("data.spectrum: {error}"))?;
-        let distribution = Distribution::new(self.data.coefficients, self.data.magnitude, spectra)
-            .map_err(|error| anyhow!("data.magnitude: {error}"))?
-            .with_sign_bias(if split == Split::Train {
-                self.data.sign_bias
-            } else {
-                0.0
-            })
-            .map_err(|error| anyhow!("data.sign_bias: {error}"))?;
-        Specification::new(self.problem()?, self.dimensions()?, distribution)
-    }
-
-    /// The languages of source and target.
+    /// The languages of source and target; the problem is the first of several.
     pub fn format(&self) -> Result<Format> {
         let digits = self.encoding.digits;
         let full = |name: &str| {
@@ -189,8 +162,11 @@ impl Recipe {
             .map_err(|error| anyhow!("encoding.input: {error}"))?;
         let output =
             encoding::named(&full(&self.encoding.output)).map_err(|error| anyhow!("encoding.output: {error}"))?;
+        let problems = self.problems()?;
+        let problem = problems.iter().next().context("a set has a problem")?;
         Ok(Format {
-            problem: self.problem()?,
+            problem,
+            problems,
             input,
             output,
             target: Decoder::target(self.model.decoder),
@@ -212,7 +188,8 @@ impl Recipe {
 
     /// Checks everything that can be checked before the first step.
     pub fn validate(&self) -> Result<()> {
-        self.specification(Split::Train)?;
+        self.specifications(Split::Train)?;
+        self.repetition()?;
         let format = self.format()?;
         self.model.validate()?;
         let input_varies = matches!(&format.input, Input::Tokens(encoding) if encoding.is_variable_length());

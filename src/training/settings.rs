@@ -19,6 +19,17 @@ pub struct Data {
     pub sign_bias: f64,
     /// Whether targets are computed from the matrix as the model sees it, or from the exact one.
     pub targets: Targets,
+    /// Training takes only so many examples, epoch after epoch; 0 for no limit. Of each problem and size, where there are
+    /// several.
+    #[serde(default)]
+    pub examples: u64,
+    /// Size of a set of examples that training batches come back to; 0 for none. Of each problem and size, where there are
+    /// several.
+    #[serde(default)]
+    pub repeated: u64,
+    /// Probability that a place of a training batch takes one of the repeated examples.
+    #[serde(default)]
+    pub repeated_share: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -40,7 +40,15 @@ pub trait Observer {
     fn started(&mut self, step: u64) -> Result<()>;
     fn logged(&mut self, line: &LogLine) -> Result<()>;
     /// `improved` says that the model is the best so far; its weights are saved already.
-    fn evaluated(&mut self, progress: &Progress, evaluation: &Evaluation, model: &Model, improved: bool) -> Result<()>;
+    /// `training_set` is measured on examples that training comes back to, where it does.
+    fn evaluated(
+        &mut self,
+        progress: &Progress,
+        evaluation: &Evaluation,
+        training_set: Option<&Evaluation>,
+        model: &Model,
+        improved: bool,
+    ) -> Result<()>;
 }
 
 /// A run in the making.
@@ -111,7 +119,7 @@ impl Trainer {
         observer.started(self.progress.step)?;
         let format = self.model.format().clone();
         let mut batches = Prefetch::new(
-            examples,
+            examples.clone(),
             &format,
             training.batch_size,
             self.progress.step,
@@ -128,7 +136,7 @@ impl Trainer {
                 self.progress.elapsed += meter.pause();
                 self.save()?;
                 if evaluates_at(step) {
-                    self.evaluate(validation, observer)?;
+                    self.evaluate(examples.as_ref(), validation, observer)?;
                 }
                 meter.go_on();
             }
@@ -184,9 +192,14 @@ impl Trainer {
             .save_resume(&self.model, &self.recipe, self.optimizer.state(), &self.progress)
     }
 
-    fn evaluate(&mut self, validation: &dyn Source, observer: &mut dyn Observer) -> Result<()> {
+    fn evaluate(&mut self, training: &dyn Source, validation: &dyn Source, observer: &mut dyn Observer) -> Result<()> {
         let settings = &self.recipe.evaluation;
-        let evaluation = evaluate(&self.model, validation, settings.count, &settings.tolerances, 1, |_| ())?;
+        // So many examples of each problem.
+        let count = settings.count * self.model.formats().len();
+        let measure = |source, count| evaluate(&self.model, source, count, &settings.tolerances, 1, |_| ());
+        let evaluation = measure(validation, count)?;
+        let repeated = training.repeats().map(|repeated| count.min(repeated as usize));
+        let training_set = repeated.map(|count| measure(training, count)).transpose()?;
         // The mean over tolerances tells models apart that the widest calls equal; of equals the later one is kept.
         let accuracies = evaluation.accuracies();
         let accuracy = accuracies.iter().map(|accuracy| accuracy.share()).sum::<f64>() / accuracies.len() as f64;
@@ -195,7 +208,13 @@ impl Trainer {
             self.progress.best = Some((accuracy, self.progress.step));
             self.run.save_weights(&self.model, &self.recipe)?;
         }
-        observer.evaluated(&self.progress, &evaluation, &self.model, improved)
+        observer.evaluated(
+            &self.progress,
+            &evaluation,
+            training_set.as_ref(),
+            &self.model,
+            improved,
+        )
     }
 
     fn log_line(&self, meter: &mut Meter, learning_rate: f64) -> Result<LogLine> {

@@ -2,6 +2,7 @@
 
 mod data;
 mod errors;
+mod tasks;
 mod training;
 
 use std::path::Path;

@@ -274,6 +274,7 @@ impl Case {
         };
         let format = Format {
             problem: problem::named(self.problem).unwrap(),
+            problems: problem::named(self.problem).unwrap().into(),
             input: self.input,
             output: Arc::new(self.output),
             target: self.target,

@@ -1,0 +1,161 @@
+//! Examples of several problems for one model.
+
+use super::permutation::Permutation;
+use super::{Example, Source, Stream};
+use crate::matrix::{Shape, fingerprint, mix};
+use anyhow::Result;
+use std::sync::Arc;
+
+/// Streams of several problems, in the order of their tasks. Examples by index are of the problems in turn. Every training
+/// batch is of one problem: as many steps as there are problems have each of them once, in an order drawn anew.
+#[derive(Clone, Debug)]
+pub struct Mixture {
+    streams: Vec<Stream>,
+}
+
+impl Mixture {
+    /// The examples of one stream or more.
+    pub fn of(mut streams: Vec<Stream>) -> Arc<dyn Source> {
+        match streams.pop() {
+            Some(only) if streams.is_empty() => Arc::new(only),
+            last => Arc::new(Self {
+                streams: streams.into_iter().chain(last).collect(),
+            }),
+        }
+    }
+
+    /// The task and the place among its own of one of a sequence that has the tasks in turn.
+    fn turn(&self, index: u64) -> (usize, u64) {
+        let tasks = self.streams.len() as u64;
+        ((index % tasks) as usize, index / tasks)
+    }
+}
+
+impl Source for Mixture {
+    fn example(&self, index: u64) -> Result<Example> {
+        let (task, place) = self.turn(index);
+        Ok(self.streams[task].example(place)?)
+    }
+
+    fn count(&self) -> Option<u64> {
+        None
+    }
+
+    fn fill_batch(&self, step: u64, batch_size: usize, examples: &mut Vec<Example>) -> Result<Shape> {
+        let (_, round) = self.turn(step);
+        self.streams[self.task_at(step)].fill_batch(round, batch_size, examples)
+    }
+
+    fn task_of(&self, index: u64) -> usize {
+        self.turn(index).0
+    }
+
+    fn task_at(&self, step: u64) -> usize {
+        let (place, round) = self.turn(step);
+        let key = mix(mix(self.streams[0].seed() ^ fingerprint("tasks")).wrapping_add(round));
+        Permutation::new(self.streams.len() as u64, key).at(place as u64) as usize
+    }
+
+    fn repeats(&self) -> Option<u64> {
+        let each: Option<u64> = self.streams.iter().map(Source::repeats).min().flatten();
+        each.map(|each| each * self.streams.len() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::{Repetition, Specification};
+    use crate::matrix::Split;
+    use crate::problem::{self, Problem};
+
+    const NAMES: [&str; 3] = ["transpose", "add", "eigenvalues"];
+
+    fn streams(repetition: Repetition) -> Vec<Stream> {
+        let stream = |name| {
+            let problem: &dyn Problem = problem::named(name).unwrap();
+            let specification = Specification::new(problem, "2-3".parse().unwrap(), Default::default()).unwrap();
+            Stream::new(specification, 1, Split::Train).with_repetition(repetition)
+        };
+        NAMES.map(stream).to_vec()
+    }
+
+    #[test]
+    fn every_round_of_steps_has_each_problem_once_in_changing_order() {
+        let mixture = Mixture::of(streams(Repetition::Never));
+        let rounds: Vec<Vec<usize>> = (0..200)
+            .map(|round| (0..3).map(|place| mixture.task_at(3 * round + place)).collect())
+            .collect();
+        let mut orders = rounds.clone();
+        for round in &rounds {
+            let mut sorted = round.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, [0, 1, 2]);
+        }
+        orders.sort();
+        orders.dedup();
+        assert_eq!(orders.len(), 6, "all orders occur");
+    }
+
+    #[test]
+    fn a_batch_is_the_one_that_its_problem_would_have_alone() {
+        let (alone, mixture) = (streams(Repetition::Never), Mixture::of(streams(Repetition::Never)));
+        let mut steps = [0; 3];
+        for step in 0..30 {
+            let task = mixture.task_at(step);
+            let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+            let size = mixture.fill_batch(step, 4, &mut ours).unwrap();
+            assert_eq!(size, alone[task].fill_batch(steps[task], 4, &mut theirs).unwrap());
+            assert_eq!(ours, theirs);
+            steps[task] += 1;
+        }
+    }
+
+    #[test]
+    fn examples_by_index_are_of_the_problems_in_turn() {
+        let (alone, mixture) = (streams(Repetition::Never), Mixture::of(streams(Repetition::Never)));
+        for index in 0..12 {
+            let task = mixture.task_of(index);
+            assert_eq!(task as u64, index % 3);
+            assert_eq!(mixture.example(index).unwrap(), alone[task].example(index / 3).unwrap());
+        }
+    }
+
+    #[test]
+    fn every_problem_has_its_own_fixed_set() {
+        let mixture = Mixture::of(streams(Repetition::Fixed { examples: 8 }));
+        assert_eq!(mixture.repeats(), Some(24));
+        assert_eq!(Mixture::of(streams(Repetition::Never)).repeats(), None);
+        // Two batches of four are one epoch of each problem: its eight examples, once each.
+        let epoch = |steps: std::ops::Range<u64>, task: usize| {
+            let mut seen = Vec::new();
+            for step in steps.filter(|&step| mixture.task_at(step) == task) {
+                let mut examples = Vec::new();
+                mixture.fill_batch(step, 4, &mut examples).unwrap();
+                seen.extend(examples);
+            }
+            let mut leading: Vec<f64> = seen.iter().map(|example| example.operands[0][0]).collect();
+            leading.sort_by(f64::total_cmp);
+            leading
+        };
+        // The first coefficient of transpose and add is the first draw, whatever the size.
+        for task in [0, 1] {
+            assert_eq!(epoch(0..6, task).len(), 8);
+            assert_eq!(epoch(0..6, task), epoch(6..12, task));
+        }
+    }
+
+    #[test]
+    fn one_stream_is_no_mixture() {
+        let stream = streams(Repetition::Never).remove(2);
+        let source = Mixture::of(vec![stream.clone()]);
+        let mut batches = [Vec::new(), Vec::new()];
+        let sizes = [
+            source.fill_batch(5, 4, &mut batches[0]).unwrap(),
+            stream.fill_batch(5, 4, &mut batches[1]).unwrap(),
+        ];
+        assert_eq!(sizes[0], sizes[1]);
+        assert_eq!(batches[0], batches[1]);
+        assert_eq!((source.task_at(5), source.task_of(5)), (0, 0));
+    }
+}

@@ -1,0 +1,78 @@
+"""`model.pt` of a model of several problems: one method each, shaped like numpy, equal to the command line."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from test_module import NUMPY, load, tuple_of
+
+PROBLEMS = "matrix-vector+eigenvectors+transpose"
+SETTINGS = pytest.mark.parametrize(
+    "settings",
+    [{}, {"model.architecture": "paper"}, {"encoding.input": "P1000"}],
+    ids=["laformer", "paper", "tokens"],
+)
+
+
+@pytest.fixture
+def trained(train):
+    return lambda settings={}: train(PROBLEMS, settings, size='dim = "2-3"')
+
+
+def operands(problem, *batch, dim=3):
+    draw = np.random.default_rng(0).uniform(-10, 10, (*batch, dim, dim))
+    if problem == "matrix-vector":
+        return [draw, draw[..., 0]]
+    return [draw + np.swapaxes(draw, -1, -2)] if problem == "eigenvectors" else [draw]
+
+
+def solve(model, problem, arrays):
+    return tuple_of(getattr(model, problem.replace("-", "_"))(*map(torch.from_numpy, arrays)))
+
+
+def test_a_module_tells_its_problems(trained):
+    assert load(trained()).problems() == ["transpose", "matrix-vector", "eigenvectors"]
+
+
+@SETTINGS
+@pytest.mark.parametrize("problem", PROBLEMS.split("+"))
+def test_every_problem_is_answered_as_numpy_shapes_it(trained, problem, settings):
+    model = load(trained(settings))
+    for batch, dim in [((), 3), ((1,), 2), ((4,), 3)]:
+        arrays = operands(problem, *batch, dim=dim)
+        answers, exact = solve(model, problem, arrays), tuple_of(NUMPY[problem](*arrays))
+        assert [tuple(answer.shape) for answer in answers] == [array.shape for array in exact]
+        assert all(answer.dtype == torch.float64 and answer.isfinite().all() for answer in answers)
+
+
+@SETTINGS
+@pytest.mark.parametrize("problem", PROBLEMS.split("+"))
+def test_answers_equal_those_of_the_command_line(laformer, trained, problem, settings):
+    folder = trained(settings)
+    arrays = operands(problem)
+    command = ["solve", "--json", "--device", "cpu", "--problem", problem, folder]
+    printed = json.loads(laformer(*command, *(json.dumps(array.tolist()) for array in arrays)))
+    for answer, matrix in zip(solve(load(folder), problem, arrays), printed["prediction"], strict=True):
+        assert np.array_equal(answer.numpy(), np.array(matrix).reshape(answer.shape))
+
+
+@SETTINGS
+def test_sources_name_their_problem(trained, settings):
+    model, matrix = load(trained(settings)), torch.eye(3)
+    source = model.transpose_encode(matrix)
+    tokens = model.transpose_generate(source, 3, 3)
+    assert torch.equal(model.transpose_decode(tokens), model.transpose(matrix)[None])
+    with pytest.raises(torch.jit.Error, match="source was not encoded for eigenvectors"):
+        model.eigenvectors_generate(source, 3, 3)
+    logits = model.transpose_forward(source, tokens, 3, 3)
+    assert logits.shape[0] == 1 and logits.isfinite().all()
+
+
+def test_each_problem_refuses_what_is_not_for_it(trained):
+    model = load(trained())
+    with pytest.raises(torch.jit.Error, match="must be symmetric: eigenvectors"):
+        model.eigenvectors(torch.arange(9.0).reshape(3, 3))
+    with pytest.raises(torch.jit.Error, match="made for transpose of square 2x2 to 3x3"):
+        model.transpose(torch.eye(4))
+    assert not hasattr(model, "solve")
