@@ -120,7 +120,7 @@ fn each_problem_of_a_co_trained_module_is_answered_as_by_the_rust_model() {
         export(&model, &recipe, &json!({}), &path).unwrap();
         let module = CModule::load(&path).unwrap();
         let size = recipe.dimensions().unwrap().max();
-        for (task, specification) in recipe.specifications().unwrap().into_iter().enumerate() {
+        for (task, specification) in recipe.specifications(Split::Test).unwrap().into_iter().enumerate() {
             let format = &model.formats()[task];
             let case = Case { task, size };
             let stream = Stream::new(specification, 3, Split::Test).encoded(format, recipe.data.targets);
