@@ -97,6 +97,36 @@ fn answers_are_those_of_the_rust_model_on_a_thousand_matrices_of_every_problem()
 }
 
 #[test]
+fn halved_modules_take_half_the_space_and_answer_as_the_halved_rust_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let [whole, halved] = ["whole.pt", "halved.pt"].map(|name| folder.path().join(name));
+    for flavor in [
+        "dim=2 model.activation=bilinear",
+        "dim=2 model.decoder=autoregressive model.architecture=paper model.decoder_layers=1",
+    ] {
+        let recipe = recipe("eigenvalues", &format!("{flavor} model.width=128"));
+        let model = recipe.build(Device::Cpu).unwrap();
+        export(&model, &recipe, &json!({}), &whole).unwrap();
+        model.halve();
+        export(&model, &recipe, &json!({}), &halved).unwrap();
+        let [all, half] = [&whole, &halved].map(|path| fs::metadata(path).unwrap().len() as f64);
+        assert!(half < 0.65 * all, "{half} of {all} bytes");
+        let matrices = Tensor::from_slice(&[2.0, 1.0, 1.0, 3.0, -7.3, 0.2, 0.2, 9.9]).view([2, 2, 2]);
+        let operands = [Matrix::from_row_slice(2, 2, &[2.0, 1.0, 1.0, 3.0]), {
+            Matrix::from_row_slice(2, 2, &[-7.3, 0.2, 0.2, 9.9])
+        }];
+        let source = Batcher::new(model.format().clone())
+            .source(operands.iter().map(std::slice::from_ref))
+            .unwrap();
+        let ours = model.generate(&source, Shape::new(2, 2), 1).unwrap();
+        let module = CModule::load(&halved).unwrap();
+        let scripted = tensors(module.method_is("solve", &[IValue::Tensor(matrices)]).unwrap());
+        let ours = stacked(ours.iter().map(|candidates| &candidates[0].solution[0]), Form::Column);
+        assert_eq!(scripted[0], ours, "{flavor}");
+    }
+}
+
+#[test]
 fn each_problem_of_a_co_trained_module_is_answered_as_by_the_rust_model() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.pt");

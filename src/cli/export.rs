@@ -17,6 +17,9 @@ pub struct Export {
     /// Where to write: FILE.pt or FILE.safetensors
     #[arg(long)]
     output: PathBuf,
+    /// Store matrices in half precision, in half the space; what is computed stays fp32
+    #[arg(long)]
+    half: bool,
 }
 
 impl Export {
@@ -30,6 +33,9 @@ impl Export {
             ))
             .usage()?,
         };
+        if self.half {
+            trained.model.halve();
+        }
         match extension {
             Some("pt") => torchscript::export(&trained.model, &trained.recipe, &json!({}), &self.output)?,
             _ => write_weights(&self.output, &trained.model, &trained.recipe)?,

@@ -1,7 +1,7 @@
 //! From tokens, numbers and positions to vectors.
 
 use super::config::{Config, Positions};
-use super::layers::Linear;
+use super::layers::{Linear, cast};
 use tch::{Kind, Tensor, nn};
 
 /// Standard deviation of position and field tables: large, so that positions are told apart from the first step.
@@ -21,7 +21,7 @@ pub fn table(path: &nn::Path, name: &str, entries: i64, width: i64, deviation: f
 
 /// Rows of a table: indices `[..]` to `[.., width]`.
 pub fn lookup(table: &Tensor, indices: &Tensor) -> Tensor {
-    Tensor::embedding(table, indices, -1, false, false)
+    cast(&Tensor::embedding(table, indices, -1, false, false), Kind::Float)
 }
 
 /// The deviation that token and position tables start with: Charton's d^-1/2 for post-norm, ours otherwise.

@@ -194,6 +194,21 @@ impl Model {
         self.store.variables().into_iter().collect()
     }
 
+    /// Stores matrices and tables in half precision, which is enough to answer with; vectors stay fp32. Sums and products
+    /// are computed in the precision of a [`Pass`] as before.
+    pub fn halve(&self) {
+        let _no_grad = tch::no_grad_guard();
+        for mut variable in self
+            .store
+            .variables()
+            .into_values()
+            .filter(|variable| variable.dim() >= 2)
+        {
+            let half = variable.to_kind(Kind::Half);
+            variable.set_data(&half);
+        }
+    }
+
     /// Number of trainable numbers.
     pub fn parameter_count(&self) -> usize {
         self.store.trainable_variables().iter().map(Tensor::numel).sum()

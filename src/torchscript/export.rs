@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Writes a model as a TorchScript module with its recipe (`config.json`) and measures (`metrics.json`) inside. The
-/// parameters are fp32, whatever precision they were trained in.
+/// parameters are fp32, whatever precision they were trained in, unless the model was halved.
 pub fn export(model: &Model, recipe: &Recipe, metrics: &Value, path: &Path) -> Result<()> {
     let format = model.format();
     let (input_codec, input_source) = codec::codec("input_numbers", format.input.rounding().as_ref())?;

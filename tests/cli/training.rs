@@ -59,6 +59,8 @@ fn every_problem_goes_from_recipe_to_export() {
             answer,
             json(path, &[&["solve", "again.pt"], operands, &["--json"]].concat())
         );
+        succeed(path, &["export", problem, "--half", "--output", "half.pt"]);
+        succeed(path, &[&["solve", "half.pt"], operands].concat());
         let text = succeed(path, &[&["solve", problem], operands].concat());
         assert!(text.contains("nalgebra") && text.contains("error"), "{text}");
     }
