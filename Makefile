@@ -24,7 +24,7 @@ endif
 LAFORMER := $(abspath $(or $(CARGO_TARGET_DIR),target))/release/laformer
 DATA := data/eigenvalues-3x3.csv
 RECIPE := recipes/eigenvalues-3x3.toml
-RUN := checkpoints/eigenvalues-3x3
+RUN := checkpoints/first-run
 
 .PHONY: help
 help: ## Show this list
@@ -52,6 +52,10 @@ test: build $(PYTHON_READY) ## Run all tests, those of Rust and those of Python
 	cargo test --release --locked
 	@$(PYTHON) -c 'import numpy, pytest' || { echo "numpy and pytest are missing: $(PYTHON) -m pip install -r requirements.txt" >&2; exit 1; }
 	LAFORMER_BIN=$(LAFORMER) $(PYTHON) -m pytest tests/python
+
+.PHONY: zoo-check
+zoo-check: build $(PYTHON_READY) ## Measure all shipped checkpoints again, on 10,000 matrices each
+	LAFORMER_BIN=$(LAFORMER) LAFORMER_CHECKPOINT_TESTS=10000 $(PYTHON) -m pytest tests/python/test_checkpoints.py
 
 .PHONY: lint
 lint: tools $(BUILD_READY) ## Check formatting, clippy and the documentation

@@ -1,0 +1,76 @@
+"""Makes a shipped checkpoint of a run: `python checkpoints/ship.py RUN… [--device TEXT]`, then the table anew.
+
+A shipped checkpoint holds the module with its matrices in half precision, the recipe, the metrics, the curve, and
+`evaluation.json`: what `laformer eval --count 10000` said of that very module, which `make zoo-check` compares.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tomllib
+
+HERE = pathlib.Path(__file__).parent
+LAFORMER = os.environ.get("LAFORMER_BIN", str(HERE.parent / "target/release/laformer"))
+COUNT = 10_000
+BEGIN, END = "<!-- table -->", "<!-- end of the table -->"
+
+
+def output(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def ship(run, device, commit):
+    folder = HERE / run.name
+    folder.mkdir(exist_ok=True)
+    for name in ["config.toml", "metrics.csv", "curves.svg", "README.md"]:
+        if run.resolve() != folder.resolve():
+            shutil.copy(run / name, folder / name)
+    module = folder / "model.pt"
+    output(LAFORMER, "export", str(run), "--half", "--output", str(module))
+    evaluation = json.loads(output(LAFORMER, "eval", str(module), "--count", str(COUNT), "--json"))
+    lines = [line.strip("| \n").split(" | ") for line in open(folder / "README.md") if line.startswith("| ")]
+    card = {line[0]: line[1] for line in lines if len(line) == 2}
+    evaluation |= {"device": device, "commit": commit, "parameters": int(card["parameters"])}
+    evaluation |= {"trained_on": card["trained on"], "training_time": card["training time"]}
+    (folder / "evaluation.json").write_text(json.dumps(evaluation, indent=2) + "\n")
+
+
+def row(folder):
+    with open(folder / "config.toml", "rb") as file:
+        recipe = tomllib.load(file)
+    found = json.loads((folder / "evaluation.json").read_text())
+    size = recipe["dim"] or f"{recipe['rows']}x{recipe['cols']}"
+    percent = lambda key: " / ".join(f"{100 * found[key][t]:.2f}" for t in ["0.05", "0.02", "0.01", "0.005"])
+    low, high = found["interval"]["0.01"]
+    examples = found["trained_on"].split(" examples")[0]
+    return " | ".join([
+        f"| [{folder.name}]({folder.name})", recipe["problem"], size, recipe["encoding"]["output"],
+        f"{found['parameters'] / 1e6:.2f} M", f"{int(examples):,}", found["training_time"].removesuffix(" minutes"),
+        percent("accuracy"), f"{100 * low:.2f} to {100 * high:.2f}", percent("ceiling"), found["device"],
+        f"{found['commit']} |",
+    ])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="*", type=pathlib.Path)
+    parser.add_argument("--device", default="one CPU core", help="what the runs were trained on")
+    parser.add_argument("--commit", default=None, help="the commit that trained them [default: the present one]")
+    arguments = parser.parse_args()
+    commit = arguments.commit or output("git", "-C", str(HERE), "rev-parse", "--short", "HEAD")
+    for run in arguments.runs:
+        ship(run, arguments.device, commit)
+    folders = sorted(path.parent for path in HERE.glob("*/evaluation.json"))
+    head = ["| checkpoint | problem | size | output | parameters | examples | minutes | accuracy at 5 / 2 / 1 / 0.5 % "
+            "| interval at 1 % | ceiling | device | commit |", "|" + "---|" * 12]
+    page = HERE / "README.md"
+    before, rest = page.read_text().split(BEGIN)
+    table = "\n".join([*head, *map(row, folders)])
+    page.write_text(f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}")
+
+
+if __name__ == "__main__":
+    main()
