@@ -27,9 +27,7 @@ impl Source for Stream {
     fn fill_batch(&self, step: u64, batch_size: usize, examples: &mut Vec<Example>) -> Result<Shape> {
         let size = self.batch_size_at(step);
         examples.resize_with(batch_size, Example::default);
-        for (index, example) in (step * batch_size as u64..).zip(examples.iter_mut()) {
-            self.fill(index, size, example)?;
-        }
+        self.fill_all(step * batch_size as u64, size, examples)?;
         Ok(size)
     }
 }

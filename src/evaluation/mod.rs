@@ -98,20 +98,25 @@ pub fn evaluate(
     let count = source.count().map_or(count, |len| count.min(len as usize));
     let mut batcher = Batcher::new(model.format().clone());
     let mut measured = Vec::with_capacity(count);
-    for start in (0..count).step_by(BATCH) {
-        let indices = start as u64..(start + BATCH).min(count) as u64;
-        let examples: Vec<(u64, Example)> = indices
-            .into_par_iter()
-            .map(|index| Ok((index, source.example(index)?)))
-            .collect::<Result<_>>()?;
-        let mut sizes: BTreeMap<Shape, Vec<(u64, Example)>> = BTreeMap::new();
-        for (index, example) in examples {
-            sizes
-                .entry(model.format().size_of(&example.operands)?)
-                .or_default()
-                .push((index, example));
-        }
-        for (size, examples) in sizes {
+    let examples: Vec<(u64, Example)> = (0..count as u64)
+        .into_par_iter()
+        .map(|index| Ok((index, source.example(index)?)))
+        .collect::<Result<_>>()?;
+    // Of one size, all sequences have one length: full batches without padding, however many sizes there are.
+    let mut sizes: BTreeMap<Shape, Vec<(u64, Example)>> = BTreeMap::new();
+    for (index, example) in examples {
+        sizes
+            .entry(model.format().size_of(&example.operands)?)
+            .or_default()
+            .push((index, example));
+    }
+    for (size, examples) in sizes {
+        let mut examples = examples.into_iter();
+        loop {
+            let examples: Vec<_> = examples.by_ref().take(BATCH).collect();
+            if examples.is_empty() {
+                break;
+            }
             let inputs = batcher.source(examples.iter().map(|(_, example)| example.operands.as_slice()))?;
             let answers = model.generate(&inputs, size, beam)?;
             progress(answers.len());
