@@ -32,7 +32,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LAFORMER = Path(os.environ.get("LAFORMER_BIN", ROOT / "target/release/laformer"))
+LAFORMER = Path(os.environ.get("LAFORMER_BIN", ROOT / "target/release/laformer")).resolve()
 REPORT = ROOT / "BENCHMARKS.md"
 PAPER = ["--set", "model.architecture=paper", "--set", "encoding.input=FP15", "--set", "encoding.output=FP15"]
 # What the baseline does: AdamW for all parameters, sharp labels.
@@ -164,15 +164,15 @@ def step(options):
     for threads in options.threads:
         pairs = []
         for precision in options.precision:
-            with contest() as all, tempfile.TemporaryDirectory() as folder:
+            with contest() as programs, tempfile.TemporaryDirectory() as folder:
                 words = [*recipe, "--set", f"training.precision={precision}"]
-                all.append(training(f"{precision}, as the recipe says", steps, threads, *words))
-                all.append(training(f"{precision}, the reference's work", steps, threads, *words, *SAME_WORK))
+                programs.append(training(f"{precision}, as the recipe says", steps, threads, *words))
+                programs.append(training(f"{precision}, the reference's work", steps, threads, *words, *SAME_WORK))
                 more = ["--precision", precision]
-                all.append(baseline(f"PyTorch, {precision}", steps, threads, all[0], Path(folder), *more))
-                all.append(baseline(f"compiled, {precision}", steps, threads, all[0], Path(folder), *more, "--compile"))
-                alternate(all, rounds)
-                pairs += [(ours, theirs) for theirs in all[2:] for ours in all[:2]]
+                programs.append(baseline(f"PyTorch, {precision}", steps, threads, programs[0], Path(folder), *more))
+                programs.append(baseline(f"compiled, {precision}", steps, threads, programs[0], Path(folder), *more, "--compile"))
+                alternate(programs, rounds)
+                pairs += [(ours, theirs) for theirs in programs[2:] for ours in programs[:2]]
         parameters = pairs[0][0].ready["parameters"]
         yield (
             f"`recipes/eigenvalues-3x3.toml`, {parameters:,} parameters, batch 64, {count(threads, 'thread')}; turns of "
@@ -186,7 +186,7 @@ def paper(options):
     rounds, steps = options.rounds or 8, options.steps or 2
     lawt = checkout("LAWT's trainer is left out")
     for threads in options.threads:
-        with contest() as all, tempfile.TemporaryDirectory() as folder:
+        with contest() as programs, tempfile.TemporaryDirectory() as folder:
             pairs = []
             for precision in options.precision:
                 words = [*PAPER, "--set", f"training.precision={precision}"]
@@ -194,18 +194,18 @@ def paper(options):
                 more = ["--precision", precision]
                 eager = baseline(f"PyTorch, {precision}", steps, threads, ours, Path(folder), *more)
                 compiled = baseline(f"compiled, {precision}", steps, threads, ours, Path(folder), *more, "--compile")
-                all += [ours, eager, compiled]
+                programs += [ours, eager, compiled]
                 pairs += [(ours, eager), (ours, compiled)]
             if lawt:
                 command = [sys.executable, ROOT / "benches/lawt.py", lawt, "train", "eigenvalues"]
                 theirs = Contestant("LAWT, fp32", [*command, "--turns", steps, "--threads", threads])
-                pairs += [(ours, theirs) for ours in all[::3]]
-                all.append(theirs)
-            alternate(all, rounds)
+                pairs += [(ours, theirs) for ours in programs[::3]]
+                programs.append(theirs)
+            alternate(programs, rounds)
             text = (
                 f"Eigenvalues of 5x5 matrices, FP15 to FP15, 6 encoder layers and 1 decoder layer of width 512, batch 64, "
                 f"AdamW, {count(threads, 'thread')}; turns of {count(steps, 'step')}. "
-                f"Parameters: {all[0].ready['parameters']:,}"
+                f"Parameters: {programs[0].ready['parameters']:,}"
             )
             if lawt:
                 text += f" (LAWT: {theirs.ready['parameters']:,}, of which its position tables have 4,194,304)"
@@ -220,15 +220,15 @@ def generate(options):
     rounds = options.rounds or 10
     rows, medians = [], []
     for problem, operation in PROBLEMS.items():
-        with contest() as all:
+        with contest() as programs:
             words = ["bench", "generate", "--problem", problem, "--dim", "5", "--set", "model.architecture=paper"]
-            all.append(Contestant(problem, [LAFORMER, *words, "--turns", 2000]))
+            programs.append(Contestant(problem, [LAFORMER, *words, "--turns", 2000]))
             command = [sys.executable, ROOT / "benches/lawt.py", lawt, "generate", operation, "--turns", 20]
-            all.append(Contestant(f"LAWT, {operation}", command))
-            alternate(all, rounds)
-            values = ratios(*all)
+            programs.append(Contestant(f"LAWT, {operation}", command))
+            alternate(programs, rounds)
+            values = ratios(*programs)
             medians.append(statistics.median(values))
-            rows.append([problem, f"{all[0].rate():.0f}", f"{all[1].rate():.0f}", len(values), *spread(values)])
+            rows.append([problem, f"{programs[0].rate():.0f}", f"{programs[1].rate():.0f}", len(values), *spread(values)])
     headers = ["problem", "laformer, examples/s", "LAWT", "pairs", "median ratio", "quartiles", "extremes"]
     yield (
         "5x5 matrices drawn, solved, written as P1000 tokens and put into batches of 64; one process and one thread each.\n\n"

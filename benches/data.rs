@@ -15,7 +15,13 @@ const BATCH: usize = 64;
 const DURATION: Duration = Duration::from_millis(500);
 
 fn main() -> Result<()> {
-    let mut table = Table::new(&["problem", "solved", "drawn and solved", "encoded", "encoded as the paper"]);
+    let mut table = Table::new(&[
+        "problem",
+        "solved",
+        "drawn and solved",
+        "encoded",
+        "encoded as the paper",
+    ]);
     for problem in problem::ALL {
         let specification = Specification::new(*problem, "5".parse()?, Distribution::default())?;
         let stream = Stream::new(specification, 1, Split::Train);
@@ -29,7 +35,10 @@ fn main() -> Result<()> {
         let drawn = nanoseconds(|step| Ok(stream.fill_all(step * BATCH as u64, SIZE, &mut examples)?))?;
         let mut row = vec![problem.name().to_string(), shown(solved), shown(drawn)];
         for architecture in ["laformer", "paper"] {
-            let text = format!("problem = \"{}\"\ndim = 5\nmodel.architecture = \"{architecture}\"", problem.name());
+            let text = format!(
+                "problem = \"{}\"\ndim = 5\nmodel.architecture = \"{architecture}\"",
+                problem.name()
+            );
             let recipe = Recipe::parse(&text, &[])?;
             let format = recipe.format()?;
             let stream = stream.clone().encoded(&format, recipe.data.targets);

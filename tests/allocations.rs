@@ -48,7 +48,10 @@ fn a_batch_allocates_no_memory_for_its_examples() {
             maker.batch(1).unwrap();
             let count = COUNT.get() - before;
             // The batch itself takes a few; so does a matrix here and there that nalgebra fails on.
-            assert!(count < BATCH as u64 / 20, "{problem}, {architecture}: {count} allocations");
+            assert!(
+                count < BATCH as u64 / 20,
+                "{problem}, {architecture}: {count} allocations"
+            );
         }
     }
 }

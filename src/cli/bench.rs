@@ -79,17 +79,26 @@ impl Bench {
         let duration = Duration::try_from_secs_f64(self.seconds).context("--seconds").usage()?;
         tch::set_num_threads(self.threads as i32);
         if let Some(turns) = self.turns {
-            return Ok(match self.what {
+            match self.what {
                 What::Generate => turns::generate(&recipe, turns)?,
                 _ => turns::train(recipe, device, turns)?,
-            });
+            }
+            return Ok(());
         }
         let mut result = match self.what {
             What::Generate => json!({ "examples_per_second": generate(&recipe, self.threads, duration)? }),
             What::Train => train(recipe.clone(), device, duration)?,
             What::Decode => decode(&recipe, device, duration)?,
             What::Evaluate => evaluation(&recipe, device, duration)?,
-            What::Scale => return Ok(scale::run(&recipe, device, duration, self.output.as_deref(), self.json)?),
+            What::Scale => {
+                return Ok(scale::run(
+                    &recipe,
+                    device,
+                    duration,
+                    self.output.as_deref(),
+                    self.json,
+                )?);
+            }
             What::Device => peak::measure(device),
         };
         if let Value::Object(fields) = &mut result {
@@ -133,7 +142,12 @@ impl Bench {
         let mut overrides = self.overrides.clone();
         overrides.extend(self.problem.iter().map(|problem| format!("problem={problem}")));
         overrides.extend(self.dim.iter().map(|dim| format!("dim=\"{dim}\"")));
-        Recipe::parse(&text, &overrides)
+        let recipe = Recipe::parse(&text, &overrides)?;
+        ensure!(
+            self.what != What::Scale || !recipe.dim.is_empty(),
+            "the sizes of scale are square: give the recipe dim in place of rows and cols"
+        );
+        Ok(recipe)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The exponent tokens E-100 … E100 that P10, P1000 and B1999 share.
 
-use super::decimal::{Decimal, LARGEST_POWER, Ties};
 use super::OutOfRange;
+use super::decimal::{Decimal, LARGEST_POWER, Ties};
 use std::ops::Range;
 
 /// Largest power of ten that multiplies a mantissa.

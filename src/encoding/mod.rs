@@ -99,7 +99,11 @@ pub trait Encoding: std::fmt::Debug + Send + Sync {
     /// Whether a number can be written.
     fn check(&self, value: f64) -> Result<(), OutOfRange> {
         // False also where the value is not a number.
-        if value.abs() < self.reach() { Ok(()) } else { self.round(value).map(drop) }
+        if value.abs() < self.reach() {
+            Ok(())
+        } else {
+            self.round(value).map(drop)
+        }
     }
 
     /// Whether a zero is written shorter than other numbers, so that sequences of one shape differ in length.
@@ -216,7 +220,9 @@ mod tests {
 
     #[test]
     fn checks_agree_with_encoding_within_and_beyond_the_reach() {
-        let values = [0.0, 1.0, 8.99e8, 9e8, 9.94e8, 9.96e8, 1e9, 9.9e99, 1e100, 9.994e102, 9.996e102, 1e105, 1e110];
+        let values = [
+            0.0, 1.0, 8.99e8, 9e8, 9.94e8, 9.96e8, 1e9, 9.9e99, 1e100, 9.994e102, 9.996e102, 1e105, 1e110,
+        ];
         for encoding in all() {
             let mut classes = vec![0; encoding.fields().len()];
             let within = encoding.reach().next_down();

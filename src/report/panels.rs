@@ -70,7 +70,11 @@ fn chart<'a>(area: &DrawingArea<SVGBackend<'a>, Shift>, panel: &Panel) -> Drawn<
     let all = || panel.lines.iter().flat_map(|line| &line.points).map(|point| point.0);
     let finite = || all().filter(|y| y.is_finite() && *y > 0.0);
     let (low, high) = (finite().fold(1e300, f64::min), finite().fold(1e-300, f64::max));
-    let (low, high) = if low <= high { (0.7 * low, 1.4 * high) } else { (1.0, 10.0) };
+    let (low, high) = if low <= high {
+        (0.7 * low, 1.4 * high)
+    } else {
+        (1.0, 10.0)
+    };
     let last = panel.values.len().saturating_sub(1) as f64;
     let mut chart = ChartBuilder::on(area)
         .margin(10)
@@ -129,12 +133,21 @@ mod tests {
     #[test]
     fn a_panel_has_its_title_its_values_and_a_mark_for_every_point() {
         let svg = drawn(&[(10.0, 0), (1_000.0, 0), (20_000.0, 1)]);
-        for text in ["train: batch", "examples per second", "1024", "10k", "latency", "1 thread"] {
+        for text in [
+            "train: batch",
+            "examples per second",
+            "1024",
+            "10k",
+            "latency",
+            "1 thread",
+        ] {
             assert!(svg.contains(text), "{text} is missing");
         }
         let circles = |color: &RGBColor| {
             let fill = format!("fill=\"#{:02X}{:02X}{:02X}\"", color.0, color.1, color.2);
-            svg.lines().filter(|line| line.contains("<circle") && line.contains(&fill)).count()
+            svg.lines()
+                .filter(|line| line.contains("<circle") && line.contains(&fill))
+                .count()
         };
         // One more of each in the legend.
         assert_eq!((circles(&COLORS[0]), circles(&COLORS[1])), (3, 2));

@@ -7,7 +7,7 @@
 use super::{Cost, decoding, generate, peak, training};
 use crate::report::{Panel, PanelLine, Table, draw_panels};
 use crate::training::Recipe;
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use serde_json::json;
 use std::collections::HashMap;
 use std::path::Path;
@@ -193,7 +193,11 @@ impl Measures<'_> {
             }
         };
         let (products, bandwidth) = *self.peaks.entry((threads, trains)).or_insert_with(|| {
-            let kind = if trains { recipe.training.precision.kind() } else { Kind::Float };
+            let kind = if trains {
+                recipe.training.precision.kind()
+            } else {
+                Kind::Float
+            };
             (
                 peak::matrix_product_rate(self.device, kind),
                 peak::bandwidth(self.device),
@@ -217,10 +221,6 @@ impl Measures<'_> {
 
 /// Measures every curve with each number of threads, prints them as a table, and draws them.
 pub fn run(recipe: &Recipe, device: Device, duration: Duration, output: Option<&Path>, json: bool) -> Result<()> {
-    ensure!(
-        !recipe.dim.is_empty(),
-        "the sizes of scale are square: give the recipe dim in place of rows and cols"
-    );
     let mut measures = Measures {
         recipe,
         device,
@@ -229,7 +229,16 @@ pub fn run(recipe: &Recipe, device: Device, duration: Duration, output: Option<&
         smallest: HashMap::new(),
     };
     let headers = [
-        "what", "varied", "value", "threads", "examples/s", "positions/s", "ms/batch", "latency", "compute", "memory",
+        "what",
+        "varied",
+        "value",
+        "threads",
+        "examples/s",
+        "positions/s",
+        "ms/batch",
+        "latency",
+        "compute",
+        "memory",
         "bound by",
     ];
     let (mut table, mut panels, mut rows) = (Table::new(&headers), Vec::new(), Vec::new());
@@ -249,7 +258,11 @@ pub fn run(recipe: &Recipe, device: Device, duration: Duration, output: Option<&
                     point.value.to_string(),
                     threads.to_string(),
                     format!("{:.0}", point.rate),
-                    if point.positions.is_nan() { String::new() } else { format!("{:.0}", point.positions) },
+                    if point.positions.is_nan() {
+                        String::new()
+                    } else {
+                        format!("{:.0}", point.positions)
+                    },
                     format!("{:.2}", point.milliseconds),
                     share(0),
                     share(1),
