@@ -64,13 +64,8 @@ lint: tools $(BUILD_READY) ## Check formatting, clippy and the documentation
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps
 
 .PHONY: bench
-bench: build ## Measure generating, training and decoding on this machine
-	@echo "== Examples drawn, solved and encoded: eigenvalues of 5x5 matrices, one thread"
-	@$(LAFORMER) bench generate
-	@echo "== Training steps of $(RECIPE)"
-	@$(LAFORMER) bench train --recipe $(RECIPE)
-	@echo "== Answers of that model"
-	@$(LAFORMER) bench decode --recipe $(RECIPE)
+bench: build $(PYTHON_READY) ## Take turns with the references and print ratios; LAWT=path adds LAWT, BENCH="step --threads 2" chooses
+	LAFORMER_BIN=$(LAFORMER) $(PYTHON) benches/compare.py $(BENCH)
 
 .PHONY: clean-data
 clean-data: ## Delete the generated files in data/

@@ -1,18 +1,24 @@
 //! `laformer bench`: throughput on this machine.
 
+mod peak;
+mod scale;
+mod turns;
+
 use super::options::DeviceOption;
 use super::{Failure, UsageError};
 use crate::dataset::{BatchMaker, Batcher, Case, Example};
+use crate::evaluation::evaluate;
 use crate::matrix::Split;
+use crate::model::Model;
 use crate::report::Table;
-use crate::training::{Recipe, Run, Trainer, flops_per_example};
+use crate::training::{Profile, Recipe, Run, Trainer, flops_per_example};
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use tch::{Device, Kind, Tensor};
+use tch::Device;
 
 /// Measure how fast this machine generates, trains or decodes
 #[derive(Debug, Args)]
@@ -36,6 +42,12 @@ pub struct Bench {
     /// How long to measure
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
+    /// Of generate or train: answer every line of stdin with the seconds that so many batches or steps take
+    #[arg(long, value_name = "STEPS")]
+    turns: Option<u64>,
+    /// Of scale: where to draw the curves
+    #[arg(long, value_name = "FILE.svg")]
+    output: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -43,7 +55,7 @@ pub struct Bench {
     device: DeviceOption,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum What {
     /// Examples drawn, solved and encoded
     Generate,
@@ -51,6 +63,12 @@ enum What {
     Train,
     /// Answers of a model
     Decode,
+    /// The evaluation of 10,000 matrices, as a share of an epoch of 300,000 examples
+    Evaluate,
+    /// All of this as sizes, batch, width, depth and threads grow
+    Scale,
+    /// What the device can do at most: matrix products, memory
+    Device,
 }
 
 impl Bench {
@@ -59,10 +77,28 @@ impl Bench {
         let device = self.device.device().usage()?;
         let duration = Duration::try_from_secs_f64(self.seconds).context("--seconds").usage()?;
         tch::set_num_threads(self.threads as i32);
+        if let Some(turns) = self.turns {
+            match self.what {
+                What::Generate => turns::generate(&recipe, turns)?,
+                _ => turns::train(recipe, device, turns)?,
+            }
+            return Ok(());
+        }
         let mut result = match self.what {
-            What::Generate => generate(&recipe, self.threads, duration)?,
+            What::Generate => json!({ "examples_per_second": generate(&recipe, self.threads, duration)? }),
             What::Train => train(recipe.clone(), device, duration)?,
             What::Decode => decode(&recipe, device, duration)?,
+            What::Evaluate => evaluation(&recipe, device, duration)?,
+            What::Scale => {
+                return Ok(scale::run(
+                    &recipe,
+                    device,
+                    duration,
+                    self.output.as_deref(),
+                    self.json,
+                )?);
+            }
+            What::Device => peak::measure(device),
         };
         if let Value::Object(fields) = &mut result {
             fields.insert("problem".into(), json!(recipe.problem));
@@ -89,6 +125,15 @@ impl Bench {
             "--seconds {}: expected a positive number",
             self.seconds
         );
+        ensure!(
+            self.turns.is_none() || matches!(self.what, What::Generate | What::Train),
+            "--turns is for generate and train"
+        );
+        ensure!(self.turns != Some(0), "--turns 0: expected 1 or more");
+        ensure!(
+            self.output.is_none() || self.what == What::Scale,
+            "--output is for scale, which draws curves"
+        );
         let text = match &self.recipe {
             Some(path) => fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?,
             None => "problem = \"eigenvalues\"\ndim = 5".to_string(),
@@ -96,7 +141,12 @@ impl Bench {
         let mut overrides = self.overrides.clone();
         overrides.extend(self.problem.iter().map(|problem| format!("problem={problem}")));
         overrides.extend(self.dim.iter().map(|dim| format!("dim=\"{dim}\"")));
-        Recipe::parse(&text, &overrides)
+        let recipe = Recipe::parse(&text, &overrides)?;
+        ensure!(
+            self.what != What::Scale || !recipe.dim.is_empty(),
+            "the sizes of scale are square: give the recipe dim in place of rows and cols"
+        );
+        Ok(recipe)
     }
 }
 
@@ -111,8 +161,8 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// Batches made by threads that share nothing.
-fn generate(recipe: &Recipe, threads: usize, duration: Duration) -> Result<Value> {
+/// Examples per second, in batches made by threads that share nothing.
+fn generate(recipe: &Recipe, threads: usize, duration: Duration) -> Result<f64> {
     let (source, format, batch) = (
         recipe.source(Split::Train)?,
         recipe.format()?,
@@ -138,50 +188,106 @@ fn generate(recipe: &Recipe, threads: usize, duration: Duration) -> Result<Value
             .map(|thread| thread.join().unwrap_or_else(|_| anyhow::bail!("a thread panicked")))
             .collect()
     });
-    Ok(json!({ "examples_per_second": rates?.iter().sum::<f64>() }))
+    Ok(rates?.iter().sum())
+}
+
+/// Calls a function with a trainer whose run folder lasts as long as the call.
+fn with_trainer<T>(recipe: Recipe, device: Device, call: impl FnOnce(&mut Trainer) -> Result<T>) -> Result<T> {
+    let folder = std::env::temp_dir().join(format!("laformer-bench-{}", std::process::id()));
+    let run = Run::create(&folder, &recipe)?;
+    let result = Trainer::new(recipe, run, device, false).and_then(|mut trainer| call(&mut trainer));
+    Run::delete(&folder)?;
+    fs::remove_dir(&folder).with_context(|| format!("cannot delete {}", folder.display()))?;
+    result
+}
+
+/// Training steps of a recipe, measured.
+struct Training {
+    profile: Profile,
+    rate: f64,
+    cost: Cost,
+}
+
+/// What one example costs a model.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    parameters: f64,
+    /// Positions of source and target.
+    positions: f64,
+    /// Floating-point operations of a training step.
+    flops: f64,
+    /// Numbers that layers write, on the way forward.
+    activations: f64,
+}
+
+impl Cost {
+    fn of(model: &Model) -> Self {
+        let config = model.config();
+        let (source, target) = (model.longest().0 as f64, model.longest().1 as f64);
+        let width = config.width as f64;
+        // Norm, queries, keys and values, mixture, output, sum; norm, hidden layer and its activation, output, sum.
+        let block = (9 + 2 * config.feedforward) as f64 * width;
+        // Scores and their softmax.
+        let scores = |heads: i64, keys: f64| 2.0 * heads as f64 * keys;
+        let encoder = source * (block + scores(config.heads, source));
+        let cross = 4.0 * width + scores(config.decoder_heads, source);
+        let decoder = target * (block + scores(config.decoder_heads, target) + cross) + source * 2.0 * width;
+        Self {
+            parameters: model.parameter_count() as f64,
+            positions: source + target,
+            flops: flops_per_example(model),
+            activations: config.encoder_layers as f64 * encoder + config.decoder_layers as f64 * decoder,
+        }
+    }
+}
+
+fn training(recipe: Recipe, device: Device, duration: Duration) -> Result<Training> {
+    let (source, batch) = (recipe.source(Split::Train)?, recipe.training.batch_size as f64);
+    with_trainer(recipe, device, |trainer| {
+        let profile = trainer.profile(source, duration)?;
+        Ok(Training {
+            profile,
+            rate: profile.steps as f64 * batch / profile.seconds(),
+            cost: Cost::of(trainer.model()),
+        })
+    })
 }
 
 fn train(recipe: Recipe, device: Device, duration: Duration) -> Result<Value> {
-    let folder = std::env::temp_dir().join(format!("laformer-bench-{}", std::process::id()));
-    let run = Run::create(&folder, &recipe)?;
-    let (source, batch) = (recipe.source(Split::Train)?, recipe.training.batch_size as f64);
     let kind = recipe.training.precision.kind();
-    let profile = Trainer::new(recipe, run, device, false).and_then(|mut trainer| {
-        let flops = flops_per_example(trainer.model());
-        let lengths = trainer.model().longest();
-        Ok((
-            trainer.profile(source, duration)?,
-            flops,
-            lengths,
-            trainer.model().parameter_count(),
-        ))
-    });
-    Run::delete(&folder)?;
-    fs::remove_dir(&folder).with_context(|| format!("cannot delete {}", folder.display()))?;
-    let (profile, flops, lengths, parameters) = profile?;
+    let Training { profile, rate, cost } = training(recipe, device, duration)?;
     let seconds = profile.seconds();
-    let rate = profile.steps as f64 * batch / seconds;
-    let peak = matrix_product_rate(device, kind);
+    let peak = peak::matrix_product_rate(device, kind);
     Ok(json!({
         "examples_per_second": rate,
-        "positions_per_second": rate * (lengths.0 + lengths.1) as f64,
+        "positions_per_second": rate * cost.positions,
         "steps": profile.steps,
-        "parameters": parameters,
+        "parameters": cost.parameters as u64,
         "data_share": profile.data / seconds,
         "forward_share": profile.forward / seconds,
         "backward_share": profile.backward / seconds,
         "optimizer_share": profile.optimizer / seconds,
-        "gflops": rate * flops / 1e9,
+        "gflops": rate * cost.flops / 1e9,
         "matrix_product_gflops": peak / 1e9,
-        "utilization": rate * flops / peak,
+        "utilization": rate * cost.flops / peak,
     }))
 }
 
 fn decode(recipe: &Recipe, device: Device, duration: Duration) -> Result<Value> {
+    /// As many as an evaluation decodes together.
+    const BATCH: usize = 500;
     let model = recipe.build(device)?;
+    Ok(json!({
+        "examples_per_second": decoding(recipe, &model, BATCH, duration)?,
+        "parameters": model.parameter_count(),
+    }))
+}
+
+/// Answers per second of a model, so many at a time.
+fn decoding(recipe: &Recipe, model: &Model, batch: usize, duration: Duration) -> Result<f64> {
     let source = recipe.source(Split::Train)?;
     let mut examples: Vec<Example> = Vec::new();
-    let size = source.fill_batch(0, 500, &mut examples)?;
+    let size = source.fill_batch(0, batch, &mut examples)?;
     let task = source.task_at(0);
     let case = Case { task, size };
     let mut batcher = Batcher::new(model.format_of(case).clone());
@@ -191,28 +297,26 @@ fn decode(recipe: &Recipe, device: Device, duration: Duration) -> Result<Value> 
     while begun.elapsed() < duration {
         answers += model.generate(&inputs, case, 1)?.len();
     }
-    Ok(json!({
-        "examples_per_second": answers as f64 / begun.elapsed().as_secs_f64(),
-        "parameters": model.parameter_count(),
-    }))
+    Ok(answers as f64 / begun.elapsed().as_secs_f64())
 }
 
-/// Floating-point operations per second of a large matrix product: what the device can do at most. The best of a few.
-fn matrix_product_rate(device: Device, kind: Kind) -> f64 {
-    let n: i64 = if device.is_cuda() { 8192 } else { 1024 };
-    let (a, b) = (
-        Tensor::randn([n, n], (kind, device)),
-        Tensor::randn([n, n], (kind, device)),
-    );
-    let run = || {
-        let begun = Instant::now();
-        // Reading a value waits for the device.
-        a.matmul(&b).get(0).get(0).double_value(&[]);
-        begun.elapsed().as_secs_f64()
-    };
-    run();
-    let fastest = (0..5).map(|_| run()).fold(f64::INFINITY, f64::min);
-    2.0 * (n as f64).powi(3) / fastest
+/// All of an evaluation: making the examples, decoding, measuring; with a model that has learned nothing.
+fn evaluation(recipe: &Recipe, device: Device, duration: Duration) -> Result<Value> {
+    const COUNT: usize = 10_000;
+    const EPOCH: f64 = 300_000.0;
+    let training = training(recipe.clone(), device, duration)?.rate;
+    let model = recipe.build(device)?;
+    let source = recipe.source(Split::Train)?;
+    let begun = Instant::now();
+    evaluate(&model, source.as_ref(), COUNT, &recipe.evaluation.tolerances, 1, |_| ())?;
+    let seconds = begun.elapsed().as_secs_f64();
+    Ok(json!({
+        "examples_per_second": COUNT as f64 / seconds,
+        "seconds": seconds,
+        "training_examples_per_second": training,
+        "epoch_seconds": EPOCH / training,
+        "share_of_epoch": seconds * training / EPOCH,
+    }))
 }
 
 /// The most memory that this process has held, where the system tells.

@@ -1,7 +1,7 @@
 //! Examples of one size as tensors.
 
 use super::{Case, Example, Format, Target};
-use crate::encoding::{Encoding, OutOfRange, PAD, Vocabulary};
+use crate::encoding::{Encoding, MAX_FIELDS, OutOfRange, PAD, Vocabulary};
 use crate::matrix::{Matrix, Shape};
 use anyhow::Result;
 use tch::{Device, Kind, Tensor};
@@ -135,9 +135,6 @@ fn write_classes(encoding: &dyn Encoding, matrices: &[Matrix], classes: &mut Vec
     }
     Ok(())
 }
-
-/// P10 with five digits has the most: sign, five digits, exponent.
-const MAX_FIELDS: usize = 8;
 
 /// Rows of different lengths in one flat buffer.
 #[derive(Debug, Default)]

@@ -134,12 +134,28 @@ impl Stream {
 
     /// The example of an index at a given size, in the memory of another of this size where there is one.
     pub fn fill(&self, index: u64, size: Shape, example: &mut Example) -> Result<(), Exhausted> {
+        self.fill_all(std::iter::once(index), size, std::slice::from_mut(example))
+    }
+
+    /// The examples of indices, as [`Self::fill`] gives them.
+    pub fn fill_all(
+        &self,
+        indices: impl Iterator<Item = u64>,
+        size: Shape,
+        examples: &mut [Example],
+    ) -> Result<(), Exhausted> {
         let problem = self.specification.problem();
-        if !has_shapes(&example.operands, &problem.operand_shapes(size))
-            || !has_shapes(&example.solution, &problem.solution_shapes(size))
-        {
-            *example = Example::zeros(problem, size);
+        let (operands, solution) = (problem.operand_shapes(size), problem.solution_shapes(size));
+        for (index, example) in indices.zip(examples) {
+            if !has_shapes(&example.operands, &operands) || !has_shapes(&example.solution, &solution) {
+                *example = Example::zeros(problem, size);
+            }
+            self.draw_until_usable(index, example)?;
         }
+        Ok(())
+    }
+
+    fn draw_until_usable(&self, index: u64, example: &mut Example) -> Result<(), Exhausted> {
         let mut rejection = None;
         for attempt in 0..Self::ATTEMPTS {
             match self.draw(index, attempt, example) {
@@ -164,18 +180,16 @@ impl Stream {
             problem.solve(&example.operands, &mut example.solution)?;
         }
         if let Some(encoding) = &self.input {
-            let mut codec = Codec::new(encoding.as_ref());
             for value in example.operands.iter_mut().flat_map(|operand| operand.as_mut_slice()) {
-                *value = codec.round(*value)?;
+                *value = encoding.round(*value)?;
             }
         }
         if self.targets == Targets::Rounded {
             problem.solve(&example.operands, &mut example.solution)?;
         }
         if let Some(encoding) = &self.output {
-            let mut codec = Codec::new(encoding.as_ref());
             for value in example.solution.iter().flatten() {
-                codec.require(*value)?;
+                encoding.check(*value)?;
             }
         }
         Ok(())
@@ -196,49 +210,6 @@ fn has_shapes(matrices: &[crate::matrix::Matrix], shapes: &[Shape]) -> bool {
             .iter()
             .zip(shapes)
             .all(|(matrix, shape)| Shape::of(matrix) == *shape)
-}
-
-/// Fields of a number that need no memory of their own.
-const FEW: usize = 16;
-
-/// An encoding with room for the classes of one number.
-struct Codec<'a> {
-    encoding: &'a dyn Encoding,
-    fields: usize,
-    few: [u32; FEW],
-    many: Vec<u32>,
-}
-
-impl<'a> Codec<'a> {
-    fn new(encoding: &'a dyn Encoding) -> Self {
-        let fields = encoding.fields().len();
-        let many = if fields > FEW { vec![0; fields] } else { Vec::new() };
-        Self {
-            encoding,
-            fields,
-            few: [0; FEW],
-            many,
-        }
-    }
-
-    fn classes(&mut self) -> &mut [u32] {
-        if self.many.is_empty() {
-            &mut self.few[..self.fields]
-        } else {
-            &mut self.many
-        }
-    }
-
-    fn require(&mut self, value: f64) -> Result<(), OutOfRange> {
-        let encoding = self.encoding;
-        encoding.encode(value, self.classes())
-    }
-
-    fn round(&mut self, value: f64) -> Result<f64, OutOfRange> {
-        self.require(value)?;
-        let encoding = self.encoding;
-        Ok(encoding.decode(self.classes()))
-    }
 }
 
 /// Why a draw is no example.
@@ -450,25 +421,5 @@ mod tests {
         );
         let operand: &Matrix = &stream.example(0).unwrap().operands[0];
         assert_eq!(Shape::of(operand), sizes[0]);
-    }
-
-    /// `cargo test --release throughput -- --ignored --nocapture`
-    #[test]
-    #[ignore = "a measurement"]
-    fn throughput_of_every_problem_at_5x5_on_one_core() {
-        for problem in problem::ALL {
-            let stream = stream(problem.name(), "5", Split::Train);
-            let (size, count) = (Shape::new(5, 5), 300_000);
-            let mut example = Example::zeros(*problem, size);
-            let start = std::time::Instant::now();
-            for index in 0..count {
-                stream.fill(index, size, &mut example).unwrap();
-            }
-            println!(
-                "{}: {:.0} examples/s",
-                problem.name(),
-                count as f64 / start.elapsed().as_secs_f64()
-            );
-        }
     }
 }

@@ -62,7 +62,7 @@ impl Encoding for B1999 {
     }
 
     fn encode(&self, value: f64, classes: &mut [u32]) -> Result<(), OutOfRange> {
-        let decimal = exponent::round(self, value)?;
+        let decimal = exponent::round("B1999", self.digits, value)?;
         classes[0] = if decimal.negative {
             self.largest - decimal.mantissa
         } else {
@@ -70,6 +70,14 @@ impl Encoding for B1999 {
         };
         classes[1] = exponent::class(decimal.exponent);
         Ok(())
+    }
+
+    fn round(&self, value: f64) -> Result<f64, OutOfRange> {
+        Ok(exponent::round("B1999", self.digits, value)?.value())
+    }
+
+    fn reach(&self) -> f64 {
+        exponent::REACH
     }
 
     fn decode(&self, classes: &[u32]) -> f64 {

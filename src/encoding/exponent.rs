@@ -1,7 +1,7 @@
 //! The exponent tokens E-100 … E100 that P10, P1000 and B1999 share.
 
+use super::OutOfRange;
 use super::decimal::{Decimal, LARGEST_POWER, Ties};
-use super::{Encoding, OutOfRange};
 use std::ops::Range;
 
 /// Largest power of ten that multiplies a mantissa.
@@ -22,25 +22,32 @@ pub fn of_class(class: u32) -> i32 {
     class as i32 - LARGEST
 }
 
+/// Every smaller magnitude can be written.
+pub const REACH: f64 = 1e100;
+
 /// Rounds to the digits of an encoding: zero below its smallest number, an error beyond its largest.
-pub fn round(encoding: &dyn Encoding, value: f64) -> Result<Decimal, OutOfRange> {
-    let digits = encoding.digits();
-    let too_large = || OutOfRange {
-        value,
-        encoding: encoding.name().to_string(),
-        limit: format!("magnitudes below 1e{} are allowed", LARGEST + digits as i32),
-    };
+#[inline(always)]
+pub fn round(name: &str, digits: u32, value: f64) -> Result<Decimal, OutOfRange> {
     if value.is_nan() || value.abs() >= 1e110 {
-        return Err(too_large());
+        return Err(too_large(name, digits, value));
     }
     let decimal = Decimal::round(value, digits, -LARGEST_POWER, Ties::Even);
     match decimal.exponent {
-        exponent if exponent > LARGEST => Err(too_large()),
+        exponent if exponent > LARGEST => Err(too_large(name, digits, value)),
         exponent if exponent < -LARGEST => Ok(Decimal {
             negative: false,
             mantissa: 0,
             exponent: 0,
         }),
         _ => Ok(decimal),
+    }
+}
+
+#[cold]
+fn too_large(name: &str, digits: u32, value: f64) -> OutOfRange {
+    OutOfRange {
+        value,
+        encoding: name.to_string(),
+        limit: format!("magnitudes below 1e{} are allowed", LARGEST + digits as i32),
     }
 }

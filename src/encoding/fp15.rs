@@ -112,6 +112,10 @@ impl Encoding for Fp15 {
         Ok(())
     }
 
+    fn reach(&self) -> f64 {
+        9e8
+    }
+
     fn decode(&self, classes: &[u32]) -> f64 {
         let magnitudes = Self::magnitudes(self.digits);
         let negative = classes[0] > magnitudes;

@@ -83,6 +83,29 @@ pub trait Encoding: std::fmt::Debug + Send + Sync {
     /// The number that classes stand for; every tuple of valid classes stands for one.
     fn decode(&self, classes: &[u32]) -> f64;
 
+    /// The number that is read where this one was written: [`Self::decode`] of [`Self::encode`].
+    fn round(&self, value: f64) -> Result<f64, OutOfRange> {
+        let mut classes = [0; MAX_FIELDS];
+        let classes = &mut classes[..self.fields().len()];
+        self.encode(value, classes)?;
+        Ok(self.decode(classes))
+    }
+
+    /// A bound below which every magnitude can be written, so that most numbers need not be encoded to know it.
+    fn reach(&self) -> f64 {
+        0.0
+    }
+
+    /// Whether a number can be written.
+    fn check(&self, value: f64) -> Result<(), OutOfRange> {
+        // False also where the value is not a number.
+        if value.abs() < self.reach() {
+            Ok(())
+        } else {
+            self.round(value).map(drop)
+        }
+    }
+
     /// Whether a zero is written shorter than other numbers, so that sequences of one shape differ in length.
     fn is_variable_length(&self) -> bool {
         false
@@ -98,6 +121,9 @@ pub struct OutOfRange {
     /// What is allowed, e.g. `magnitudes below 1e9`.
     pub limit: String,
 }
+
+/// P10 with five digits has the most: sign, digits, exponent.
+pub const MAX_FIELDS: usize = 8;
 
 /// Names of the encodings.
 pub const NAMES: [&str; 4] = ["P10", "P1000", "B1999", "FP15"];
@@ -138,11 +164,9 @@ fn split_digits(text: &str) -> Result<(&str, u32), UnknownEncoding> {
 
 /// Matrices as an encoding writes them.
 pub fn round_matrices(encoding: &dyn Encoding, matrices: &[Matrix]) -> Result<Vec<Matrix>, OutOfRange> {
-    let mut classes = vec![0; encoding.fields().len()];
     let mut rounded = matrices.to_vec();
     for value in rounded.iter_mut().flat_map(|matrix| matrix.as_mut_slice()) {
-        encoding.encode(*value, &mut classes)?;
-        *value = encoding.decode(&classes);
+        *value = encoding.round(*value)?;
     }
     Ok(rounded)
 }
@@ -195,6 +219,24 @@ mod tests {
     }
 
     #[test]
+    fn checks_agree_with_encoding_within_and_beyond_the_reach() {
+        let values = [
+            0.0, 1.0, 8.99e8, 9e8, 9.94e8, 9.96e8, 1e9, 9.9e99, 1e100, 9.994e102, 9.996e102, 1e105, 1e110,
+        ];
+        for encoding in all() {
+            let mut classes = vec![0; encoding.fields().len()];
+            let within = encoding.reach().next_down();
+            for value in values.into_iter().chain([within, f64::INFINITY, f64::NAN]) {
+                for value in [value, -value] {
+                    let encoded = encoding.encode(value, &mut classes);
+                    assert_eq!(encoding.check(value).is_ok(), encoded.is_ok(), "{value} {encoding:?}");
+                }
+            }
+            assert!(encoding.encode(within, &mut classes).is_ok());
+        }
+    }
+
+    #[test]
     fn words_are_distinct_and_fields_lie_within_them() {
         for encoding in all() {
             let mut words = encoding.words().to_vec();
@@ -231,6 +273,8 @@ mod tests {
                 let mut again = classes.clone();
                 encoding.encode(back, &mut again).unwrap();
                 prop_assert_eq!(again, classes);
+                prop_assert_eq!(encoding.round(value).unwrap().to_bits(), back.to_bits(), "{:?}", name);
+                prop_assert_eq!(encoding.check(value), Ok(()));
             }
         }
 

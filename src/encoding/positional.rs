@@ -92,7 +92,7 @@ impl Encoding for Positional {
     }
 
     fn encode(&self, value: f64, classes: &mut [u32]) -> Result<(), OutOfRange> {
-        let decimal = exponent::round(self, value)?;
+        let decimal = exponent::round(self.name, self.digits, value)?;
         classes[0] = u32::from(decimal.negative);
         let last = self.groups.len() + 1;
         let mut rest = decimal.mantissa;
@@ -102,6 +102,14 @@ impl Encoding for Positional {
         classes[1] = rest;
         classes[last] = exponent::class(decimal.exponent);
         Ok(())
+    }
+
+    fn round(&self, value: f64) -> Result<f64, OutOfRange> {
+        Ok(exponent::round(self.name, self.digits, value)?.value())
+    }
+
+    fn reach(&self) -> f64 {
+        exponent::REACH
     }
 
     fn decode(&self, classes: &[u32]) -> f64 {

@@ -1,6 +1,6 @@
 //! Token ids: `<s>`, padding, dimensions, the words of an encoding, then the tasks of a co-trained model.
 
-use super::{Encoding, OutOfRange};
+use super::{Encoding, MAX_FIELDS, OutOfRange};
 use crate::dataset::row_major;
 use crate::matrix::{Matrix, Shape};
 use std::sync::Arc;
@@ -119,11 +119,12 @@ impl Vocabulary {
             tokens.push(dimension_token(dimension));
         }
         let fields = self.encoding.fields();
+        let can_be_short = self.encoding.is_variable_length();
         let mut classes = [0; MAX_FIELDS];
         let classes = &mut classes[..fields.len()];
         for value in row_major(matrix) {
             self.encoding.encode(value, classes)?;
-            let short = self.encoding.is_variable_length() && classes[1] == 0;
+            let short = can_be_short && classes[1] == 0;
             for (i, (field, class)) in fields.iter().zip(classes.iter()).enumerate() {
                 // A short zero has one digit.
                 if !(short && (2..fields.len() - 1).contains(&i)) {
@@ -162,9 +163,6 @@ impl Vocabulary {
         Ok(matrices)
     }
 }
-
-/// P10 with five digits has the most: sign, digits, exponent.
-pub const MAX_FIELDS: usize = 8;
 
 pub fn dimension_token(dimension: usize) -> i64 {
     1 + dimension as i64

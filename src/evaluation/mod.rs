@@ -112,20 +112,25 @@ pub fn evaluate(
     let count = source.count().map_or(count, |len| count.min(len as usize));
     let mut batchers: Vec<_> = model.formats().iter().cloned().map(Batcher::new).collect();
     let mut measured = Vec::with_capacity(count);
-    for start in (0..count).step_by(BATCH) {
-        let indices = start as u64..(start + BATCH).min(count) as u64;
-        let examples: Vec<(u64, Example)> = indices
-            .into_par_iter()
-            .map(|index| Ok((index, source.example(index)?)))
-            .collect::<Result<_>>()?;
-        let mut cases: BTreeMap<(usize, Shape), Vec<(u64, Example)>> = BTreeMap::new();
-        for (index, example) in examples {
-            let task = source.task_of(index);
-            let size = model.formats()[task].size_of(&example.operands)?;
-            cases.entry((task, size)).or_default().push((index, example));
-        }
-        for ((task, size), examples) in cases {
-            let case = Case { task, size };
+    let examples: Vec<(u64, Example)> = (0..count as u64)
+        .into_par_iter()
+        .map(|index| Ok((index, source.example(index)?)))
+        .collect::<Result<_>>()?;
+    // Of one case, all sequences have one length: full batches without padding, however many sizes there are.
+    let mut cases: BTreeMap<(usize, Shape), Vec<(u64, Example)>> = BTreeMap::new();
+    for (index, example) in examples {
+        let task = source.task_of(index);
+        let size = model.formats()[task].size_of(&example.operands)?;
+        cases.entry((task, size)).or_default().push((index, example));
+    }
+    for ((task, size), examples) in cases {
+        let case = Case { task, size };
+        let mut examples = examples.into_iter();
+        loop {
+            let examples: Vec<_> = examples.by_ref().take(BATCH).collect();
+            if examples.is_empty() {
+                break;
+            }
             let inputs = batchers[task].source(examples.iter().map(|(_, example)| example.operands.as_slice()))?;
             let answers = model.generate(&inputs, case, beam)?;
             progress(answers.len());

@@ -286,4 +286,48 @@ fn bench_measures_generating_training_and_decoding() {
         let result = json(folder.path(), &[&["bench", what], &more[..]].concat());
         assert!(result["examples_per_second"].as_f64().unwrap() > 0.0, "{result}");
     }
+    let device = json(folder.path(), &["bench", "device", "--json"]);
+    for key in [
+        "matrix_product_fp32_gflops",
+        "matrix_product_bf16_gflops",
+        "memory_gigabytes_per_second",
+    ] {
+        assert!(device[key].as_f64().unwrap() > 0.0, "{device}");
+    }
+}
+
+#[test]
+fn bench_takes_turns_as_often_as_it_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("asked"), "\n\n\n").unwrap();
+    for what in ["generate", "train"] {
+        let asked = fs::File::open(folder.path().join("asked")).unwrap();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_laformer"))
+            .args(["bench", what, "--turns", "4", "--dim", "2", "--set", "model.width=16"])
+            .stdin(asked)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 4, "what is measured, and three turns: {text}");
+        assert_eq!(lines[0]["examples"], 4 * 64);
+        assert!(lines[0]["recipe"].as_str().unwrap().contains("width = 16"));
+        assert!(lines[1..].iter().all(|line| line.as_f64().unwrap() > 0.0), "{text}");
+    }
+}
+
+#[test]
+fn bench_refuses_options_of_other_measurements() {
+    let folder = tempfile::tempdir().unwrap();
+    let fail = |arguments: &[&str]| super::fail(folder.path(), 2, arguments);
+    assert!(fail(&["bench", "decode", "--turns", "3"]).contains("--turns is for generate and train"));
+    assert!(fail(&["bench", "train", "--turns", "0"]).contains("--turns 0"));
+    assert!(fail(&["bench", "train", "--output", "a.svg"]).contains("--output is for scale"));
+    fs::write(
+        folder.path().join("wide.toml"),
+        "problem = \"svd\"\nrows = 2\ncols = 3\n",
+    )
+    .unwrap();
+    assert!(fail(&["bench", "scale", "--recipe", "wide.toml"]).contains("give the recipe dim"));
 }

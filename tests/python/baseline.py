@@ -5,11 +5,16 @@
 
 The recipe is the resolved `config.toml` of a run folder. Every example is encoded before the first step, so the clock sees
 the training steps alone. Labels are sharp; the optimizer is AdamW (fused) for all parameters.
+
+With `--turns STEPS` every line of stdin is answered by the seconds that so many steps take, as `laformer bench train --turns`
+does, so that both can be measured in turns.
 """
 
 import argparse
 import csv
+import itertools
 import json
+import sys
 import time
 import tomllib
 
@@ -67,6 +72,7 @@ def main():
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--warmup", type=int, default=20, help="steps before the clock starts (default: 20)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="on a CPU (default: all cores)")
+    parser.add_argument("--turns", type=int, metavar="STEPS", help="answer every line of stdin with the seconds of so many steps")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
 
@@ -90,21 +96,36 @@ def main():
     batch_size, clip = min(settings["batch_size"], len(source)), settings["clip"] or float("inf")
     wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
 
-    for step, batch in zip(range(-arguments.warmup, arguments.steps), batches(len(source), batch_size)):
-        if step == 0:
-            wait()
-            start = time.perf_counter()
-        batch = batch.to(device)
-        optimizer.zero_grad()
-        with torch.autocast(device.type, torch.bfloat16, enabled=arguments.precision == "bf16"):
-            total = forward(model, weights, source[batch], target[batch], positions)
-        total.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
-        optimizer.step()
-        if step >= 0 and step % 100 == 99:
-            print(f"step {step + 1}/{arguments.steps}  loss {total.item():.4f}")
-    wait()
-    seconds = time.perf_counter() - start
+    indices = batches(len(source), batch_size)
+
+    def take(steps):
+        """Takes steps; their seconds and the last loss."""
+        wait()
+        start = time.perf_counter()
+        for batch in itertools.islice(indices, steps):
+            batch = batch.to(device)
+            optimizer.zero_grad()
+            with torch.autocast(device.type, torch.bfloat16, enabled=arguments.precision == "bf16"):
+                total = forward(model, weights, source[batch], target[batch], positions)
+            total.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
+            optimizer.step()
+        wait()
+        return time.perf_counter() - start, total.item()
+
+    if arguments.turns:
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        print(json.dumps({"examples": arguments.turns * batch_size, "parameters": parameters}), flush=True)
+        for _ in sys.stdin:
+            print(take(arguments.turns)[0], flush=True)
+        return
+    take(arguments.warmup)
+    seconds = 0
+    for step in range(0, arguments.steps, 100):
+        steps = min(100, arguments.steps - step)
+        more, last = take(steps)
+        seconds += more
+        print(f"step {step + steps}/{arguments.steps}  loss {last:.4f}")
     print(f"{arguments.steps * batch_size / seconds:.0f} examples/s, {1000 * seconds / arguments.steps:.2f} ms/step")
 
 

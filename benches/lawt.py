@@ -1,0 +1,106 @@
+"""Takes turns as LAWT (github.com/facebookresearch/LAWT), the code of Charton's "Linear algebra with transformers".
+
+    python benches/lawt.py PATH generate eigenvalues --turns 10      batches of 64 encoded examples, 5x5
+    python benches/lawt.py PATH train eigenvalues --turns 2          steps of its trainer, sweeps/eigenvalues.json, on the CPU
+
+PATH is a checkout, whose modules are imported and called as its train.py does; nothing of it is part of this project. A line
+of JSON says what is measured, then every line of stdin is answered by the seconds of one turn.
+"""
+
+import argparse
+import contextlib
+import inspect
+import json
+import logging
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+# What its sweep says for a GPU, and what a CPU cannot do: fp16.
+NOT_ON_A_CPU = {"fp16", "amp", "dump_path"}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("path", type=Path)
+    parser.add_argument("what", choices=["generate", "train"])
+    parser.add_argument("operation", help="as LAWT calls it: eigenvalues, matrix_sum …")
+    parser.add_argument("--turns", type=int, default=1, metavar="STEPS")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    for library in ("OPENBLAS", "MKL", "OMP"):
+        os.environ[f"{library}_NUM_THREADS"] = str(arguments.threads)
+    # Its optimizers are checked by a function that Python 3.11 no longer has.
+    if not hasattr(inspect, "getargspec"):
+        inspect.getargspec = lambda function: inspect.getfullargspec(function)[:4]
+    answers = os.fdopen(os.dup(1), "w")
+    # It prints to stdout what nobody has asked for.
+    os.dup2(2, 1)
+    sys.path.insert(0, str(arguments.path.resolve()))
+    with contextlib.redirect_stdout(sys.stderr), tempfile.TemporaryDirectory() as folder:
+        logging.disable(logging.WARNING)
+        turn, ready = {"generate": generating, "train": training}[arguments.what](arguments, folder)
+        print(json.dumps(ready), file=answers, flush=True)
+        for _ in sys.stdin:
+            start = time.perf_counter()
+            turn()
+            print(time.perf_counter() - start, file=answers, flush=True)
+
+
+def environment(options, threads):
+    """Parameters and environment, built as train.py builds them."""
+    import torch
+    import train
+    import src
+    from src.envs import build_env
+    from src.model import check_model_params
+    from src.slurm import init_distributed_mode
+
+    torch.set_num_threads(threads)
+    text = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    params = train.get_parser().parse_args(text)
+    check_model_params(params)
+    init_distributed_mode(params)
+    src.utils.CUDA = False
+    return params, build_env(params)
+
+
+def generating(arguments, folder):
+    """Its own loader, in this process: sampled, solved, encoded, collated."""
+    options = {"cpu": "true", "operation": arguments.operation, "batch_size": 64, "num_workers": 0, "env_base_seed": 1}
+    params, env = environment(options, arguments.threads)
+    loader = iter(env.create_train_iterator("numeric", None, params))
+
+    def turn():
+        for _ in range(arguments.turns):
+            next(loader)
+
+    return turn, {"examples": arguments.turns * params.batch_size}
+
+
+def training(arguments, folder):
+    """Its own trainer with the settings of its sweep, in fp32."""
+    sweep = json.loads((arguments.path / f"sweeps/{arguments.operation}.json").read_text())
+    options = {name: values[0] for name, values in sweep.items() if name not in NOT_ON_A_CPU}
+    options |= {"cpu": "true", "dump_path": folder, "env_base_seed": 1}
+    params, env = environment(options, arguments.threads)
+    from src.model import build_modules
+    from src.trainer import Trainer
+
+    modules = build_modules(env, params)
+    trainer = Trainer(modules, env, params)
+    trainer.n_equations = 0
+
+    def turn():
+        for _ in range(arguments.turns):
+            trainer.enc_dec_step("numeric")
+            trainer.iter()
+
+    parameters = sum(parameter.numel() for module in modules.values() for parameter in module.parameters())
+    return turn, {"examples": arguments.turns * params.batch_size, "parameters": parameters}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,308 @@
+//! How throughput changes as the work grows, and what bounds it.
+//!
+//! Three floors are set beside the time of a step: that of the smallest step (one 1×1 matrix, the same number of kernels and
+//! parameters), that of its products at the rate of a large one, and that of its traffic at the bandwidth of a large copy.
+//! The highest floor bounds the step where it makes at least half of its time; below that it is only the largest part.
+
+use super::{Cost, decoding, generate, peak, training};
+use crate::report::{Panel, PanelLine, Table, draw_panels};
+use crate::training::Recipe;
+use anyhow::Result;
+use serde_json::json;
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+use tch::{Device, Kind};
+
+const THREADS: [usize; 2] = [1, 2];
+const SIZES: &[i64] = &[3, 5, 8, 10, 15, 20];
+const BATCHES: &[i64] = &[1, 4, 16, 64, 256, 1024];
+const WIDTHS: &[i64] = &[32, 64, 128, 256, 512];
+const DEPTHS: &[i64] = &[1, 2, 4, 8, 12];
+
+/// Reads and writes of a parameter in a training step: forward, backward, gradient, its norm and clipping, and the
+/// optimizer's three of four tensors. An estimate.
+const PASSES_OF_PARAMETERS: f64 = 14.0;
+/// Reads and writes of an activation: written and read forward; it and its gradient again backward. An estimate.
+const PASSES_OF_ACTIVATIONS: f64 = 6.0;
+const BYTES: f64 = 4.0;
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Work {
+    Train,
+    Decode,
+    Generate,
+}
+
+/// What grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Axis {
+    Size,
+    Batch,
+    Width,
+    Depth,
+}
+
+const CURVES: [(Work, Axis); 7] = [
+    (Work::Train, Axis::Size),
+    (Work::Train, Axis::Batch),
+    (Work::Train, Axis::Width),
+    (Work::Train, Axis::Depth),
+    (Work::Decode, Axis::Size),
+    (Work::Decode, Axis::Batch),
+    (Work::Generate, Axis::Size),
+];
+
+impl Work {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Decode => "decode",
+            Self::Generate => "generate",
+        }
+    }
+}
+
+impl Axis {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Size => "matrix size",
+            Self::Batch => "batch",
+            Self::Width => "width",
+            Self::Depth => "encoder layers",
+        }
+    }
+
+    fn values(self) -> &'static [i64] {
+        match self {
+            Self::Size => SIZES,
+            Self::Batch => BATCHES,
+            Self::Width => WIDTHS,
+            Self::Depth => DEPTHS,
+        }
+    }
+
+    fn set(self, value: i64, recipe: &mut Recipe) {
+        match self {
+            Self::Size => recipe.dim = value.to_string(),
+            Self::Batch => recipe.training.batch_size = value as usize,
+            Self::Width => recipe.model.width = value,
+            Self::Depth => recipe.model.encoder_layers = value,
+        }
+    }
+}
+
+/// What bounds a step: index into [`BOUNDS`].
+type Bound = usize;
+const BOUNDS: [&str; 4] = ["latency", "compute", "memory", "none of these"];
+
+/// A measured point of a curve.
+struct Point {
+    value: i64,
+    rate: f64,
+    /// Milliseconds of a batch.
+    milliseconds: f64,
+    positions: f64,
+    /// Shares of the floors in the time, in the order of [`BOUNDS`]; none where nothing is known of them.
+    floors: Option<[f64; 3]>,
+}
+
+impl Point {
+    fn largest(&self) -> Option<(Bound, f64)> {
+        let floors = self.floors?.into_iter().enumerate();
+        floors.max_by(|a, b| a.1.total_cmp(&b.1))
+    }
+
+    fn bound(&self) -> String {
+        match self.largest() {
+            Some((bound, share)) if share >= 0.5 => BOUNDS[bound].into(),
+            Some((bound, _)) => format!("mostly {}", BOUNDS[bound]),
+            None => String::new(),
+        }
+    }
+
+    fn mark(&self) -> Bound {
+        match self.largest() {
+            Some((bound, share)) if share >= 0.5 => bound,
+            _ => BOUNDS.len() - 1,
+        }
+    }
+}
+
+/// What is measured once and used for many points.
+struct Measures<'a> {
+    recipe: &'a Recipe,
+    device: Device,
+    duration: Duration,
+    /// Products and bandwidth, by threads and whether they are of training.
+    peaks: HashMap<(usize, bool), (f64, f64)>,
+    /// Seconds of the smallest step, by threads, work, width and depth.
+    smallest: HashMap<(usize, bool, i64, i64), f64>,
+}
+
+impl Measures<'_> {
+    fn point(&mut self, work: Work, axis: Axis, value: i64, threads: usize) -> Result<Point> {
+        let mut recipe = self.recipe.clone();
+        axis.set(value, &mut recipe);
+        let (rate, cost) = self.rate(work, &recipe, threads)?;
+        let batch = recipe.training.batch_size as f64;
+        let seconds = batch / rate;
+        let floors = match cost {
+            Some(cost) => Some(self.floors(work, &recipe, threads, cost, seconds)?),
+            None => None,
+        };
+        Ok(Point {
+            value,
+            rate,
+            milliseconds: 1e3 * seconds,
+            positions: cost.map_or(f64::NAN, |cost| rate * cost.positions),
+            floors,
+        })
+    }
+
+    /// Examples per second, and what they cost a model.
+    fn rate(&self, work: Work, recipe: &Recipe, threads: usize) -> Result<(f64, Option<Cost>)> {
+        tch::set_num_threads(threads as i32);
+        Ok(match work {
+            Work::Train => {
+                let training = training(recipe.clone(), self.device, self.duration)?;
+                (training.rate, Some(training.cost))
+            }
+            Work::Decode => {
+                let model = recipe.build(self.device)?;
+                let rate = decoding(recipe, &model, recipe.training.batch_size, self.duration)?;
+                (rate, Some(Cost::of(&model)))
+            }
+            Work::Generate => (generate(recipe, threads, self.duration)?, None),
+        })
+    }
+
+    fn floors(&mut self, work: Work, recipe: &Recipe, threads: usize, cost: Cost, seconds: f64) -> Result<[f64; 3]> {
+        let trains = work == Work::Train;
+        let key = (threads, trains, recipe.model.width, recipe.model.encoder_layers);
+        let smallest = match self.smallest.get(&key) {
+            Some(seconds) => *seconds,
+            None => {
+                let mut recipe = recipe.clone();
+                Axis::Size.set(1, &mut recipe);
+                Axis::Batch.set(1, &mut recipe);
+                let seconds = 1.0 / self.rate(work, &recipe, threads)?.0;
+                self.smallest.insert(key, seconds);
+                seconds
+            }
+        };
+        let (products, bandwidth) = *self.peaks.entry((threads, trains)).or_insert_with(|| {
+            let kind = if trains {
+                recipe.training.precision.kind()
+            } else {
+                Kind::Float
+            };
+            (
+                peak::matrix_product_rate(self.device, kind),
+                peak::bandwidth(self.device),
+            )
+        });
+        let batch = recipe.training.batch_size as f64;
+        // Decoding goes forward only: a third of the operations, and activations are written and read once.
+        let (flops, numbers) = if trains {
+            let activations = PASSES_OF_ACTIVATIONS * batch * cost.activations;
+            (cost.flops, PASSES_OF_PARAMETERS * cost.parameters + activations)
+        } else {
+            (cost.flops / 3.0, cost.parameters + 2.0 * batch * cost.activations)
+        };
+        Ok([
+            smallest / seconds,
+            batch * flops / products / seconds,
+            BYTES * numbers / bandwidth / seconds,
+        ])
+    }
+}
+
+/// Measures every curve with each number of threads, prints them as a table, and draws them.
+pub fn run(recipe: &Recipe, device: Device, duration: Duration, output: Option<&Path>, json: bool) -> Result<()> {
+    let mut measures = Measures {
+        recipe,
+        device,
+        duration,
+        peaks: HashMap::new(),
+        smallest: HashMap::new(),
+    };
+    let headers = [
+        "what",
+        "varied",
+        "value",
+        "threads",
+        "examples/s",
+        "positions/s",
+        "ms/batch",
+        "latency",
+        "compute",
+        "memory",
+        "bound by",
+    ];
+    let (mut table, mut panels, mut rows) = (Table::new(&headers), Vec::new(), Vec::new());
+    for (work, axis) in CURVES {
+        let mut lines = Vec::new();
+        for threads in THREADS {
+            let mut points = Vec::new();
+            for &value in axis.values() {
+                eprintln!("{}, {} {value}, {threads} threads", work.name(), axis.name());
+                points.push(measures.point(work, axis, value, threads)?);
+            }
+            for point in &points {
+                let share = |i: usize| point.floors.map_or(String::new(), |floors| percent(floors[i]));
+                table.row(vec![
+                    work.name().into(),
+                    axis.name().into(),
+                    point.value.to_string(),
+                    threads.to_string(),
+                    format!("{:.0}", point.rate),
+                    if point.positions.is_nan() {
+                        String::new()
+                    } else {
+                        format!("{:.0}", point.positions)
+                    },
+                    format!("{:.2}", point.milliseconds),
+                    share(0),
+                    share(1),
+                    share(2),
+                    point.bound(),
+                ]);
+                rows.push(json!({
+                    "what": work.name(),
+                    "varied": axis.name(),
+                    "value": point.value,
+                    "threads": threads,
+                    "examples_per_second": point.rate,
+                    "positions_per_second": point.positions,
+                    "milliseconds_per_batch": point.milliseconds,
+                    "floors": point.floors,
+                    "bound": point.bound(),
+                }));
+            }
+            lines.push(PanelLine {
+                name: format!("{threads} thread{}", if threads == 1 { "" } else { "s" }),
+                points: points.iter().map(|point| (point.rate, point.mark())).collect(),
+            });
+        }
+        panels.push(Panel {
+            title: format!("{}: {}", work.name(), axis.name()),
+            values: axis.values().to_vec(),
+            lines,
+        });
+    }
+    if let Some(path) = output {
+        draw_panels(path, "examples per second", &panels, &BOUNDS)?;
+    }
+    if json {
+        println!("{:#}", json!(rows));
+    } else {
+        println!("{}", table.markdown());
+    }
+    Ok(())
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", 100.0 * share)
+}

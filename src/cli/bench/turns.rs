@@ -1,0 +1,96 @@
+//! Measuring in turns with other programs, so that what disturbs the machine disturbs all alike: a line of JSON says what is
+//! measured, then every line of stdin is answered by the seconds of one turn, until stdin ends.
+
+use super::with_trainer;
+use crate::dataset::BatchMaker;
+use crate::evaluation::Evaluation;
+use crate::matrix::Split;
+use crate::model::Model;
+use crate::training::{LogLine, Observer, Progress, Recipe};
+use anyhow::Result;
+use serde_json::{Value, json};
+use std::io::{self, Write};
+use std::time::Instant;
+use tch::Device;
+
+/// Turns of so many batches.
+pub fn generate(recipe: &Recipe, batches: u64) -> Result<()> {
+    let size = recipe.training.batch_size;
+    let mut maker = BatchMaker::new(recipe.source(Split::Train)?, recipe.format()?, size);
+    say(&ready(recipe, size as u64 * batches)?)?;
+    let mut steps = 0u64..;
+    while is_asked()? {
+        let begun = Instant::now();
+        for step in steps.by_ref().take(batches as usize) {
+            maker.batch(step)?;
+        }
+        say(&json!(begun.elapsed().as_secs_f64()))?;
+    }
+    Ok(())
+}
+
+/// Turns of so many steps of the training loop itself, which waits where it would write a line of its log.
+pub fn train(mut recipe: Recipe, device: Device, steps: u64) -> Result<()> {
+    let source = recipe.source(Split::Train)?;
+    let validation = recipe.source(Split::Validation)?;
+    let examples = steps * recipe.training.batch_size as u64;
+    let mut ready = ready(&recipe, examples)?;
+    recipe.training.steps = u64::MAX >> 32;
+    recipe.training.log_every = steps;
+    (recipe.training.save_every, recipe.evaluation.every) = (0, 0);
+    with_trainer(recipe, device, |trainer| {
+        ready["parameters"] = json!(trainer.model().parameter_count());
+        let mut turns = Turns { ready, examples };
+        match trainer.train(source, validation.as_ref(), &mut turns) {
+            Err(error) if error.is::<NoMoreTurns>() => Ok(()),
+            result => result,
+        }
+    })
+}
+
+/// The examples of a turn, and the recipe with every value written out, for programs that do the same.
+fn ready(recipe: &Recipe, examples: u64) -> Result<Value> {
+    Ok(json!({ "examples": examples, "recipe": recipe.to_toml()? }))
+}
+
+fn say(value: &Value) -> io::Result<()> {
+    println!("{value}");
+    io::stdout().flush()
+}
+
+/// Waits for a line of stdin; false at its end.
+fn is_asked() -> io::Result<bool> {
+    Ok(io::stdin().read_line(&mut String::new())? > 0)
+}
+
+struct Turns {
+    ready: Value,
+    examples: u64,
+}
+
+/// Stdin has ended.
+#[derive(Debug, thiserror::Error)]
+#[error("no more turns are asked for")]
+struct NoMoreTurns;
+
+impl Turns {
+    fn wait(&self) -> Result<()> {
+        if is_asked()? { Ok(()) } else { Err(NoMoreTurns.into()) }
+    }
+}
+
+impl Observer for Turns {
+    fn started(&mut self, _step: u64) -> Result<()> {
+        say(&self.ready)?;
+        self.wait()
+    }
+
+    fn logged(&mut self, line: &LogLine) -> Result<()> {
+        say(&json!(self.examples as f64 / line.examples_per_second))?;
+        self.wait()
+    }
+
+    fn evaluated(&mut self, _: &Progress, _: &Evaluation, _: Option<&Evaluation>, _: &Model, _: bool) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,162 @@
+//! A grid of small charts as SVG: a quantity, on a logarithmic scale, as something grows.
+
+use super::curves::{COLORS, Drawn, FONT, GRID, INK, short};
+use crate::file;
+use anyhow::{Result, anyhow};
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use std::path::Path;
+
+/// One chart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Panel {
+    pub title: String,
+    /// What grows, from left to right at equal distances.
+    pub values: Vec<i64>,
+    pub lines: Vec<PanelLine>,
+}
+
+/// A line of a chart: for each value the quantity, and the mark that it has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PanelLine {
+    pub name: String,
+    pub points: Vec<(f64, usize)>,
+}
+
+/// Width and height of a chart in pixels, and of the legend above all.
+const SIZE: (u32, u32) = (340, 250);
+const LEGEND: u32 = 44;
+const COLUMNS: usize = 4;
+
+/// Draws charts with the names of their marks. The file is written whole or not at all.
+pub fn draw_panels(path: &Path, title: &str, panels: &[Panel], marks: &[&str]) -> Result<()> {
+    let mut svg = String::new();
+    draw(&mut svg, title, panels, marks).map_err(|error| anyhow!("cannot draw {}: {error}", path.display()))?;
+    file::replace(path, svg.as_bytes())
+}
+
+fn draw<'a>(svg: &'a mut String, title: &str, panels: &[Panel], marks: &[&str]) -> Drawn<'a> {
+    let rows = panels.len().div_ceil(COLUMNS);
+    let size = (SIZE.0 * COLUMNS as u32, LEGEND + SIZE.1 * rows as u32);
+    let area = SVGBackend::with_string(svg, size).into_drawing_area();
+    area.fill(&WHITE)?;
+    let (top, rest) = area.split_vertically(LEGEND);
+    legend(&top, title, panels, marks)?;
+    for (cell, panel) in rest.split_evenly((rows, COLUMNS)).iter().zip(panels) {
+        chart(cell, panel)?;
+    }
+    area.present()
+}
+
+/// The title, how each line is drawn, and the color of each mark.
+fn legend<'a>(area: &DrawingArea<SVGBackend<'a>, Shift>, title: &str, panels: &[Panel], marks: &[&str]) -> Drawn<'a> {
+    let style = (FONT, 15).into_font().color(&INK);
+    area.draw(&Text::new(title.to_string(), (16, 16), &style))?;
+    let mut x = 220;
+    for (line, width) in panels.first().into_iter().flat_map(|panel| &panel.lines).zip(1..) {
+        area.draw(&PathElement::new([(x, 24), (x + 30, 24)], INK.stroke_width(width)))?;
+        area.draw(&Text::new(line.name.clone(), (x + 38, 16), &style))?;
+        x += 130;
+    }
+    for (mark, color) in marks.iter().zip(COLORS.iter().cycle()) {
+        area.draw(&Circle::new((x, 24), 5, color.filled()))?;
+        area.draw(&Text::new(mark.to_string(), (x + 10, 16), &style))?;
+        x += 130;
+    }
+    Ok(())
+}
+
+fn chart<'a>(area: &DrawingArea<SVGBackend<'a>, Shift>, panel: &Panel) -> Drawn<'a> {
+    let all = || panel.lines.iter().flat_map(|line| &line.points).map(|point| point.0);
+    let finite = || all().filter(|y| y.is_finite() && *y > 0.0);
+    let (low, high) = (finite().fold(1e300, f64::min), finite().fold(1e-300, f64::max));
+    let (low, high) = if low <= high {
+        (0.7 * low, 1.4 * high)
+    } else {
+        (1.0, 10.0)
+    };
+    let last = panel.values.len().saturating_sub(1) as f64;
+    let mut chart = ChartBuilder::on(area)
+        .margin(10)
+        .caption(&panel.title, (FONT, 15).into_font().color(&INK))
+        .x_label_area_size(24)
+        .y_label_area_size(48)
+        .build_cartesian_2d(-0.2..last + 0.2, (low..high).log_scale())?;
+    let name = |x: &f64| match panel.values.get(x.round() as usize) {
+        Some(value) if (x - x.round()).abs() < 1e-6 => value.to_string(),
+        _ => String::new(),
+    };
+    chart
+        .configure_mesh()
+        .max_light_lines(1)
+        .light_line_style(WHITE)
+        .bold_line_style(GRID)
+        .axis_style(INK)
+        .label_style((FONT, 12).into_font().color(&INK))
+        .x_labels(panel.values.len())
+        .y_labels(6)
+        .x_label_formatter(&name)
+        .y_label_formatter(&|y| short(*y))
+        .draw()?;
+    for (line, width) in panel.lines.iter().zip(1..) {
+        let points = || {
+            let points = (0..).zip(&line.points).map(|(x, (y, mark))| (f64::from(x), *y, *mark));
+            points.filter(|(_, y, _)| y.is_finite() && *y > 0.0)
+        };
+        let path = points().map(|(x, y, _)| (x, y));
+        chart.draw_series(LineSeries::new(path, INK.stroke_width(width)))?;
+        let circle = |(x, y, mark): (f64, f64, usize)| Circle::new((x, y), 4, COLORS[mark % COLORS.len()].filled());
+        chart.draw_series(points().map(circle))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(points: &[(f64, usize)]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("scale.svg");
+        let panel = Panel {
+            title: "train: batch".into(),
+            values: vec![1, 4, 1024],
+            lines: vec![PanelLine {
+                name: "1 thread".into(),
+                points: points.to_vec(),
+            }],
+        };
+        draw_panels(&path, "examples per second", &[panel], &["latency", "compute"]).unwrap();
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    #[test]
+    fn a_panel_has_its_title_its_values_and_a_mark_for_every_point() {
+        let svg = drawn(&[(10.0, 0), (1_000.0, 0), (20_000.0, 1)]);
+        for text in [
+            "train: batch",
+            "examples per second",
+            "1024",
+            "10k",
+            "latency",
+            "1 thread",
+        ] {
+            assert!(svg.contains(text), "{text} is missing");
+        }
+        let circles = |color: &RGBColor| {
+            let fill = format!("fill=\"#{:02X}{:02X}{:02X}\"", color.0, color.1, color.2);
+            svg.lines()
+                .filter(|line| line.contains("<circle") && line.contains(&fill))
+                .count()
+        };
+        // One more of each in the legend.
+        assert_eq!((circles(&COLORS[0]), circles(&COLORS[1])), (3, 2));
+    }
+
+    #[test]
+    fn points_that_have_no_logarithm_are_left_out() {
+        let svg = drawn(&[(0.0, 0), (f64::NAN, 0), (f64::INFINITY, 1)]);
+        assert!(!svg.contains("NaN") && !svg.contains("inf"));
+        assert_eq!(svg.matches("<circle").count(), 2, "those of the legend");
+    }
+}
