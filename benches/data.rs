@@ -32,7 +32,7 @@ fn main() -> Result<()> {
             }
             Ok(())
         })?;
-        let drawn = nanoseconds(|step| Ok(stream.fill_all(step * BATCH as u64, SIZE, &mut examples)?))?;
+        let drawn = nanoseconds(|step| Ok(stream.fill_all(step * BATCH as u64.., SIZE, &mut examples)?))?;
         let mut row = vec![problem.name().to_string(), shown(solved), shown(drawn)];
         for architecture in ["laformer", "paper"] {
             let text = format!(

@@ -108,10 +108,11 @@ pub struct CrossAttention {
 }
 
 impl CrossAttention {
-    pub fn new(path: nn::Path, width: i64, heads: i64, bias: bool) -> Self {
+    /// `memory` is the width of what is looked at.
+    pub fn new(path: nn::Path, width: i64, memory: i64, heads: i64, bias: bool) -> Self {
         Self {
             query: Linear::new(&path / "query", width, width, bias),
-            kv: Linear::new(&path / "kv", width, 2 * width, bias),
+            kv: Linear::new(&path / "kv", memory, 2 * width, bias),
             out: Linear::new(&path / "out", width, width, bias),
             heads,
         }

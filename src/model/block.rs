@@ -1,7 +1,8 @@
 //! The layers of encoder and decoder: attention and feed-forward, each with its norm and residual sum.
 
 use super::attention::{CrossAttention, Kernel, SelfAttention};
-use super::config::Config;
+use super::config::{Config, Gate};
+use super::gate::CopyGate;
 use super::layers::{FeedForward, Norm};
 use tch::{Kind, Tensor, nn};
 
@@ -26,8 +27,7 @@ fn residual(x: &Tensor, norm: &Norm, post: bool, f: impl FnOnce(&Tensor) -> Tens
 pub struct EncoderLayer {
     attention: SelfAttention,
     attention_norm: Norm,
-    feedforward: FeedForward,
-    feedforward_norm: Norm,
+    transition: Transition,
     post: bool,
 }
 
@@ -37,20 +37,17 @@ impl EncoderLayer {
         Self {
             attention: SelfAttention::new(&path / "attention", width, config.heads, bias),
             attention_norm: Norm::new(&path / "attention_norm", width, config.normalization),
-            feedforward: feedforward(&path, config),
-            feedforward_norm: Norm::new(&path / "feedforward_norm", width, config.normalization),
+            transition: Transition::new(&path, config),
             post: config.is_post_norm(),
         }
     }
 
     /// `x` `[batch, length, width]`, `mask` `[batch, 1, 1, length]`.
     pub fn forward(&self, x: &Tensor, mask: Option<&Tensor>, pass: Pass) -> Tensor {
-        let x = residual(x, &self.attention_norm, self.post, |x| {
+        let y = residual(x, &self.attention_norm, self.post, |x| {
             self.attention.forward(x, mask, pass.kernel, pass.kind)
         });
-        residual(&x, &self.feedforward_norm, self.post, |x| {
-            self.feedforward.forward(x, pass.kind)
-        })
+        self.transition.forward(x, &y, pass.kind)
     }
 }
 
@@ -60,8 +57,7 @@ pub struct DecoderLayer {
     self_norm: Norm,
     cross_attention: CrossAttention,
     cross_norm: Norm,
-    feedforward: FeedForward,
-    feedforward_norm: Norm,
+    transition: Transition,
     post: bool,
 }
 
@@ -74,15 +70,15 @@ pub struct Memory<'a> {
 }
 
 impl DecoderLayer {
-    pub fn new(path: nn::Path, config: &Config) -> Self {
+    /// `memory` is the encoder's width, that of `config` the decoder's.
+    pub fn new(path: nn::Path, config: &Config, memory: i64) -> Self {
         let (width, heads, bias) = (config.width, config.decoder_heads, config.is_post_norm());
         Self {
             self_attention: SelfAttention::new(&path / "self_attention", width, heads, bias),
             self_norm: Norm::new(&path / "self_norm", width, config.normalization),
-            cross_attention: CrossAttention::new(&path / "cross_attention", width, heads, bias),
+            cross_attention: CrossAttention::new(&path / "cross_attention", width, memory, heads, bias),
             cross_norm: Norm::new(&path / "cross_norm", width, config.normalization),
-            feedforward: feedforward(&path, config),
-            feedforward_norm: Norm::new(&path / "feedforward_norm", width, config.normalization),
+            transition: Transition::new(&path, config),
             post: config.is_post_norm(),
         }
     }
@@ -94,42 +90,70 @@ impl DecoderLayer {
 
     /// `x` `[batch, targets, width]`; `mask` `[targets, targets]` says who may look at whom.
     pub fn forward(&self, x: &Tensor, mask: Option<&Tensor>, memory: &Memory, pass: Pass) -> Tensor {
-        let x = residual(x, &self.self_norm, self.post, |x| {
+        let y = residual(x, &self.self_norm, self.post, |x| {
             self.self_attention.forward(x, mask, pass.kernel, pass.kind)
         });
-        self.after_self_attention(&x, memory, pass)
+        self.after_self_attention(x, &y, memory, pass)
     }
 
     /// One more step: `x` `[batch, 1, width]`, `cache` `[2, batch, heads, past, d]`; also the longer cache.
     pub fn step(&self, x: &Tensor, cache: &Tensor, memory: &Memory, pass: Pass) -> (Tensor, Tensor) {
         let mut longer = None;
-        let x = residual(x, &self.self_norm, self.post, |x| {
+        let y = residual(x, &self.self_norm, self.post, |x| {
             let (y, cache) = self.self_attention.step(x, cache, pass.kind);
             longer = Some(cache);
             y
         });
         let longer = longer.expect("residual calls its function once");
-        (self.after_self_attention(&x, memory, pass), longer)
+        (self.after_self_attention(x, &y, memory, pass), longer)
     }
 
-    fn after_self_attention(&self, x: &Tensor, memory: &Memory, pass: Pass) -> Tensor {
-        let x = residual(x, &self.cross_norm, self.post, |x| {
+    /// `x` went into the layer, `y` came out of its self-attention.
+    fn after_self_attention(&self, x: &Tensor, y: &Tensor, memory: &Memory, pass: Pass) -> Tensor {
+        let y = residual(y, &self.cross_norm, self.post, |x| {
             self.cross_attention
                 .forward(x, memory.cache, memory.mask, pass.kernel, pass.kind)
         });
-        residual(&x, &self.feedforward_norm, self.post, |x| {
-            self.feedforward.forward(x, pass.kind)
-        })
+        self.transition.forward(x, &y, pass.kind)
     }
 }
 
-fn feedforward(path: &nn::Path, config: &Config) -> FeedForward {
-    let hidden = config.feedforward * config.width;
-    FeedForward::new(
-        path / "feedforward",
-        config.width,
-        hidden,
-        config.is_post_norm(),
-        config.activation,
-    )
+/// The end of a layer: the feed-forward sublayer, and the gate where there is one.
+#[derive(Debug)]
+struct Transition {
+    feedforward: FeedForward,
+    norm: Norm,
+    gate: Option<CopyGate>,
+    post: bool,
+}
+
+impl Transition {
+    fn new(path: &nn::Path, config: &Config) -> Self {
+        let hidden = config.feedforward * config.width;
+        Self {
+            feedforward: FeedForward::new(
+                path / "feedforward",
+                config.width,
+                hidden,
+                config.is_post_norm(),
+                config.activation,
+            ),
+            norm: Norm::new(path / "feedforward_norm", config.width, config.normalization),
+            gate: (config.gate == Gate::Copy).then(|| CopyGate::new(path / "gate", config.width)),
+            post: config.is_post_norm(),
+        }
+    }
+
+    /// `x` went into the layer, `y` came out of its attention; the result has their shape.
+    fn forward(&self, x: &Tensor, y: &Tensor, kind: Kind) -> Tensor {
+        let mut share = None;
+        let new = residual(y, &self.norm, self.post, |y| {
+            share = self.gate.as_ref().map(|gate| gate.share(y, kind));
+            self.feedforward.forward(y, kind)
+        });
+        match share {
+            None => new,
+            Some(share) => x.lerp_tensor(&new, &share),
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! What a model is made of: the `[model]` section of a recipe.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 /// Sizes and ingredients of an encoder–decoder.
@@ -11,18 +11,28 @@ pub struct Config {
     pub architecture: Architecture,
     /// Dimension of every hidden state.
     pub width: i64,
+    /// Dimension of the decoder's hidden states; 0 means that of the encoder.
+    pub decoder_width: i64,
     /// Attention heads of the encoder.
     pub heads: i64,
     /// Attention heads of the decoder.
     pub decoder_heads: i64,
     pub encoder_layers: i64,
     pub decoder_layers: i64,
+    /// How often the encoder's layers are applied, one after the other each time, with the same weights.
+    pub encoder_loops: i64,
+    pub decoder_loops: i64,
+    pub gate: Gate,
+    /// Adds the embedding again before every loop but the first.
+    pub input_injection: bool,
     /// Width of the feed-forward layers, in multiples of `width`.
     pub feedforward: i64,
     pub normalization: Normalization,
     pub activation: Activation,
     pub positions: Positions,
     pub decoder: DecoderKind,
+    /// What a number is to a model that reads values.
+    pub value_features: ValueFeatures,
     /// Largest number of rows or columns that the position tables have room for; 0 means the largest of the recipe.
     pub max_dim: i64,
 }
@@ -35,6 +45,26 @@ pub enum Architecture {
     Laformer,
     /// Charton (2021): tokens in, tokens out, post-norm.
     Paper,
+    /// A bidirectional LSTM reads; another, with attention to what was read, writes.
+    Lstm,
+    /// The same of gated recurrent units.
+    Gru,
+}
+
+impl Architecture {
+    pub fn is_recurrent(self) -> bool {
+        matches!(self, Self::Lstm | Self::Gru)
+    }
+}
+
+/// What a layer's output is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gate {
+    /// What the layer makes of its input.
+    None,
+    /// A mixture of that and the input, coefficient by coefficient (Csordás et al. 2021, arXiv 2110.07732).
+    Copy,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +124,26 @@ pub enum DecoderKind {
     Parallel,
     /// One token after the other.
     Autoregressive,
+    /// No decoder: the queries of the output coefficients are read by the encoder, beside the source.
+    None,
+}
+
+/// How a number becomes a vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ValueFeatures {
+    /// The number times a learned vector.
+    Raw,
+    /// The number and zeros; nothing is learned.
+    Padded,
+    /// Sign and logarithm, through a small network as those below.
+    LogMagnitude,
+    /// Sines and cosines.
+    Fourier,
+    /// Sign, every decimal digit and the exponent, each as a one-hot vector.
+    Digits,
+    /// The number, its sign, logarithms, sines and cosines.
+    All,
 }
 
 impl Config {
@@ -103,42 +153,76 @@ impl Config {
             Architecture::Laformer => Self {
                 architecture,
                 width: 128,
+                decoder_width: 0,
                 heads: 4,
                 decoder_heads: 4,
                 encoder_layers: 2,
                 decoder_layers: 1,
+                encoder_loops: 1,
+                decoder_loops: 1,
+                gate: Gate::None,
+                input_injection: false,
                 feedforward: 4,
                 normalization: Normalization::PreRms,
                 activation: Activation::Gelu,
                 positions: Positions::Both,
                 decoder: DecoderKind::Parallel,
+                value_features: ValueFeatures::All,
                 max_dim: 0,
             },
             Architecture::Paper => Self {
                 architecture,
                 width: 512,
+                decoder_width: 0,
                 heads: 8,
                 decoder_heads: 8,
                 encoder_layers: 6,
                 decoder_layers: 1,
+                encoder_loops: 1,
+                decoder_loops: 1,
+                gate: Gate::None,
+                input_injection: false,
                 feedforward: 4,
                 normalization: Normalization::PostLayer,
                 activation: Activation::Relu,
                 positions: Positions::Flat,
                 decoder: DecoderKind::Autoregressive,
+                value_features: ValueFeatures::All,
                 max_dim: 0,
+            },
+            Architecture::Lstm | Architecture::Gru => Self {
+                architecture,
+                width: 256,
+                heads: 1,
+                decoder_heads: 1,
+                decoder: DecoderKind::Autoregressive,
+                positions: Positions::Flat,
+                ..Self::preset(Architecture::Laformer)
             },
         }
     }
 
-    /// Checks what the types do not: positive sizes, heads that divide the width.
+    /// What the decoder is made of: [`Self::width`] is its own.
+    pub(crate) fn of_decoder(&self) -> Self {
+        let width = if self.decoder_width > 0 {
+            self.decoder_width
+        } else {
+            self.width
+        };
+        Self { width, ..self.clone() }
+    }
+
+    /// Checks what the types do not: positive sizes, heads that divide the width, keys that have a meaning together.
     pub fn validate(&self) -> Result<()> {
+        self.refuse_unused()?;
         let positive = [
             ("width", self.width),
             ("heads", self.heads),
             ("decoder_heads", self.decoder_heads),
             ("encoder_layers", self.encoder_layers),
             ("decoder_layers", self.decoder_layers),
+            ("encoder_loops", self.encoder_loops),
+            ("decoder_loops", self.decoder_loops),
             ("feedforward", self.feedforward),
         ];
         for (key, value) in positive {
@@ -147,13 +231,40 @@ impl Config {
                 "model.{key} = {value}: expected a number from 1 to 65536"
             );
         }
-        for (key, heads) in [("heads", self.heads), ("decoder_heads", self.decoder_heads)] {
+        ensure!(
+            (0..=65_536).contains(&self.decoder_width),
+            "model.decoder_width = {}: expected 0 to 65536",
+            self.decoder_width
+        );
+        let decoder_width = self.of_decoder().width;
+        let heads = [
+            (!self.architecture.is_recurrent(), "heads", self.heads, self.width),
+            (
+                self.decoder != DecoderKind::None,
+                "decoder_heads",
+                self.decoder_heads,
+                decoder_width,
+            ),
+        ];
+        for (key, heads, width) in heads
+            .into_iter()
+            .filter_map(|(used, key, heads, width)| used.then_some((key, heads, width)))
+        {
             ensure!(
-                self.width % heads == 0,
-                "model.{key} = {heads} does not divide model.width = {}; choose a divisor of the width",
-                self.width
+                width % heads == 0,
+                "model.{key} = {heads} does not divide the width {width}; choose a divisor of it"
             );
         }
+        ensure!(
+            !(self.architecture.is_recurrent() && self.width % 2 == 1),
+            "model.width = {}: each direction of a recurrent encoder has half of it; choose an even number",
+            self.width
+        );
+        ensure!(
+            !self.input_injection || self.encoder_loops > 1 || self.decoder_loops > 1,
+            "model.input_injection = true does nothing without loops; set model.encoder_loops or model.decoder_loops to 2 \
+             or more"
+        );
         ensure!(
             (0..=100).contains(&self.max_dim),
             "model.max_dim = {}: expected 0 to 100",
@@ -162,7 +273,210 @@ impl Config {
         Ok(())
     }
 
+    /// Refuses keys that were changed and mean nothing beside the others.
+    fn refuse_unused(&self) -> Result<()> {
+        let preset = Self::preset(self.architecture);
+        let cell = match self.architecture {
+            Architecture::Lstm => Some("lstm"),
+            Architecture::Gru => Some("gru"),
+            Architecture::Laformer | Architecture::Paper => None,
+        };
+        if let Some(cell) = cell {
+            let activates = self.decoder != DecoderKind::Autoregressive;
+            let unused = [
+                ("heads", self.heads != preset.heads),
+                ("feedforward", self.feedforward != preset.feedforward),
+                ("normalization", self.normalization != preset.normalization),
+                ("activation", self.activation != preset.activation && !activates),
+                ("encoder_loops", self.encoder_loops != preset.encoder_loops),
+                ("decoder_loops", self.decoder_loops != preset.decoder_loops),
+                ("gate", self.gate != preset.gate),
+                ("input_injection", self.input_injection != preset.input_injection),
+            ];
+            for (key, _) in unused.into_iter().filter(|(_, changed)| *changed) {
+                bail!(
+                    "model.{key} belongs to transformers: with model.architecture = \"{cell}\" leave it out (width, \
+                     decoder_width, decoder_heads, encoder_layers, decoder_layers, positions and decoder are allowed)"
+                );
+            }
+        }
+        if self.decoder == DecoderKind::None {
+            let unused = [
+                ("decoder_width", self.decoder_width != preset.decoder_width),
+                ("decoder_heads", self.decoder_heads != preset.decoder_heads),
+                ("decoder_layers", self.decoder_layers != preset.decoder_layers),
+                ("decoder_loops", self.decoder_loops != preset.decoder_loops),
+            ];
+            for (key, _) in unused.into_iter().filter(|(_, changed)| *changed) {
+                bail!(
+                    "model.{key} belongs to a decoder: leave it out, or choose model.decoder = \"parallel\" or \
+                     \"autoregressive\" instead of \"none\""
+                );
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn is_post_norm(&self) -> bool {
         self.normalization == Normalization::PostLayer
+    }
+}
+
+#[cfg(test)]
+impl Config {
+    /// Small models of every architecture but the plain transformers, by name.
+    pub fn variants() -> Vec<(&'static str, Self)> {
+        use {Architecture::*, DecoderKind as Kind};
+        let small = |architecture, change: fn(&mut Self)| {
+            let mut config = Self::preset(architecture);
+            (config.width, config.encoder_layers) = (32, 2);
+            change(&mut config);
+            config.validate().expect("variants are valid");
+            config
+        };
+        let loops = |config: &mut Self| (config.encoder_loops, config.decoder_loops) = (3, 2);
+        let mut variants = vec![
+            ("universal", small(Laformer, loops)),
+            (
+                "universal, gated, injected",
+                small(Laformer, |config| {
+                    (config.encoder_loops, config.decoder_loops) = (2, 3);
+                    (config.gate, config.input_injection) = (Gate::Copy, true);
+                }),
+            ),
+            (
+                "universal paper",
+                small(Paper, |config| {
+                    (config.encoder_loops, config.decoder_loops) = (2, 2);
+                    (config.decoder_layers, config.gate, config.input_injection) = (2, Gate::Copy, true);
+                }),
+            ),
+            ("encoder only", small(Laformer, |config| config.decoder = Kind::None)),
+            (
+                "flat encoder only",
+                small(Paper, |config| {
+                    (config.decoder, config.encoder_loops) = (Kind::None, 2);
+                }),
+            ),
+            (
+                "narrow decoder",
+                small(Laformer, |config| {
+                    (config.decoder_width, config.decoder_heads, config.decoder_layers) = (24, 3, 2);
+                }),
+            ),
+            (
+                "wide decoder",
+                small(Paper, |config| {
+                    (config.decoder_width, config.decoder_heads) = (36, 3);
+                }),
+            ),
+        ];
+        for (names, architecture) in [
+            (["lstm", "lstm, parallel", "lstm, encoder only"], Lstm),
+            (["gru", "gru, parallel", "gru, encoder only"], Gru),
+        ] {
+            let changes: [fn(&mut Self); 3] = [
+                |config| {
+                    (config.decoder_layers, config.decoder_width, config.decoder_heads) = (2, 48, 2);
+                },
+                |config| config.decoder = Kind::Parallel,
+                |config| config.decoder = Kind::None,
+            ];
+            let more = names.into_iter().zip(changes);
+            variants.extend(more.map(|(name, change)| (name, small(architecture, change))));
+        }
+        let features = [
+            ("raw values", ValueFeatures::Raw),
+            ("padded values", ValueFeatures::Padded),
+            ("log-magnitudes", ValueFeatures::LogMagnitude),
+            ("fourier features", ValueFeatures::Fourier),
+            ("digits", ValueFeatures::Digits),
+        ];
+        variants.extend(features.map(|(name, value_features)| {
+            let config = small(Laformer, |_| ());
+            (
+                name,
+                Self {
+                    value_features,
+                    ..config
+                },
+            )
+        }));
+        variants
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(architecture: Architecture, change: impl FnOnce(&mut Config)) -> String {
+        let mut config = Config::preset(architecture);
+        change(&mut config);
+        config.validate().expect_err("the combination is bad").to_string()
+    }
+
+    #[test]
+    fn presets_are_valid() {
+        for architecture in [
+            Architecture::Laformer,
+            Architecture::Paper,
+            Architecture::Lstm,
+            Architecture::Gru,
+        ] {
+            Config::preset(architecture).validate().unwrap();
+        }
+    }
+
+    #[test]
+    fn keys_that_mean_nothing_together_are_refused_by_name() {
+        let cases: [(Architecture, fn(&mut Config), &str); 10] = [
+            (
+                Architecture::Lstm,
+                |c| c.encoder_loops = 2,
+                "model.encoder_loops belongs to transformers",
+            ),
+            (
+                Architecture::Gru,
+                |c| c.gate = Gate::Copy,
+                "architecture = \"gru\" leave it out",
+            ),
+            (Architecture::Lstm, |c| c.heads = 8, "model.heads"),
+            (
+                Architecture::Gru,
+                |c| c.activation = Activation::Relu,
+                "model.activation",
+            ),
+            (Architecture::Gru, |c| c.width = 31, "even number"),
+            (
+                Architecture::Laformer,
+                |c| (c.decoder, c.decoder_layers) = (DecoderKind::None, 2),
+                "model.decoder_layers belongs to a decoder",
+            ),
+            (
+                Architecture::Paper,
+                |c| (c.decoder, c.decoder_width) = (DecoderKind::None, 64),
+                "model.decoder_width belongs to a decoder",
+            ),
+            (
+                Architecture::Laformer,
+                |c| c.input_injection = true,
+                "set model.encoder_loops or model.decoder_loops",
+            ),
+            (
+                Architecture::Laformer,
+                |c| c.encoder_loops = 0,
+                "model.encoder_loops = 0",
+            ),
+            (
+                Architecture::Laformer,
+                |c| (c.decoder_width, c.decoder_heads) = (50, 4),
+                "model.decoder_heads = 4 does not divide the width 50",
+            ),
+        ];
+        for (architecture, change, part) in cases {
+            let text = refused(architecture, change);
+            assert!(text.contains(part), "{text}");
+        }
     }
 }

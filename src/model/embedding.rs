@@ -1,7 +1,7 @@
-//! From tokens, numbers and positions to vectors.
+//! From tokens and positions to vectors.
 
 use super::config::{Config, Positions};
-use super::layers::{Linear, cast};
+use super::layers::cast;
 use tch::{Kind, Tensor, nn};
 
 /// Standard deviation of position and field tables: large, so that positions are told apart from the first step.
@@ -80,57 +80,5 @@ impl PositionEmbedding {
             .map(|(column, table)| lookup(table, &positions.select(1, *column)));
         let first = terms.next().expect("a model has at least one position table");
         terms.fold(first, |sum, term| sum + term)
-    }
-}
-
-/// A number as a vector: scaled value, sign, logarithms and Fourier features, mixed by a small network.
-#[derive(Debug)]
-pub struct ValueEmbedding {
-    /// Angular frequencies, `[FREQUENCIES]`; a buffer, so that it moves with the module.
-    frequencies: Tensor,
-    /// 1 / magnitude of the coefficients, `[1]`.
-    scale: Tensor,
-    mix: Linear,
-    out: Linear,
-}
-
-/// Periods of the Fourier features in units of the coefficients' magnitude.
-const PERIODS: [f64; 9] = [4.0, 2.0, 1.0, 0.5, 0.25, 0.1, 0.05, 0.01, 0.005];
-/// Value, sign, logarithm, signed logarithm, sines and cosines.
-const FEATURES: i64 = 4 + 2 * PERIODS.len() as i64;
-
-impl ValueEmbedding {
-    /// `magnitude`: bound of the uniform coefficients that the model is trained on.
-    pub fn new(path: nn::Path, width: i64, magnitude: f64) -> Self {
-        let buffer = |name: &str, values: &[f64]| {
-            let mut buffer = path.zeros_no_train(name, &[values.len() as i64]);
-            buffer.copy_(&Tensor::from_slice(values));
-            buffer
-        };
-        let frequencies = PERIODS.map(|period| std::f64::consts::TAU / (period * magnitude));
-        Self {
-            frequencies: buffer("frequencies", &frequencies),
-            scale: buffer("scale", &[magnitude.recip()]),
-            mix: Linear::new(&path / "mix", FEATURES, 2 * width, true),
-            out: Linear::new(&path / "out", 2 * width, width, true),
-        }
-    }
-
-    /// `values` `[batch, count]` fp32 to `[batch, count, width]`.
-    pub fn forward(&self, values: &Tensor, kind: Kind) -> Tensor {
-        let hidden = self.mix.forward(&self.features(values), kind).gelu("none");
-        self.out.forward(&hidden, kind)
-    }
-
-    fn features(&self, values: &Tensor) -> Tensor {
-        let x = values.unsqueeze(-1);
-        let scaled = &x * &self.scale;
-        let sign = x.sign();
-        // Logarithms relative to a magnitude of 10, floored where a three-digit coefficient is as good as zero.
-        let magnitude = scaled.abs() * 10.0;
-        let log = magnitude.clamp_min(1e-3).log10();
-        let signed_log = &sign * (magnitude.clamp_min(1e-2).log10() * 0.5 + 1.0);
-        let angle = &x * &self.frequencies;
-        Tensor::cat(&[&scaled, &sign, &log, &signed_log, &angle.sin(), &angle.cos()], -1)
     }
 }

@@ -115,25 +115,15 @@ impl Model {
             &shapes,
             self.device(),
         );
-        let (batch, heads) = (memory.size()[0], self.config().decoder_heads);
+        let batch = memory.size()[0];
         let rows = batch * beam;
         let repeat = |x: &Tensor, dim: i64| x.repeat_interleave_self_int(beam, dim, None);
-        let cross = repeat(&decoder.cross_cache(memory, pass.kind), 2);
+        let (cross, cache) = decoder.start(memory, pass.kind);
+        let (cross, mut cache) = (repeat(&cross, 2), repeat(&cache, 2));
         let mask = mask.map(|mask| repeat(mask, 0));
         let positions = self.target_positions(case);
 
         let whole = (Kind::Int64, self.device());
-        let mut cache = Tensor::zeros(
-            [
-                self.config().decoder_layers,
-                2,
-                rows,
-                heads,
-                0,
-                self.config().width / heads,
-            ],
-            (pass.kind, self.device()),
-        );
         let mut tokens = Tensor::full([rows, 1], vocabulary.first(), whole);
         let mut cursor = rules.start(rows);
         // Only the first beam of each example is alive at the start: the others would repeat it.

@@ -30,6 +30,14 @@ impl Linear {
         }
     }
 
+    /// The same map with every bias at a value.
+    pub fn with_bias(self, value: f64) -> Self {
+        if let Some(bias) = &self.bias {
+            let _ = tch::no_grad(|| bias.shallow_clone().fill_(value));
+        }
+        self
+    }
+
     pub fn forward(&self, x: &Tensor, kind: Kind) -> Tensor {
         let bias = self.bias.as_ref().map(|bias| cast(bias, kind));
         cast(x, kind).linear(&cast(&self.weight, kind), bias.as_ref())

@@ -1,4 +1,4 @@
-//! The transformer: written once, for training, decoding and export.
+//! The models, transformers and what they are compared with: written once, for training, decoding and export.
 //!
 //! Every parameter has an explicit dotted name in a [`VarStore`](tch::nn::VarStore). Sizes of batches and sequences are
 //! never read from tensors on the way forward, so that a trace made at one shape holds at every other.
@@ -8,14 +8,19 @@ mod autoregressive;
 mod block;
 mod config;
 mod embedding;
+mod gate;
 mod generation;
 mod layers;
 mod parallel;
+mod recurrent;
+mod stack;
+mod transformer;
+mod values;
 
 pub use attention::Kernel;
 pub use autoregressive::AutoregressiveDecoder;
 pub use block::Pass;
-pub use config::{Activation, Architecture, Config, DecoderKind, Normalization, Positions};
+pub use config::{Activation, Architecture, Config, DecoderKind, Gate, Normalization, Positions, ValueFeatures};
 pub use generation::Candidate;
 pub use parallel::ParallelDecoder;
 
@@ -23,12 +28,12 @@ use crate::dataset::{Case, Format, Target, positions_tensor};
 use crate::encoding::{Input, PAD};
 use crate::matrix::Shape;
 use anyhow::{Result, ensure};
-use block::EncoderLayer;
-use embedding::{Extent, PositionEmbedding, ValueEmbedding};
-use layers::Norm;
+use embedding::{Extent, PositionEmbedding};
+use stack::EncoderStack;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use tch::{Device, Kind, Tensor, nn};
+use values::ValueEmbedding;
 
 /// An encoder–decoder for one problem, or several that a token tells apart, and one pair of encodings.
 #[derive(Debug)]
@@ -41,9 +46,8 @@ pub struct Model {
     /// The vector that stands for a task before a source of values, `[tasks, width]`; none for a model of one problem.
     source_tasks: Option<Tensor>,
     source_positions: PositionEmbedding,
-    /// The norm after the embeddings (post-norm) or after the last layer (pre-norm).
-    encoder_norm: Norm,
-    encoder: Vec<EncoderLayer>,
+    /// None where the decoder's queries go through it.
+    encoder: Option<Box<dyn EncoderStack>>,
     decoder: Decoder,
     /// Length of the longest source and target.
     lengths: (i64, i64),
@@ -71,7 +75,7 @@ impl Decoder {
     /// How solutions are presented to a decoder.
     pub fn target(kind: DecoderKind) -> Target {
         match kind {
-            DecoderKind::Parallel => Target::Classes,
+            DecoderKind::Parallel | DecoderKind::None => Target::Classes,
             DecoderKind::Autoregressive => Target::Tokens,
         }
     }
@@ -114,12 +118,17 @@ impl Model {
             fields: fields(format.output.as_ref()),
         };
         let path = &root / "source";
-        let source = match format.source_vocabulary() {
-            None => SourceEmbedding::Values(ValueEmbedding::new(&path / "values", config.width, magnitude)),
-            Some(vocabulary) => SourceEmbedding::Tokens(embedding::table(
+        let source = match &format.input {
+            Input::Values { digits } => SourceEmbedding::Values(ValueEmbedding::new(
+                &path / "values",
+                config,
+                magnitude,
+                i64::from(*digits),
+            )),
+            Input::Tokens(_) => SourceEmbedding::Tokens(embedding::table(
                 &path,
                 "tokens",
-                vocabulary.size() as i64,
+                format.source_vocabulary().map_or(0, |vocabulary| vocabulary.size()) as i64,
                 config.width,
                 embedding::deviation(config),
             )),
@@ -128,17 +137,15 @@ impl Model {
             .then(|| embedding::table(&path, "tasks", tasks, config.width, embedding::deviation(config)));
         let source_positions = PositionEmbedding::new(&path / "positions", config, source_extent);
         let path = &root / "encoder";
-        let encoder = (0..config.encoder_layers)
-            .map(|i| EncoderLayer::new(&path / "layers" / i, config))
-            .collect();
-        let encoder_norm = Norm::new(&path / "norm", config.width, config.normalization);
+        let mut encoder = Some(stack::encoder(&path, config));
         let path = &root / "decoder";
         let decoder = match config.decoder {
-            DecoderKind::Parallel => Decoder::Parallel(ParallelDecoder::new(
+            DecoderKind::Parallel | DecoderKind::None => Decoder::Parallel(ParallelDecoder::new(
                 path,
                 config,
                 format.output.as_ref(),
                 target_extent,
+                encoder.take_if(|_| config.decoder == DecoderKind::None),
             )),
             DecoderKind::Autoregressive => {
                 let vocabulary = format.target_vocabulary().size() as i64;
@@ -153,7 +160,6 @@ impl Model {
             source,
             source_tasks,
             source_positions,
-            encoder_norm,
             encoder,
             decoder,
             lengths: (source_length, target_length),
@@ -219,7 +225,7 @@ impl Model {
         ensure!(beam >= 1, "beam = {beam}: at least one candidate must be kept");
         ensure!(
             beam == 1 || self.config.decoder == DecoderKind::Autoregressive,
-            "beam = {beam}: a parallel decoder has no beam search; use beam 1, or train with \
+            "beam = {beam}: a model that predicts all coefficients at once has no beam search; use beam 1, or train with \
              model.decoder = \"autoregressive\""
         );
         Ok(())
@@ -293,10 +299,10 @@ impl Model {
             .then(|| source.not_equal(PAD).unsqueeze(1).unsqueeze(1))
     }
 
-    /// `source` `[batch, length]` (fp32 values, after the task where there are several; or int64 tokens), `positions` `[length, 5]` to the memory
-    /// `[batch, length, width]`.
+    /// `source` `[batch, length]` (fp32 values, after the task where there are several; or int64 tokens), `positions`
+    /// `[length, 5]` to the memory `[batch, length, width]`: what the encoder makes of it, or its embedding where there is no
+    /// decoder.
     pub fn encode(&self, source: &Tensor, positions: &Tensor, pass: Pass) -> Tensor {
-        let mask = self.source_mask(source);
         let embedded = match (&self.source, &self.source_tasks) {
             (SourceEmbedding::Values(values), None) => values.forward(source, pass.kind),
             (SourceEmbedding::Values(values), Some(tasks)) => {
@@ -307,15 +313,11 @@ impl Model {
             }
             (SourceEmbedding::Tokens(table), _) => embedding::lookup(table, source),
         };
-        let mut x = embedded + self.source_positions.forward(positions);
-        let post = self.config.is_post_norm();
-        if post {
-            x = self.encoder_norm.forward(&x);
+        let x = embedded + self.source_positions.forward(positions);
+        match &self.encoder {
+            Some(encoder) => encoder.forward(&x, self.source_mask(source).as_ref(), pass),
+            None => x,
         }
-        for layer in &self.encoder {
-            x = layer.forward(&x, mask.as_ref(), pass);
-        }
-        if post { x } else { self.encoder_norm.forward(&x) }
     }
 
     /// Teacher forcing for a batch: logits of every field in prediction order, `[batch, count, classes]` each (parallel),
@@ -357,8 +359,7 @@ impl Model {
                     .collect()
             }
             Decoder::Autoregressive(decoder) => {
-                let cross = decoder.cross_cache(&memory, pass.kind);
-                vec![decoder.forward(target, target_positions, &cross, mask.as_ref(), pass)]
+                vec![decoder.forward(target, target_positions, &memory, mask.as_ref(), pass)]
             }
         }
     }

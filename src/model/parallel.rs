@@ -1,10 +1,11 @@
 //! The parallel decoder: one query per output coefficient; each predicts its fields one after the other, sign before
 //! exponent before mantissa, every field knowing those before it.
 
-use super::block::{DecoderLayer, Memory, Pass};
+use super::block::Pass;
 use super::config::Config;
 use super::embedding::{Extent, PositionEmbedding, deviation, lookup, table};
-use super::layers::{FeedForward, Linear, Norm};
+use super::layers::{FeedForward, Linear};
+use super::stack::{self, DecoderStack, EncoderStack};
 use crate::encoding::Encoding;
 use tch::{Kind, Tensor, nn};
 
@@ -13,11 +14,18 @@ pub struct ParallelDecoder {
     positions: PositionEmbedding,
     /// The vector that a task adds to every query, `[tasks, width]`; none for a model of one problem.
     tasks: Option<Tensor>,
-    layers: Vec<DecoderLayer>,
-    norm: Norm,
+    body: Body,
     /// In prediction order.
     fields: Vec<FieldHead>,
-    post: bool,
+}
+
+/// How queries learn of the source.
+#[derive(Debug)]
+enum Body {
+    /// They look at the memory of an encoder.
+    Apart(Box<dyn DecoderStack>),
+    /// They go through the encoder beside the source.
+    Together(Box<dyn EncoderStack>),
 }
 
 /// Predicts one field of the number.
@@ -31,7 +39,15 @@ struct FieldHead {
 }
 
 impl ParallelDecoder {
-    pub fn new(path: nn::Path, config: &Config, encoding: &dyn Encoding, extent: Extent) -> Self {
+    /// `encoder` is given where queries go through it, and none looks at its memory.
+    pub fn new(
+        path: nn::Path,
+        config: &Config,
+        encoding: &dyn Encoding,
+        extent: Extent,
+        encoder: Option<Box<dyn EncoderStack>>,
+    ) -> Self {
+        let (memory, config) = (config.width, &config.of_decoder());
         let width = config.width;
         let order = encoding.prediction_order();
         let head = |place: usize| {
@@ -47,12 +63,11 @@ impl ParallelDecoder {
         Self {
             positions: PositionEmbedding::new(&path / "positions", config, extent),
             tasks: (extent.tasks > 0).then(|| table(&path, "tasks", extent.tasks, width, deviation(config))),
-            layers: (0..config.decoder_layers)
-                .map(|i| DecoderLayer::new(&path / "layers" / i, config))
-                .collect(),
-            norm: Norm::new(&path / "norm", width, config.normalization),
+            body: match encoder {
+                None => Body::Apart(stack::decoder(&path, config, memory)),
+                Some(encoder) => Body::Together(encoder),
+            },
             fields: (0..order.len()).map(head).collect(),
-            post: config.is_post_norm(),
         }
     }
 
@@ -60,8 +75,8 @@ impl ParallelDecoder {
         self.fields.len()
     }
 
-    /// `memory` `[batch, sources, width]`, `positions` `[count, 5]`, `tasks` `[batch]` where there are several: the hidden
-    /// state `[batch, count, width]` of every output coefficient.
+    /// `memory` `[batch, sources, width]` (the embedded source where there is no decoder), `positions` `[count, 5]`, `tasks`
+    /// `[batch]` where there are several: the hidden state `[batch, count, width]` of every output coefficient.
     pub fn query(
         &self,
         memory: &Tensor,
@@ -70,21 +85,25 @@ impl ParallelDecoder {
         tasks: Option<&Tensor>,
         pass: Pass,
     ) -> Tensor {
-        // Zeros of shape [batch, 1, width] give the queries their batch without reading a size.
-        let batch = memory.narrow(1, 0, 1).zeros_like();
-        let queries = batch + self.positions.forward(positions);
-        let mut x = match (&self.tasks, tasks) {
-            (Some(table), Some(tasks)) => queries + lookup(table, tasks).unsqueeze(1),
-            _ => queries,
-        };
-        if self.post {
-            x = self.norm.forward(&x);
+        // Zeros of shape [batch, 1, 1] give the queries their batch without reading a size.
+        let batch = memory.narrow(1, 0, 1).narrow(2, 0, 1).zeros_like();
+        let mut queries = batch + self.positions.forward(positions);
+        if let (Some(table), Some(tasks)) = (&self.tasks, tasks) {
+            queries = queries + lookup(table, tasks).unsqueeze(1);
         }
-        for layer in &self.layers {
-            let cache = layer.cross_cache(memory, pass.kind);
-            x = layer.forward(&x, None, &Memory { cache: &cache, mask }, pass);
+        match &self.body {
+            Body::Apart(stack) => stack.forward(&queries, memory, None, mask, pass),
+            Body::Together(encoder) => {
+                let ones = positions.select(1, 0).ones_like();
+                let mask = mask.map(|mask| {
+                    let queries = mask.narrow(3, 0, 1).ones_like().logical_and(&ones);
+                    Tensor::cat(&[&queries, mask], 3)
+                });
+                // Queries first: padding stays last, and their places are known without reading a size.
+                let x = encoder.forward(&Tensor::cat(&[&queries, memory], 1), mask.as_ref(), pass);
+                x.index_select(1, &(ones.cumsum(0, Kind::Int64) - 1))
+            }
         }
-        if self.post { x } else { self.norm.forward(&x) }
     }
 
     /// Logits `[batch, count, classes]` (fp32) of the field at `place` in prediction order; `known`

@@ -1,5 +1,7 @@
 //! Properties of the forward pass and of decoding.
 
+mod architectures;
+
 use super::*;
 use crate::dataset::{Batch, Batcher, Example, Target};
 use crate::encoding;
@@ -12,10 +14,14 @@ fn model(architecture: Architecture, problem: &str, input: &str, output: &str) -
     let mut config = Config::preset(architecture);
     (config.width, config.heads, config.decoder_heads) = (32, 4, 2);
     (config.encoder_layers, config.decoder_layers) = (2, 2);
+    model_of(&config, problem, input, output)
+}
+
+fn model_of(config: &Config, problem: &str, input: &str, output: &str) -> (Model, Batch) {
     tch::manual_seed(5);
     let format = format(config.decoder, problem, input, output);
     let size = Shape::new(3, 3);
-    let model = Model::new(&config, &format, size, 10.0, Device::Cpu);
+    let model = Model::new(config, &format, size, 10.0, Device::Cpu);
     let examples: Vec<Example> = (0..4u32).map(|i| example(&format, f64::from(i))).collect();
     let batch = Batcher::new(format).batch(size, &examples).unwrap();
     (model, batch)
@@ -70,9 +76,8 @@ fn decoding_with_a_cache_equals_decoding_without() {
         };
         let pass = model.pass(Kind::Float);
         let memory = model.encode(&batch.source, &model.source_positions(SIZE), pass);
-        let cross = decoder.cross_cache(&memory, pass.kind);
+        let (cross, mut cache) = decoder.start(&memory, pass.kind);
         let positions = model.target_positions(SIZE);
-        let mut cache = Tensor::zeros([2, 2, 4, 2, 0, 16], (Kind::Float, Device::Cpu));
         for step in 0..positions.size()[0] {
             let (tokens, place) = (batch.target.narrow(1, step, 1), positions.narrow(0, step, 1));
             let (logits, longer) = decoder.step(&tokens, &place, &cross, &cache, None, pass);

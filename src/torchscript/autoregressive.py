@@ -1,4 +1,4 @@
-# A decoder that writes one token after another, with a cache of keys and values.
+# A decoder that writes one token after another, with a cache of what it has read.
 
 
 # Of the tokens that are read: all but the last.
@@ -6,13 +6,9 @@ def answer_positions(self, rows: int, cols: int) -> Tensor:
     return self.token_positions(self.solution_shapes(rows, cols), self.output_starts.size(0))[:-1]
 
 
-# Keys and values of the memory: [layers, 2, batch, heads, length, width of a head].
-def cross_of(self, source: Tensor, rows: int, cols: int) -> Tensor:
-    return self.cross_cache(self.encode_source(source, self.source_positions(rows, cols, source.size(1))))
-
-
-def empty_cache(self, cross: Tensor) -> Tensor:
-    return cross[:, :, :, :, :0]
+# Keys and values of the memory, and the cache before the first step; dimension 2 of both is the batch.
+def started(self, source: Tensor, rows: int, cols: int) -> Tuple[Tensor, Tensor]:
+    return self.start(self.encode_source(source, self.source_positions(rows, cols, source.size(1))))
 
 
 # [hypotheses, tokens]: which tokens may follow. `slot` is how far a sequence is in its slots, `state` how far in a number;
@@ -35,9 +31,9 @@ def answer_tokens(self, source: Tensor, rows: int, cols: int, beam: int) -> Tens
     # The last slot is where a finished sequence stays.
     slots = torch.tensor(wanted + [1], device=device)
     positions = self.answer_positions(rows, cols)
-    cross = self.cross_of(source, rows, cols).repeat_interleave(beam, 2)
+    cross, cache = self.started(source, rows, cols)
+    cross, cache = cross.repeat_interleave(beam, 2), cache.repeat_interleave(beam, 2)
     source = source.repeat_interleave(beam, 0)
-    cache = self.empty_cache(cross)
     tokens = torch.full([batch * beam, 1], self.target_start, dtype=torch.int64, device=device)
     slot = torch.zeros([batch * beam], dtype=torch.int64, device=device)
     state = torch.zeros_like(slot)
@@ -89,8 +85,7 @@ def forward(self, source: Tensor, target: Tensor, rows: int = 0, cols: int = 0) 
     if target.dim() != 2 or steps < 1 or steps > positions.size(0) or target.size(0) != source.size(0):
         raise ValueError("target must be [{}, 2 to {}], not {}".format(
             source.size(0), positions.size(0) + 1, target.size()))
-    cross = self.cross_of(source, rows, cols)
-    cache = self.empty_cache(cross)
+    cross, cache = self.started(source, rows, cols)
     parts: List[Tensor] = []
     for step in range(steps):
         logits, cache = self.step(target[:, step:step + 1], positions[step:step + 1], cross, cache, source)

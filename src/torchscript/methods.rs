@@ -8,8 +8,9 @@
 //! A parallel decoder has `query(memory, positions [M, 5]) -> hidden [B, M, d]`*, and for every field, in prediction order,
 //! `field_logits_0(hidden, known [B, M, 0]) -> [B, M, classes]`, `field_logits_1(hidden, known [B, M, 1])`, …
 //!
-//! An autoregressive one has `cross_cache(memory) -> cross [L, 2, B, H, S, dh]` and `decode_step(tokens [B, 1],
-//! positions [1, 5], cross, cache [L, 2, B, H, t, dh]) -> (logits [B, V], cache [L, 2, B, H, t + 1, dh])`*.
+//! An autoregressive one has `start(memory) -> (cross, cache)`, where cross `[L, 2, B, H, S, dh]` are keys and values of the
+//! memory and cache is what no step has left, and `decode_step(tokens [B, 1], positions [1, 5], cross, cache) -> (logits
+//! [B, V], cache)`*. The cache is of keys and values `[L, 2, B, H, t, dh]`, or of states `[L, states, B, d]`.
 
 use super::{Body, Method};
 use crate::encoding::Input;
@@ -126,10 +127,17 @@ fn autoregressive<'a>(
     pass: Pass,
     samples: Samples,
 ) -> Vec<Method<'a>> {
-    let cross = decoder.cross_cache(&samples.memory, pass.kind);
-    let past = cross.narrow(4, 0, PAST);
     let tokens = Tensor::zeros([BATCH, 1], (Kind::Int64, model.device()));
-    let cache: Body = Box::new(move |inputs| vec![decoder.cross_cache(&inputs[0], pass.kind)]);
+    let (cross, empty) = decoder.start(&samples.memory, pass.kind);
+    let past = (0..PAST).fold(empty, |cache, _| {
+        decoder
+            .step(&tokens, &positions(model, 1), &cross, &cache, None, pass)
+            .1
+    });
+    let start: Body = Box::new(move |inputs| {
+        let (cross, cache) = decoder.start(&inputs[0], pass.kind);
+        vec![cross, cache]
+    });
     let step: Body = Box::new(move |inputs| {
         let mask = attention_mask(inputs.get(4));
         let (logits, cache) = decoder.step(&inputs[0], &inputs[1], &inputs[2], &inputs[3], mask.as_ref(), pass);
@@ -143,7 +151,7 @@ fn autoregressive<'a>(
         step,
     );
     vec![
-        method("cross_cache", &["memory"], vec![samples.memory.shallow_clone()], cache),
+        method("start", &["memory"], vec![samples.memory.shallow_clone()], start),
         samples.masked(step),
     ]
 }
@@ -154,7 +162,7 @@ mod tests {
     use crate::dataset::{Batch, Batcher, Example, Format};
     use crate::encoding;
     use crate::matrix::{Matrix, Shape};
-    use crate::model::{Architecture, Config};
+    use crate::model::{Architecture, Config, DecoderKind, Positions, ValueFeatures};
     use crate::problem;
     use crate::torchscript::Module;
     use std::collections::BTreeMap;
@@ -167,6 +175,10 @@ mod tests {
         let mut config = Config::preset(architecture);
         (config.width, config.heads, config.decoder_heads) = (32, 4, 2);
         (config.encoder_layers, config.decoder_layers) = (2, 2);
+        model_of(&config, input, output)
+    }
+
+    fn model_of(config: &Config, input: &str, output: &str) -> (Model, Batch) {
         let format = Format {
             problem: problem::named("eigenvalues").unwrap(),
             problems: problem::named("eigenvalues").unwrap().into(),
@@ -175,7 +187,7 @@ mod tests {
             target: Decoder::target(config.decoder),
         };
         tch::manual_seed(5);
-        let model = Model::new(&config, &format, Shape::new(4, 4), 10.0, Device::Cpu);
+        let model = Model::new(config, &format, Shape::new(4, 4), 10.0, Device::Cpu);
         let examples: Vec<_> = (0..7u32)
             .map(|shift| {
                 let operand = Matrix::from_fn(3, 3, |i, j| {
@@ -229,50 +241,82 @@ mod tests {
     #[test]
     fn a_traced_parallel_decoder_gives_the_models_logits() {
         for input in ["values", "P1000", "P10"] {
-            let _no_grad = tch::no_grad_guard();
             let (model, batch) = model(Architecture::Laformer, input, "P1000");
-            let module = traced(&model);
-            let positions = model.source_positions(SIZE).narrow(0, 0, batch.source.size()[1]);
-            let memory = module.method_ts("encode_source", &[&batch.source, &positions]).unwrap();
-            let mut arguments = vec![memory, model.target_positions(SIZE)];
-            arguments.extend(mask(&model, &batch.source));
-            assert_eq!(arguments.len() == 3, input == "P10");
-            let hidden = module.method_ts("query", &arguments).unwrap();
-            let known = model.in_prediction_order(&batch.target);
-            let wanted = model.logits(&batch.source, &batch.target, SIZE, Kind::Float);
-            for (place, wanted) in wanted.iter().enumerate() {
-                let arguments = [hidden.shallow_clone(), known.narrow(2, 0, place as i64)];
-                assert_close(
-                    &module.method_ts(&format!("field_logits_{place}"), &arguments).unwrap(),
-                    wanted,
-                );
+            assert_parallel_trace_is_exact(&model, &batch);
+        }
+    }
+
+    #[test]
+    fn traces_of_every_architecture_give_the_models_logits() {
+        let mut count = 0;
+        for (name, config) in Config::variants() {
+            for input in ["values", "P1000", "P10"] {
+                if input == "P10" && config.positions != Positions::Flat
+                    || input != "values" && config.value_features != ValueFeatures::All
+                {
+                    continue;
+                }
+                println!("{name} {input}");
+                let (model, batch) = model_of(&config, input, "P1000");
+                match config.decoder {
+                    DecoderKind::Autoregressive => assert_autoregressive_trace_is_exact(&model, &batch),
+                    DecoderKind::Parallel | DecoderKind::None => assert_parallel_trace_is_exact(&model, &batch),
+                }
+                count += 1;
             }
+        }
+        assert!(count > 20, "{count}");
+    }
+
+    fn assert_parallel_trace_is_exact(model: &Model, batch: &Batch) {
+        let _no_grad = tch::no_grad_guard();
+        let module = traced(model);
+        let positions = model.source_positions(SIZE).narrow(0, 0, batch.source.size()[1]);
+        let memory = module.method_ts("encode_source", &[&batch.source, &positions]).unwrap();
+        let mut arguments = vec![memory, model.target_positions(SIZE)];
+        arguments.extend(mask(model, &batch.source));
+        let hidden = module.method_ts("query", &arguments).unwrap();
+        let known = model.in_prediction_order(&batch.target);
+        let wanted = model.logits(&batch.source, &batch.target, SIZE, Kind::Float);
+        for (place, wanted) in wanted.iter().enumerate() {
+            let arguments = [hidden.shallow_clone(), known.narrow(2, 0, place as i64)];
+            assert_close(
+                &module.method_ts(&format!("field_logits_{place}"), &arguments).unwrap(),
+                wanted,
+            );
         }
     }
 
     #[test]
     fn a_traced_autoregressive_decoder_gives_the_models_logits() {
         for input in ["P1000", "P10"] {
-            let _no_grad = tch::no_grad_guard();
             let (model, batch) = model(Architecture::Paper, input, "P1000");
-            let module = traced(&model);
-            let positions = model.source_positions(SIZE).narrow(0, 0, batch.source.size()[1]);
-            let memory = module.method_ts("encode_source", &[&batch.source, &positions]).unwrap();
-            let cross = module.method_ts("cross_cache", &[memory]).unwrap();
-            let mut cache = cross.narrow(4, 0, 0);
-            let wanted = &model.logits(&batch.source, &batch.target, SIZE, Kind::Float)[0];
-            let places = model.target_positions(SIZE);
-            for step in 0..wanted.size()[1] {
-                let tokens = batch.target.narrow(1, step, 1);
-                let mut arguments = vec![tokens, places.narrow(0, step, 1), cross.shallow_clone(), cache];
-                arguments.extend(mask(&model, &batch.source));
-                let arguments: Vec<_> = arguments.into_iter().map(IValue::Tensor).collect();
-                let IValue::Tuple(mut outputs) = module.method_is("decode_step", &arguments).unwrap() else {
-                    panic!("two outputs are a tuple")
-                };
-                cache = Tensor::try_from(outputs.remove(1)).unwrap();
-                assert_close(&Tensor::try_from(outputs.remove(0)).unwrap(), &wanted.select(1, step));
-            }
+            assert_autoregressive_trace_is_exact(&model, &batch);
+        }
+    }
+
+    fn assert_autoregressive_trace_is_exact(model: &Model, batch: &Batch) {
+        let _no_grad = tch::no_grad_guard();
+        let module = traced(model);
+        let positions = model.source_positions(SIZE).narrow(0, 0, batch.source.size()[1]);
+        let memory = module.method_ts("encode_source", &[&batch.source, &positions]).unwrap();
+        let mut started = match module.method_is("start", &[IValue::Tensor(memory)]).unwrap() {
+            IValue::Tuple(started) => started.into_iter().map(|value| Tensor::try_from(value).unwrap()),
+            other => panic!("two outputs are a tuple, not {other:?}"),
+        };
+        let (cross, mut cache) = (started.next().unwrap(), started.next().unwrap());
+        let wanted = &model.logits(&batch.source, &batch.target, SIZE, Kind::Float)[0];
+        let places = model.target_positions(SIZE);
+        for step in 0..wanted.size()[1] {
+            let tokens = batch.target.narrow(1, step, 1);
+            let mut arguments = vec![tokens, places.narrow(0, step, 1), cross.shallow_clone(), cache];
+            arguments.extend(mask(model, &batch.source));
+            let arguments: Vec<_> = arguments.into_iter().map(IValue::Tensor).collect();
+            let IValue::Tuple(mut outputs) = module.method_is("decode_step", &arguments).unwrap() else {
+                panic!("two outputs are a tuple")
+            };
+            cache = Tensor::try_from(outputs.remove(1)).unwrap();
+            assert_close(&Tensor::try_from(outputs.remove(0)).unwrap(), &wanted.select(1, step));
         }
     }
 }

@@ -41,7 +41,8 @@ impl MatrixGroup {
 struct Parameter {
     name: String,
     tensor: Tensor,
-    /// How many matrices are fused in it: 3 for `qkv`, 2 for `kv` and `gate_up`; 0 for anything but a hidden matrix.
+    /// How many matrices are fused in it: 3 for `qkv` and `gru`, 2 for `kv` and `gate_up`, 4 for `lstm`; 0 for anything but a
+    /// hidden matrix.
     parts: i64,
 }
 
@@ -52,6 +53,8 @@ impl Parameter {
             () if !hidden => 0,
             () if name.ends_with("qkv.weight") => 3,
             () if name.ends_with("kv.weight") || name.ends_with("gate_up.weight") => 2,
+            () if name.contains(".lstm.") => 4,
+            () if name.contains(".gru.") => 3,
             () => 1,
         };
         Self { name, tensor, parts }
@@ -179,6 +182,25 @@ mod tests {
             .find(|group| (group.rows, group.cols) == (16, 16))
             .unwrap();
         assert_eq!(square.count, 3 * 3 + 2 + 1 + 4);
+    }
+
+    #[test]
+    fn gates_of_recurrent_units_lie_as_separate_matrices() {
+        for (cell, gates) in [("lstm", 4), ("gru", 3)] {
+            let text = format!(
+                "problem = \"eigenvalues\"\ndim = 2\n[model]\narchitecture = \"{cell}\"\nwidth = 16\nencoder_layers = 1"
+            );
+            let model = Recipe::parse(&text, &[]).unwrap().build(tch::Device::Cpu).unwrap();
+            let arena = Arena::new(&model).unwrap();
+            let count = |rows, cols| {
+                let group = |group: &&MatrixGroup| (group.rows, group.cols) == (rows, cols);
+                arena.matrices.iter().find(group).map(|group| group.count)
+            };
+            // Two directions of 8 units read 16 inputs; the decoder has 16 of both, and start, query, kv (2) and out.
+            assert_eq!(count(8, 16), Some(2 * gates));
+            assert_eq!(count(8, 8), Some(2 * gates));
+            assert_eq!(count(16, 16), Some(2 * gates + 1 + 1 + 2 + 1));
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::trainer::Trainer;
 use crate::dataset::{Prefetch, Source};
-use crate::model::Model;
+use crate::model::{DecoderKind, Model};
 use anyhow::Result;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -83,16 +83,27 @@ impl Clock {
 /// Floating-point operations of one training example at the largest size: two per weight and position forward, twice that
 /// backward (Kaplan et al. 2020, section 2.1), without attention scores and tables.
 pub fn flops_per_example(model: &Model) -> f64 {
-    let (source, target) = model.longest();
+    let ((source, target), config) = (model.longest(), model.config());
+    // Without a decoder the encoder reads the queries too.
+    let encoded = if config.decoder == DecoderKind::None {
+        source + target
+    } else {
+        source
+    };
     let matrices = model
         .variables()
         .into_iter()
         .filter(|(name, tensor)| tensor.dim() == 2 && name.ends_with(".weight"));
     matrices
         .map(|(name, tensor)| {
-            // Keys and values of the decoder's cross-attention are made of the source.
-            let on_source = name.contains("cross_attention.kv") || !name.starts_with("decoder");
-            let length = if on_source { source } else { target };
+            let length = match () {
+                // Keys and values of the decoder's cross-attention are made of the source, once.
+                () if name.contains("cross_attention.kv") => source,
+                () if name.starts_with("encoder") => encoded * config.encoder_loops,
+                () if name.starts_with("decoder.layers") => target * config.decoder_loops,
+                () if name.starts_with("decoder") => target,
+                () => source,
+            };
             6.0 * tensor.numel() as f64 * length as f64
         })
         .sum()

@@ -6,7 +6,7 @@ use super::settings::{Data, Encodings, Evaluation, Loss, OptimizerKind, Precisio
 use crate::dataset::{Dimensions, Format, Targets};
 use crate::encoding::{self, Input};
 use crate::matrix::{Coefficients, Split};
-use crate::model::{Architecture, Config, Decoder, Model, Positions};
+use crate::model::{Architecture, Config, Decoder, Model, Positions, ValueFeatures};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -32,7 +32,10 @@ pub struct Recipe {
 impl Recipe {
     /// The recipe of a problem with nothing but defaults.
     pub fn defaults(architecture: Architecture) -> Self {
-        let paper = architecture == Architecture::Paper;
+        let (paper, tokens) = (
+            architecture == Architecture::Paper,
+            architecture != Architecture::Laformer,
+        );
         Self {
             problem: String::new(),
             dim: String::new(),
@@ -50,12 +53,12 @@ impl Recipe {
                 repeated_share: 0.0,
             },
             encoding: Encodings {
-                input: if paper { "P1000" } else { "values" }.into(),
+                input: if tokens { "P1000" } else { "values" }.into(),
                 output: "P1000".into(),
                 digits: 3,
             },
             model: Config::preset(architecture),
-            loss: if paper {
+            loss: if tokens {
                 Loss {
                     sign: 1.0,
                     exponent: 1.0,
@@ -74,7 +77,7 @@ impl Recipe {
                 seed: 1,
                 steps: 10_000,
                 batch_size: 64,
-                optimizer: if paper {
+                optimizer: if tokens {
                     OptimizerKind::Adamw
                 } else {
                     OptimizerKind::Muon
@@ -192,6 +195,13 @@ impl Recipe {
         self.repetition()?;
         let format = self.format()?;
         self.model.validate()?;
+        ensure!(
+            matches!(format.input, Input::Values { .. }) || self.model.value_features == ValueFeatures::All,
+            "model.value_features = {} with encoding.input = \"{}\": it says how numbers are read, and these are tokens; use \
+             encoding.input = \"values\", or leave it out",
+            Value::try_from(self.model.value_features)?,
+            self.encoding.input
+        );
         let input_varies = matches!(&format.input, Input::Tokens(encoding) if encoding.is_variable_length());
         let output_varies = format.target == crate::dataset::Target::Tokens && format.output.is_variable_length();
         ensure!(
@@ -439,6 +449,32 @@ mod tests {
             }
         }
         assert!(count > 5, "{count} recipes found");
+    }
+
+    #[test]
+    fn values_have_features_and_tokens_have_none() {
+        let text = error(MINIMAL, &["encoding.input=P1000", "model.value_features=log-magnitude"]);
+        assert!(
+            text.contains("model.value_features = \"log-magnitude\"") && text.contains("values"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_recipes_of_the_embedding_experiment_differ_in_one_key() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/embedding");
+        let recipes: Vec<Recipe> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| Recipe::parse(&std::fs::read_to_string(entry.unwrap().path()).unwrap(), &[]).unwrap())
+            .collect();
+        assert_eq!(recipes.len(), 6);
+        for (i, a) in recipes.iter().enumerate() {
+            for b in &recipes[i + 1..] {
+                let differences = Recipe::differences(a, b).unwrap();
+                let keys: Vec<&str> = differences.iter().map(|(key, ..)| key.as_str()).collect();
+                assert_eq!(keys, ["model.value_features"]);
+            }
+        }
     }
 
     #[test]

@@ -243,12 +243,13 @@ impl Trained {
                     path.display()
                 )
             })?;
-        let recipe: Recipe =
+        // Keys that are younger than the module have their defaults.
+        let recipe: toml::Table =
             serde_json::from_slice(&recipe).with_context(|| format!("{}: {CONFIG_FILE} is damaged", path.display()))?;
         let module = tch::CModule::load_on_device(path, Device::Cpu)
             .with_context(|| format!("{} is damaged", path.display()))?;
         let tensors = module.named_parameters()?.into_iter().collect();
-        Self::assemble(&recipe.to_toml()?, &tensors, path, device)
+        Self::assemble(&toml::to_string(&recipe)?, &tensors, path, device)
     }
 
     fn assemble(recipe: &str, tensors: &BTreeMap<String, Tensor>, path: &Path, device: Device) -> Result<Self> {

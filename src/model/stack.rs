@@ -1,0 +1,60 @@
+//! What all kinds of layers have in common: an encoder makes a memory of a source; a decoder reads it beside its own
+//! sequence, all at once or step by step.
+
+use super::block::Pass;
+use super::config::{Architecture, Config};
+use super::recurrent::{Cell, RecurrentDecoder, RecurrentEncoder};
+use super::transformer::{TransformerDecoder, TransformerEncoder};
+use std::fmt::Debug;
+use tch::{Kind, Tensor, nn};
+
+/// The layers of an encoder.
+pub trait EncoderStack: Debug + Send {
+    /// `x` `[batch, length, width]`; the result has the same shape. `mask` `[batch, 1, 1, length]` is true where there is
+    /// no padding, which comes last.
+    fn forward(&self, x: &Tensor, mask: Option<&Tensor>, pass: Pass) -> Tensor;
+}
+
+/// The layers of a decoder.
+pub trait DecoderStack: Debug + Send {
+    /// A whole sequence: `x` `[batch, targets, width]`; `causal` `[targets, targets]` is true where a target may look.
+    fn forward(
+        &self,
+        x: &Tensor,
+        memory: &Tensor,
+        causal: Option<&Tensor>,
+        mask: Option<&Tensor>,
+        pass: Pass,
+    ) -> Tensor;
+
+    /// What is computed once for a memory: its keys and values `[layers, 2, batch, heads, sources, d]`, and the cache
+    /// before the first step, whose dimension 2 is the batch too.
+    fn start(&self, memory: &Tensor, kind: Kind) -> (Tensor, Tensor);
+
+    /// One step: `x` `[batch, 1, width]`; also the cache with this step.
+    fn step(&self, x: &Tensor, cross: &Tensor, cache: &Tensor, mask: Option<&Tensor>, pass: Pass) -> (Tensor, Tensor);
+}
+
+fn cell(config: &Config) -> Option<Cell> {
+    match config.architecture {
+        Architecture::Laformer | Architecture::Paper => None,
+        Architecture::Lstm => Some(Cell::Lstm),
+        Architecture::Gru => Some(Cell::Gru),
+    }
+}
+
+/// The encoder of an architecture.
+pub fn encoder(path: &nn::Path, config: &Config) -> Box<dyn EncoderStack> {
+    match cell(config) {
+        None => Box::new(TransformerEncoder::new(path, config)),
+        Some(cell) => Box::new(RecurrentEncoder::new(path, cell, config)),
+    }
+}
+
+/// The decoder of an architecture; `memory` is the encoder's width, that of `config` the decoder's.
+pub fn decoder(path: &nn::Path, config: &Config, memory: i64) -> Box<dyn DecoderStack> {
+    match cell(config) {
+        None => Box::new(TransformerDecoder::new(path, config, memory)),
+        Some(cell) => Box::new(RecurrentDecoder::new(path, cell, config, memory)),
+    }
+}
