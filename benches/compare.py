@@ -272,7 +272,7 @@ def scale(options):
         "Eigenvalues with the default model (width 128, 2+1 layers, batch 64, 5x5, Muon, bf16; decoding in fp32), one of these "
         "varied at a time.\n"
         "Three floors are set beside the time of a batch: *latency*, the time of the smallest step (one 1x1 matrix: as many\n"
-        "kernels and parameters); *compute*, its operations at the rate of a large matrix product; *memory*, its traffic (estimated\n"
+        "kernels and parameters, and the whole work of the optimizer); *compute*, its operations at the rate of a large matrix product; *memory*, its traffic (estimated\n"
         "from the sizes of parameters and activations) at the bandwidth of a large copy. A step is bound by a floor that makes half\n"
         "of its time or more; otherwise the largest is named as its largest part.\n\n"
         f"![Throughput as the work grows](benches/scale.svg)\n\n{text.strip()}"
