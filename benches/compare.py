@@ -37,6 +37,8 @@ REPORT = ROOT / "BENCHMARKS.md"
 PAPER = ["--set", "model.architecture=paper", "--set", "encoding.input=FP15", "--set", "encoding.output=FP15"]
 # What the baseline does: AdamW for all parameters, sharp labels.
 SAME_WORK = ["--set", "training.optimizer=adamw", "--set", "loss.smoothing=0"]
+# What a measurement depends on; the report itself is not.
+CODE = ["src", "recipes", "tests/python", "benches/*.py", "Cargo.toml", "Cargo.lock", "build.rs"]
 # Turns before those that count: caches fill, programs compile.
 WARMUP = 2
 # Names of the nine problems, ours and LAWT's.
@@ -366,7 +368,8 @@ def machine():
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         name = next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    git = lambda *words: subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    commit = git("rev-parse", "--short", "HEAD") + ("" if not git("status", "--porcelain", "--", *CODE) else ", changed")
     import torch
 
     load = f"{os.getloadavg()[0]:.1f}"
