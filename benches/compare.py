@@ -269,7 +269,7 @@ def device(options):
 
 def scale(options):
     """Curves over sizes, batch, width, depth and threads."""
-    text = laformer("bench", "scale", "--seconds", str(options.seconds), "--output", ROOT / "benches/scale.svg")
+    text = laformer("bench", "scale", "--seconds", str(options.seconds or 1.0), "--output", ROOT / "benches/scale.svg")
     yield (
         "Eigenvalues with the default model (width 128, 2+1 layers, batch 64, 5x5, Muon, bf16; decoding in fp32), one of these "
         "varied at a time.\n"
@@ -396,7 +396,7 @@ def main():
     parser.add_argument("--precision", nargs="+", choices=["bf16", "fp32"], default=["bf16", "fp32"])
     parser.add_argument("--rounds", type=int, help="turns of each program")
     parser.add_argument("--steps", type=int, help="steps of a turn; of flat, of the run")
-    parser.add_argument("--seconds", type=float, default=1.0, help="how long scale measures each point (default: 1)")
+    parser.add_argument("--seconds", type=float, help="how long scale measures each point (default: 1)")
     parser.add_argument("--record", action="store_true", help=f"also write into {REPORT.name}")
     options = parser.parse_args()
     sections = options.sections or ["step", "paper", "generate"]
@@ -424,7 +424,7 @@ def flags(options):
         given += ["--threads", *map(str, options.threads)]
     if options.precision != ["bf16", "fp32"]:
         given += ["--precision", *options.precision]
-    for name in ("rounds", "steps"):
+    for name in ("rounds", "steps", "seconds"):
         if getattr(options, name) is not None:
             given += [f"--{name}", str(getattr(options, name))]
     return given
