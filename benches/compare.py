@@ -37,6 +37,8 @@ REPORT = ROOT / "BENCHMARKS.md"
 PAPER = ["--set", "model.architecture=paper", "--set", "encoding.input=FP15", "--set", "encoding.output=FP15"]
 # What the baseline does: AdamW for all parameters, sharp labels.
 SAME_WORK = ["--set", "training.optimizer=adamw", "--set", "loss.smoothing=0"]
+# What a measurement depends on; the report itself is not.
+CODE = ["src", "recipes", "tests/python", "benches/*.py", "Cargo.toml", "Cargo.lock", "build.rs"]
 # Turns before those that count: caches fill, programs compile.
 WARMUP = 2
 # Names of the nine problems, ours and LAWT's.
@@ -267,12 +269,12 @@ def device(options):
 
 def scale(options):
     """Curves over sizes, batch, width, depth and threads."""
-    text = laformer("bench", "scale", "--seconds", str(options.seconds), "--output", ROOT / "benches/scale.svg")
+    text = laformer("bench", "scale", "--seconds", str(options.seconds or 1.0), "--output", ROOT / "benches/scale.svg")
     yield (
         "Eigenvalues with the default model (width 128, 2+1 layers, batch 64, 5x5, Muon, bf16; decoding in fp32), one of these "
         "varied at a time.\n"
         "Three floors are set beside the time of a batch: *latency*, the time of the smallest step (one 1x1 matrix: as many\n"
-        "kernels and parameters); *compute*, its operations at the rate of a large matrix product; *memory*, its traffic (estimated\n"
+        "kernels and parameters, and the whole work of the optimizer); *compute*, its operations at the rate of a large matrix product; *memory*, its traffic (estimated\n"
         "from the sizes of parameters and activations) at the bandwidth of a large copy. A step is bound by a floor that makes half\n"
         "of its time or more; otherwise the largest is named as its largest part.\n\n"
         f"![Throughput as the work grows](benches/scale.svg)\n\n{text.strip()}"
@@ -366,7 +368,8 @@ def machine():
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         name = next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    git = lambda *words: subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    commit = git("rev-parse", "--short", "HEAD") + ("" if not git("status", "--porcelain", "--", *CODE) else ", changed")
     import torch
 
     load = f"{os.getloadavg()[0]:.1f}"
@@ -393,7 +396,7 @@ def main():
     parser.add_argument("--precision", nargs="+", choices=["bf16", "fp32"], default=["bf16", "fp32"])
     parser.add_argument("--rounds", type=int, help="turns of each program")
     parser.add_argument("--steps", type=int, help="steps of a turn; of flat, of the run")
-    parser.add_argument("--seconds", type=float, default=1.0, help="how long scale measures each point (default: 1)")
+    parser.add_argument("--seconds", type=float, help="how long scale measures each point (default: 1)")
     parser.add_argument("--record", action="store_true", help=f"also write into {REPORT.name}")
     options = parser.parse_args()
     sections = options.sections or ["step", "paper", "generate"]
@@ -421,7 +424,7 @@ def flags(options):
         given += ["--threads", *map(str, options.threads)]
     if options.precision != ["bf16", "fp32"]:
         given += ["--precision", *options.precision]
-    for name in ("rounds", "steps"):
+    for name in ("rounds", "steps", "seconds"):
         if getattr(options, name) is not None:
             given += [f"--{name}", str(getattr(options, name))]
     return given

@@ -95,7 +95,7 @@ impl Axis {
 
 /// What bounds a step: index into [`BOUNDS`].
 type Bound = usize;
-const BOUNDS: [&str; 4] = ["latency", "compute", "memory", "none of these"];
+const BOUNDS: [&str; 4] = ["latency", "compute", "memory", "not a model"];
 
 /// A measured point of a curve.
 struct Point {
@@ -123,10 +123,7 @@ impl Point {
     }
 
     fn mark(&self) -> Bound {
-        match self.largest() {
-            Some((bound, share)) if share >= 0.5 => bound,
-            _ => BOUNDS.len() - 1,
-        }
+        self.largest().map_or(BOUNDS.len() - 1, |(bound, _)| bound)
     }
 }
 
@@ -212,7 +209,7 @@ impl Measures<'_> {
             (cost.flops / 3.0, cost.parameters + 2.0 * batch * cost.activations)
         };
         Ok([
-            smallest / seconds,
+            (smallest / seconds).min(1.0),
             batch * flops / products / seconds,
             BYTES * numbers / bandwidth / seconds,
         ])
@@ -242,12 +239,14 @@ pub fn run(recipe: &Recipe, device: Device, duration: Duration, output: Option<&
         "bound by",
     ];
     let (mut table, mut panels, mut rows) = (Table::new(&headers), Vec::new(), Vec::new());
+    let mut turns = Vec::new();
     for (work, axis) in CURVES {
         let mut lines = Vec::new();
         for threads in THREADS {
+            let name = format!("{threads} thread{}", if threads == 1 { "" } else { "s" });
             let mut points = Vec::new();
             for &value in axis.values() {
-                eprintln!("{}, {} {value}, {threads} threads", work.name(), axis.name());
+                eprintln!("{}, {} {value}, {name}", work.name(), axis.name());
                 points.push(measures.point(work, axis, value, threads)?);
             }
             for point in &points {
@@ -281,8 +280,16 @@ pub fn run(recipe: &Recipe, device: Device, duration: Duration, output: Option<&
                     "bound": point.bound(),
                 }));
             }
+            if points.iter().all(|point| point.floors.is_some()) {
+                turns.push(format!(
+                    "- {} by {}, {name}: {}",
+                    work.name(),
+                    axis.name(),
+                    turning(&points)
+                ));
+            }
             lines.push(PanelLine {
-                name: format!("{threads} thread{}", if threads == 1 { "" } else { "s" }),
+                name,
                 points: points.iter().map(|point| (point.rate, point.mark())).collect(),
             });
         }
@@ -298,11 +305,77 @@ pub fn run(recipe: &Recipe, device: Device, duration: Duration, output: Option<&
     if json {
         println!("{:#}", json!(rows));
     } else {
-        println!("{}", table.markdown());
+        println!("{}\n\n{}", turns.join("\n"), table.markdown());
     }
     Ok(())
 }
 
+/// Where a curve turns: `latency from 1, mostly compute from 64`.
+fn turning(points: &[Point]) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut last = String::new();
+    for point in points {
+        let bound = point.bound();
+        if bound != last {
+            parts.push(format!("{bound} from {}", point.value));
+            last = bound;
+        }
+    }
+    parts.join(", ")
+}
+
 fn percent(share: f64) -> String {
     format!("{:.0} %", 100.0 * share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(value: i64, floors: [f64; 3]) -> Point {
+        Point {
+            value,
+            rate: 1.0,
+            milliseconds: 1.0,
+            positions: 1.0,
+            floors: Some(floors),
+        }
+    }
+
+    #[test]
+    fn the_largest_floor_bounds_from_half_of_the_time_on() {
+        assert_eq!(point(1, [0.5, 0.1, 0.2]).bound(), "latency");
+        assert_eq!(point(1, [0.1, 0.3, 0.2]).bound(), "mostly compute");
+        assert_eq!(point(1, [0.1, 0.3, 0.7]).bound(), "memory");
+    }
+
+    #[test]
+    fn a_curve_turns_where_its_bound_changes() {
+        let points = [
+            point(1, [0.9, 0.1, 0.1]),
+            point(4, [0.6, 0.2, 0.1]),
+            point(16, [0.2, 0.3, 0.1]),
+            point(64, [0.1, 0.7, 0.1]),
+        ];
+        assert_eq!(
+            turning(&points),
+            "latency from 1, mostly compute from 16, compute from 64"
+        );
+    }
+
+    #[test]
+    fn wider_models_and_longer_sequences_cost_more() {
+        let cost = |text: &str| {
+            let text = format!("problem = \"eigenvalues\"\n{text}");
+            Cost::of(&Recipe::parse(&text, &[]).unwrap().build(Device::Cpu).unwrap())
+        };
+        let (small, wide, long) = (
+            cost("dim = 3\nmodel.width = 16"),
+            cost("dim = 3\nmodel.width = 32"),
+            cost("dim = 6\nmodel.width = 16"),
+        );
+        assert_eq!((small.positions, long.positions), (9.0 + 3.0, 36.0 + 6.0));
+        assert!(wide.activations > small.activations && wide.flops > 2.0 * small.flops);
+        assert!(long.activations > 3.0 * small.activations && long.flops > 2.0 * small.flops);
+    }
 }
