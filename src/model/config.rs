@@ -293,7 +293,7 @@ impl Config {
                 ("gate", self.gate != preset.gate),
                 ("input_injection", self.input_injection != preset.input_injection),
             ];
-            for (key, _) in unused.into_iter().filter(|(_, changed)| *changed) {
+            if let Some((key, _)) = unused.into_iter().find(|(_, changed)| *changed) {
                 bail!(
                     "model.{key} belongs to transformers: with model.architecture = \"{cell}\" leave it out (width, \
                      decoder_width, decoder_heads, encoder_layers, decoder_layers, positions and decoder are allowed)"
@@ -307,7 +307,7 @@ impl Config {
                 ("decoder_layers", self.decoder_layers != preset.decoder_layers),
                 ("decoder_loops", self.decoder_loops != preset.decoder_loops),
             ];
-            for (key, _) in unused.into_iter().filter(|(_, changed)| *changed) {
+            if let Some((key, _)) = unused.into_iter().find(|(_, changed)| *changed) {
                 bail!(
                     "model.{key} belongs to a decoder: leave it out, or choose model.decoder = \"parallel\" or \
                      \"autoregressive\" instead of \"none\""
@@ -430,7 +430,8 @@ mod tests {
 
     #[test]
     fn keys_that_mean_nothing_together_are_refused_by_name() {
-        let cases: [(Architecture, fn(&mut Config), &str); 10] = [
+        type Case = (Architecture, fn(&mut Config), &'static str);
+        let cases: [Case; 10] = [
             (
                 Architecture::Lstm,
                 |c| c.encoder_loops = 2,

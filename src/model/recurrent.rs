@@ -99,7 +99,7 @@ impl RecurrentEncoder {
         let width = config.width / 2;
         let layer = |i: i64| {
             let path = path / "layers" / i;
-            ["forward", "backward"].map(|name| Recurrence::new(&(&path / name), cell, config.width, width))
+            ["ahead", "back"].map(|name| Recurrence::new(&(&path / name), cell, config.width, width))
         };
         Self {
             layers: (0..config.encoder_layers).map(layer).collect(),

@@ -108,3 +108,27 @@ pub fn flops_per_example(model: &Model) -> f64 {
         })
         .sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training::Recipe;
+
+    #[test]
+    fn a_loop_costs_as_much_as_a_layer() {
+        let flops = |more: &str| {
+            let text = format!("problem = \"eigenvalues\"\ndim = 3\n[model]\nwidth = 16\n{more}");
+            flops_per_example(&Recipe::parse(&text, &[]).unwrap().build(Device::Cpu).unwrap())
+        };
+        assert_eq!(flops("encoder_loops = 3"), flops("encoder_layers = 6"));
+        // Keys and values of the memory are made once for all loops: 2 * 16 * 16 weights at 9 positions.
+        let shared = 6.0 * 512.0 * 9.0;
+        assert_eq!(flops("decoder_loops = 2") + shared, flops("decoder_layers = 2"));
+        // 12 * 16 * 16 weights of each encoder layer meet three queries more; those of the decoder layer are gone.
+        let decoder = flops("decoder_layers = 2") - flops("");
+        assert_eq!(
+            flops("decoder = \"none\"") + decoder,
+            flops("") + 2.0 * 6.0 * 3072.0 * 3.0
+        );
+    }
+}

@@ -21,6 +21,10 @@ def is_post_norm(config):
     return config["normalization"] == "post-layer"
 
 
+def is_recurrent(config):
+    return config["architecture"] in ("lstm", "gru")
+
+
 def norm(config):
     if config["normalization"] == "pre-rms":
         return nn.RMSNorm(config["width"], eps=1e-6)
@@ -50,22 +54,53 @@ class Positions(nn.Module):
 
 
 class Values(nn.Module):
-    """Numbers `[batch, count]` as vectors: value, sign, logarithms, sines and cosines, mixed."""
+    """Numbers `[batch, count]` as vectors: features of them, mixed; or the bare number."""
 
-    def __init__(self, width, magnitude):
+    PERIODS = (4.0, 2.0, 1.0, 0.5, 0.25, 0.1, 0.05, 0.01, 0.005)
+
+    def __init__(self, config, magnitude, digits):
         super().__init__()
-        periods = (4.0, 2.0, 1.0, 0.5, 0.25, 0.1, 0.05, 0.01, 0.005)
-        self.register_buffer("frequencies", torch.tensor([math.tau / (period * magnitude) for period in periods]))
-        self.register_buffer("scale", torch.tensor([1 / magnitude]))
-        self.mix = nn.Linear(4 + 2 * len(periods), 2 * width)
-        self.out = nn.Linear(2 * width, width)
+        self.member, self.width, self.digits = config["value_features"], config["width"], digits
+        if self.member in ("fourier", "all"):
+            self.register_buffer("frequencies", torch.tensor([math.tau / (period * magnitude) for period in self.PERIODS]))
+        if self.member not in ("fourier", "digits"):
+            self.register_buffer("scale", torch.tensor([1 / magnitude]))
+        if self.member == "raw":
+            self.vector = nn.Parameter(torch.randn(self.width))
+        elif self.member != "padded":
+            self.mix = nn.Linear(self.features(torch.zeros(1)).shape[-1], 2 * self.width)
+            self.out = nn.Linear(2 * self.width, self.width)
+
+    def waves(self, x):
+        return [function(x * self.frequencies) for function in (torch.sin, torch.cos)]
+
+    def logarithm(self, x, least):
+        return (10 * (x * self.scale).abs()).clamp(min=least).log10()
+
+    def written(self, x):
+        """Sign, then one-hot digits and exponent of the number as Python writes it."""
+        text = f"{abs(x):.{self.digits - 1}e}"
+        mantissa, exponent = text.replace(".", "").split("e")
+        hot = [float(int(digit) == i) for digit in mantissa for i in range(10)]
+        return [math.copysign(1.0, x) if x else 0.0, *hot, *(float(int(exponent) == i) for i in range(-38, 39))]
+
+    def features(self, x):
+        x = x.unsqueeze(-1)
+        if self.member == "log-magnitude":
+            return torch.cat([x.sign(), self.logarithm(x, 1e-3)], -1)
+        if self.member == "fourier":
+            return torch.cat(self.waves(x), -1)
+        if self.member == "digits":
+            return torch.tensor([self.written(number) for number in x.flatten().tolist()]).unflatten(0, x.shape[:-1])
+        logs = [self.logarithm(x, 1e-3), x.sign() * (1 + self.logarithm(x, 1e-2) / 2)]
+        return torch.cat([x * self.scale, x.sign(), *logs, *self.waves(x)], -1)
 
     def forward(self, values):
-        x = values.unsqueeze(-1)
-        scaled, sign, angle = x * self.scale, x.sign(), x * self.frequencies
-        ten = 10 * scaled.abs()
-        log, signed = ten.clamp(min=1e-3).log10(), sign * (1 + ten.clamp(min=1e-2).log10() / 2)
-        return self.out(F.gelu(self.mix(torch.cat([scaled, sign, log, signed, angle.sin(), angle.cos()], -1))))
+        if self.member == "raw":
+            return (values * self.scale).unsqueeze(-1) * self.vector
+        if self.member == "padded":
+            return F.pad((values * self.scale).unsqueeze(-1), (0, self.width - 1))
+        return self.out(F.gelu(self.mix(self.features(values))))
 
 
 class SelfAttention(nn.Module):
@@ -81,11 +116,11 @@ class SelfAttention(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    def __init__(self, width, heads, bias):
+    def __init__(self, width, memory, heads, bias):
         super().__init__()
         self.heads = heads
         self.query = nn.Linear(width, width, bias)
-        self.kv = nn.Linear(width, 2 * width, bias)
+        self.kv = nn.Linear(memory, 2 * width, bias)
         self.out = nn.Linear(width, width, bias)
 
     def forward(self, x, memory, mask):
@@ -114,63 +149,163 @@ class FeedForward(nn.Module):
         return self.down(self.activation(self.up(x)))
 
 
-class EncoderLayer(nn.Module):
+class CopyGate(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.up, self.down = nn.Linear(width, width), nn.Linear(width, width)
+        nn.init.constant_(self.down.bias, -3.0)
+
+    def forward(self, x):
+        return torch.sigmoid(self.down(F.relu(self.up(x))))
+
+
+class Layer(nn.Module):
+    """What both kinds of layers end with: the feed-forward sublayer, and a gate between the layer's input and output."""
+
     def __init__(self, config):
         super().__init__()
         self.post = is_post_norm(config)
-        self.attention = SelfAttention(config["width"], config["heads"], self.post)
-        self.attention_norm = norm(config)
         self.feedforward = FeedForward(config, self.post)
         self.feedforward_norm = norm(config)
+        self.gate = CopyGate(config["width"]) if config["gate"] == "copy" else None
 
     def residual(self, x, norm, sublayer):
         return norm(x + sublayer(x)) if self.post else x + sublayer(norm(x))
 
-    def forward(self, x, mask):
-        x = self.residual(x, self.attention_norm, lambda x: self.attention(x, mask))
-        return self.residual(x, self.feedforward_norm, self.feedforward)
+    def end(self, before, x):
+        new = self.residual(x, self.feedforward_norm, self.feedforward)
+        if self.gate is None:
+            return new
+        share = self.gate(x if self.post else self.feedforward_norm(x))
+        return share * new + (1 - share) * before
 
 
-class DecoderLayer(nn.Module):
+class EncoderLayer(Layer):
     def __init__(self, config):
-        super().__init__()
-        self.post = is_post_norm(config)
+        super().__init__(config)
+        self.attention = SelfAttention(config["width"], config["heads"], self.post)
+        self.attention_norm = norm(config)
+
+    def forward(self, x, mask):
+        return self.end(x, self.residual(x, self.attention_norm, lambda x: self.attention(x, mask)))
+
+
+class DecoderLayer(Layer):
+    def __init__(self, config):
+        super().__init__(config)
         self.self_attention = SelfAttention(config["width"], config["decoder_heads"], self.post)
         self.self_norm = norm(config)
-        self.cross_attention = CrossAttention(config["width"], config["decoder_heads"], self.post)
+        self.cross_attention = CrossAttention(config["width"], config["memory"], config["decoder_heads"], self.post)
         self.cross_norm = norm(config)
-        self.feedforward = FeedForward(config, self.post)
-        self.feedforward_norm = norm(config)
-
-    residual = EncoderLayer.residual
 
     def forward(self, x, mask, memory, memory_mask):
-        x = self.residual(x, self.self_norm, lambda x: self.self_attention(x, mask))
-        x = self.residual(x, self.cross_norm, lambda x: self.cross_attention(x, memory, memory_mask))
-        return self.residual(x, self.feedforward_norm, self.feedforward)
+        y = self.residual(x, self.self_norm, lambda x: self.self_attention(x, mask))
+        return self.end(x, self.residual(y, self.cross_norm, lambda x: self.cross_attention(x, memory, memory_mask)))
+
+
+class Recurrence(nn.Module):
+    """One direction of an LSTM or of gated recurrent units, written out step by step."""
+
+    def __init__(self, cell, inputs, width):
+        super().__init__()
+        self.cell, self.width = cell, width
+        rows = {"lstm": 4, "gru": 3}[cell] * width
+        setattr(self, cell, nn.ModuleDict({"input": nn.Linear(inputs, rows), "state": nn.Linear(width, rows)}))
+
+    def lstm_step(self, x, state, hidden, memory):
+        add, forget, new, show = (x + state).chunk(4)
+        memory = forget.sigmoid() * memory + add.sigmoid() * new.tanh()
+        return show.sigmoid() * memory.tanh(), memory
+
+    def gru_step(self, x, state, hidden, memory):
+        (reset, keep, new), (old_reset, old_keep, old_new) = x.chunk(3), state.chunk(3)
+        keep = (keep + old_keep).sigmoid()
+        return keep * hidden + (1 - keep) * (new + (reset + old_reset).sigmoid() * old_new).tanh(), memory
+
+    def states(self, x, hidden):
+        """Of one sequence `[length, inputs]` and a first state `[width]`: `[length, width]`."""
+        maps, step = getattr(self, self.cell), {"lstm": self.lstm_step, "gru": self.gru_step}[self.cell]
+        memory, states = torch.zeros_like(hidden), []
+        for row in maps["input"](x):
+            hidden, memory = step(row, maps["state"](hidden), hidden, memory)
+            states.append(hidden)
+        return torch.stack(states)
+
+    def forward(self, x):
+        return self.states(x, x.new_zeros(self.width))
+
+
+class RecurrentEncoder(nn.Module):
+    """Layers that read in both directions, each sequence without its padding."""
+
+    def __init__(self, config):
+        super().__init__()
+        cell, width = config["architecture"], config["width"]
+        layer = lambda: nn.ModuleDict({name: Recurrence(cell, width, width // 2) for name in ("ahead", "back")})
+        self.layers = nn.ModuleList(layer() for _ in range(config["encoder_layers"]))
+
+    def forward(self, x, mask):
+        rows = []
+        for i, row in enumerate(x):
+            row = row if mask is None else row[mask[i, 0, 0]]
+            for layer in self.layers:
+                row = torch.cat([layer["ahead"](row), layer["back"](row.flip(0)).flip(0)], -1)
+            rows.append(F.pad(row, (0, 0, 0, x.shape[1] - len(row))))
+        return torch.stack(rows)
+
+
+class RecurrentDecoderLayer(Recurrence):
+    """States that start from the memory's first position, each mixed with what attention finds in the memory."""
+
+    def __init__(self, config):
+        width = config["width"]
+        super().__init__(config["architecture"], width, width)
+        self.start = nn.Linear(config["memory"], width)
+        self.cross_attention = CrossAttention(width, config["memory"], config["decoder_heads"], False)
+        self.mix = nn.Linear(2 * width, width)
+
+    def forward(self, x, mask, memory, memory_mask):
+        first = self.start(memory[:, 0]).tanh()
+        hidden = torch.stack([self.states(row, state) for row, state in zip(x, first)])
+        return self.mix(torch.cat([self.cross_attention(hidden, memory, memory_mask), hidden], -1)).tanh()
 
 
 class Stack(nn.Module):
-    """Layers, with a norm before them (post-norm, whose layers end with one) or after them."""
+    """Layers, applied in loops, with a norm before them (post-norm, whose layers end with one) or after them; none in a
+    decoder that is none, and no norm around recurrent ones."""
 
-    def __init__(self, config, layer, count):
+    def __init__(self, config, layer, side):
         super().__init__()
-        self.post = is_post_norm(config)
+        self.post, self.injects = is_post_norm(config), config["input_injection"]
+        self.loops, count = config[f"{side}_loops"], config[f"{side}_layers"]
+        if side == "decoder" and config["decoder"] == "none":
+            count = 0
         self.layers = nn.ModuleList(layer(config) for _ in range(count))
-        self.norm = norm(config)
+        self.norm = norm(config) if count and not is_recurrent(config) else nn.Identity()
 
     def forward(self, x, *arguments):
-        x = self.norm(x) if self.post else x
-        for layer in self.layers:
-            x = layer(x, *arguments)
+        embedded = x = self.norm(x) if self.post else x
+        for turn in range(self.loops):
+            x = x + embedded if turn and self.injects else x
+            for layer in self.layers:
+                x = layer(x, *arguments)
         return x if self.post else self.norm(x)
 
 
+def encoder(config):
+    return RecurrentEncoder(config) if is_recurrent(config) else Stack(config, EncoderLayer, "encoder")
+
+
+class Decoder(Stack):
+    def __init__(self, config):
+        super().__init__(config, RecurrentDecoderLayer if is_recurrent(config) else DecoderLayer, "decoder")
+
+
 class Source(nn.Module):
-    def __init__(self, config, positions, dim, fields, vocabulary, magnitude):
+    def __init__(self, config, positions, dim, fields, vocabulary, magnitude, digits):
         super().__init__()
         if vocabulary is None:
-            self.values = Values(config["width"], magnitude)
+            self.values = Values(config, magnitude, digits)
         else:
             self.tokens = table(config, vocabulary)
         self.positions = Positions(config, positions, dim, fields)
@@ -180,11 +315,11 @@ class Source(nn.Module):
         return embedded + self.positions(positions)
 
 
-class AutoregressiveDecoder(Stack):
+class AutoregressiveDecoder(Decoder):
     """Tokens that are read `[batch, length]` to logits of those that follow `[batch, length, vocabulary]`."""
 
     def __init__(self, config, positions, dim, encoding):
-        super().__init__(config, DecoderLayer, config["decoder_layers"])
+        super().__init__(config)
         self.positions = Positions(config, positions, dim, len(encoding.fields))
         vocabulary, width = codec.WORDS + encoding.words, config["width"]
         self.tokens = nn.Parameter(width**-0.5 * torch.randn(vocabulary, width))
@@ -208,12 +343,12 @@ class FieldHead(nn.Module):
         self.logits = nn.Linear(config["width"], classes)
 
 
-class ParallelDecoder(Stack):
+class ParallelDecoder(Decoder):
     """Classes `[batch, count, fields]` to logits `[batch, count, all classes]` of the fields in prediction order, each given
     the true classes of those before."""
 
     def __init__(self, config, positions, dim, encoding):
-        super().__init__(config, DecoderLayer, config["decoder_layers"])
+        super().__init__(config)
         self.positions = Positions(config, positions, dim, len(encoding.fields))
         self.order, heads = encoding.order, {}
         for place, field in enumerate(encoding.fields[i] for i in self.order):
@@ -222,7 +357,9 @@ class ParallelDecoder(Stack):
 
     def forward(self, classes, positions, memory, memory_mask):
         queries = self.positions(positions).expand(len(classes), -1, -1)
-        state = super().forward(queries, None, memory, memory_mask)
+        return self.heads(super().forward(queries, None, memory, memory_mask), classes)
+
+    def heads(self, state, classes):
         logits = []
         for place, head in zip(self.order, self.fields.values()):
             mixed = state + head.mix(state) if hasattr(head, "mix") else state
@@ -237,7 +374,7 @@ class Transformer(nn.Module):
         super().__init__()
         config, self.problem = recipe["model"], recipe["problem"]
         digits = recipe["encoding"]["digits"]
-        self.parallel = config["decoder"] == "parallel"
+        self.parallel, self.alone = config["decoder"] != "autoregressive", config["decoder"] == "none"
         self.reads_values = recipe["encoding"]["input"].startswith("values")
         self.input = codec.Encoding(recipe["encoding"]["input"].replace("values", "P1000"), digits)
         self.output = codec.Encoding(recipe["encoding"]["output"], digits)
@@ -247,9 +384,11 @@ class Transformer(nn.Module):
         source, target = self.all_positions(*largest)
         vocabulary = None if self.reads_values else codec.WORDS + self.input.words
         fields = 1 if self.reads_values else len(self.input.fields)
-        self.source = Source(config, source, max(largest), fields, vocabulary, recipe["data"]["magnitude"])
-        self.encoder = Stack(config, EncoderLayer, config["encoder_layers"])
+        magnitude = recipe["data"]["magnitude"]
+        self.source = Source(config, source, max(largest), fields, vocabulary, magnitude, self.input.digits)
+        self.encoder = encoder(config)
         decoder = ParallelDecoder if self.parallel else AutoregressiveDecoder
+        config = config | {"memory": config["width"], "width": config["decoder_width"] or config["width"]}
         self.decoder = decoder(config, target, max(largest), self.output)
 
     def all_positions(self, rows, cols):
@@ -277,10 +416,21 @@ class Transformer(nn.Module):
     def logits(self, source, target, source_positions, target_positions):
         """Classes `[batch, count, fields]` or the tokens that are read are the target here."""
         mask = None if self.reads_values else (source != codec.PAD)[:, None, None, :]
-        memory = self.encoder(self.source(source, source_positions[: source.shape[1]]), mask)
+        embedded = self.source(source, source_positions[: source.shape[1]])
+        if self.alone:
+            return self.without_decoder(embedded, target, target_positions, mask)
+        memory = self.encoder(embedded, mask)
         if not self.parallel:
             target_positions = target_positions[: target.shape[1]]
         return self.decoder(target, target_positions, memory, mask)
+
+    def without_decoder(self, embedded, classes, positions, mask):
+        """Queries go through the encoder before the source."""
+        queries = self.decoder.positions(positions).expand(len(embedded), -1, -1)
+        if mask is not None:
+            mask = F.pad(mask, (len(positions), 0), value=True)
+        state = self.encoder(torch.cat([queries, embedded], 1), mask)
+        return self.decoder.heads(state[:, : len(positions)], classes)
 
 
 DTYPES = {"F32": torch.float32, "F64": torch.float64, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}

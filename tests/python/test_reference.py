@@ -32,8 +32,25 @@ PAPER = {
     "grid": {"model.positions": "grid", "model.normalization": "pre-rms", "model.activation": "gelu"},
     "values": {"encoding.input": "values"},
 }
+NO_DECODER = {"model.decoder": "none"}
+OTHERS = {
+    "universal": {"model.encoder_loops": 3, "model.decoder_loops": 2},
+    "universal, gated": {"model.encoder_loops": 2, "model.gate": "copy", "model.input_injection": "true"},
+    "universal paper": PAPER["P10"]
+    | {"model.architecture": "paper", "model.decoder_loops": 3, "model.gate": "copy", "model.input_injection": "true"},
+    "encoder only": NO_DECODER,
+    "encoder only P10": NO_DECODER | {"encoding.input": "P10", "model.positions": "flat", "model.normalization": "post-layer"},
+    "narrow decoder": {"model.decoder_width": 24, "model.decoder_heads": 3},
+    "lstm": {"model.architecture": "lstm"},
+    "lstm P10": {"model.architecture": "lstm", "encoding.input": "P10", "model.decoder_layers": 2},
+    "lstm parallel": {"model.architecture": "lstm", "model.decoder": "parallel", "encoding.input": "values"},
+    "gru": {"model.architecture": "gru", "model.decoder_width": 48, "model.decoder_heads": 2},
+    "gru P10": {"model.architecture": "gru", "encoding.input": "P10"},
+    "gru encoder only": NO_DECODER | {"model.architecture": "gru"},
+}
+OTHERS |= {f"{member} values": {"model.value_features": member} for member in ["raw", "padded", "log-magnitude", "fourier", "digits"]}
 ARCHITECTURES = {f"laformer {name}": settings for name, settings in LAFORMER.items()}
-ARCHITECTURES |= {f"paper {name}": settings | {"model.architecture": "paper"} for name, settings in PAPER.items()}
+ARCHITECTURES |= {f"paper {name}": settings | {"model.architecture": "paper"} for name, settings in PAPER.items()} | OTHERS
 
 
 def compare(folder, tensors, *size):
@@ -62,7 +79,7 @@ def test_logits_of_every_ingredient(train, architecture):
     compare(train("svd", ARCHITECTURES[architecture]), [torch.from_numpy(matrices)])
 
 
-@pytest.mark.parametrize("architecture", ["laformer values", "paper P10"])
+@pytest.mark.parametrize("architecture", ["laformer values", "paper P10", "lstm P10", "encoder only", "universal paper"])
 @pytest.mark.parametrize("size", [2, 3, 4])
 def test_logits_of_many_sizes(train, architecture, size):
     folder = train("eigenvectors", ARCHITECTURES[architecture], size='dim = "2-4"')

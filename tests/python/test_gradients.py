@@ -1,0 +1,61 @@
+"""The gradients that laformer trains with against those of the independent model.
+
+They are read off one training step. The first step of AdamW changes a weight by rate * g / (|g| + epsilon); with an epsilon
+that no gradient is small beside, this tells g. So the whole path is tested: examples, encodings, loss, backward pass, arena and
+optimizer.
+"""
+
+import pytest
+import torch
+
+pytest.importorskip("tomllib", reason="the recipe of a safetensors file is read with Python 3.11 or newer")
+import baseline  # noqa: E402
+import reference  # noqa: E402
+
+BATCH, RATE, EPSILON = 16, 10.0, 1.0
+STEP = {
+    "data.targets": "exact",
+    "loss.smoothing": 0,
+    "training.steps": 1,
+    "training.batch_size": BATCH,
+    "training.optimizer": "adamw",
+    "training.epsilon": EPSILON,
+    "training.schedule": "constant",
+    "training.warmup": 0,
+    "training.clip": 0,
+}
+MODELS = {
+    "laformer": {},
+    "paper": {"model.architecture": "paper", "model.decoder_layers": 2},
+    "universal": {"model.encoder_loops": 3, "model.gate": "copy", "model.input_injection": "true"},
+    "encoder only": {"model.decoder": "none"},
+    "lstm": {"model.architecture": "lstm"},
+    "gru": {"model.architecture": "gru", "model.decoder": "parallel", "encoding.input": "values"},
+}
+
+
+def weights_after(train, settings, rate):
+    return train("eigenvalues", STEP | settings | {"training.learning_rate": rate}) / "model.safetensors"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_one_step_of_training_follows_the_reference_gradient(laformer, train, tmp_path, name):
+    # A rate too small to change a weight leaves those that the run began with.
+    model = reference.load(weights_after(train, MODELS[name], 1e-30))
+    after, text = reference.read_safetensors(weights_after(train, MODELS[name], RATE))
+    weights = baseline.tomllib.loads(text["recipe"])["loss"]
+
+    data = tmp_path / "data.csv"
+    laformer("generate", "eigenvalues", "--dim", 3, "--count", BATCH, "--output", data)
+    source, target = baseline.read(data, model)
+    weights |= {"digit": weights["mantissa"], "number": weights["mantissa"]}
+    baseline.loss(model, weights, source, target, model.all_positions(*model.size)).backward()
+
+    largest = max(parameter.grad.abs().max() for parameter in model.parameters())
+    for parameter_name, parameter in model.named_parameters():
+        change = (parameter.detach().double() - after[parameter_name].double()) / RATE
+        gradient = EPSILON * change / (1 - change.abs())
+        # Each parameter's gradient is right on its own scale, as far as rounding to fp32 lets it be seen.
+        allowed = 1e-3 * parameter.grad.abs().max() + 1e-6 * largest
+        error = (gradient - parameter.grad).abs().max()
+        assert error <= allowed, f"{parameter_name}: {error} beside {parameter.grad.abs().max()}"
