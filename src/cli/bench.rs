@@ -113,8 +113,7 @@ fn shown(value: &Value) -> String {
 }
 
 fn stream(recipe: &Recipe) -> Result<Arc<Stream>> {
-    let stream = Stream::new(recipe.specification()?, recipe.data.seed, Split::Train);
-    Ok(Arc::new(stream.encoded(&recipe.format()?, recipe.data.targets)))
+    Ok(Arc::new(recipe.stream(Split::Train)?))
 }
 
 /// Batches made by threads that share nothing.

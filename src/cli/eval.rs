@@ -1,17 +1,21 @@
 //! `laformer eval`: the accuracy of a checkpoint on fresh examples.
 
-use super::options::{DeviceOption, SizeOptions, progress_bar};
+use super::options::{DeviceOption, progress_bar};
 use super::{Failure, UsageError};
-use crate::dataset::{Seen, Source, Specification, Stream, Table, collisions};
-use crate::evaluation::evaluate;
-use crate::matrix::{Spectrum, Split};
-use crate::report::{self, evaluation_json, evaluation_table};
-use crate::training::Trained;
+use crate::dataset::{Seen, Source, Table, collisions};
+use crate::evaluation::{Coverage, evaluate};
+use crate::matrix::{Noise, Spectra, Spectrum, Split};
+use crate::report::{self, TestSet, sets_json, sets_table};
+use crate::training::{Recipe, Trained};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 /// Measure a checkpoint on examples it has never seen
+///
+/// Lists, as in --dim 4,5,6, give one row for each value; lists of several options, for each combination. Answers for noisy
+/// matrices are measured against the clean ones.
 #[derive(Debug, Args)]
 pub struct Eval {
     /// A run folder, a .pt or a .safetensors file
@@ -22,13 +26,26 @@ pub struct Eval {
     /// Seed of the test examples [default: the recipe's]
     #[arg(long)]
     seed: Option<u64>,
-    #[command(flatten)]
-    size: SizeOptions,
-    /// Law of the eigenvalues: laplace, or all for each law in turn [default: the recipe's]
-    #[arg(long)]
-    spectrum: Option<String>,
+    /// Sizes of square matrices: 5, 5-15 for a range, or a list [default: the recipe's]
+    #[arg(long, value_name = "N|N-M", value_delimiter = ',', conflicts_with_all = ["rows", "cols"])]
+    dim: Vec<String>,
+    /// Rows of rectangular matrices: 3, or 3-6
+    #[arg(long, value_name = "N|N-M", requires = "cols")]
+    rows: Option<String>,
+    /// Columns of rectangular matrices: 4, or 4-8
+    #[arg(long, value_name = "N|N-M", requires = "rows")]
+    cols: Option<String>,
+    /// Laws of the eigenvalues: laplace, a list, or all [default: the recipe's]
+    #[arg(long, value_delimiter = ',')]
+    spectrum: Vec<String>,
+    /// Bounds of the coefficients: 20, or a list [default: the recipe's]
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
+    magnitude: Vec<f64>,
+    /// Noise on the coefficients, as a share of their standard deviation: 0.02, or a list [default: the recipe's]
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
+    noise: Vec<Noise>,
     /// Measure on the rows of a CSV file instead of the stream
-    #[arg(long, value_name = "FILE.csv", conflicts_with_all = ["dim", "rows", "cols", "spectrum", "seed"])]
+    #[arg(long, value_name = "FILE.csv", conflicts_with_all = ["dim", "rows", "cols", "spectrum", "magnitude", "seed"])]
     data: Option<PathBuf>,
     /// Candidates that an autoregressive decoder keeps
     #[arg(long, default_value_t = 1)]
@@ -52,7 +69,8 @@ impl Eval {
         let trained = Trained::load(&self.checkpoint, device)?;
         let sources = self.sources(&trained).usage()?;
         let tolerances = &trained.recipe.evaluation.tolerances;
-        let mut results = Vec::new();
+        let coverage = self.coverage(&trained)?;
+        let mut sets = Vec::new();
         for (name, source) in sources {
             let total = source
                 .count()
@@ -67,38 +85,41 @@ impl Eval {
                 |more| bar.inc(more as u64),
             )?;
             bar.finish_and_clear();
-            results.push((name, evaluation));
+            let outside = coverage.as_ref().map(|coverage| coverage.of_evaluation(&evaluation));
+            sets.push(TestSet {
+                name,
+                evaluation,
+                outside: outside.transpose()?,
+            });
         }
         if self.check_disjoint {
             self.check_disjoint(&trained)?;
         }
         if let Some(path) = &self.predictions {
-            report::write_predictions(path, trained.model.format().problem.name(), &results)?;
+            report::write_predictions(path, trained.model.format().problem.name(), &sets)?;
         }
         if self.json {
-            let json = match results.as_slice() {
-                [(_, evaluation)] => evaluation_json(evaluation),
-                many => many
-                    .iter()
-                    .map(|(name, evaluation)| (name.clone(), evaluation_json(evaluation)))
-                    .collect(),
-            };
-            println!("{json:#}");
+            println!("{:#}", sets_json(&sets));
         } else {
-            for (name, evaluation) in &results {
-                println!("{}", evaluation_table(name, evaluation));
-            }
+            println!("{}", sets_table(&sets));
         }
         Ok(())
     }
 
+    /// What the training has shown of eigenvalues, where the test may be of others.
+    fn coverage(&self, trained: &Trained) -> Result<Option<Coverage>> {
+        let differs =
+            !self.dim.is_empty() || !self.spectrum.is_empty() || !self.magnitude.is_empty() || self.data.is_some();
+        let has_spectrum = trained.model.format().problem.is_symmetric();
+        let training = (differs && has_spectrum).then(|| Coverage::of(&trained.recipe.stream(Split::Train)?));
+        training.transpose()
+    }
+
     /// Tells how many of the examples the model has seen. Small matrices of few digits occur twice by chance.
     fn check_disjoint(&self, trained: &Trained) -> Result<()> {
-        let recipe = &trained.recipe;
-        let stream = |split| {
-            let stream = Stream::new(recipe.specification()?, recipe.data.seed, split);
-            anyhow::Ok(stream.encoded(trained.model.format(), recipe.data.targets))
-        };
+        // Clean matrices: another draw of noise makes no other example.
+        let recipe = without_noise(&trained.recipe);
+        let stream = |split| recipe.stream(split);
         let (training, validation) = (stream(Split::Train)?, stream(Split::Validation)?);
         let batch = recipe.training.batch_size as u64;
         let seen = [
@@ -113,7 +134,8 @@ impl Eval {
                 batch: None,
             },
         ];
-        for (name, test) in self.streams(trained)? {
+        for (name, test) in self.tests(trained)? {
+            let test = without_noise(&test).stream(Split::Test)?;
             let found = collisions(&test, self.count as u64, &seen)?;
             eprintln!(
                 "{name}: {} of {} examples seen before occur in the test",
@@ -127,46 +149,121 @@ impl Eval {
     fn sources(&self, trained: &Trained) -> Result<Vec<(String, Box<dyn Source>)>> {
         ensure!(self.count > 0, "--count 0: expected at least one example");
         trained.model.check_beam(self.beam)?;
-        let recipe = &trained.recipe;
-        let format = trained.model.format();
         if let Some(path) = &self.data {
-            let table = Table::read(path, format, recipe.data.targets, recipe.data.seed)?;
-            let table = table.within(&recipe.dimensions()?)?;
-            return Ok(vec![(path.display().to_string(), Box::new(table))]);
+            return self.tables(path, trained);
         }
-        let streams = self.streams(trained)?.into_iter();
-        Ok(streams
-            .map(|(name, stream)| (name, Box::new(stream) as Box<dyn Source>))
-            .collect())
+        let mut names = HashSet::new();
+        let sources = self.tests(trained)?.into_iter().map(|(name, test)| {
+            ensure!(names.insert(name.clone()), "{name} is asked for twice");
+            let stream = test.stream(Split::Test)?;
+            // A distribution that the encodings cannot write fails here, before anything is measured.
+            stream.example(0).with_context(|| name.clone())?;
+            Ok((name, Box::new(stream) as Box<dyn Source>))
+        });
+        sources.collect()
     }
 
-    /// The test streams, by name.
-    fn streams(&self, trained: &Trained) -> Result<Vec<(String, Stream)>> {
-        let recipe = &trained.recipe;
-        let format = trained.model.format();
-        let trained_on = recipe.specification()?;
-        let dimensions = if self.size.is_given() {
-            self.size.dimensions()?
+    /// The rows of a file, at each level of noise.
+    fn tables(&self, path: &Path, trained: &Trained) -> Result<Vec<(String, Box<dyn Source>)>> {
+        let (recipe, format) = (&trained.recipe, trained.model.format());
+        let deviation = recipe.data.coefficients.deviation(recipe.data.magnitude);
+        let tables = self.noises(recipe)?.into_iter().map(|noise| {
+            let table = Table::read(path, format, recipe.data.targets, recipe.data.seed)?;
+            let table = table.within(&recipe.dimensions()?)?;
+            let table = table.with_noise(noise, deviation, format, Split::Test)?;
+            let name = path.display().to_string();
+            Ok((named_with(name, noise), Box::new(table) as Box<dyn Source>))
+        });
+        tables.collect()
+    }
+
+    fn noises(&self, recipe: &Recipe) -> Result<Vec<Noise>> {
+        Ok(if self.noise.is_empty() {
+            vec![recipe.noise()?]
         } else {
-            trained_on.dimensions()
-        };
-        trained.model.check_size(dimensions.max()).context("--dim")?;
-        let spectra = match self.spectrum.as_deref() {
-            None => vec![trained_on.distribution().spectra.clone()],
-            Some("all") => Spectrum::ALL.iter().map(|&spectrum| spectrum.into()).collect(),
-            Some(text) => vec![text.parse().context("--spectrum")?],
-        };
-        let seed = self.seed.unwrap_or(recipe.data.seed);
-        spectra
-            .into_iter()
-            .map(|spectra| {
-                let mut distribution = trained_on.distribution().clone();
-                distribution.spectra = spectra;
-                let name = format!("{} {} {distribution}", format.problem.name(), dimensions.label());
-                let specification = Specification::new(format.problem, dimensions, distribution)?;
-                let stream = Stream::new(specification, seed, Split::Test).encoded(format, recipe.data.targets);
-                Ok((name, stream))
-            })
-            .collect()
+            self.noise.clone()
+        })
+    }
+
+    /// The recipes whose test examples are asked for, by name: every combination of sizes, spectra, magnitudes and noise.
+    fn tests(&self, trained: &Trained) -> Result<Vec<(String, Recipe)>> {
+        let mut tests = vec![trained.recipe.clone()];
+        tests[0].data.seed = self.seed.unwrap_or(trained.recipe.data.seed);
+        if let (Some(rows), Some(cols)) = (&self.rows, &self.cols) {
+            (tests[0].rows, tests[0].cols) = (rows.clone(), cols.clone());
+            tests[0].dim.clear();
+        }
+        let dims = self.dim.iter().map(|dim| dim.trim().to_string()).collect();
+        tests = combined(tests, dims, |test, dim| {
+            test.dim = dim;
+            test.rows.clear();
+            test.cols.clear();
+        });
+        tests = combined(tests, self.spectra()?, |test, spectra| {
+            test.data.spectrum = spectra.to_string()
+        });
+        tests = combined(tests, self.magnitude.clone(), |test, magnitude| {
+            test.data.magnitude = magnitude
+        });
+        let mut named = Vec::new();
+        for test in tests {
+            let name = self.check(&test, trained)?;
+            for noise in self.noises(&test)? {
+                let mut test = test.clone();
+                test.data.noise = noise.share();
+                named.push((named_with(name.clone(), noise), test));
+            }
+        }
+        Ok(named)
+    }
+
+    /// The name of a test that can be.
+    fn check(&self, test: &Recipe, trained: &Trained) -> Result<String> {
+        let size = if self.rows.is_some() { "--rows, --cols" } else { "--dim" };
+        let dimensions = test.dimensions().context(size)?;
+        trained.model.check_size(dimensions.max()).context(size)?;
+        test.validate()?;
+        let distribution = test.specification()?.distribution().clone();
+        Ok(format!("{} {} {distribution}", test.problem, dimensions.label()))
+    }
+
+    fn spectra(&self) -> Result<Vec<Spectra>> {
+        if self.spectrum == ["all"] {
+            return Ok(Spectrum::ALL.iter().map(|&spectrum| spectrum.into()).collect());
+        }
+        let spectra = self.spectrum.iter().map(|text| text.parse().context("--spectrum"));
+        spectra.collect()
+    }
+}
+
+/// Every recipe with every value; the recipes themselves where there are no values.
+fn combined<T: Clone>(tests: Vec<Recipe>, values: Vec<T>, set: impl Fn(&mut Recipe, T)) -> Vec<Recipe> {
+    if values.is_empty() {
+        return tests;
+    }
+    let with = |test: &Recipe, value: &T| {
+        let mut test = test.clone();
+        set(&mut test, value.clone());
+        test
+    };
+    tests
+        .iter()
+        .flat_map(|test| values.iter().map(move |value| (test, value)))
+        .map(|(test, value)| with(test, value))
+        .collect()
+}
+
+fn without_noise(recipe: &Recipe) -> Recipe {
+    let mut recipe = recipe.clone();
+    recipe.data.noise = 0.0;
+    recipe
+}
+
+/// `eigenvalues 5x5 uniform noise 0.02`
+fn named_with(name: String, noise: Noise) -> String {
+    if noise.is_none() {
+        name
+    } else {
+        format!("{name} noise {noise}")
     }
 }

@@ -16,13 +16,22 @@ pub fn card(recipe: &Recipe, parameters: usize, progress: &Progress, evaluation:
     } else {
         "matrix"
     };
+    let noise = match recipe.data.noise {
+        0.0 => String::new(),
+        share => format!(", noise of {share} of their deviation on what it sees"),
+    };
+    let from = match recipe.training.from.as_str() {
+        "" => String::new(),
+        from => format!("| began with the weights of | {from} |\n"),
+    };
     Ok(format!(
         "# {problem} {dimensions}\n\n\
          A transformer that answers `{problem}` for {dimensions} matrices, trained by laformer {version}.\n\n\
          | | |\n|---|---|\n\
          | parameters | {parameters} |\n\
          | input, output | {input}, {output}:{digits} |\n\
-         | trained on | {examples} examples ({distribution} coefficients) |\n\
+         | trained on | {examples} examples ({distribution} coefficients{noise}) |\n\
+         {from}\
          | training time | {minutes:.1} minutes |\n\
          | step | {step} of {steps} |\n\n\
          ## Accuracy on validation examples\n\n\

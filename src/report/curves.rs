@@ -24,11 +24,11 @@ const LEGEND_TOP: i32 = 76;
 const LEGEND_STEP: i32 = 26;
 /// Points are marked one by one up to this number.
 const MARKED: usize = 40;
-const FONT: &str = "Helvetica, Arial, sans-serif";
-const INK: RGBColor = RGBColor(51, 51, 51);
-const GRID: RGBColor = RGBColor(225, 225, 225);
+pub(super) const FONT: &str = "Helvetica, Arial, sans-serif";
+pub(super) const INK: RGBColor = RGBColor(51, 51, 51);
+pub(super) const GRID: RGBColor = RGBColor(225, 225, 225);
 /// The colors of Okabe and Ito, which color-blind people tell apart; without yellow, which is faint on white.
-const COLORS: [RGBColor; 7] = [
+pub(super) const COLORS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(230, 159, 0),
     RGBColor(0, 158, 115),
@@ -45,7 +45,7 @@ pub fn accuracy_curves(path: &Path, title: &str, curves: &[Curve]) -> Result<()>
     file::replace(path, svg.as_bytes())
 }
 
-type Drawn<'a, T = ()> = Result<T, DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
+pub(super) type Drawn<'a, T = ()> = Result<T, DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
 
 fn draw<'a>(svg: &'a mut String, title: &str, curves: &[Curve]) -> Drawn<'a> {
     let curves: Vec<Curve> = curves.iter().map(finite).collect();
@@ -125,7 +125,7 @@ fn finite(curve: &Curve) -> Curve {
 }
 
 /// `0`, `950`, `1.5k`, `200k`, `3M`.
-fn short(number: f64) -> String {
+pub(super) fn short(number: f64) -> String {
     let (scaled, unit) = match number.abs() {
         size if size >= 1e9 => (number / 1e9, "G"),
         size if size >= 1e6 => (number / 1e6, "M"),

@@ -3,9 +3,9 @@
 
 use super::schedule::Schedule;
 use super::settings::{Data, Encodings, Evaluation, Loss, OptimizerKind, Precision, Training};
-use crate::dataset::{Dimensions, Format, Specification, Targets};
-use crate::encoding::{self, Input};
-use crate::matrix::{Coefficients, Distribution, Spectra};
+use crate::dataset::{Dimensions, Format, Specification, Stream, Targets};
+use crate::encoding::{self, Input, round_matrices};
+use crate::matrix::{Coefficients, Distribution, Matrix, Noise, Spectra, Split};
 use crate::model::{Architecture, Config, Decoder, Model, Positions};
 use crate::problem::{self, Problem};
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -44,6 +44,7 @@ impl Recipe {
                 magnitude: 10.0,
                 spectrum: "semicircle".into(),
                 targets: Targets::Rounded,
+                noise: 0.0,
             },
             encoding: Encodings {
                 input: if paper { "P1000" } else { "values" }.into(),
@@ -68,6 +69,7 @@ impl Recipe {
             },
             training: Training {
                 seed: 1,
+                from: String::new(),
                 steps: 10_000,
                 batch_size: 64,
                 optimizer: if paper {
@@ -167,6 +169,18 @@ impl Recipe {
         Specification::new(self.problem()?, self.dimensions()?, distribution)
     }
 
+    /// The noise on operands.
+    pub fn noise(&self) -> Result<Noise> {
+        Noise::new(self.data.noise).map_err(|error| anyhow!("data.noise: {error}"))
+    }
+
+    /// The examples of a split as the model sees them.
+    pub fn stream(&self, split: Split) -> Result<Stream> {
+        let stream = Stream::new(self.specification()?, self.data.seed, split);
+        let stream = stream.encoded(&self.format()?, self.data.targets);
+        Ok(stream.with_noise(self.noise()?))
+    }
+
     /// The languages of source and target.
     pub fn format(&self) -> Result<Format> {
         let digits = self.encoding.digits;
@@ -206,7 +220,12 @@ impl Recipe {
     /// Checks everything that can be checked before the first step.
     pub fn validate(&self) -> Result<()> {
         self.specification()?;
+        self.noise()?;
         let format = self.format()?;
+        // Draws beyond the range would be drawn again, which changes the law of the others.
+        let largest = Matrix::from_element(1, 1, self.data.magnitude);
+        round_matrices(format.input.rounding().as_ref(), &[largest])
+            .map_err(|error| anyhow!("data.magnitude = {}: {error}", self.data.magnitude))?;
         self.model.validate()?;
         let input_varies = matches!(&format.input, Input::Tokens(encoding) if encoding.is_variable_length());
         let output_varies = format.target == crate::dataset::Target::Tokens && format.output.is_variable_length();
@@ -424,6 +443,9 @@ mod tests {
         assert!(error(MINIMAL, &["training.steps=-1"]).contains("training.steps"));
         assert!(error(MINIMAL, &["training.clip=-1"]).contains("training.clip = -1"));
         assert!(error(MINIMAL, &["data.spectrum=lapace"]).contains("laplace"));
+        for noise in ["data.noise=-0.1", "data.noise=nan", "data.noise=inf"] {
+            assert!(error(MINIMAL, &[noise]).contains("data.noise: the noise is"));
+        }
         assert!(error("dim = 3", &[]).contains("problem = "));
         assert!(error("problem = \"eigenvalue\"\ndim=3", &[]).contains("eigenvalues"));
         assert!(error("problem = \"inverse\"\nrows = 3\ncols = 4", &[]).contains("inverse"));

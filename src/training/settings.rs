@@ -17,6 +17,10 @@ pub struct Data {
     pub spectrum: String,
     /// Whether targets are computed from the matrix as the model sees it, or from the exact one.
     pub targets: Targets,
+    /// Noise on what the model sees of every coefficient, as a share of their standard deviation; targets are of the clean
+    /// operands. It makes symmetric matrices a little asymmetric.
+    #[serde(default)]
+    pub noise: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,6 +73,9 @@ impl Precision {
 pub struct Training {
     /// Seed of the initial parameters.
     pub seed: u64,
+    /// Name and fingerprint of the run whose weights were the initial parameters, where `train --from` gave them.
+    #[serde(default)]
+    pub from: String,
     pub steps: u64,
     pub batch_size: usize,
     pub optimizer: OptimizerKind,

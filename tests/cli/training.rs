@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 
-fn json(folder: &Path, arguments: &[&str]) -> Value {
+pub fn json(folder: &Path, arguments: &[&str]) -> Value {
     serde_json::from_str(&succeed(folder, arguments)).expect("the output is JSON")
 }
 
@@ -100,7 +100,7 @@ fn an_interrupted_run_goes_on_to_the_same_bits() {
 }
 
 /// Starts the run `stopped` and kills it after its first save.
-fn interrupt(path: &Path, settings: &[&str]) {
+pub fn interrupt(path: &Path, settings: &[&str]) {
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_laformer"))
         .current_dir(path)
         .env("OMP_NUM_THREADS", "1")
@@ -124,7 +124,7 @@ fn interrupt(path: &Path, settings: &[&str]) {
 }
 
 /// The bytes of all tensors of a safetensors file, without its text (elapsed seconds differ).
-fn tensors(path: &Path) -> Vec<u8> {
+pub fn tensors(path: &Path) -> Vec<u8> {
     let bytes = fs::read(path).unwrap();
     let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     bytes[8 + header..].to_vec()
