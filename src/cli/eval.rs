@@ -1,18 +1,22 @@
 //! `laformer eval`: the accuracy of a checkpoint on fresh examples.
 
-use super::options::{DeviceOption, SizeOptions, progress_bar};
+use super::options::{DeviceOption, progress_bar};
 use super::{Failure, UsageError};
-use crate::dataset::{Case, Seen, Source, Specification, Table, collisions};
-use crate::evaluation::evaluate;
-use crate::matrix::{Distribution, Spectrum, Split};
-use crate::report::{self, evaluation_json, evaluation_table};
-use crate::training::Trained;
+use crate::dataset::{Case, Seen, Source, Table, collisions};
+use crate::evaluation::{Coverage, evaluate};
+use crate::matrix::{Noise, Spectra, Spectrum, Split};
+use crate::report::{self, TestSet, sets_json, sets_table};
+use crate::training::{Recipe, Trained};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Measure a checkpoint on examples it has never seen
+///
+/// Lists, as in --dim 4,5,6, give one row for each value; lists of several options, for each combination. Answers for noisy
+/// matrices are measured against the clean ones.
 #[derive(Debug, Args)]
 pub struct Eval {
     /// A run folder, a .pt or a .safetensors file
@@ -23,13 +27,26 @@ pub struct Eval {
     /// Seed of the test examples [default: the recipe's]
     #[arg(long)]
     seed: Option<u64>,
-    #[command(flatten)]
-    size: SizeOptions,
-    /// Law of the eigenvalues: laplace, or all for each law in turn [default: the recipe's]
-    #[arg(long)]
-    spectrum: Option<String>,
+    /// Sizes of square matrices: 5, 5-15 for a range, or a list [default: the recipe's]
+    #[arg(long, value_name = "N|N-M", value_delimiter = ',', conflicts_with_all = ["rows", "cols"])]
+    dim: Vec<String>,
+    /// Rows of rectangular matrices: 3, or 3-6
+    #[arg(long, value_name = "N|N-M", requires = "cols")]
+    rows: Option<String>,
+    /// Columns of rectangular matrices: 4, or 4-8
+    #[arg(long, value_name = "N|N-M", requires = "rows")]
+    cols: Option<String>,
+    /// Laws of the eigenvalues: laplace, a list, or all [default: the recipe's]
+    #[arg(long, value_delimiter = ',')]
+    spectrum: Vec<String>,
+    /// Bounds of the coefficients: 20, or a list [default: the recipe's]
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
+    magnitude: Vec<f64>,
+    /// Noise on the coefficients, as a share of their standard deviation: 0.02, or a list [default: the recipe's]
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
+    noise: Vec<Noise>,
     /// Measure on the rows of a CSV file instead of the stream
-    #[arg(long, value_name = "FILE.csv", conflicts_with_all = ["dim", "rows", "cols", "spectrum", "seed"])]
+    #[arg(long, value_name = "FILE.csv", conflicts_with_all = ["dim", "rows", "cols", "spectrum", "magnitude", "seed"])]
     data: Option<PathBuf>,
     /// Candidates that an autoregressive decoder keeps
     #[arg(long, default_value_t = 1)]
@@ -53,43 +70,50 @@ impl Eval {
         let trained = Trained::load(&self.checkpoint, device)?;
         let sources = self.sources(&trained).usage()?;
         let tolerances = &trained.recipe.evaluation.tolerances;
-        let mut results = Vec::new();
+        let coverage = self.coverage(&trained)?;
+        let mut sets = Vec::new();
         for (name, source) in sources {
-            let count = self.tests(&trained);
+            let count = self.total(&trained);
             let total = source.count().map_or(count as u64, |len| len.min(count as u64));
             let bar = progress_bar(total, &name);
             let evaluation = evaluate(&trained.model, source.as_ref(), count, tolerances, self.beam, |more| {
                 bar.inc(more as u64)
             })?;
             bar.finish_and_clear();
-            results.push((name, evaluation));
+            let outside = coverage.as_ref().map(|coverage| coverage.of_evaluation(&evaluation));
+            sets.push(TestSet {
+                name,
+                evaluation,
+                outside: outside.transpose()?,
+            });
         }
         if self.check_disjoint {
             self.check_disjoint(&trained)?;
         }
         if let Some(path) = &self.predictions {
-            report::write_predictions(path, &results)?;
+            report::write_predictions(path, &sets)?;
         }
         if self.json {
-            let json = match results.as_slice() {
-                [(_, evaluation)] => evaluation_json(evaluation),
-                many => many
-                    .iter()
-                    .map(|(name, evaluation)| (name.clone(), evaluation_json(evaluation)))
-                    .collect(),
-            };
-            println!("{json:#}");
+            println!("{:#}", sets_json(&sets));
         } else {
-            for (name, evaluation) in &results {
-                println!("{}", evaluation_table(name, evaluation));
-            }
+            println!("{}", sets_table(&sets));
         }
         Ok(())
     }
 
+    /// What the training has shown of eigenvalues, where the test may be of others.
+    fn coverage(&self, trained: &Trained) -> Result<Option<Coverage>> {
+        let differs =
+            !self.dim.is_empty() || !self.spectrum.is_empty() || !self.magnitude.is_empty() || self.data.is_some();
+        let has_spectrum = trained.model.formats().len() == 1 && trained.model.format().problem.is_symmetric();
+        let training = (differs && has_spectrum).then(|| Coverage::of(&trained.recipe.stream(Split::Train)?));
+        training.transpose()
+    }
+
     /// Tells how many of the examples the model has seen. Small matrices of few digits occur twice by chance.
     fn check_disjoint(&self, trained: &Trained) -> Result<()> {
-        let recipe = &trained.recipe;
+        // Clean matrices: another draw of noise makes no other example.
+        let recipe = without_noise(&trained.recipe);
         let (training, validation) = (recipe.source(Split::Train)?, recipe.source(Split::Validation)?);
         let seen = [
             Seen::Batches {
@@ -102,8 +126,9 @@ impl Eval {
                 count: (recipe.evaluation.count * trained.model.formats().len()) as u64,
             },
         ];
-        for (name, test) in self.tests_by_name(trained)? {
-            let found = collisions(test.as_ref(), self.tests(trained) as u64, &seen)?;
+        for (name, test) in self.tests(trained)? {
+            let test = without_noise(&test).source(Split::Test)?;
+            let found = collisions(test.as_ref(), self.total(trained) as u64, &seen)?;
             eprintln!(
                 "{name}: {} of {} examples seen before occur in the test",
                 found.collisions, found.seen
@@ -113,7 +138,7 @@ impl Eval {
     }
 
     /// How many examples there are of all problems.
-    fn tests(&self, trained: &Trained) -> usize {
+    fn total(&self, trained: &Trained) -> usize {
         self.count.saturating_mul(trained.model.formats().len())
     }
 
@@ -121,46 +146,129 @@ impl Eval {
     fn sources(&self, trained: &Trained) -> Result<Vec<(String, Arc<dyn Source>)>> {
         ensure!(self.count > 0, "--count 0: expected at least one example");
         trained.model.check_beam(self.beam)?;
-        let recipe = &trained.recipe;
-        let format = trained.model.format();
         if let Some(path) = &self.data {
-            let table = Table::read(path, format, recipe.data.targets, recipe.data.seed)?;
-            let table = table.within(&recipe.dimensions()?)?;
-            return Ok(vec![(path.display().to_string(), Arc::new(table))]);
+            return self.tables(path, trained);
         }
-        self.tests_by_name(trained)
+        let mut names = HashSet::new();
+        let sources = self.tests(trained)?.into_iter().map(|(name, test)| {
+            ensure!(names.insert(name.clone()), "{name} is asked for twice");
+            let source = test.source(Split::Test)?;
+            // A distribution that the encodings cannot write fails here, before anything is measured: for each problem.
+            for index in 0..test.problems()?.len() as u64 {
+                source.example(index).with_context(|| name.clone())?;
+            }
+            Ok((name, source))
+        });
+        sources.collect()
     }
 
-    /// The test examples, by name.
-    fn tests_by_name(&self, trained: &Trained) -> Result<Vec<(String, Arc<dyn Source>)>> {
-        let recipe = &trained.recipe;
-        let (problems, trained_on) = (recipe.problems()?, recipe.distribution(Split::Test)?);
-        let dimensions = if self.size.is_given() {
-            self.size.dimensions()?
+    /// The rows of a file, at each level of noise.
+    fn tables(&self, path: &Path, trained: &Trained) -> Result<Vec<(String, Arc<dyn Source>)>> {
+        let (recipe, format) = (&trained.recipe, trained.model.format());
+        let deviation = recipe.data.coefficients.deviation(recipe.data.magnitude);
+        let tables = self.noises(recipe)?.into_iter().map(|noise| {
+            let table = Table::read(path, format, recipe.data.targets, recipe.data.seed)?;
+            let table = table.within(&recipe.dimensions()?)?;
+            let table = table.with_noise(noise, deviation, format, Split::Test)?;
+            let name = path.display().to_string();
+            Ok((named_with(name, noise), Arc::new(table) as Arc<dyn Source>))
+        });
+        tables.collect()
+    }
+
+    fn noises(&self, recipe: &Recipe) -> Result<Vec<Noise>> {
+        Ok(if self.noise.is_empty() {
+            vec![recipe.noise()?]
         } else {
-            recipe.dimensions()?
-        };
-        for task in 0..problems.len() {
-            let size = dimensions.max();
-            trained.model.check_size(Case { task, size }).context("--dim")?;
+            self.noise.clone()
+        })
+    }
+
+    /// The recipes whose test examples are asked for, by name: every combination of sizes, spectra, magnitudes and noise.
+    fn tests(&self, trained: &Trained) -> Result<Vec<(String, Recipe)>> {
+        let mut tests = vec![trained.recipe.clone()];
+        tests[0].data.seed = self.seed.unwrap_or(trained.recipe.data.seed);
+        if let (Some(rows), Some(cols)) = (&self.rows, &self.cols) {
+            (tests[0].rows, tests[0].cols) = (rows.clone(), cols.clone());
+            tests[0].dim.clear();
         }
-        let spectra = match self.spectrum.as_deref() {
-            None => vec![trained_on.spectra.clone()],
-            Some("all") => Spectrum::ALL.iter().map(|&spectrum| spectrum.into()).collect(),
-            Some(text) => vec![text.parse().context("--spectrum")?],
-        };
-        let seed = self.seed.unwrap_or(recipe.data.seed);
-        spectra
-            .into_iter()
-            .map(|spectra| {
-                let distribution = Distribution {
-                    spectra,
-                    ..trained_on.clone()
-                };
-                let name = format!("{problems} {} {distribution}", dimensions.label());
-                let specifications = Specification::of_set(&problems, dimensions, &distribution)?;
-                Ok((name, recipe.source_of(specifications, seed, Split::Test)?))
-            })
-            .collect()
+        let dims = self.dim.iter().map(|dim| dim.trim().to_string()).collect();
+        tests = combined(tests, dims, |test, dim| {
+            test.dim = dim;
+            test.rows.clear();
+            test.cols.clear();
+        });
+        tests = combined(tests, self.spectra()?, |test, spectra| {
+            test.data.spectrum = spectra.to_string()
+        });
+        tests = combined(tests, self.magnitude.clone(), |test, magnitude| {
+            test.data.magnitude = magnitude
+        });
+        let mut named = Vec::new();
+        for test in tests {
+            let name = self.check(&test, trained)?;
+            for noise in self.noises(&test)? {
+                let mut test = test.clone();
+                test.data.noise = noise.share();
+                named.push((named_with(name.clone(), noise), test));
+            }
+        }
+        Ok(named)
+    }
+
+    /// The name of a test that can be.
+    fn check(&self, test: &Recipe, trained: &Trained) -> Result<String> {
+        let size = if self.rows.is_some() { "--rows, --cols" } else { "--dim" };
+        let dimensions = test.dimensions().context(size)?;
+        for task in 0..trained.model.formats().len() {
+            let case = Case {
+                task,
+                size: dimensions.max(),
+            };
+            trained.model.check_size(case).context(size)?;
+        }
+        test.validate()?;
+        let distribution = test.distribution(Split::Test)?;
+        Ok(format!("{} {} {distribution}", test.problem, dimensions.label()))
+    }
+
+    fn spectra(&self) -> Result<Vec<Spectra>> {
+        if self.spectrum == ["all"] {
+            return Ok(Spectrum::ALL.iter().map(|&spectrum| spectrum.into()).collect());
+        }
+        let spectra = self.spectrum.iter().map(|text| text.parse().context("--spectrum"));
+        spectra.collect()
+    }
+}
+
+/// Every recipe with every value; the recipes themselves where there are no values.
+fn combined<T: Clone>(tests: Vec<Recipe>, values: Vec<T>, set: impl Fn(&mut Recipe, T)) -> Vec<Recipe> {
+    if values.is_empty() {
+        return tests;
+    }
+    let with = |test: &Recipe, value: &T| {
+        let mut test = test.clone();
+        set(&mut test, value.clone());
+        test
+    };
+    tests
+        .iter()
+        .flat_map(|test| values.iter().map(move |value| (test, value)))
+        .map(|(test, value)| with(test, value))
+        .collect()
+}
+
+fn without_noise(recipe: &Recipe) -> Recipe {
+    let mut recipe = recipe.clone();
+    recipe.data.noise = 0.0;
+    recipe
+}
+
+/// `eigenvalues 5x5 uniform noise 0.02`
+fn named_with(name: String, noise: Noise) -> String {
+    if noise.is_none() {
+        name
+    } else {
+        format!("{name} noise {noise}")
     }
 }

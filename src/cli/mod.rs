@@ -1,6 +1,7 @@
 //! The subcommands, one file each. Results go to stdout, progress and logs to stderr.
 
 mod bench;
+mod curve;
 mod doctor;
 mod encode;
 mod eval;
@@ -10,6 +11,7 @@ mod options;
 mod runs;
 mod solve;
 mod train;
+mod transfer;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -32,6 +34,8 @@ enum Command {
     Solve(solve::Solve),
     Export(export::Export),
     Runs(runs::Runs),
+    Curve(curve::Curve),
+    Transfer(transfer::Transfer),
     Bench(bench::Bench),
     Doctor(doctor::Doctor),
 }
@@ -86,6 +90,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Solve(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Runs(command) => command.run(),
+        Command::Curve(command) => command.run(),
+        Command::Transfer(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Doctor(command) => command.run(),
     }

@@ -9,7 +9,7 @@ use crate::matrix::Split;
 use crate::model::Model;
 use crate::report::{RunReport, log_line};
 use crate::torchscript;
-use crate::training::{LogLine, Observer, Progress, Recipe, Run, Trainer};
+use crate::training::{LogLine, Observer, Origin, Progress, Recipe, Run, Trainer};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use std::fs;
@@ -35,6 +35,9 @@ pub struct Train {
     /// Threads of libtorch on a CPU, 0 for one per core: short for --set training.threads=N
     #[arg(long)]
     threads: Option<usize>,
+    /// Begin with the weights of a checkpoint of the same ingredients; sizes and data may differ
+    #[arg(long, value_name = "CHECKPOINT")]
+    from: Option<PathBuf>,
     /// Go on with the run in the folder
     #[arg(long)]
     resume: bool,
@@ -53,9 +56,11 @@ impl Train {
             .usage()?;
         let mut overrides = self.overrides.clone();
         overrides.extend(self.threads.map(|threads| format!("training.threads={threads}")));
-        let recipe = Recipe::parse(&text, &overrides)
+        let mut recipe = Recipe::parse(&text, &overrides)
             .with_context(|| self.recipe.display().to_string())
             .usage()?;
+        let origin = self.from.as_deref().map(Origin::load).transpose()?;
+        self.begin_from(origin.as_ref(), &mut recipe).usage()?;
         let device = self.device.device().usage()?;
         if recipe.training.threads > 0 {
             tch::set_num_threads(recipe.training.threads as i32);
@@ -64,6 +69,10 @@ impl Train {
         let (training, validation) = self.sources(&recipe).usage()?;
         let run = self.folder(&recipe).usage()?;
         let mut trainer = Trainer::new(recipe.clone(), run.clone(), device, self.resume)?;
+        match &origin {
+            Some(origin) if !self.goes_on(&run) => trainer.begin_with(origin)?,
+            _ => {}
+        }
         eprintln!(
             "{} {}: {} parameters on {device:?}, {} steps of {} examples, into {}",
             recipe.problem,
@@ -95,8 +104,11 @@ impl Train {
                      data.repeated_share, or --data",
                     path.display()
                 );
-                let table = Table::read(path, &recipe.format()?, recipe.data.targets, recipe.data.seed)?;
-                Arc::new(table.within(&recipe.dimensions()?)?)
+                let format = recipe.format()?;
+                let table = Table::read(path, &format, recipe.data.targets, recipe.data.seed)?;
+                let table = table.within(&recipe.dimensions()?)?;
+                let deviation = recipe.data.coefficients.deviation(recipe.data.magnitude);
+                Arc::new(table.with_noise(recipe.noise()?, deviation, &format, Split::Train)?)
             }
         };
         let validation = recipe.source(Split::Validation)?;
@@ -108,12 +120,51 @@ impl Train {
         Ok((training, validation))
     }
 
-    fn folder(&self, recipe: &Recipe) -> Result<Run> {
+    /// Checks where the run's first weights come from, and writes it into the recipe.
+    fn begin_from(&self, origin: Option<&Origin>, recipe: &mut Recipe) -> Result<()> {
+        let given = std::mem::take(&mut recipe.training.from);
+        match origin {
+            Some(origin) => {
+                origin.check(recipe).context("--from")?;
+                let label = origin.label()?;
+                ensure!(
+                    given.is_empty() || given == label,
+                    "--from is {label}, but the recipe has training.from = \"{given}\": give that checkpoint, or leave the key out"
+                );
+                recipe.training.from = label;
+            }
+            None => {
+                // What goes on has its weights already.
+                let begun = Run::open(&self.path()?).ok().filter(|(run, _)| self.goes_on(run));
+                recipe.training.from = match begun {
+                    Some((_, begun)) if given.is_empty() => begun.training.from,
+                    Some(_) => given,
+                    None => {
+                        ensure!(
+                            given.is_empty(),
+                            "training.from = \"{given}\": give that checkpoint with --from, or leave the key out"
+                        );
+                        given
+                    }
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the run continues from a save.
+    fn goes_on(&self, run: &Run) -> bool {
+        self.resume && run.resume().exists()
+    }
+
+    fn path(&self) -> Result<PathBuf> {
         let name = self.recipe.file_stem().context("the recipe has no file name")?;
-        let folder = self
-            .output
-            .clone()
-            .unwrap_or_else(|| Path::new("checkpoints").join(name));
+        let default = || Path::new("checkpoints").join(name);
+        Ok(self.output.clone().unwrap_or_else(default))
+    }
+
+    fn folder(&self, recipe: &Recipe) -> Result<Run> {
+        let folder = self.path()?;
         if self.resume && Run::exists(&folder) {
             let (run, begun) = Run::open(&folder)?;
             if let Some((key, was, is)) = Recipe::differences(&begun, recipe)?.into_iter().next() {

@@ -172,6 +172,7 @@ pub(super) fn parse(record: &ByteRecord) -> Result<Row, BadRow> {
     let example = Example {
         operands: matrices(3)?,
         solution: matrices(4)?,
+        clean: Vec::new(),
     };
     let shapes: Vec<Shape> = example.operands.iter().map(Shape::of).collect();
     let size = problem

@@ -45,6 +45,8 @@ pub struct Example {
     /// As the model sees them: rounded through the input encoding where the stream has one.
     pub operands: Vec<Matrix>,
     pub solution: Vec<Matrix>,
+    /// As the model would see them without noise; empty where there is none.
+    pub clean: Vec<Matrix>,
 }
 
 impl Example {
@@ -59,6 +61,16 @@ impl Example {
         Self {
             operands: zeros(problem.operand_shapes(size)),
             solution: zeros(problem.solution_shapes(size)),
+            clean: Vec::new(),
+        }
+    }
+
+    /// The operands without noise: those that the solution is of, and that answers are measured with.
+    pub fn truth(&self) -> &[Matrix] {
+        if self.clean.is_empty() {
+            &self.operands
+        } else {
+            &self.clean
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Example, Repetition, Specification};
 use crate::{
     encoding::{Encoding, OutOfRange},
-    matrix::{Address, Shape, Split, fingerprint, mix},
+    matrix::{Address, Matrix, Noise, Shape, Split, fingerprint, mix},
     problem::Unsolvable,
 };
 
@@ -32,8 +32,9 @@ pub struct Stream {
     output: Option<Arc<dyn Encoding>>,
     targets: Targets,
     repetition: Repetition,
-    /// Keys of the generators of sizes, of batches' sizes and of operands.
-    domains: [u64; 3],
+    noise: Noise,
+    /// Keys of the generators of sizes, of batches' sizes, of operands and of noise.
+    domains: [u64; 4],
 }
 
 impl Stream {
@@ -43,7 +44,7 @@ impl Stream {
     /// Exact operands and solutions.
     pub fn new(specification: Specification, seed: u64, split: Split) -> Self {
         let of = specification.fingerprint();
-        let domains = ["size", "batch", "operands"].map(|purpose| mix(of ^ fingerprint(purpose)));
+        let domains = ["size", "batch", "operands", "noise"].map(|purpose| mix(of ^ fingerprint(purpose)));
         Self {
             specification,
             seed,
@@ -52,6 +53,7 @@ impl Stream {
             output: None,
             targets: Targets::default(),
             repetition: Repetition::default(),
+            noise: Noise::default(),
             domains,
         }
     }
@@ -80,6 +82,14 @@ impl Stream {
     #[must_use]
     pub fn with_repetition(mut self, repetition: Repetition) -> Self {
         self.repetition = repetition;
+        self
+    }
+
+    /// Adds noise to what the model sees of the operands; solutions stay those of the clean ones. The clean operands of an
+    /// index are the same at every level, but where a noisy one is out of the encoding's range.
+    #[must_use]
+    pub fn with_noise(mut self, noise: Noise) -> Self {
+        self.noise = noise;
         self
     }
 
@@ -179,17 +189,39 @@ impl Stream {
         if self.targets == Targets::Exact {
             problem.solve(&example.operands, &mut example.solution)?;
         }
-        if let Some(encoding) = &self.input {
-            for value in example.operands.iter_mut().flat_map(|operand| operand.as_mut_slice()) {
-                *value = encoding.round(*value)?;
-            }
-        }
+        let noisy = (!self.noise.is_none()).then(|| self.noisy(index, attempt, &example.operands));
+        self.round(&mut example.operands)?;
         if self.targets == Targets::Rounded {
             problem.solve(&example.operands, &mut example.solution)?;
         }
         if let Some(encoding) = &self.output {
             for value in example.solution.iter().flatten() {
                 encoding.check(*value)?;
+            }
+        }
+        example.clean.clear();
+        if let Some(mut noisy) = noisy {
+            self.round(&mut noisy)?;
+            example.clean = std::mem::replace(&mut example.operands, noisy);
+        }
+        Ok(())
+    }
+
+    fn noisy(&self, index: u64, attempt: u64, operands: &[Matrix]) -> Vec<Matrix> {
+        let distribution = self.specification.distribution();
+        let deviation = distribution.coefficients.deviation(distribution.magnitude);
+        let mut generator = self.address(index).generator(self.domains[3].wrapping_add(attempt));
+        let mut noisy = operands.to_vec();
+        for operand in &mut noisy {
+            self.noise.add(deviation, &mut generator, operand.as_mut_slice());
+        }
+        noisy
+    }
+
+    fn round(&self, operands: &mut [Matrix]) -> Result<(), Rejection> {
+        if let Some(encoding) = &self.input {
+            for value in operands.iter_mut().flat_map(|operand| operand.as_mut_slice()) {
+                *value = encoding.round(*value)?;
             }
         }
         Ok(())
@@ -204,7 +236,7 @@ impl Stream {
     }
 }
 
-fn has_shapes(matrices: &[crate::matrix::Matrix], shapes: &[Shape]) -> bool {
+fn has_shapes(matrices: &[Matrix], shapes: &[Shape]) -> bool {
     matrices.len() == shapes.len()
         && matrices
             .iter()
@@ -240,7 +272,7 @@ mod tests {
     use std::ops::Range;
 
     use super::*;
-    use crate::{encoding::Field, matrix::Matrix, problem};
+    use crate::{encoding::Field, problem};
 
     /// Integers up to a limit, rounded; one class, shifted by the limit.
     #[derive(Debug)]
@@ -370,6 +402,47 @@ mod tests {
             );
             assert_ne!(rounded.solution, exact.solution);
         }
+    }
+
+    #[test]
+    fn noise_is_on_what_the_model_sees_and_targets_are_of_the_clean_operands() {
+        let eigenvalues = problem::named("eigenvalues").unwrap();
+        for targets in [Targets::Rounded, Targets::Exact] {
+            let clean = stream("eigenvalues", "3", Split::Test).with_input(Integers::up_to(100.0));
+            let clean = clean.with_targets(targets);
+            let noisy = clean.clone().with_noise(Noise::new(0.5).unwrap());
+            let none = clean.clone().with_noise(Noise::new(0.0).unwrap());
+            let mut asymmetric = 0;
+            for index in 0..50 {
+                let [clean, noisy, none] = [&clean, &noisy, &none].map(|stream| stream.example(index).unwrap());
+                assert_eq!(none, clean);
+                assert_eq!(clean.truth(), clean.operands);
+                assert_eq!((noisy.truth(), &noisy.solution), (&clean.operands[..], &clean.solution));
+                assert_ne!(noisy.operands, clean.operands);
+                assert_eq!(noisy.operands[0], noisy.operands[0].map(f64::round));
+                asymmetric += usize::from(eigenvalues.check_operands(&noisy.operands).is_err());
+            }
+            assert!(asymmetric > 40, "{asymmetric}");
+        }
+    }
+
+    #[test]
+    fn noise_that_cannot_be_written_is_drawn_again_with_its_operand() {
+        let clean = stream("add", "1", Split::Train).with_input(Integers::up_to(10.0));
+        let noisy = clean.clone().with_noise(Noise::new(1.0).unwrap());
+        let mut reused = Example::default();
+        let mut redrawn = 0;
+        for index in 0..200 {
+            noisy.fill(index, Shape::new(1, 1), &mut reused).unwrap();
+            assert_eq!(reused, noisy.example(index).unwrap());
+            assert!(reused.operands.iter().all(|operand| operand[0].abs() <= 10.0));
+            assert_eq!(reused.solution[0][0], reused.clean[0][0] + reused.clean[1][0]);
+            redrawn += usize::from(reused.clean != clean.example(index).unwrap().operands);
+        }
+        assert!((20..180).contains(&redrawn), "{redrawn}");
+        // The memory of a noisy example serves a clean one.
+        clean.fill(3, Shape::new(1, 1), &mut reused).unwrap();
+        assert_eq!(reused, clean.example(3).unwrap());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{Case, Dimensions, Example, Format, Reader, Source, Targets};
 use crate::encoding::round_matrices;
-use crate::matrix::{Address, Generator, Shape, Split, fingerprint};
+use crate::matrix::{Address, Generator, Noise, Shape, Split, fingerprint};
 use anyhow::{Context, Result, bail, ensure};
 use rand::RngExt;
 use std::collections::BTreeMap;
@@ -63,6 +63,31 @@ impl Table {
                 .map(|((task, size), rows)| (Case { task, size }, rows))
                 .collect(),
         })
+    }
+
+    /// Adds noise to the operands, the same to a row whenever it comes in a split, and rounds them again; `deviation` is that
+    /// of the coefficients. Solutions stay as they are.
+    pub fn with_noise(mut self, noise: Noise, deviation: f64, format: &Format, split: Split) -> Result<Self> {
+        if noise.is_none() {
+            return Ok(self);
+        }
+        let rounding = format.input.rounding();
+        for (index, (_, example)) in (0..).zip(&mut self.examples) {
+            let address = Address {
+                seed: self.seed,
+                split,
+                index,
+            };
+            let mut generator = address.generator(fingerprint("noise"));
+            let mut noisy = example.operands.clone();
+            for operand in &mut noisy {
+                noise.add(deviation, &mut generator, operand.as_mut_slice());
+            }
+            let noisy = round_matrices(rounding.as_ref(), &noisy)
+                .with_context(|| format!("{}: row {index} with noise {noise}", self.path.display()))?;
+            example.clean = std::mem::replace(&mut example.operands, noisy);
+        }
+        Ok(self)
     }
 
     /// Fails where a row is of a size that the model is not for.

@@ -1,8 +1,10 @@
 //! Measuring a model: decode, compare with nalgebra, count.
 
 mod accuracy;
+mod coverage;
 
 pub use accuracy::Accuracy;
+pub use coverage::{Coverage, Outside};
 
 use crate::dataset::{Batcher, Case, Example, Format, Source};
 use crate::encoding::Encoding;
@@ -28,6 +30,8 @@ pub struct Measured {
     pub error: f64,
     /// Error of the exact answer after being rounded to tokens.
     pub ceiling: f64,
+    /// Error of the exact answer for the noisy operands; none where there is no noise.
+    pub limit: Option<f64>,
     /// Whether the answer's tokens are those of the rounded exact answer.
     pub exact: bool,
     pub log_probability: f64,
@@ -51,6 +55,12 @@ impl Evaluation {
     /// Accuracy of the exact answer, rounded to tokens: what no model with this encoding can be expected to pass.
     pub fn ceilings(&self) -> Vec<Accuracy> {
         self.count(|measured| measured.ceiling)
+    }
+
+    /// Accuracy of the exact operation on the noisy operands; none where there is no noise.
+    pub fn limits(&self) -> Option<Vec<Accuracy>> {
+        let noisy = self.examples.iter().any(|measured| measured.limit.is_some());
+        noisy.then(|| self.count(|measured| measured.limit.unwrap_or(0.0)))
     }
 
     /// Share of answers that are right to the last token.
@@ -152,13 +162,13 @@ pub fn evaluate(
 fn measure(format: &Format, index: u64, case: Case, example: Example, answers: Vec<Candidate>) -> Result<Measured> {
     let rounded = rounded(format.output.as_ref(), &example.solution);
     let ceiling = rounded.as_ref().map_or(f64::INFINITY, |rounded| {
-        format.problem.error(&example.operands, &example.solution, rounded)
+        format.problem.error(example.truth(), &example.solution, rounded)
     });
     let answer = answers.into_iter().next();
     let error = answer.as_ref().map_or(f64::INFINITY, |answer| {
         format
             .problem
-            .error(&example.operands, &example.solution, &answer.solution)
+            .error(example.truth(), &example.solution, &answer.solution)
     });
     // Both sides are values of the encoding: equal values are equal tokens.
     let exact = answer
@@ -171,6 +181,7 @@ fn measure(format: &Format, index: u64, case: Case, example: Example, answers: V
         size: case.size,
         error,
         ceiling,
+        limit: limit(format.problem, case.size, &example),
         exact,
         log_probability: answer
             .as_ref()
@@ -180,7 +191,92 @@ fn measure(format: &Format, index: u64, case: Case, example: Example, answers: V
     })
 }
 
+/// Error of the exact operation on noisy operands, measured with the clean ones as a model's answer is; none where there
+/// is no noise. Of a symmetric problem it is the operation on the symmetric part, the best guess at the clean matrix.
+fn limit(problem: &dyn Problem, size: Shape, example: &Example) -> Option<f64> {
+    if example.clean.is_empty() {
+        return None;
+    }
+    let mut operands = example.operands.clone();
+    if problem.is_symmetric() {
+        operands[0] = (&operands[0] + operands[0].transpose()) * 0.5;
+    }
+    let mut answer = Example::zeros(problem, size).solution;
+    let solved = problem.solve(&operands, &mut answer).is_ok();
+    let error = solved.then(|| problem.error(&example.clean, &example.solution, &answer));
+    Some(error.unwrap_or(f64::INFINITY))
+}
+
 /// Matrices as tokens would write them; none where a value is out of the encoding's range.
 fn rounded(encoding: &dyn Encoding, matrices: &[Matrix]) -> Option<Vec<Matrix>> {
     crate::encoding::round_matrices(encoding, matrices).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::{Specification, Stream};
+    use crate::matrix::{Noise, Split};
+    use crate::problem;
+
+    /// Shares of the exact answers for noisy 5x5 operands within 10, 5, 2, 1 and 0.5 %, in percent.
+    fn limits(problem: &str, noise: f64) -> Vec<f64> {
+        let problem = problem::named(problem).unwrap();
+        let specification = Specification::new(problem, "5".parse().unwrap(), Default::default()).unwrap();
+        let stream = Stream::new(specification, 1, Split::Test)
+            .with_input("values".parse::<crate::encoding::Input>().unwrap().rounding())
+            .with_noise(Noise::new(noise).unwrap());
+        let errors: Vec<f64> = (0..4_000)
+            .map(|index| limit(problem, Shape::new(5, 5), &stream.example(index).unwrap()).unwrap())
+            .collect();
+        let within = |tolerance: f64| 100.0 * Accuracy::below(&errors, tolerance).share();
+        [0.1, 0.05, 0.02, 0.01, 0.005].map(within).to_vec()
+    }
+
+    #[test]
+    fn limits_of_noise_are_those_of_an_independent_computation() {
+        // Computed apart from this crate; eigenvalues of the symmetric part.
+        let table = [
+            ("eigenvalues", 0.01, [100.0, 100.0, 100.0, 99.7, 71.5]),
+            ("eigenvalues", 0.02, [100.0, 100.0, 99.8, 71.2, 11.9]),
+            ("eigenvalues", 0.05, [100.0, 99.6, 48.1, 5.0, 0.2]),
+            ("add", 0.01, [100.0, 100.0, 99.9, 54.0, 0.0]),
+            ("add", 0.02, [100.0, 100.0, 55.0, 0.0, 0.0]),
+            ("add", 0.05, [100.0, 54.0, 0.0, 0.0, 0.0]),
+        ];
+        for (problem, noise, expected) in table {
+            let found = limits(problem, noise);
+            // Three standard deviations of a share of 4,000.
+            let close = found
+                .iter()
+                .zip(expected)
+                .all(|(found, expected)| (found - expected).abs() < 2.4);
+            assert!(close, "{problem} {noise}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn without_noise_there_is_no_limit() {
+        let problem = problem::named("add").unwrap();
+        let example = Example::zeros(problem, Shape::new(2, 2));
+        assert_eq!(limit(problem, Shape::new(2, 2), &example), None);
+    }
+
+    #[test]
+    fn the_limit_of_an_inverse_is_a_residual_with_the_clean_matrix() {
+        let matrix = |x: f64| vec![Matrix::from_element(1, 1, x)];
+        let example = Example {
+            operands: matrix(4.0),
+            solution: matrix(0.5),
+            clean: matrix(2.0),
+        };
+        // |2 · 1/4 - 1|.
+        let inverse = problem::named("inverse").unwrap();
+        assert_eq!(limit(inverse, Shape::new(1, 1), &example), Some(0.5));
+        let singular = Example {
+            operands: matrix(0.0),
+            ..example
+        };
+        assert_eq!(limit(inverse, Shape::new(1, 1), &singular), Some(f64::INFINITY));
+    }
 }

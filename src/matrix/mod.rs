@@ -8,6 +8,7 @@ mod distribution;
 mod entries;
 mod jacobi;
 mod name;
+mod noise;
 mod spectrum;
 pub mod text;
 
@@ -19,6 +20,7 @@ pub use distribution::{Distribution, InvalidDistribution};
 pub use entries::{Coefficients, Entries};
 pub use name::UnknownName;
 pub(crate) use name::find;
+pub use noise::{InvalidNoise, Noise};
 pub use spectrum::{Spectra, Spectrum};
 
 /// The generator behind every draw: named, so that a data set stays the same when a library is updated.

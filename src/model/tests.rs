@@ -56,7 +56,11 @@ fn example(format: &Format, shift: f64) -> Example {
         .map(|shape| Matrix::zeros(shape.rows, shape.cols))
         .collect();
     format.problem.solve(&operands, &mut solution).unwrap();
-    Example { operands, solution }
+    Example {
+        operands,
+        solution,
+        clean: Vec::new(),
+    }
 }
 
 fn largest_difference(a: &Tensor, b: &Tensor) -> f64 {

@@ -38,13 +38,22 @@ pub fn card(
         let table = evaluation_table("training set", evaluation);
         format!("\n## Accuracy on examples of the training set\n\n```\n{table}\n```\n")
     });
+    let noise = match recipe.data.noise {
+        0.0 => String::new(),
+        share => format!(", noise of {share} of their deviation on what it sees"),
+    };
+    let from = match recipe.training.from.as_str() {
+        "" => String::new(),
+        from => format!("| began with the weights of | {from} |\n"),
+    };
     Ok(format!(
         "# {problem} {dimensions}\n\n\
          A transformer that answers `{problem}` for {dimensions} matrices, trained by laformer {version}.\n\n\
          | | |\n|---|---|\n\
          | parameters | {parameters} |\n\
          | input, output | {input}, {output}:{digits} |\n\
-         | trained on | {examples} examples ({distribution} coefficients){seen} |\n\
+         | trained on | {examples} examples ({distribution} coefficients{noise}){seen} |\n\
+         {from}\
          | training time | {minutes:.1} minutes |\n\
          | step | {step} of {steps} |\n\n\
          ## Accuracy on validation examples\n\n\

@@ -1,6 +1,6 @@
 //! Lines and tables of measures, for people and for machines.
 
-use super::Table;
+use super::{Table, TestSet};
 use crate::evaluation::{Accuracy, Evaluation};
 use crate::file;
 use crate::matrix::text::print_list;
@@ -80,7 +80,8 @@ fn accuracies(evaluation: &Evaluation) -> String {
     accuracies.collect::<Vec<_>>().join(", ")
 }
 
-fn percent(share: f64) -> String {
+/// A share as a percentage, in as many digits as it has: `0.5`.
+pub fn percent(share: f64) -> String {
     // 0.005 * 100 is 0.5 but for the last bits.
     format!("{:.6}", 100.0 * share)
         .trim_end_matches('0')
@@ -96,7 +97,8 @@ fn with_interval(accuracy: Accuracy) -> (String, String) {
     )
 }
 
-/// Accuracy at each tolerance with its interval and the encoding's ceiling; by size and by problem where there are several.
+/// Accuracy at each tolerance with its interval and the encoding's ceiling, and the limit where there is noise; by size and by
+/// problem where there are several.
 pub fn evaluation_table(name: &str, evaluation: &Evaluation) -> String {
     let problems = evaluation.by_problem();
     if problems.len() > 1 {
@@ -109,12 +111,19 @@ pub fn evaluation_table(name: &str, evaluation: &Evaluation) -> String {
 }
 
 fn problem_table(name: &str, evaluation: &Evaluation) -> String {
-    let mut table = Table::new(&["within", "right", "95 % interval", "ceiling"]);
+    let limits = evaluation.limits();
+    let mut headers = vec!["within", "right", "95 % interval", "ceiling"];
+    headers.extend(limits.iter().map(|_| "limit"));
+    let mut table = Table::new(&headers);
     let ceilings = evaluation.ceilings();
-    for ((tolerance, accuracy), ceiling) in evaluation.tolerances.iter().zip(evaluation.accuracies()).zip(ceilings) {
+    let measures = evaluation.tolerances.iter().zip(evaluation.accuracies()).zip(ceilings);
+    for (i, ((tolerance, accuracy), ceiling)) in measures.enumerate() {
         let (share, interval) = with_interval(accuracy);
-        let ceiling = format!("{:.2} %", 100.0 * ceiling.share());
-        table.row(vec![format!("{} %", percent(*tolerance)), share, interval, ceiling]);
+        let mut cells = vec![format!("{} %", percent(*tolerance)), share, interval];
+        let limit = limits.as_ref().map(|limits| limits[i]);
+        let beside = std::iter::once(ceiling).chain(limit);
+        cells.extend(beside.map(|accuracy| format!("{:.2} %", 100.0 * accuracy.share())));
+        table.row(cells);
     }
     let (share, interval) = with_interval(evaluation.exact());
     table.row(vec!["every token".into(), share, interval, "100.00 %".into()]);
@@ -177,11 +186,15 @@ pub fn evaluation_json(evaluation: &Evaluation) -> Value {
             .map(|(name, part)| (name.to_string(), evaluation_json(part)));
         measures["problems"] = parts.collect::<Map<_, _>>().into();
     }
+    if let Some(limits) = evaluation.limits() {
+        measures["limit"] = by_tolerance(limits, &|accuracy| json!(accuracy.share())).into();
+    }
     measures
 }
 
-/// Every answer as CSV: `index,set,problem,operands,solution,prediction,error,ceiling,exact,log_probability`.
-pub fn write_predictions(path: &Path, results: &[(String, Evaluation)]) -> Result<()> {
+/// Every answer as CSV: `index,set,problem,operands,solution,prediction,error,ceiling,exact,log_probability,
+/// clean`, the last the operands without noise, empty where there is none.
+pub fn write_predictions(path: &Path, sets: &[TestSet]) -> Result<()> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record([
         "index",
@@ -194,12 +207,17 @@ pub fn write_predictions(path: &Path, results: &[(String, Evaluation)]) -> Resul
         "ceiling",
         "exact",
         "log_probability",
+        "clean",
     ])?;
-    for (set, evaluation) in results {
-        for measured in &evaluation.examples {
+    for set in sets {
+        for measured in &set.evaluation.examples {
+            let clean = match measured.example.clean.as_slice() {
+                [] => String::new(),
+                clean => print_list(clean),
+            };
             writer.write_record([
                 &measured.index.to_string(),
-                set,
+                &set.name,
                 measured.problem.name(),
                 &print_list(&measured.example.operands),
                 &print_list(&measured.example.solution),
@@ -208,6 +226,7 @@ pub fn write_predictions(path: &Path, results: &[(String, Evaluation)]) -> Resul
                 &measured.ceiling.to_string(),
                 &measured.exact.to_string(),
                 &measured.log_probability.to_string(),
+                &clean,
             ])?;
         }
     }

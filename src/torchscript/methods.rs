@@ -206,6 +206,7 @@ mod tests {
                 Example {
                     operands: vec![operand],
                     solution: solution.to_vec(),
+                    clean: Vec::new(),
                 }
             })
             .collect();

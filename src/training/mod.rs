@@ -3,6 +3,7 @@
 mod arena;
 mod loss;
 mod optimizer;
+mod origin;
 mod profile;
 mod recipe;
 mod run;
@@ -15,6 +16,7 @@ mod weights;
 pub use arena::Arena;
 pub use loss::{BatchLoss, Loss};
 pub use optimizer::Optimizer;
+pub use origin::Origin;
 pub use profile::{Profile, flops_per_example};
 pub use recipe::Recipe;
 pub use run::{CONFIG_FILE, Progress, Run, Trained, write_weights};

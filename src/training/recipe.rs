@@ -4,8 +4,8 @@
 use super::schedule::Schedule;
 use super::settings::{Data, Encodings, Evaluation, Loss, OptimizerKind, Precision, Training};
 use crate::dataset::{Dimensions, Format, Targets};
-use crate::encoding::{self, Input};
-use crate::matrix::{Coefficients, Split};
+use crate::encoding::{self, Input, round_matrices};
+use crate::matrix::{Coefficients, Matrix, Split};
 use crate::model::{Architecture, Config, Decoder, Model, Positions, ValueFeatures};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,7 @@ impl Recipe {
                 examples: 0,
                 repeated: 0,
                 repeated_share: 0.0,
+                noise: 0.0,
             },
             encoding: Encodings {
                 input: if tokens { "P1000" } else { "values" }.into(),
@@ -75,6 +76,7 @@ impl Recipe {
             },
             training: Training {
                 seed: 1,
+                from: String::new(),
                 steps: 10_000,
                 batch_size: 64,
                 optimizer: if tokens {
@@ -193,7 +195,12 @@ impl Recipe {
     pub fn validate(&self) -> Result<()> {
         self.specifications(Split::Train)?;
         self.repetition()?;
+        self.noise()?;
         let format = self.format()?;
+        // Draws beyond the range would be drawn again, which changes the law of the others.
+        let largest = Matrix::from_element(1, 1, self.data.magnitude);
+        round_matrices(format.input.rounding().as_ref(), &[largest])
+            .map_err(|error| anyhow!("data.magnitude = {}: {error}", self.data.magnitude))?;
         self.model.validate()?;
         ensure!(
             matches!(format.input, Input::Values { .. }) || self.model.value_features == ValueFeatures::All,
@@ -420,6 +427,9 @@ mod tests {
         assert!(error(MINIMAL, &["training.clip=-1"]).contains("training.clip = -1"));
         assert!(error(MINIMAL, &["data.spectrum=lapace"]).contains("laplace"));
         assert!(error(MINIMAL, &["data.sign_bias=1.5"]).contains("data.sign_bias: the sign bias is `1.5`"));
+        for noise in ["data.noise=-0.1", "data.noise=nan", "data.noise=inf"] {
+            assert!(error(MINIMAL, &[noise]).contains("data.noise: the noise is"));
+        }
         assert!(error("dim = 3", &[]).contains("problem = "));
         assert!(error("problem = \"eigenvalue\"\ndim=3", &[]).contains("eigenvalues"));
         assert!(error("problem = \"inverse\"\nrows = 3\ncols = 4", &[]).contains("inverse"));

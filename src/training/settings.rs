@@ -30,6 +30,10 @@ pub struct Data {
     /// Probability that a place of a training batch takes one of the repeated examples.
     #[serde(default)]
     pub repeated_share: f64,
+    /// Noise on what the model sees of every coefficient, as a share of their standard deviation; targets are of the clean
+    /// operands. It makes symmetric matrices a little asymmetric.
+    #[serde(default)]
+    pub noise: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,6 +86,9 @@ impl Precision {
 pub struct Training {
     /// Seed of the initial parameters.
     pub seed: u64,
+    /// Name and fingerprint of the run whose weights were the initial parameters, where `train --from` gave them.
+    #[serde(default)]
+    pub from: String,
     pub steps: u64,
     pub batch_size: usize,
     pub optimizer: OptimizerKind,

@@ -2,7 +2,7 @@
 
 use super::recipe::Recipe;
 use crate::dataset::{Mixture, Repetition, Source, Specification, Stream};
-use crate::matrix::{Distribution, Split};
+use crate::matrix::{Distribution, Noise, Split};
 use crate::problem::Problems;
 use anyhow::{Result, anyhow, ensure};
 use std::sync::Arc;
@@ -52,6 +52,18 @@ impl Recipe {
         Specification::of_set(&self.problems()?, dimensions, &distribution)
     }
 
+    /// The noise on operands.
+    pub fn noise(&self) -> Result<Noise> {
+        Noise::new(self.data.noise).map_err(|error| anyhow!("data.noise: {error}"))
+    }
+
+    /// The examples of a split as the model sees them, each once; fails where there are several problems.
+    pub fn stream(&self, split: Split) -> Result<Stream> {
+        let stream = Stream::new(self.specification(split)?, self.data.seed, split);
+        let stream = stream.encoded(&self.format()?, self.data.targets);
+        Ok(stream.with_noise(self.noise()?))
+    }
+
     /// The examples that training comes back to.
     pub fn repetition(&self) -> Result<Repetition> {
         let data = &self.data;
@@ -89,14 +101,14 @@ impl Recipe {
 
     /// The same of other specifications, one per problem of the model, and another seed.
     pub fn source_of(&self, specifications: Vec<Specification>, seed: u64, split: Split) -> Result<Arc<dyn Source>> {
-        let format = self.format()?;
+        let (format, noise) = (self.format()?, self.noise()?);
         let repetition = match split {
             Split::Train => self.repetition()?,
             _ => Repetition::Never,
         };
         let stream = |specification| {
             let stream = Stream::new(specification, seed, split).encoded(&format, self.data.targets);
-            stream.with_repetition(repetition)
+            stream.with_repetition(repetition).with_noise(noise)
         };
         Ok(Mixture::of(specifications.into_iter().map(stream).collect()))
     }

@@ -3,6 +3,7 @@
 use super::arena::Arena;
 use super::loss::{BatchLoss, Loss};
 use super::optimizer::Optimizer;
+use super::origin::Origin;
 use super::recipe::Recipe;
 use super::run::{Progress, Run};
 use crate::dataset::{Batch, Prefetch, Source};
@@ -87,6 +88,12 @@ impl Trainer {
             loss,
             progress,
         })
+    }
+
+    /// Begins with the weights of another run, before the first step.
+    pub fn begin_with(&mut self, origin: &Origin) -> Result<()> {
+        ensure!(self.progress.step == 0, "the run has begun already");
+        origin.copy_into(&self.model, &self.recipe)
     }
 
     pub fn model(&self) -> &Model {

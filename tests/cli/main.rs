@@ -1,6 +1,7 @@
 //! The real binary through its command line.
 
 mod data;
+mod distribution;
 mod errors;
 mod tasks;
 mod training;

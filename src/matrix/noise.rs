@@ -1,0 +1,107 @@
+//! Noise on operands.
+
+use super::Generator;
+use rand::RngExt;
+use rand_distr::StandardNormal;
+use std::fmt;
+use std::str::FromStr;
+
+/// Normal noise on every coefficient, as a share of the coefficients' standard deviation (Charton 2021): 0.02 for 2 %.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Noise(f64);
+
+impl Noise {
+    /// Fails if the share is not zero or a positive number.
+    pub fn new(share: f64) -> Result<Self, InvalidNoise> {
+        if share.is_finite() && share >= 0.0 {
+            Ok(Self(share))
+        } else {
+            Err(InvalidNoise(share.to_string()))
+        }
+    }
+
+    pub fn share(self) -> f64 {
+        self.0
+    }
+
+    pub fn is_none(self) -> bool {
+        self.0 == 0.0
+    }
+
+    /// Adds s·σ·N(0, 1) to every value, where σ is the standard deviation of the coefficients. The draws do not depend on
+    /// s, so that levels of noise differ in nothing but their size.
+    pub fn add(self, deviation: f64, generator: &mut Generator, values: &mut [f64]) {
+        for value in values {
+            *value += self.0 * deviation * generator.sample::<f64, _>(StandardNormal);
+        }
+    }
+}
+
+impl fmt::Display for Noise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Noise {
+    type Err = InvalidNoise;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let share = text.trim().parse().map_err(|_| InvalidNoise(text.to_owned()))?;
+        Self::new(share)
+    }
+}
+
+/// Why a number or a text is no level of noise.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the noise is `{0}`, but must be zero or a positive number: a share of the coefficients' standard deviation, such as \
+     0.02"
+)]
+pub struct InvalidNoise(String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::{Address, Split};
+
+    fn draws(share: f64) -> Vec<f64> {
+        let mut generator = Address {
+            seed: 1,
+            split: Split::Test,
+            index: 3,
+        }
+        .generator(0);
+        let mut values = vec![1.0; 100_000];
+        Noise::new(share).unwrap().add(5.0, &mut generator, &mut values);
+        values
+    }
+
+    #[test]
+    fn noise_has_its_share_of_the_deviation() {
+        let count = draws(0.1).len() as f64;
+        let mean = draws(0.1).iter().sum::<f64>() / count;
+        let variance = draws(0.1).iter().map(|x| (x - 1.0).powi(2)).sum::<f64>() / count;
+        assert!(
+            (mean - 1.0).abs() < 0.005 && (variance.sqrt() - 0.5).abs() < 0.005,
+            "{mean} {variance}"
+        );
+    }
+
+    #[test]
+    fn levels_differ_in_size_alone() {
+        for (small, large) in draws(0.01).into_iter().zip(draws(0.04)) {
+            assert!((4.0 * (small - 1.0) - (large - 1.0)).abs() < 1e-12);
+        }
+        assert!(draws(0.0).iter().all(|x| *x == 1.0));
+    }
+
+    #[test]
+    fn what_is_no_level_is_refused() {
+        for text in ["-0.1", "nan", "inf", "2%", ""] {
+            let message = text.parse::<Noise>().unwrap_err().to_string();
+            assert!(message.contains("zero or a positive number"), "{message}");
+        }
+        assert_eq!("0.02".parse::<Noise>().unwrap().to_string(), "0.02");
+    }
+}

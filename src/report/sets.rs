@@ -1,0 +1,109 @@
+//! Measures of one model on one or several sets of test examples.
+
+use super::Table;
+use super::text::{evaluation_json, evaluation_table, percent};
+use crate::evaluation::{Accuracy, Evaluation, Outside};
+use serde_json::{Value, json};
+
+/// What a set of test examples came to.
+#[derive(Clone, Debug)]
+pub struct TestSet {
+    pub name: String,
+    pub evaluation: Evaluation,
+    /// How far the set is from the training; none where the problem has no spectrum.
+    pub outside: Option<Outside>,
+}
+
+/// One set as a table with a row for each tolerance; several with a row for each set.
+pub fn sets_table(sets: &[TestSet]) -> String {
+    match sets {
+        [one] => {
+            let mut text = evaluation_table(&one.name, &one.evaluation);
+            if let Some(outside) = one.outside {
+                text.push_str(&format!(
+                    "\noutside of the training's eigenvalues: {} % of the matrices; by rank: {} %",
+                    two_digits(outside.range),
+                    two_digits(outside.ranks)
+                ));
+            }
+            text
+        }
+        many => rows(many),
+    }
+}
+
+fn rows(sets: &[TestSet]) -> String {
+    let tolerances = sets.first().map_or(&[][..], |set| &set.evaluation.tolerances);
+    let has_limits = sets.iter().any(|set| set.evaluation.limits().is_some());
+    let has_spectra = sets.iter().any(|set| set.outside.is_some());
+    let mut headers = vec!["test".to_string(), "examples".into()];
+    headers.extend(
+        tolerances
+            .iter()
+            .map(|tolerance| format!("{} % (interval)", percent(*tolerance))),
+    );
+    headers.extend(["median error".into(), "ceilings".into()]);
+    headers.extend(has_limits.then(|| "limits".into()));
+    headers.extend(
+        has_spectra
+            .then(|| ["outside".into(), "by rank".into()])
+            .into_iter()
+            .flatten(),
+    );
+    let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+    let mut table = Table::new(&headers);
+    for TestSet {
+        name,
+        evaluation,
+        outside,
+    } in sets
+    {
+        let mut cells = vec![name.clone(), evaluation.examples.len().to_string()];
+        cells.extend(evaluation.accuracies().into_iter().map(with_interval));
+        cells.push(format!("{:.3} %", 100.0 * evaluation.median_error()));
+        cells.push(shares(&evaluation.ceilings()));
+        if has_limits {
+            cells.push(evaluation.limits().map_or("-".into(), |limits| shares(&limits)));
+        }
+        if has_spectra {
+            let shares = outside.map(|outside| [outside.range, outside.ranks]);
+            let cell = |share| format!("{} %", two_digits(share));
+            cells.extend(shares.map_or(["-".into(), "-".into()], |shares| shares.map(cell)));
+        }
+        table.row(cells);
+    }
+    table.to_string()
+}
+
+/// `93.52 (93.02 to 93.99)`
+fn with_interval(accuracy: Accuracy) -> String {
+    let (low, high) = accuracy.interval();
+    let [share, low, high] = [accuracy.share(), low, high].map(two_digits);
+    format!("{share} ({low} to {high})")
+}
+
+/// `100.00 / 99.80 / 71.20 / 11.90`
+fn shares(accuracies: &[Accuracy]) -> String {
+    let shares: Vec<_> = accuracies.iter().map(|accuracy| two_digits(accuracy.share())).collect();
+    shares.join(" / ")
+}
+
+/// A share in percent.
+fn two_digits(share: f64) -> String {
+    format!("{:.2}", 100.0 * share)
+}
+
+/// The measures of one set, or of several by name.
+pub fn sets_json(sets: &[TestSet]) -> Value {
+    let measures = |set: &TestSet| {
+        let mut measures = evaluation_json(&set.evaluation);
+        if let Some(outside) = set.outside {
+            measures["outside"] = json!({ "range": outside.range, "ranks": outside.ranks });
+        }
+        measures
+    };
+    match sets {
+        [one] => measures(one),
+        many => many.iter().map(|set| (set.name.clone(), measures(set))).collect(),
+    }
+}
