@@ -87,10 +87,11 @@ impl ParallelDecoder {
     ) -> Tensor {
         // Zeros of shape [batch, 1, 1] give the queries their batch without reading a size.
         let batch = memory.narrow(1, 0, 1).narrow(2, 0, 1).zeros_like();
-        let mut queries = batch + self.positions.forward(positions);
-        if let (Some(table), Some(tasks)) = (&self.tasks, tasks) {
-            queries = queries + lookup(table, tasks).unsqueeze(1);
-        }
+        let positions_alone = batch + self.positions.forward(positions);
+        let queries = match (&self.tasks, tasks) {
+            (Some(table), Some(tasks)) => positions_alone + lookup(table, tasks).unsqueeze(1),
+            _ => positions_alone,
+        };
         match &self.body {
             Body::Apart(stack) => stack.forward(&queries, memory, None, mask, pass),
             Body::Together(encoder) => {
