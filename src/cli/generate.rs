@@ -13,6 +13,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 /// Write solved examples as CSV
+///
+/// Without noise, since the solution of a row solves its operands; training and evaluation add it (data.noise, eval --noise).
 #[derive(Debug, Args)]
 pub struct Generate {
     /// A problem: transpose, add, matrix-vector, matrix-product, eigenvalues, eigenvectors, inverse, symmetric-inverse,

@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// Width of the chart and of its legend, and the height of both, in pixels.
 const CHART: u32 = 660;
-const LEGEND: u32 = 400;
+const LEGEND: u32 = 300;
 const HEIGHT: u32 = 480;
 /// Top of the legend, and from one entry to the next.
 const LEGEND_TOP: i32 = 76;
@@ -42,20 +42,18 @@ fn drawable(curve: &Curve) -> impl Iterator<Item = (f64, f64)> + '_ {
 fn chart<'a>(area: &DrawingArea<SVGBackend<'a>, Shift>, title: &str, curves: &[Curve]) -> Drawn<'a> {
     let examples = || curves.iter().flat_map(drawable).map(|point| point.0);
     let (first, last) = (examples().fold(f64::INFINITY, f64::min), examples().fold(0.0, f64::max));
-    // A single point needs room on both sides.
-    let (first, last) = if first < last {
-        (first, last)
-    } else if last > 0.0 {
-        (last / 2.0, last * 2.0)
+    let ticks = if last > 0.0 {
+        ticks(first, last)
     } else {
-        (1.0, 10.0)
+        vec![1.0, 10.0]
     };
+    let range = ticks[0]..ticks[ticks.len() - 1];
     let mut chart = ChartBuilder::on(area)
         .margin(14)
         .caption(title, (FONT, 20).into_font().color(&INK))
         .x_label_area_size(50)
         .y_label_area_size(64)
-        .build_cartesian_2d((first..last).log_scale(), 0.0..100.0)?;
+        .build_cartesian_2d(range.log_scale().with_key_points(ticks), 0.0..100.0)?;
     chart
         .configure_mesh()
         .max_light_lines(1)
@@ -66,7 +64,6 @@ fn chart<'a>(area: &DrawingArea<SVGBackend<'a>, Shift>, title: &str, curves: &[C
         .y_desc("accuracy (%)")
         .axis_desc_style((FONT, 16).into_font().color(&INK))
         .label_style((FONT, 14).into_font().color(&INK))
-        .x_labels(8)
         .y_labels(6)
         .x_label_formatter(&|x| short(*x))
         .y_label_formatter(&|y| format!("{y:.0}"))
@@ -76,6 +73,23 @@ fn chart<'a>(area: &DrawingArea<SVGBackend<'a>, Shift>, title: &str, curves: &[C
         chart.draw_series(drawable(curve).map(|point| Circle::new(point, 3, color.filled())))?;
     }
     Ok(())
+}
+
+/// Ticks from the last at or below the first value to the first above the last: 1, 2 and 5 of every power of ten, or the
+/// powers alone where these are many.
+fn ticks(first: f64, last: f64) -> Vec<f64> {
+    const MANY: usize = 9;
+    let within = |steps: &[f64]| {
+        let powers = first.log10().floor() as i32..=last.log10().floor() as i32 + 1;
+        let all: Vec<f64> = powers
+            .flat_map(|power| steps.iter().map(move |step| step * 10f64.powi(power)))
+            .collect();
+        let start = all.iter().rposition(|tick| *tick <= first).unwrap_or(0);
+        let end = all.iter().position(|tick| *tick > last).unwrap_or(all.len() - 1);
+        all[start..=end].to_vec()
+    };
+    let fine = within(&[1.0, 2.0, 5.0]);
+    if fine.len() <= MANY { fine } else { within(&[1.0]) }
 }
 
 /// A short line, the name and the last value of each curve.
@@ -136,6 +150,13 @@ mod tests {
         for text in ["within 5 %", "examples", "1k", "a: 99.50 %", "b: 3.00 %"] {
             assert!(svg.contains(text), "{text} is missing");
         }
+    }
+
+    #[test]
+    fn ticks_hold_all_values_and_are_few() {
+        assert_eq!(ticks(1_280.0, 38_400.0), [1e3, 2e3, 5e3, 1e4, 2e4, 5e4]);
+        assert_eq!(ticks(64.0, 64.0), [50.0, 100.0]);
+        assert_eq!(ticks(100.0, 1e7), [1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8]);
     }
 
     #[test]
