@@ -75,7 +75,10 @@ impl Origin {
         let _no_grad = tch::no_grad_guard();
         let source = self.trained.model.variables();
         let (theirs, ours) = (self.trained.recipe.dimensions()?, recipe.dimensions()?);
-        let sizes = (theirs.is_fixed() && ours.is_fixed()).then(|| (theirs.max(), ours.max()));
+        // Several problems share their flat places, each in a layout of its own: those keep their place.
+        let one = recipe.problems()?.len() == 1;
+        let moves = one && theirs.is_fixed() && ours.is_fixed() && theirs.max() != ours.max();
+        let sizes = moves.then(|| (theirs.max(), ours.max()));
         for (name, mut variable) in model.variables() {
             let Some(tensor) = source.get(&name) else {
                 bail!("{} has no {name}: it is of another model", self.name)
