@@ -5,9 +5,10 @@ mod scale;
 mod turns;
 
 use super::options::DeviceOption;
+use super::output::say;
 use super::{Failure, UsageError};
 use crate::dataset::{BatchMaker, Batcher, Case, Example};
-use crate::evaluation::evaluate;
+use crate::evaluation::{Search, evaluate};
 use crate::matrix::Split;
 use crate::model::Model;
 use crate::report::Table;
@@ -107,13 +108,13 @@ impl Bench {
             fields.insert("peak_memory_mib".into(), json!(peak_memory_mib()));
         }
         if self.json {
-            println!("{result:#}");
+            say!("{result:#}")?;
         } else {
             let mut table = Table::new(&["what", "value"]);
             for (key, value) in result.as_object().into_iter().flatten() {
                 table.row(vec![key.replace('_', " "), shown(value)]);
             }
-            println!("{table}");
+            say!("{table}")?;
         }
         Ok(())
     }
@@ -308,7 +309,18 @@ fn evaluation(recipe: &Recipe, device: Device, duration: Duration) -> Result<Val
     let model = recipe.build(device)?;
     let source = recipe.source(Split::Train)?;
     let begun = Instant::now();
-    evaluate(&model, source.as_ref(), COUNT, &recipe.evaluation.tolerances, 1, |_| ())?;
+    let search = Search {
+        kind: recipe.training.precision.kind(),
+        ..Search::default()
+    };
+    evaluate(
+        &model,
+        source.as_ref(),
+        COUNT,
+        &recipe.evaluation.tolerances,
+        &search,
+        |_| (),
+    )?;
     let seconds = begun.elapsed().as_secs_f64();
     Ok(json!({
         "examples_per_second": COUNT as f64 / seconds,

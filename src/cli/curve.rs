@@ -1,19 +1,20 @@
 //! `laformer curve`: accuracy against examples, of several runs.
 
+use super::options::{Comparison, ComparisonOptions};
 use super::{Failure, UsageError};
 use crate::evaluation::Accuracy;
-use crate::file;
 use crate::report::comparison::draw_comparison;
 use crate::report::{self, EvaluationRow, Table};
 use crate::training::{Recipe, Run};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// Compare runs by how many examples they took: accuracy on validation examples against the examples of the run
 ///
-/// A run that began with the weights of another (train --from) counts its own examples alone.
+/// A run that began with the weights of another (train --from) counts its own examples alone. The picture has examples on a
+/// logarithmic axis.
 #[derive(Debug, Args)]
 pub struct Curve {
     /// Run folders
@@ -25,15 +26,8 @@ pub struct Curve {
     /// One point for each run, its last evaluation; runs that differ in nothing but their length are one line
     #[arg(long)]
     ends: bool,
-    /// Write the points to a CSV file
-    #[arg(long, value_name = "FILE.csv")]
-    csv: Option<PathBuf>,
-    /// Draw the lines, with examples on a logarithmic axis
-    #[arg(long, value_name = "FILE.svg")]
-    picture: Option<PathBuf>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    show: ComparisonOptions,
 }
 
 /// An accuracy of a run.
@@ -50,57 +44,19 @@ struct Line {
     points: Vec<Point>,
 }
 
+/// Lines at a tolerance.
+struct Lines {
+    tolerance: f64,
+    lines: Vec<Line>,
+}
+
 impl Curve {
     pub fn run(self) -> Result<(), Failure> {
-        let lines = self.lines().usage()?;
-        let mut table = Table::new(&["line", "run", "examples", "accuracy", "low", "high"]);
-        let mut shown = Table::new(&["line", "run", "examples", "right", "95 % interval"]);
-        for line in &lines {
-            for Point {
-                run,
-                examples,
-                accuracy,
-            } in &line.points
-            {
-                let (low, high) = accuracy.interval();
-                let start = || vec![line.name.clone(), run.clone(), examples.to_string()];
-                let share = accuracy.share();
-                let exact = [share, low, high].map(|share| share.to_string());
-                table.row([start(), exact.to_vec()].concat());
-                let [share, low, high] = [share, low, high].map(|share| format!("{:.2}", 100.0 * share));
-                shown.row([start(), vec![format!("{share} %"), format!("{low} to {high}")]].concat());
-            }
-        }
-        let title = format!("validation accuracy within {} %", report::percent(self.tolerance));
-        if let Some(path) = &self.csv {
-            file::replace(path, table.csv()?.as_bytes())?;
-        }
-        if let Some(path) = &self.picture {
-            let curves: Vec<_> = lines.iter().map(drawn).collect();
-            draw_comparison(path, &title, &curves)?;
-        }
-        if self.json {
-            println!("{:#}", self.json_of(&lines));
-        } else {
-            println!("{title}\n{shown}");
-        }
-        Ok(())
-    }
-
-    fn json_of(&self, lines: &[Line]) -> serde_json::Value {
-        let point = |point: &Point| {
-            json!({
-                "run": point.run,
-                "examples": point.examples,
-                "accuracy": point.accuracy.share(),
-                "interval": point.accuracy.interval(),
-            })
+        let lines = Lines {
+            tolerance: self.tolerance,
+            lines: self.lines().usage()?,
         };
-        let lines = lines.iter().map(|line| {
-            let points: Vec<_> = line.points.iter().map(point).collect();
-            json!({ "line": line.name, "points": points })
-        });
-        json!({ "tolerance": self.tolerance, "lines": lines.collect::<Vec<_>>() })
+        Ok(self.show.show(&lines)?)
     }
 
     fn lines(&self) -> Result<Vec<Line>> {
@@ -147,7 +103,8 @@ impl Curve {
                 tolerances.join(", ")
             )
         };
-        let count = recipe.evaluation.count;
+        // An evaluation has so many examples of each problem.
+        let count = recipe.evaluation.count * recipe.problems()?.len();
         let point = |row: EvaluationRow| Point {
             run: name.to_string(),
             examples: row.examples,
@@ -157,6 +114,63 @@ impl Curve {
             },
         };
         Ok(rows.into_iter().map(point).collect())
+    }
+}
+
+impl Lines {
+    fn title(&self) -> String {
+        format!("validation accuracy within {} %", report::percent(self.tolerance))
+    }
+
+    /// One row for each point, with what `cells` makes of its accuracy under headers of their own.
+    fn rows<const N: usize>(&self, headers: [&str; N], cells: impl Fn(Accuracy) -> [String; N]) -> Table {
+        let mut table = Table::new(&[&["line", "run", "examples"], &headers[..]].concat());
+        for line in &self.lines {
+            for point in &line.points {
+                let start = [line.name.clone(), point.run.clone(), point.examples.to_string()];
+                table.row([&start[..], &cells(point.accuracy)].concat());
+            }
+        }
+        table
+    }
+}
+
+impl Comparison for Lines {
+    fn table(&self) -> Table {
+        self.rows(["accuracy", "low", "high"], |accuracy| {
+            let (low, high) = accuracy.interval();
+            [accuracy.share(), low, high].map(|share| share.to_string())
+        })
+    }
+
+    fn draw(&self, path: &Path) -> Result<()> {
+        let curves: Vec<_> = self.lines.iter().map(drawn).collect();
+        draw_comparison(path, &self.title(), &curves)
+    }
+
+    fn json(&self) -> Value {
+        let point = |point: &Point| {
+            json!({
+                "run": point.run,
+                "examples": point.examples,
+                "accuracy": point.accuracy.share(),
+                "interval": point.accuracy.interval(),
+            })
+        };
+        let lines = self.lines.iter().map(|line| {
+            let points: Vec<_> = line.points.iter().map(point).collect();
+            json!({ "line": line.name, "points": points })
+        });
+        json!({ "tolerance": self.tolerance, "lines": lines.collect::<Vec<_>>() })
+    }
+
+    fn text(&self) -> String {
+        let table = self.rows(["right", "95 % interval"], |accuracy| {
+            let (low, high) = accuracy.interval();
+            let [share, low, high] = [accuracy.share(), low, high].map(|share| format!("{:.2}", 100.0 * share));
+            [format!("{share} %"), format!("{low} to {high}")]
+        });
+        format!("{}\n{table}", self.title())
     }
 }
 

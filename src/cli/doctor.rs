@@ -1,6 +1,7 @@
 //! `laformer doctor`: what will work here.
 
 use super::Failure;
+use super::output::say;
 use crate::libtorch;
 use crate::report::Table;
 use clap::Args;
@@ -52,7 +53,7 @@ impl Doctor {
             env::current_dir().map_or_else(|error| error.to_string(), |path| path.display().to_string()),
             "",
         );
-        println!("{table}");
+        say!("{table}")?;
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! `laformer encode`: the tokens of a matrix.
 
+use super::output::say;
 use super::{Failure, UsageError};
 use crate::encoding::{self, Vocabulary};
 use crate::matrix::text;
@@ -22,7 +23,7 @@ impl Encode {
             .with_context(|| format!("`{}` is no matrix", self.matrix))
             .usage()?;
         let vocabulary = Vocabulary::new(encoding);
-        println!("{}", vocabulary.words_of_matrix(&matrix).usage()?.join(" "));
+        say!("{}", vocabulary.words_of_matrix(&matrix).usage()?.join(" "))?;
         Ok(())
     }
 }

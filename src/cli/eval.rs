@@ -1,11 +1,13 @@
 //! `laformer eval`: the accuracy of a checkpoint on fresh examples.
 
-use super::options::{DeviceOption, progress_bar};
+use super::options::{DeviceOption, SearchOptions, progress_bar};
+use super::output::say;
 use super::{Failure, UsageError};
 use crate::dataset::{Case, Seen, Source, Table, collisions};
 use crate::evaluation::{Coverage, evaluate};
 use crate::matrix::{Noise, Spectra, Spectrum, Split};
-use crate::report::{self, TestSet, sets_json, sets_table};
+use crate::model::{DecoderKind, Readout};
+use crate::report::{self, PaperFigures, TestSet, sets_json, sets_table};
 use crate::training::{Recipe, Trained};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -48,9 +50,11 @@ pub struct Eval {
     /// Measure on the rows of a CSV file instead of the stream
     #[arg(long, value_name = "FILE.csv", conflicts_with_all = ["dim", "rows", "cols", "spectrum", "magnitude", "seed"])]
     data: Option<PathBuf>,
-    /// Candidates that an autoregressive decoder keeps
-    #[arg(long, default_value_t = 1)]
-    beam: usize,
+    #[command(flatten)]
+    search: SearchOptions,
+    /// What a model that predicts all coefficients at once answers with [default: the recipe's]
+    #[arg(long, value_parser = ["median", "mode"])]
+    readout: Option<String>,
     /// Write every answer to a CSV file
     #[arg(long, value_name = "FILE.csv")]
     predictions: Option<PathBuf>,
@@ -64,19 +68,28 @@ pub struct Eval {
     device: DeviceOption,
 }
 
+/// What to measure on.
+struct TestSource {
+    name: String,
+    source: Arc<dyn Source>,
+    paper: Option<PaperFigures>,
+}
+
 impl Eval {
     pub fn run(self) -> Result<(), Failure> {
         let device = self.device.device().usage()?;
-        let trained = Trained::load(&self.checkpoint, device)?;
+        let mut trained = Trained::load(&self.checkpoint, device)?;
+        self.set_readout(&mut trained).usage()?;
         let sources = self.sources(&trained).usage()?;
+        let search = self.search.search(&trained).usage()?;
         let tolerances = &trained.recipe.evaluation.tolerances;
         let coverage = self.coverage(&trained)?;
         let mut sets = Vec::new();
-        for (name, source) in sources {
+        for TestSource { name, source, paper } in sources {
             let count = self.total(&trained);
             let total = source.count().map_or(count as u64, |len| len.min(count as u64));
             let bar = progress_bar(total, &name);
-            let evaluation = evaluate(&trained.model, source.as_ref(), count, tolerances, self.beam, |more| {
+            let evaluation = evaluate(&trained.model, source.as_ref(), count, tolerances, &search, |more| {
                 bar.inc(more as u64)
             })?;
             bar.finish_and_clear();
@@ -85,6 +98,7 @@ impl Eval {
                 name,
                 evaluation,
                 outside: outside.transpose()?,
+                paper,
             });
         }
         if self.check_disjoint {
@@ -94,10 +108,24 @@ impl Eval {
             report::write_predictions(path, &sets)?;
         }
         if self.json {
-            println!("{:#}", sets_json(&sets));
+            say!("{:#}", sets_json(&sets))?;
         } else {
-            println!("{}", sets_table(&sets));
+            say!("{}", sets_table(&sets))?;
         }
+        Ok(())
+    }
+
+    fn set_readout(&self, trained: &mut Trained) -> Result<()> {
+        let readout = match self.readout.as_deref() {
+            None => return Ok(()),
+            Some("mode") => Readout::Mode,
+            Some(_) => Readout::Median,
+        };
+        ensure!(
+            trained.model.config().decoder != DecoderKind::Autoregressive,
+            "--readout: this model writes token after token; leave it out"
+        );
+        trained.model.set_readout(readout);
         Ok(())
     }
 
@@ -143,9 +171,8 @@ impl Eval {
     }
 
     /// What to measure on, by name.
-    fn sources(&self, trained: &Trained) -> Result<Vec<(String, Arc<dyn Source>)>> {
+    fn sources(&self, trained: &Trained) -> Result<Vec<TestSource>> {
         ensure!(self.count > 0, "--count 0: expected at least one example");
-        trained.model.check_beam(self.beam)?;
         if let Some(path) = &self.data {
             return self.tables(path, trained);
         }
@@ -157,21 +184,26 @@ impl Eval {
             for index in 0..test.problems()?.len() as u64 {
                 source.example(index).with_context(|| name.clone())?;
             }
-            Ok((name, source))
+            let paper = PaperFigures::of(&test)?;
+            Ok(TestSource { name, source, paper })
         });
         sources.collect()
     }
 
     /// The rows of a file, at each level of noise.
-    fn tables(&self, path: &Path, trained: &Trained) -> Result<Vec<(String, Arc<dyn Source>)>> {
+    fn tables(&self, path: &Path, trained: &Trained) -> Result<Vec<TestSource>> {
         let (recipe, format) = (&trained.recipe, trained.model.format());
-        let deviation = recipe.data.coefficients.deviation(recipe.data.magnitude);
+        let deviation = recipe.deviation();
         let tables = self.noises(recipe)?.into_iter().map(|noise| {
             let table = Table::read(path, format, recipe.data.targets, recipe.data.seed)?;
             let table = table.within(&recipe.dimensions()?)?;
             let table = table.with_noise(noise, deviation, format, Split::Test)?;
             let name = path.display().to_string();
-            Ok((named_with(name, noise), Arc::new(table) as Arc<dyn Source>))
+            Ok(TestSource {
+                name: named_with(name, noise),
+                source: Arc::new(table),
+                paper: None,
+            })
         });
         tables.collect()
     }

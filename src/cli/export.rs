@@ -1,5 +1,6 @@
 //! `laformer export`: a checkpoint as a TorchScript module or as plain weights.
 
+use super::output::say;
 use super::{Failure, UsageError};
 use crate::torchscript;
 use crate::training::{Trained, write_weights};
@@ -40,7 +41,7 @@ impl Export {
             Some("pt") => torchscript::export(&trained.model, &trained.recipe, &json!({}), &self.output)?,
             _ => write_weights(&self.output, &trained.model, &trained.recipe)?,
         }
-        println!("{}", self.output.display());
+        say!("{}", self.output.display())?;
         Ok(())
     }
 }

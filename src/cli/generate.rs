@@ -1,6 +1,7 @@
 //! `laformer generate`: a data set as CSV.
 
 use super::options::{SizeOptions, progress_bar};
+use super::output::say;
 use super::{Failure, UsageError};
 use crate::dataset::{self, Dimensions, Shard, Specification, Stream};
 use crate::file;
@@ -72,7 +73,7 @@ impl Generate {
                     write(&mut writer)?;
                     Ok(writer.flush()?)
                 })?;
-                println!("{}", path.display());
+                say!("{}", path.display())?;
             }
         }
         bar.finish_and_clear();

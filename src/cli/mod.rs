@@ -1,5 +1,6 @@
 //! The subcommands, one file each. Results go to stdout, progress and logs to stderr.
 
+mod analyze;
 mod bench;
 mod curve;
 mod doctor;
@@ -8,6 +9,7 @@ mod eval;
 mod export;
 mod generate;
 mod options;
+mod output;
 mod runs;
 mod solve;
 mod train;
@@ -32,6 +34,7 @@ enum Command {
     Train(train::Train),
     Eval(eval::Eval),
     Solve(solve::Solve),
+    Analyze(analyze::Analyze),
     Export(export::Export),
     Runs(runs::Runs),
     Curve(curve::Curve),
@@ -88,6 +91,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Train(command) => command.run(),
         Command::Eval(command) => command.run(),
         Command::Solve(command) => command.run(),
+        Command::Analyze(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Runs(command) => command.run(),
         Command::Curve(command) => command.run(),

@@ -1,9 +1,19 @@
 //! Options that several commands share.
 
-use crate::dataset::Dimensions;
-use anyhow::{Result, bail, ensure};
+use super::output::say;
+use crate::dataset::{Dimensions, Format};
+use crate::encoding::round_matrices;
+use crate::evaluation::Search;
+use crate::file;
+use crate::matrix::{Matrix, text};
+use crate::problem::Form;
+use crate::report::Table;
+use crate::training::Trained;
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
 use tch::{Cuda, Device};
 
 /// `--dim`, or `--rows` and `--cols`.
@@ -65,6 +75,116 @@ impl DeviceOption {
             self.device
         );
         Ok(Device::Cuda(index))
+    }
+}
+
+/// How answers are looked for: `--beam`, `--views`, `--normalize`, `--verify`, `--repair`.
+#[derive(Debug, Args)]
+pub struct SearchOptions {
+    /// Candidates that an autoregressive decoder keeps
+    #[arg(long, default_value_t = 1)]
+    beam: usize,
+    /// Asks for so many equivalent problems, rows and columns in another order and with other signs; with --verify
+    #[arg(long, default_value_t = 1)]
+    views: usize,
+    /// Asks for an equivalent problem that looks like those of the training: scaled, and for eigenvalues shifted
+    #[arg(long)]
+    normalize: bool,
+    /// Checks every proposal by its residual, without solving, and takes the best
+    #[arg(long)]
+    verify: bool,
+    /// Goes one step from the answer towards the solution, where that lowers the residual
+    #[arg(long)]
+    repair: bool,
+}
+
+impl SearchOptions {
+    /// What is asked of a model, if it can be.
+    pub fn search(&self, trained: &Trained) -> Result<Search> {
+        let search = Search {
+            normalize: self.normalize.then(|| trained.recipe.deviation()),
+            beam: self.beam,
+            views: self.views,
+            verify: self.verify,
+            repair: self.repair,
+            ..Search::default()
+        };
+        search.check(&trained.model)?;
+        Ok(search)
+    }
+}
+
+/// One matrix as JSON for each operand, as the model sees them; the error says what it cannot read.
+pub fn read_operands(texts: &[String], trained: &Trained, format: &Format) -> Result<Vec<Matrix>> {
+    let problem = format.problem;
+    let forms = problem.operand_forms().iter().chain(std::iter::repeat(&Form::Matrix));
+    let operands = texts.iter().zip(forms).map(|(operand, form)| {
+        let flat = || text::parse(&format!("[{operand}]")).map(|row| row.transpose());
+        let matrix = match form {
+            // A vector may be written flat: [1,2,3].
+            Form::Column => text::parse(operand).or_else(|error| flat().map_err(|_| error)),
+            _ => text::parse(operand),
+        };
+        matrix.with_context(|| format!("`{operand}` is no matrix"))
+    });
+    let operands: Vec<Matrix> = operands.collect::<Result<_>>()?;
+    let case = format.case_of(&operands)?;
+    trained.model.check_size(case)?;
+    let size = case.size;
+    ensure!(
+        trained.recipe.dimensions()?.contains(size),
+        "this model was trained on {} matrices, not on {size}",
+        trained.recipe.dimensions()?.label()
+    );
+    if problem.is_symmetric() && operands[0] != operands[0].transpose() {
+        bail!(
+            "{} wants a symmetric matrix: {} differs from its transpose",
+            problem.name(),
+            texts[0]
+        );
+    }
+    round_matrices(format.input.rounding().as_ref(), &operands)
+        .context("the matrix is out of the range of this model's encoding")
+}
+
+/// `--csv`, `--picture` and `--json`: what becomes of a comparison of runs.
+#[derive(Debug, Args)]
+pub struct ComparisonOptions {
+    /// Write the accuracies to a CSV file
+    #[arg(long, value_name = "FILE.csv")]
+    csv: Option<PathBuf>,
+    /// Draw the accuracies
+    #[arg(long, value_name = "FILE.svg")]
+    picture: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Accuracies of several runs, in all forms that can be asked for.
+pub trait Comparison {
+    /// One row for each accuracy.
+    fn table(&self) -> Table;
+    fn draw(&self, path: &Path) -> Result<()>;
+    fn json(&self) -> Value;
+    /// What people read, without a line end after the last line.
+    fn text(&self) -> String;
+}
+
+impl ComparisonOptions {
+    /// Writes the files that are asked for, and prints JSON or text.
+    pub fn show(&self, comparison: &impl Comparison) -> Result<()> {
+        if let Some(path) = &self.csv {
+            file::replace(path, comparison.table().csv()?.as_bytes())?;
+        }
+        if let Some(path) = &self.picture {
+            comparison.draw(path)?;
+        }
+        if self.json {
+            say!("{:#}", comparison.json())
+        } else {
+            say!("{}", comparison.text())
+        }
     }
 }
 

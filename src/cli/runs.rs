@@ -1,6 +1,7 @@
 //! `laformer runs`: the run folders, or what differs between two.
 
 use super::Failure;
+use super::output::say;
 use crate::report::{self, Table};
 use crate::training::{Recipe, Run};
 use anyhow::{Context, Result};
@@ -26,7 +27,7 @@ impl Runs {
             [one] => list(std::slice::from_ref(one))?,
             [a, b, ..] => compare(a, b)?,
         };
-        println!("{table}");
+        say!("{table}")?;
         Ok(())
     }
 }

@@ -1,15 +1,16 @@
 //! `laformer solve`: a model's answer beside nalgebra's.
 
-use super::options::DeviceOption;
+use super::options::{DeviceOption, SearchOptions, read_operands};
+use super::output::say;
 use super::{Failure, UsageError};
 use crate::dataset::{Batcher, Example, Format};
-use crate::encoding::round_matrices;
+use crate::evaluation::Search;
 use crate::matrix::{Matrix, text};
-use crate::problem::Form;
 use crate::training::Trained;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::fmt;
 use std::path::PathBuf;
 
 /// Solve one problem with a model, and check the answer
@@ -23,9 +24,8 @@ pub struct Solve {
     /// The problem that is asked of a model of several
     #[arg(long)]
     problem: Option<String>,
-    /// Candidates that an autoregressive decoder keeps
-    #[arg(long, default_value_t = 1)]
-    beam: usize,
+    #[command(flatten)]
+    search: SearchOptions,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -39,71 +39,15 @@ impl Solve {
         let trained = Trained::load(&self.checkpoint, device)?;
         let format = trained.model.format().named(self.problem.as_deref());
         let format = format.context("--problem").usage()?;
-        let operands = self.operands(&trained, &format).usage()?;
-        trained.model.check_beam(self.beam).usage()?;
-        let answer = trained.answer(&format, &operands, self.beam)?;
+        let operands = read_operands(&self.operands, &trained, &format).usage()?;
+        let search = self.search.search(&trained).usage()?;
+        let answer = trained.answer(&format, &operands, &search)?;
         if self.json {
-            println!(
-                "{:#}",
-                json!({
-                    "prediction": answer.prediction.iter().map(rows).collect::<Vec<_>>(),
-                    "solution": answer.solution.as_ref().map(|matrices| matrices.iter().map(rows).collect::<Vec<_>>()),
-                    "error": answer.error,
-                    "probability": answer.log_probability.exp(),
-                    "tolerance": answer.tolerance,
-                    "right": answer.is_right(),
-                })
-            );
+            say!("{:#}", answer.json())?;
         } else {
-            println!("prediction  {}", text::print_list(&answer.prediction));
-            match &answer.solution {
-                Some(solution) => println!("nalgebra    {}", text::print_list(solution)),
-                None => println!("nalgebra    no solution: the matrix is singular to working precision"),
-            }
-            let verdict = if answer.is_right() { "right" } else { "wrong" };
-            match answer.error {
-                Some(error) => println!(
-                    "error       {}: {verdict} within {} %",
-                    percent(error),
-                    100.0 * answer.tolerance
-                ),
-                None => println!("error       unknown: there is nothing to compare with"),
-            }
+            say!("{answer}")?;
         }
         Ok(())
-    }
-
-    /// The operands as the model sees them.
-    fn operands(&self, trained: &Trained, format: &Format) -> Result<Vec<Matrix>> {
-        let problem = format.problem;
-        let forms = problem.operand_forms().iter().chain(std::iter::repeat(&Form::Matrix));
-        let operands = self.operands.iter().zip(forms).map(|(operand, form)| {
-            let flat = || text::parse(&format!("[{operand}]")).map(|row| row.transpose());
-            let matrix = match form {
-                // A vector may be written flat: [1,2,3].
-                Form::Column => text::parse(operand).or_else(|error| flat().map_err(|_| error)),
-                _ => text::parse(operand),
-            };
-            matrix.with_context(|| format!("`{operand}` is no matrix"))
-        });
-        let operands: Vec<Matrix> = operands.collect::<Result<_>>()?;
-        let case = format.case_of(&operands)?;
-        trained.model.check_size(case)?;
-        let size = case.size;
-        ensure!(
-            trained.recipe.dimensions()?.contains(size),
-            "this model was trained on {} matrices, not on {size}",
-            trained.recipe.dimensions()?.label()
-        );
-        if problem.is_symmetric() && operands[0] != operands[0].transpose() {
-            bail!(
-                "{} wants a symmetric matrix: {} differs from its transpose",
-                problem.name(),
-                self.operands[0]
-            );
-        }
-        round_matrices(format.input.rounding().as_ref(), &operands)
-            .context("the matrix is out of the range of this model's encoding")
     }
 }
 
@@ -122,40 +66,114 @@ fn rows(matrix: &Matrix) -> Vec<Vec<f64>> {
 
 impl Trained {
     /// The answer for operands as the model sees them.
-    fn answer(&self, format: &Format, operands: &[Matrix], beam: usize) -> Result<Answer> {
+    fn answer(&self, format: &Format, operands: &[Matrix], search: &Search) -> Result<Solved> {
         let case = format.case_of(operands)?;
-        let mut batcher = Batcher::new(format.clone());
-        let source = batcher.source(std::iter::once(operands))?;
-        let candidates = self.model.generate(&source, case, beam)?;
-        let best = candidates
-            .into_iter()
-            .flatten()
-            .next()
-            .context("the model gave no answer")?;
+        let proposals = search.answers(&self.model, &mut Batcher::new(format.clone()), case, &[operands])?;
+        let answer = search.choose(format.problem, operands, proposals.into_iter().flatten().collect());
+        let (prediction, residual) = answer.last().context("the model gave no answer")?;
         let mut solution = Example::zeros(format.problem, case.size).solution;
         let solved = format.problem.solve(operands, &mut solution).is_ok();
-        let error = solved.then(|| format.problem.error(operands, &solution, &best.solution));
-        Ok(Answer {
-            prediction: best.solution,
+        let error = solved.then(|| format.problem.error(operands, &solution, prediction));
+        Ok(Solved {
+            prediction: prediction.to_vec(),
             solution: solved.then_some(solution),
             error,
-            log_probability: best.log_probability,
+            residual,
+            proposals: answer.proposals,
+            own: answer.own.as_ref().map(|own| own.solution.clone()),
+            own_residual: answer.residual,
+            log_probability: answer.own.map_or(f64::NEG_INFINITY, |own| own.log_probability),
+            is_checked: search.verify || search.repair,
             tolerance: self.recipe.evaluation.tolerances[0],
         })
     }
 }
 
-struct Answer {
+struct Solved {
     prediction: Vec<Matrix>,
     /// The exact solution of the matrix as the model sees it; none where there is none.
     solution: Option<Vec<Matrix>>,
     error: Option<f64>,
+    /// How far the prediction is from solving, without knowing the solution.
+    residual: f64,
+    proposals: usize,
+    /// The model's first answer and its residual.
+    own: Option<Vec<Matrix>>,
+    own_residual: f64,
     log_probability: f64,
+    /// Whether the residual was asked for.
+    is_checked: bool,
     tolerance: f64,
 }
 
-impl Answer {
+impl Solved {
     fn is_right(&self) -> bool {
         self.error.is_some_and(|error| error < self.tolerance)
+    }
+
+    fn verdict(&self) -> &'static str {
+        if self.residual < self.tolerance {
+            "confirmed"
+        } else {
+            "refuted"
+        }
+    }
+
+    fn json(&self) -> Value {
+        let matrices = |matrices: &[Matrix]| matrices.iter().map(rows).collect::<Vec<_>>();
+        let mut json = json!({
+            "prediction": matrices(&self.prediction),
+            "solution": self.solution.as_deref().map(matrices),
+            "error": self.error,
+            "probability": self.log_probability.exp(),
+            "tolerance": self.tolerance,
+            "right": self.is_right(),
+        });
+        if self.is_checked {
+            json["residual"] = json!(self.residual);
+            json["verdict"] = json!(self.verdict());
+            json["proposals"] = json!(self.proposals);
+            json["first"] = json!({
+                "prediction": self.own.as_deref().map(matrices),
+                "residual": self.own_residual,
+            });
+        }
+        json
+    }
+}
+
+impl fmt::Display for Solved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tolerance = 100.0 * self.tolerance;
+        if let Some(own) = self
+            .own
+            .as_ref()
+            .filter(|own| self.is_checked && **own != self.prediction)
+        {
+            let (own, residual) = (text::print_list(own), percent(self.own_residual));
+            writeln!(f, "first       {own}, residual {residual}")?;
+        }
+        writeln!(f, "prediction  {}", text::print_list(&self.prediction))?;
+        if self.is_checked {
+            let (residual, verdict) = (percent(self.residual), self.verdict());
+            let many = if self.proposals > 1 {
+                format!(", the best of {} proposals", self.proposals)
+            } else {
+                String::new()
+            };
+            writeln!(f, "residual    {residual}{many}: {verdict} within {tolerance} %")?;
+        }
+        match &self.solution {
+            Some(solution) => writeln!(f, "nalgebra    {}", text::print_list(solution))?,
+            None => writeln!(
+                f,
+                "nalgebra    no solution: the matrix is singular to working precision"
+            )?,
+        }
+        let verdict = if self.is_right() { "right" } else { "wrong" };
+        match self.error {
+            Some(error) => write!(f, "error       {}: {verdict} within {tolerance} %", percent(error)),
+            None => write!(f, "error       unknown: there is nothing to compare with"),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! `laformer train`: a recipe in, a run folder out.
 
 use super::options::DeviceOption;
+use super::output::say;
 use super::{Failure, UsageError};
 use crate::dataset::{Repetition, Source, Table};
 use crate::evaluation::Evaluation;
@@ -90,7 +91,7 @@ impl Train {
             run: &run,
         };
         trainer.train(training, validation.as_ref(), &mut watcher)?;
-        println!("{}", run.folder().display());
+        say!("{}", run.folder().display())?;
         Ok(())
     }
 

@@ -1,23 +1,22 @@
 //! `laformer transfer`: runs trained on some spectra, tested on all of them.
 
-use super::options::{DeviceOption, progress_bar};
+use super::options::{Comparison, ComparisonOptions, DeviceOption, SearchOptions, progress_bar};
 use super::{Failure, UsageError};
-use crate::evaluation::{Accuracy, Coverage, Outside, evaluate};
-use crate::file;
+use crate::evaluation::{Accuracy, Coverage, Outside, Search, evaluate};
 use crate::matrix::{Spectrum, Split};
 use crate::report::heatmap::{Heatmap, draw_heatmap};
 use crate::report::{Table, percent};
 use crate::training::{Recipe, Trained};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// Test runs of a symmetric problem on all spectra: a table of training by test
 ///
 /// Beside the accuracies stands how much of each test lies outside of the training: the share of matrices with an eigenvalue
 /// outside of the middle 99.9 % of all training eigenvalues, and the same by rank, the largest with the largest and so on. A
-/// high accuracy where much is outside is generalization; where nothing is, it is interpolation.
+/// high accuracy where much is outside is generalization; where nothing is, it is interpolation. The picture is a heat map.
 #[derive(Debug, Args)]
 pub struct Transfer {
     /// Run folders, .pt or .safetensors files, of one problem and size
@@ -32,15 +31,10 @@ pub struct Transfer {
     /// Seed of the test examples [default: each recipe's]
     #[arg(long)]
     seed: Option<u64>,
-    /// Write one row for each pair to a CSV file
-    #[arg(long, value_name = "FILE.csv")]
-    csv: Option<PathBuf>,
-    /// Draw the accuracies as a heat map
-    #[arg(long, value_name = "FILE.svg")]
-    picture: Option<PathBuf>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    show: ComparisonOptions,
+    #[command(flatten)]
+    search: SearchOptions,
     #[command(flatten)]
     device: DeviceOption,
 }
@@ -58,6 +52,16 @@ struct Cell {
     outside: Outside,
 }
 
+/// All rows at a tolerance.
+struct Transfers {
+    /// Problem and size.
+    what: String,
+    tolerance: f64,
+    /// Examples of each spectrum.
+    count: usize,
+    rows: Vec<Row>,
+}
+
 impl Transfer {
     pub fn run(self) -> Result<(), Failure> {
         let device = self.device.device().usage()?;
@@ -71,7 +75,8 @@ impl Transfer {
             comparable(first.as_ref(), &trained.recipe)
                 .with_context(|| path.display().to_string())
                 .usage()?;
-            let cells = self.cells(&trained, &name)?;
+            let search = self.search.search(&trained).usage()?;
+            let cells = self.cells(&trained, &name, &search)?;
             first.get_or_insert_with(|| trained.recipe.clone());
             let spectrum = trained.recipe.data.spectrum.clone();
             rows.push(Row { name, spectrum, cells });
@@ -81,44 +86,13 @@ impl Transfer {
             Some(recipe) => format!("{} {}", recipe.problem, recipe.dimensions()?.label()),
             None => String::new(),
         };
-        let title = format!("{what}, % within {} %", percent(self.tolerance));
-        if let Some(path) = &self.csv {
-            file::replace(path, self.long_table(&rows).csv()?.as_bytes())?;
-        }
-        if let Some(path) = &self.picture {
-            let share = |cell: &Cell| cell.accuracy.share();
-            draw_heatmap(
-                path,
-                &Heatmap {
-                    title: &title,
-                    axes: ("trained on", "tested on"),
-                    rows: rows.iter().map(|row| row.name.clone()).collect(),
-                    columns: Spectrum::ALL
-                        .iter()
-                        .map(|spectrum| spectrum.name().to_string())
-                        .collect(),
-                    shares: rows.iter().map(|row| row.cells.iter().map(share).collect()).collect(),
-                },
-            )?;
-        }
-        if self.json {
-            println!("{:#}", self.json_of(&rows));
-        } else {
-            println!(
-                "{title}, {} matrices of each spectrum\n{}",
-                self.count,
-                square(&rows, |cell| cell.accuracy.share())
-            );
-            println!(
-                "\n% of them outside of the training's eigenvalues\n{}",
-                square(&rows, |cell| cell.outside.range)
-            );
-            println!(
-                "\n% of them outside by rank\n{}",
-                square(&rows, |cell| cell.outside.ranks)
-            );
-        }
-        Ok(())
+        let transfers = Transfers {
+            what,
+            tolerance: self.tolerance,
+            count: self.count,
+            rows,
+        };
+        Ok(self.show.show(&transfers)?)
     }
 
     fn check(&self) -> Result<()> {
@@ -146,7 +120,7 @@ impl Transfer {
         self.checkpoints.iter().map(name).collect()
     }
 
-    fn cells(&self, trained: &Trained, name: &str) -> Result<Vec<Cell>> {
+    fn cells(&self, trained: &Trained, name: &str, search: &Search) -> Result<Vec<Cell>> {
         let coverage = Coverage::of(&trained.recipe.stream(Split::Train)?)?;
         let bar = progress_bar((Spectrum::ALL.len() * self.count) as u64, name);
         let cells = Spectrum::ALL.iter().map(|spectrum| {
@@ -154,11 +128,11 @@ impl Transfer {
             test.data.spectrum = spectrum.name().into();
             test.data.seed = self.seed.unwrap_or(test.data.seed);
             let stream = test.stream(Split::Test)?;
-            let evaluation = evaluate(&trained.model, &stream, self.count, &[self.tolerance], 1, |more| {
+            let evaluation = evaluate(&trained.model, &stream, self.count, &[self.tolerance], search, |more| {
                 bar.inc(more as u64)
             })?;
             Ok(Cell {
-                accuracy: evaluation.accuracies()[0],
+                accuracy: evaluation.last()[0],
                 ceiling: evaluation.ceilings()[0],
                 outside: coverage.of_evaluation(&evaluation)?,
             })
@@ -167,8 +141,38 @@ impl Transfer {
         bar.finish_and_clear();
         cells
     }
+}
 
-    fn long_table(&self, rows: &[Row]) -> Table {
+impl Transfers {
+    fn title(&self) -> String {
+        format!("{}, % within {} %", self.what, percent(self.tolerance))
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&Row, Spectrum, &Cell)> {
+        self.rows.iter().flat_map(|row| {
+            Spectrum::ALL
+                .into_iter()
+                .zip(&row.cells)
+                .map(move |(spectrum, cell)| (row, spectrum, cell))
+        })
+    }
+
+    /// Rows of runs and columns of spectra, in percent.
+    fn shares(&self, share: impl Fn(&Cell) -> f64) -> Table {
+        let mut headers = vec!["trained on"];
+        headers.extend(Spectrum::ALL.map(Spectrum::name));
+        let mut table = Table::new(&headers);
+        for row in &self.rows {
+            let mut cells = vec![row.name.clone()];
+            cells.extend(row.cells.iter().map(|cell| format!("{:.1}", 100.0 * share(cell))));
+            table.row(cells);
+        }
+        table
+    }
+}
+
+impl Comparison for Transfers {
+    fn table(&self) -> Table {
         let mut table = Table::new(&[
             "run",
             "training",
@@ -182,7 +186,7 @@ impl Transfer {
             "outside",
             "outside_by_rank",
         ]);
-        for (row, spectrum, cell) in pairs(rows) {
+        for (row, spectrum, cell) in self.pairs() {
             let (low, high) = cell.accuracy.interval();
             let mut cells = vec![row.name.clone(), row.spectrum.clone(), spectrum.to_string()];
             cells.extend([self.tolerance.to_string(), cell.accuracy.count.to_string()]);
@@ -200,8 +204,24 @@ impl Transfer {
         table
     }
 
-    fn json_of(&self, rows: &[Row]) -> serde_json::Value {
-        let pairs = pairs(rows).map(|(row, spectrum, cell)| {
+    fn draw(&self, path: &Path) -> Result<()> {
+        let share = |cell: &Cell| cell.accuracy.share();
+        let shares = self.rows.iter().map(|row| row.cells.iter().map(share).collect());
+        let map = Heatmap {
+            title: &self.title(),
+            axes: ("trained on", "tested on"),
+            rows: self.rows.iter().map(|row| row.name.clone()).collect(),
+            columns: Spectrum::ALL
+                .iter()
+                .map(|spectrum| spectrum.name().to_string())
+                .collect(),
+            shares: shares.collect(),
+        };
+        draw_heatmap(path, &map)
+    }
+
+    fn json(&self) -> Value {
+        let pairs = self.pairs().map(|(row, spectrum, cell)| {
             json!({
                 "run": row.name,
                 "training": row.spectrum,
@@ -215,28 +235,25 @@ impl Transfer {
         });
         json!({ "tolerance": self.tolerance, "pairs": pairs.collect::<Vec<_>>() })
     }
-}
 
-fn pairs(rows: &[Row]) -> impl Iterator<Item = (&Row, Spectrum, &Cell)> {
-    rows.iter().flat_map(|row| {
-        Spectrum::ALL
-            .into_iter()
-            .zip(&row.cells)
-            .map(move |(spectrum, cell)| (row, spectrum, cell))
-    })
-}
-
-/// Rows of runs and columns of spectra, in percent.
-fn square(rows: &[Row], share: impl Fn(&Cell) -> f64) -> Table {
-    let mut headers = vec!["trained on"];
-    headers.extend(Spectrum::ALL.map(Spectrum::name));
-    let mut table = Table::new(&headers);
-    for row in rows {
-        let mut cells = vec![row.name.clone()];
-        cells.extend(row.cells.iter().map(|cell| format!("{:.1}", 100.0 * share(cell))));
-        table.row(cells);
+    fn text(&self) -> String {
+        let tables = [
+            (
+                format!("{}, {} matrices of each spectrum", self.title(), self.count),
+                self.shares(|cell| cell.accuracy.share()),
+            ),
+            (
+                "% of them outside of the training's eigenvalues".into(),
+                self.shares(|cell| cell.outside.range),
+            ),
+            (
+                "% of them outside by rank".into(),
+                self.shares(|cell| cell.outside.ranks),
+            ),
+        ];
+        let tables = tables.map(|(title, table)| format!("{title}\n{table}"));
+        tables.join("\n\n")
     }
-    table
 }
 
 /// Names rows by their training, and by the run where several have the same.

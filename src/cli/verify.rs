@@ -1,6 +1,7 @@
 //! `laformer verify`: recomputes every row of a data set.
 
 use super::Failure;
+use super::output::say;
 use crate::dataset::verify;
 use anyhow::Context;
 use clap::Args;
@@ -30,10 +31,11 @@ impl Verify {
             let summary = verify(input, self.threads, |row| {
                 if left > 0 {
                     left -= 1;
-                    println!("{}: {row}", file.display());
+                    say!("{}: {row}", file.display())?;
                 }
+                Ok(())
             })?;
-            println!("{}: {summary}", file.display());
+            say!("{}: {summary}", file.display())?;
             sound &= summary.bad == 0;
         }
         if sound { Ok(()) } else { Err(Failure::Found) }

@@ -54,8 +54,9 @@ impl fmt::Display for Summary {
 
 /// Checks every row on `threads` (0 for one per core), in bounded memory; `report` is told of bad rows in their order.
 ///
-/// A wrong header ends the check, as a bad row of line 1. Fails only if threads cannot be started.
-pub fn verify(input: impl io::Read, threads: usize, mut report: impl FnMut(BadRow)) -> Result<Summary> {
+/// A wrong header ends the check, as a bad row of line 1. Fails only if threads cannot be started, or with an error of
+/// `report`, which ends the check too.
+pub fn verify(input: impl io::Read, threads: usize, mut report: impl FnMut(BadRow) -> Result<()>) -> Result<Summary> {
     const BATCH: usize = 4096;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
@@ -66,7 +67,7 @@ pub fn verify(input: impl io::Read, threads: usize, mut report: impl FnMut(BadRo
         Ok(reader) => reader,
         Err(bad) => {
             summary.bad += 1;
-            report(bad);
+            report(bad)?;
             return Ok(summary);
         }
     };
@@ -92,7 +93,7 @@ pub fn verify(input: impl io::Read, threads: usize, mut report: impl FnMut(BadRo
                 Ok(group) => *summary.groups.entry(group).or_default() += 1,
                 Err(bad) => {
                     summary.bad += 1;
-                    report(bad);
+                    report(bad)?;
                 }
             }
         }
@@ -129,7 +130,11 @@ mod tests {
 
     fn verdict(file: &str) -> (Summary, Vec<String>) {
         let mut bad = Vec::new();
-        let summary = verify(file.as_bytes(), 2, |row| bad.push(row.to_string())).unwrap();
+        let report = |row: BadRow| {
+            bad.push(row.to_string());
+            Ok(())
+        };
+        let summary = verify(file.as_bytes(), 2, report).unwrap();
         (summary, bad)
     }
 

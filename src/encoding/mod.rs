@@ -43,6 +43,13 @@ pub enum Part {
     Float,
 }
 
+impl Part {
+    /// Whether larger classes are larger magnitudes, where all that is predicted before is the same.
+    pub fn is_magnitude(self) -> bool {
+        matches!(self, Self::Mantissa { .. })
+    }
+}
+
 /// One of the symbols that write a number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {

@@ -1,10 +1,14 @@
 //! Measuring a model: decode, compare with nalgebra, count.
 
 mod accuracy;
+mod analysis;
 mod coverage;
+mod search;
 
 pub use accuracy::Accuracy;
+pub use analysis::{Analysis, Bin, PropertyShares, Quantiles, SignalReport, TAIL, Threshold};
 pub use coverage::{Coverage, Outside};
+pub use search::{Answer, Checked, Search};
 
 use crate::dataset::{Batcher, Case, Example, Format, Source};
 use crate::encoding::Encoding;
@@ -35,8 +39,33 @@ pub struct Measured {
     /// Whether the answer's tokens are those of the rounded exact answer.
     pub exact: bool,
     pub log_probability: f64,
+    /// How far the first answer is from solving what the model sees.
+    pub residual: f64,
+    /// What the proposal with the smallest residual came to; none where nothing was verified.
+    pub verified: Option<Outcome>,
+    /// What a step of repair came to; none where nothing was repaired.
+    pub repaired: Option<Outcome>,
     pub example: Example,
+    /// The first answer.
     pub prediction: Vec<Matrix>,
+}
+
+/// An answer that was checked, and how right it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outcome {
+    pub residual: f64,
+    pub error: f64,
+}
+
+impl Measured {
+    /// What the search for an answer ended with.
+    pub fn last(&self) -> Outcome {
+        let own = Outcome {
+            residual: self.residual,
+            error: self.error,
+        };
+        self.repaired.or(self.verified).unwrap_or(own)
+    }
 }
 
 /// The measures of a set of examples.
@@ -61,6 +90,40 @@ impl Evaluation {
     pub fn limits(&self) -> Option<Vec<Accuracy>> {
         let noisy = self.examples.iter().any(|measured| measured.limit.is_some());
         noisy.then(|| self.count(|measured| measured.limit.unwrap_or(0.0)))
+    }
+
+    /// Accuracy of the proposals with the smallest residuals; none where nothing was verified.
+    pub fn verified(&self) -> Option<Vec<Accuracy>> {
+        self.outcomes(|measured| measured.verified)
+    }
+
+    /// Accuracy after repair; none where nothing was repaired.
+    pub fn repaired(&self) -> Option<Vec<Accuracy>> {
+        self.outcomes(|measured| measured.repaired)
+    }
+
+    /// Accuracy of what the search for answers ended with.
+    pub fn last(&self) -> Vec<Accuracy> {
+        self.count(|measured| measured.last().error)
+    }
+
+    fn outcomes(&self, outcome: impl Fn(&Measured) -> Option<Outcome>) -> Option<Vec<Accuracy>> {
+        let has_any = self.examples.iter().any(|measured| outcome(measured).is_some());
+        has_any.then(|| self.count(|measured| outcome(measured).map_or(f64::INFINITY, |outcome| outcome.error)))
+    }
+
+    /// Of the answers that the search ended with, at each tolerance those whose residual is below it: how many are right.
+    pub fn confirmed(&self) -> Vec<Accuracy> {
+        let of = |tolerance: f64| {
+            let confirmed = self
+                .examples
+                .iter()
+                .map(Measured::last)
+                .filter(|last| last.residual < tolerance);
+            let errors: Vec<f64> = confirmed.map(|last| last.error).collect();
+            Accuracy::below(&errors, tolerance)
+        };
+        self.tolerances.iter().map(|&tolerance| of(tolerance)).collect()
     }
 
     /// Share of answers that are right to the last token.
@@ -116,7 +179,7 @@ pub fn evaluate(
     source: &dyn Source,
     count: usize,
     tolerances: &[f64],
-    beam: usize,
+    search: &Search,
     progress: impl Fn(usize),
 ) -> Result<Evaluation> {
     let count = source.count().map_or(count, |len| count.min(len as usize));
@@ -141,14 +204,17 @@ pub fn evaluate(
             if examples.is_empty() {
                 break;
             }
-            let inputs = batchers[task].source(examples.iter().map(|(_, example)| example.operands.as_slice()))?;
-            let answers = model.generate(&inputs, case, beam)?;
+            let operands: Vec<_> = examples
+                .iter()
+                .map(|(_, example)| example.operands.as_slice())
+                .collect();
+            let answers = search.answers(model, &mut batchers[task], case, &operands)?;
             progress(answers.len());
             let format = model.format_of(case);
             let pairs: Vec<_> = examples.into_iter().zip(answers).collect();
             let results = pairs
                 .into_par_iter()
-                .map(|((index, example), answers)| measure(format, index, case, example, answers));
+                .map(|((index, example), answers)| measure(format, search, index, case, example, answers));
             measured.extend(results.collect::<Result<Vec<_>>>()?);
         }
     }
@@ -159,34 +225,42 @@ pub fn evaluate(
     })
 }
 
-fn measure(format: &Format, index: u64, case: Case, example: Example, answers: Vec<Candidate>) -> Result<Measured> {
+fn measure(
+    format: &Format,
+    search: &Search,
+    index: u64,
+    case: Case,
+    example: Example,
+    proposals: Vec<Candidate>,
+) -> Result<Measured> {
+    let error = |prediction: &[Matrix]| format.problem.error(example.truth(), &example.solution, prediction);
     let rounded = rounded(format.output.as_ref(), &example.solution);
-    let ceiling = rounded.as_ref().map_or(f64::INFINITY, |rounded| {
-        format.problem.error(example.truth(), &example.solution, rounded)
-    });
-    let answer = answers.into_iter().next();
-    let error = answer.as_ref().map_or(f64::INFINITY, |answer| {
-        format
-            .problem
-            .error(example.truth(), &example.solution, &answer.solution)
-    });
-    // Both sides are values of the encoding: equal values are equal tokens.
-    let exact = answer
-        .as_ref()
-        .is_some_and(|answer| rounded.as_ref() == Some(&answer.solution));
+    let ceiling = rounded.as_deref().map_or(f64::INFINITY, error);
+    let answer = search.choose(format.problem, &example.operands, proposals);
+    let outcome = |checked: &Checked| Outcome {
+        residual: checked.residual,
+        error: error(&checked.prediction),
+    };
+    let (verified, repaired) = (
+        answer.verified.as_ref().map(outcome),
+        answer.repaired.as_ref().map(outcome),
+    );
+    let own = answer.own;
     Ok(Measured {
         index,
         problem: format.problem,
         task: case.task,
         size: case.size,
-        error,
+        error: own.as_ref().map_or(f64::INFINITY, |own| error(&own.solution)),
         ceiling,
         limit: limit(format.problem, case.size, &example),
-        exact,
-        log_probability: answer
-            .as_ref()
-            .map_or(f64::NEG_INFINITY, |answer| answer.log_probability),
-        prediction: answer.map(|answer| answer.solution).unwrap_or_default(),
+        // Both sides are values of the encoding: equal values are equal tokens.
+        exact: own.as_ref().is_some_and(|own| rounded.as_ref() == Some(&own.solution)),
+        log_probability: own.as_ref().map_or(f64::NEG_INFINITY, |own| own.log_probability),
+        residual: answer.residual,
+        verified,
+        repaired,
+        prediction: own.map(|own| own.solution).unwrap_or_default(),
         example,
     })
 }

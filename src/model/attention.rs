@@ -1,7 +1,36 @@
 //! Multi-head attention (Vaswani et al. 2017), written once for training, decoding with a cache, and tracing.
 
 use super::layers::Linear;
+use std::cell::RefCell;
 use tch::{Device, Kind, Tensor, nn};
+
+/// Who looked at whom in one call of an attention layer.
+#[derive(Debug)]
+pub struct AttentionMap {
+    pub kind: AttentionKind,
+    /// Shares of attention `[batch, heads, targets, sources]`, fp32 on the CPU; the sources of a target sum to 1.
+    pub weights: Tensor,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttentionKind {
+    /// A sequence looks at itself.
+    Own,
+    /// It looks at the memory of the encoder.
+    Cross,
+}
+
+thread_local! {
+    /// The maps of this thread, where somebody asks for them; a layer has no way to hand them up beside its output.
+    static MAPS: RefCell<Option<Vec<AttentionMap>>> = const { RefCell::new(None) };
+}
+
+/// Runs a pass and returns the maps of all attention layers in the order in which they were called.
+pub fn record_attention<T>(pass: impl FnOnce() -> T) -> (T, Vec<AttentionMap>) {
+    MAPS.set(Some(Vec::new()));
+    let outcome = pass();
+    (outcome, MAPS.take().unwrap_or_default())
+}
 
 /// How softmax(QKᵀ/√d)V is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,20 +55,41 @@ impl Kernel {
 
     /// Queries `[batch, heads, targets, d]`, keys and values `[batch, heads, sources, d]`; `mask` is true where a
     /// query may look, broadcastable to `[batch, heads, targets, sources]`.
-    pub fn attend(self, query: &Tensor, key: &Tensor, value: &Tensor, mask: Option<&Tensor>) -> Tensor {
-        match self {
-            Self::Fused => Tensor::scaled_dot_product_attention(query, key, value, mask, 0.0, false, None, false),
-            Self::Written => {
-                let head = *query.size().last().expect("queries have dimensions") as f64;
-                let scores = (query * head.powf(-0.5)).matmul(&key.transpose(-2, -1));
-                let scores = match mask {
-                    Some(mask) => scores.masked_fill(&mask.logical_not(), f64::NEG_INFINITY),
-                    None => scores,
-                };
-                scores.softmax(-1, None::<Kind>).matmul(value)
+    fn attend(
+        self,
+        kind: AttentionKind,
+        query: &Tensor,
+        key: &Tensor,
+        value: &Tensor,
+        mask: Option<&Tensor>,
+    ) -> Tensor {
+        MAPS.with_borrow_mut(|maps| {
+            if let Some(maps) = maps {
+                let weights = weights(query, key, mask).detach();
+                let weights = weights.to_device(Device::Cpu).to_kind(Kind::Float);
+                maps.push(AttentionMap { kind, weights });
             }
+        });
+        match self {
+            Self::Fused => {
+                // The fused kernel wants as many queries as memories; one set of queries may be for all.
+                let query = query + key.narrow(2, 0, 1).zeros_like();
+                Tensor::scaled_dot_product_attention(&query, key, value, mask, 0.0, false, None, false)
+            }
+            Self::Written => weights(query, key, mask).matmul(value),
         }
     }
+}
+
+/// softmax(QKᵀ/√d), `[batch, heads, targets, sources]`.
+fn weights(query: &Tensor, key: &Tensor, mask: Option<&Tensor>) -> Tensor {
+    let head = *query.size().last().expect("queries have dimensions") as f64;
+    let scores = (query * head.powf(-0.5)).matmul(&key.transpose(-2, -1));
+    let scores = match mask {
+        Some(mask) => scores.masked_fill(&mask.logical_not(), f64::NEG_INFINITY),
+        None => scores,
+    };
+    scores.softmax(-1, None::<Kind>)
 }
 
 /// `[batch, length, width]` to `[batch, heads, length, width / heads]`.
@@ -71,8 +121,10 @@ impl SelfAttention {
     /// `x` `[batch, length, width]`; the result has the same shape.
     pub fn forward(&self, x: &Tensor, mask: Option<&Tensor>, kernel: Kernel, kind: Kind) -> Tensor {
         let [query, key, value] = self.project(x, kind);
-        self.out
-            .forward(&merge_heads(&kernel.attend(&query, &key, &value, mask)), kind)
+        self.out.forward(
+            &merge_heads(&kernel.attend(AttentionKind::Own, &query, &key, &value, mask)),
+            kind,
+        )
     }
 
     /// One more step of a sequence: `x` `[batch, 1, width]`, `cache` `[2, batch, heads, past, d]`. Returns the output
@@ -81,9 +133,10 @@ impl SelfAttention {
         let [query, key, value] = self.project(x, kind);
         let key = Tensor::cat(&[&cache.select(0, 0), &key], 2);
         let value = Tensor::cat(&[&cache.select(0, 1), &value], 2);
-        let y = self
-            .out
-            .forward(&merge_heads(&Kernel::Written.attend(&query, &key, &value, None)), kind);
+        let y = self.out.forward(
+            &merge_heads(&Kernel::Written.attend(AttentionKind::Own, &query, &key, &value, None)),
+            kind,
+        );
         (y, Tensor::stack(&[key, value], 0))
     }
 
@@ -129,7 +182,13 @@ impl CrossAttention {
     /// `x` `[batch, targets, width]`, `cache` of [`Self::cache`].
     pub fn forward(&self, x: &Tensor, cache: &Tensor, mask: Option<&Tensor>, kernel: Kernel, kind: Kind) -> Tensor {
         let query = split_heads(&self.query.forward(x, kind), self.heads);
-        let y = kernel.attend(&query, &cache.select(0, 0), &cache.select(0, 1), mask);
+        let y = kernel.attend(
+            AttentionKind::Cross,
+            &query,
+            &cache.select(0, 0),
+            &cache.select(0, 1),
+            mask,
+        );
         self.out.forward(&merge_heads(&y), kind)
     }
 }

@@ -31,6 +31,8 @@ pub struct Config {
     pub activation: Activation,
     pub positions: Positions,
     pub decoder: DecoderKind,
+    /// What a parallel decoder answers with, of all that it thinks possible.
+    pub readout: Readout,
     /// What a number is to a model that reads values.
     pub value_features: ValueFeatures,
     /// Largest number of rows or columns that the position tables have room for; 0 means the largest of the recipe.
@@ -94,6 +96,17 @@ impl Activation {
     pub fn is_gated(self) -> bool {
         matches!(self, Self::Swiglu | Self::Bilinear)
     }
+}
+
+/// The number that stands for a distribution of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Readout {
+    /// The most probable sign and exponent, and the median of the mantissas that go with them: the least expected error, and
+    /// steadier than the top of a flat distribution.
+    Median,
+    /// The most probable class of every field.
+    Mode,
 }
 
 /// Which learned position tables are added to the embeddings.
@@ -167,6 +180,7 @@ impl Config {
                 activation: Activation::Gelu,
                 positions: Positions::Both,
                 decoder: DecoderKind::Parallel,
+                readout: Readout::Median,
                 value_features: ValueFeatures::All,
                 max_dim: 0,
             },
@@ -187,6 +201,7 @@ impl Config {
                 activation: Activation::Relu,
                 positions: Positions::Flat,
                 decoder: DecoderKind::Autoregressive,
+                readout: Readout::Median,
                 value_features: ValueFeatures::All,
                 max_dim: 0,
             },
@@ -300,6 +315,11 @@ impl Config {
                 );
             }
         }
+        ensure!(
+            self.decoder != DecoderKind::Autoregressive || self.readout == preset.readout,
+            "model.readout belongs to decoders that predict all coefficients at once: leave it out, or choose model.decoder = \
+             \"parallel\""
+        );
         if self.decoder == DecoderKind::None {
             let unused = [
                 ("decoder_width", self.decoder_width != preset.decoder_width),
@@ -323,161 +343,6 @@ impl Config {
 }
 
 #[cfg(test)]
-impl Config {
-    /// Small models of every architecture but the plain transformers, by name.
-    pub fn variants() -> Vec<(&'static str, Self)> {
-        use {Architecture::*, DecoderKind as Kind};
-        let small = |architecture, change: fn(&mut Self)| {
-            let mut config = Self::preset(architecture);
-            (config.width, config.encoder_layers) = (32, 2);
-            change(&mut config);
-            config.validate().expect("variants are valid");
-            config
-        };
-        let loops = |config: &mut Self| (config.encoder_loops, config.decoder_loops) = (3, 2);
-        let mut variants = vec![
-            ("universal", small(Laformer, loops)),
-            (
-                "universal, gated, injected",
-                small(Laformer, |config| {
-                    (config.encoder_loops, config.decoder_loops) = (2, 3);
-                    (config.gate, config.input_injection) = (Gate::Copy, true);
-                }),
-            ),
-            (
-                "universal paper",
-                small(Paper, |config| {
-                    (config.encoder_loops, config.decoder_loops) = (2, 2);
-                    (config.decoder_layers, config.gate, config.input_injection) = (2, Gate::Copy, true);
-                }),
-            ),
-            ("encoder only", small(Laformer, |config| config.decoder = Kind::None)),
-            (
-                "flat encoder only",
-                small(Paper, |config| {
-                    (config.decoder, config.encoder_loops) = (Kind::None, 2);
-                }),
-            ),
-            (
-                "narrow decoder",
-                small(Laformer, |config| {
-                    (config.decoder_width, config.decoder_heads, config.decoder_layers) = (24, 3, 2);
-                }),
-            ),
-            (
-                "wide decoder",
-                small(Paper, |config| {
-                    (config.decoder_width, config.decoder_heads) = (36, 3);
-                }),
-            ),
-        ];
-        for (names, architecture) in [
-            (["lstm", "lstm, parallel", "lstm, encoder only"], Lstm),
-            (["gru", "gru, parallel", "gru, encoder only"], Gru),
-        ] {
-            let changes: [fn(&mut Self); 3] = [
-                |config| {
-                    (config.decoder_layers, config.decoder_width, config.decoder_heads) = (2, 48, 2);
-                },
-                |config| config.decoder = Kind::Parallel,
-                |config| config.decoder = Kind::None,
-            ];
-            let more = names.into_iter().zip(changes);
-            variants.extend(more.map(|(name, change)| (name, small(architecture, change))));
-        }
-        let features = [
-            ("raw values", ValueFeatures::Raw),
-            ("padded values", ValueFeatures::Padded),
-            ("log-magnitudes", ValueFeatures::LogMagnitude),
-            ("fourier features", ValueFeatures::Fourier),
-            ("digits", ValueFeatures::Digits),
-        ];
-        variants.extend(features.map(|(name, value_features)| {
-            let config = small(Laformer, |_| ());
-            (
-                name,
-                Self {
-                    value_features,
-                    ..config
-                },
-            )
-        }));
-        variants
-    }
-}
-
+mod tests;
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused(architecture: Architecture, change: impl FnOnce(&mut Config)) -> String {
-        let mut config = Config::preset(architecture);
-        change(&mut config);
-        config.validate().expect_err("the combination is bad").to_string()
-    }
-
-    #[test]
-    fn presets_are_valid() {
-        for architecture in [
-            Architecture::Laformer,
-            Architecture::Paper,
-            Architecture::Lstm,
-            Architecture::Gru,
-        ] {
-            Config::preset(architecture).validate().unwrap();
-        }
-    }
-
-    #[test]
-    fn keys_that_mean_nothing_together_are_refused_by_name() {
-        type Case = (Architecture, fn(&mut Config), &'static str);
-        let cases: [Case; 10] = [
-            (
-                Architecture::Lstm,
-                |c| c.encoder_loops = 2,
-                "model.encoder_loops belongs to transformers",
-            ),
-            (
-                Architecture::Gru,
-                |c| c.gate = Gate::Copy,
-                "architecture = \"gru\" leave it out",
-            ),
-            (Architecture::Lstm, |c| c.heads = 8, "model.heads"),
-            (
-                Architecture::Gru,
-                |c| c.activation = Activation::Relu,
-                "model.activation",
-            ),
-            (Architecture::Gru, |c| c.width = 31, "even number"),
-            (
-                Architecture::Laformer,
-                |c| (c.decoder, c.decoder_layers) = (DecoderKind::None, 2),
-                "model.decoder_layers belongs to a decoder",
-            ),
-            (
-                Architecture::Paper,
-                |c| (c.decoder, c.decoder_width) = (DecoderKind::None, 64),
-                "model.decoder_width belongs to a decoder",
-            ),
-            (
-                Architecture::Laformer,
-                |c| c.input_injection = true,
-                "set model.encoder_loops or model.decoder_loops",
-            ),
-            (
-                Architecture::Laformer,
-                |c| c.encoder_loops = 0,
-                "model.encoder_loops = 0",
-            ),
-            (
-                Architecture::Laformer,
-                |c| (c.decoder_width, c.decoder_heads) = (50, 4),
-                "model.decoder_heads = 4 does not divide the width 50",
-            ),
-        ];
-        for (architecture, change, part) in cases {
-            let text = refused(architecture, change);
-            assert!(text.contains(part), "{text}");
-        }
-    }
-}
+mod variants;

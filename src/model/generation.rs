@@ -2,7 +2,7 @@
 
 use super::autoregressive::AutoregressiveDecoder;
 use super::parallel::ParallelDecoder;
-use super::{Decoder, Model, Pass};
+use super::{Decoder, Model, Pass, Readout};
 use crate::dataset::Case;
 use crate::encoding::{Encoding, Grammar, PAD, WORDS};
 use crate::matrix::{Matrix, Shape};
@@ -23,12 +23,23 @@ pub struct Candidate {
 impl Model {
     /// Answers for a batch of sources of one problem and size, `beam` candidates each, the most probable first. Runs in fp32.
     pub fn generate(&self, source: &Tensor, case: impl Into<Case>, beam: usize) -> Result<Vec<Vec<Candidate>>> {
+        self.generate_in(Kind::Float, source, case, beam)
+    }
+
+    /// [`Self::generate`] with linear maps and attention in a precision.
+    pub fn generate_in(
+        &self,
+        kind: Kind,
+        source: &Tensor,
+        case: impl Into<Case>,
+        beam: usize,
+    ) -> Result<Vec<Vec<Candidate>>> {
         let case = case.into();
         self.check_beam(beam)?;
         let _no_grad = tch::no_grad_guard();
         let source = source.to_device(self.device());
         let positions = self.source_positions(case).narrow(0, 0, source.size()[1]);
-        let pass = self.pass(Kind::Float);
+        let pass = self.pass(kind);
         let memory = self.encode(&source, &positions, pass);
         let mask = self.source_mask(&source);
         match self.decoder() {
@@ -57,14 +68,18 @@ impl Model {
     ) -> Result<Vec<Vec<Candidate>>> {
         let mut known = Tensor::zeros([hidden.size()[0], hidden.size()[1], 0], (Kind::Int64, self.device()));
         let mut log_probability = Tensor::zeros([hidden.size()[0]], (Kind::Double, self.device()));
-        for place in 0..decoder.fields() {
+        let encoding = self.format().output.as_ref();
+        let mut median = Median::new(&known);
+        for (place, &field) in encoding.prediction_order().iter().enumerate() {
             let logits = decoder.field_logits(place, hidden, &known, pass.kind);
-            let (best, class) = logits.max_dim(-1, true);
-            let log = (best.squeeze_dim(-1) - logits.logsumexp(-1, false)).sum_dim_intlist(1, false, Kind::Double);
-            log_probability += log;
+            let class = match self.config.readout {
+                Readout::Median if encoding.fields()[field].part.is_magnitude() => median.next(&logits),
+                Readout::Median | Readout::Mode => logits.argmax(-1, true),
+            };
+            let chosen = logits.gather(-1, &class, false).squeeze_dim(-1);
+            log_probability += (chosen - logits.logsumexp(-1, false)).sum_dim_intlist(1, false, Kind::Double);
             known = Tensor::cat(&[known, class], -1);
         }
-        let encoding = self.format().output.as_ref();
         let classes = self.in_encoding_order(&known);
         let per_example = (classes.size()[1] * classes.size()[2]) as usize;
         let classes: Vec<i64> = Vec::try_from(classes.flatten(0, -1))?;
@@ -176,6 +191,36 @@ impl Model {
     }
 }
 
+/// Finds the median of numbers whose digits are predicted one field after the other, from the most significant on.
+struct Median {
+    /// The share of the probability that lies below the median among the numbers that begin as it does, `[batch, count]`.
+    share: Tensor,
+}
+
+impl Median {
+    /// Before the first digits of `known` `[batch, count, fields]`.
+    fn new(known: &Tensor) -> Self {
+        let size = [known.size()[0], known.size()[1]];
+        Self {
+            share: Tensor::full(size, 0.5, (Kind::Float, known.device())),
+        }
+    }
+
+    /// The median's class `[batch, count, 1]` of the next digits, whose logits are `[batch, count, classes]`.
+    fn next(&mut self, logits: &Tensor) -> Tensor {
+        let probability = logits.softmax(-1, None::<Kind>);
+        let reached = probability.cumsum(-1, None::<Kind>);
+        let below = reached.lt_tensor(&self.share.unsqueeze(-1));
+        let class = below.sum_dim_intlist(-1, true, Kind::Int64);
+        // Where rounding keeps the sum of all probabilities below the share.
+        let class = class.clamp_max(logits.size()[2] - 1);
+        let own = probability.gather(-1, &class, false).squeeze_dim(-1);
+        let before = reached.gather(-1, &class, false).squeeze_dim(-1) - &own;
+        self.share = ((&self.share - before) / own.clamp_min(f64::from(f32::MIN_POSITIVE))).clamp(0.0, 1.0);
+        class
+    }
+}
+
 /// Classes in reading order to matrices.
 fn read_classes(encoding: &dyn Encoding, classes: &[i64], shapes: &[Shape]) -> Vec<Matrix> {
     let fields = encoding.fields().len();
@@ -274,5 +319,44 @@ impl Rules {
             slot: (&cursor.slot + finished.to_kind(Kind::Int64)).clamp_max(last),
             state: next.masked_fill(&finished, 0),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Probabilities of a field's classes, given what is known of the number.
+    type Digits<'a> = &'a dyn Fn(&[i64]) -> Vec<f64>;
+
+    /// Classes of the digits of the median, of logits `[1, 1, classes]` that depend on what is known.
+    fn digits(fields: &[Digits<'_>]) -> Vec<i64> {
+        let mut median = Median::new(&Tensor::zeros([1, 1, 0], (Kind::Int64, tch::Device::Cpu)));
+        let mut known = Vec::new();
+        for field in fields {
+            let probability: Vec<f32> = field(&known).iter().map(|&p| p as f32).collect();
+            let logits = Tensor::from_slice(&probability).log().view([1, 1, -1]);
+            known.push(median.next(&logits).int64_value(&[0, 0, 0]));
+        }
+        known
+    }
+
+    #[test]
+    fn the_median_is_not_the_most_probable_number() {
+        assert_eq!(digits(&[&|_| vec![0.4, 0.15, 0.15, 0.15, 0.15]]), [1]);
+        assert_eq!(digits(&[&|_| vec![0.1, 0.6, 0.3]]), [1]);
+        assert_eq!(digits(&[&|_| vec![0.0, 0.0, 1.0]]), [2]);
+    }
+
+    #[test]
+    fn digits_after_digits_are_those_of_one_median() {
+        // 0: 0.30, 1: 0.40 (of which 10: 0.10, 11: 0.05, 12: 0.25), 2: 0.30. Up to 11 there is 0.45, up to 12 there is 0.70.
+        let last: &dyn Fn(&[i64]) -> Vec<f64> = &|known| match known {
+            [1] => vec![0.25, 0.125, 0.625],
+            other => panic!("{other:?} is not where the median is"),
+        };
+        assert_eq!(digits(&[&|_| vec![0.3, 0.4, 0.3], last]), [1, 2]);
+        // Half of the probability lies below 11 where 10 has 0.2 of the 0.4.
+        assert_eq!(digits(&[&|_| vec![0.3, 0.4, 0.3], &|_| vec![0.45, 0.1, 0.45]]), [1, 1]);
     }
 }

@@ -17,10 +17,12 @@ mod stack;
 mod transformer;
 mod values;
 
-pub use attention::Kernel;
+pub use attention::{AttentionKind, AttentionMap, Kernel, record_attention};
 pub use autoregressive::AutoregressiveDecoder;
 pub use block::Pass;
-pub use config::{Activation, Architecture, Config, DecoderKind, Gate, Normalization, Positions, ValueFeatures};
+pub use config::{
+    Activation, Architecture, Config, DecoderKind, Gate, Normalization, Positions, Readout, ValueFeatures,
+};
 pub use generation::Candidate;
 pub use parallel::ParallelDecoder;
 
@@ -213,6 +215,11 @@ impl Model {
             let half = variable.to_kind(Kind::Half);
             variable.set_data(&half);
         }
+    }
+
+    /// Answers from now on with the median or the mode of what is predicted; a decoder that writes tokens has no choice.
+    pub fn set_readout(&mut self, readout: Readout) {
+        self.config.readout = readout;
     }
 
     /// Number of trainable numbers.

@@ -85,16 +85,16 @@ impl ParallelDecoder {
         tasks: Option<&Tensor>,
         pass: Pass,
     ) -> Tensor {
-        // Zeros of shape [batch, 1, 1] give the queries their batch without reading a size.
-        let batch = memory.narrow(1, 0, 1).narrow(2, 0, 1).zeros_like();
-        let positions_alone = batch + self.positions.forward(positions);
+        let positions_alone = self.positions.forward(positions).unsqueeze(0);
         let queries = match (&self.tasks, tasks) {
             (Some(table), Some(tasks)) => positions_alone + lookup(table, tasks).unsqueeze(1),
             _ => positions_alone,
         };
         match &self.body {
+            // Of one task, all examples have the same queries: what happens before they look at the memory is done once.
             Body::Apart(stack) => stack.forward(&queries, memory, None, mask, pass),
             Body::Together(encoder) => {
+                let queries = queries + stack::batch_of(memory);
                 let ones = positions.select(1, 0).ones_like();
                 let mask = mask.map(|mask| {
                     let queries = mask.narrow(3, 0, 1).ones_like().logical_and(&ones);

@@ -6,7 +6,7 @@ use super::attention::CrossAttention;
 use super::block::Pass;
 use super::config::Config;
 use super::layers::Linear;
-use super::stack::{DecoderStack, EncoderStack};
+use super::stack::{DecoderStack, EncoderStack, batch_of};
 use tch::{Kind, Tensor, nn};
 
 /// The recurrent unit.
@@ -211,7 +211,8 @@ impl DecoderStack for RecurrentDecoder {
         mask: Option<&Tensor>,
         pass: Pass,
     ) -> Tensor {
-        self.layers.iter().fold(x.to_kind(Kind::Float), |x, layer| {
+        let x = x.to_kind(Kind::Float) + batch_of(memory);
+        self.layers.iter().fold(x, |x, layer| {
             let cross = layer.cross_attention.cache(memory, pass.kind);
             let state = layer.first_state(memory, pass.kind);
             layer.forward(&x, &state, &cross, mask, pass).0

@@ -17,7 +17,7 @@ pub trait EncoderStack: Debug + Send {
 
 /// The layers of a decoder.
 pub trait DecoderStack: Debug + Send {
-    /// A whole sequence: `x` `[batch, targets, width]`; `causal` `[targets, targets]` is true where a target may look.
+    /// A whole sequence: `x` `[batch, targets, width]`, or `[1, targets, width]` where it is the same for every memory; `causal` `[targets, targets]` is true where a target may look.
     fn forward(
         &self,
         x: &Tensor,
@@ -33,6 +33,11 @@ pub trait DecoderStack: Debug + Send {
 
     /// One step: `x` `[batch, 1, width]`; also the cache with this step.
     fn step(&self, x: &Tensor, cross: &Tensor, cache: &Tensor, mask: Option<&Tensor>, pass: Pass) -> (Tensor, Tensor);
+}
+
+/// Zeros `[batch, 1, 1]` that give a sum the batch of `memory` without reading a size.
+pub(super) fn batch_of(memory: &Tensor) -> Tensor {
+    memory.narrow(1, 0, 1).narrow(2, 0, 1).zeros_like()
 }
 
 fn cell(config: &Config) -> Option<Cell> {

@@ -347,3 +347,27 @@ fn only_a_model_of_several_problems_has_parameters_for_tasks() {
         "tokens name the task"
     );
 }
+
+#[test]
+fn attention_is_recorded_where_it_is_asked_for_and_changes_nothing() {
+    for (architecture, input, maps) in [
+        (Architecture::Laformer, "values", 2 + 2 * 2),
+        (Architecture::Paper, "P1000", 6),
+    ] {
+        let (model, batch) = model(architecture, "inverse", input, "P1000");
+        let logits = || model.logits(&batch.source, &batch.target, SIZE, Kind::Float);
+        let plain = logits();
+        let (recorded, found) = record_attention(logits);
+        assert!(plain.iter().zip(&recorded).all(|(a, b)| a == b));
+        assert_eq!(found.len(), maps);
+        for map in found {
+            let sums = map.weights.sum_dim_intlist(-1, false, Kind::Float);
+            assert!(largest_difference(&sums, &sums.ones_like()) < 1e-5);
+            // Queries that are the same for all examples look at one another once.
+            let is_shared =
+                architecture == Architecture::Laformer && map.weights.size()[2] == 9 && map.weights.size()[0] == 1;
+            assert!(is_shared || map.weights.size()[0] == 4, "{:?}", map.weights.size());
+        }
+        assert!(record_attention(|| ()).1.is_empty());
+    }
+}

@@ -1,6 +1,6 @@
 //! Eigenvalues of symmetric matrices, descending.
 
-use super::{Form, Problem, Unsolvable, property};
+use super::{Axis, Form, Invariance, Problem, Repair, Signal, Unsolvable, property, repair, signal};
 use crate::matrix::{Distribution, Generator, Matrix, Shape, decomposition};
 
 #[derive(Debug)]
@@ -42,6 +42,53 @@ impl Problem for Eigenvalues {
     /// `Σ|P - T| / Σ|T|`
     fn error(&self, _operands: &[Matrix], solution: &[Matrix], prediction: &[Matrix]) -> f64 {
         property::relative_l1(solution, prediction)
+    }
+
+    /// Of the sums of their powers; of the symmetric part of the operand.
+    fn residual(&self, operands: &[Matrix], prediction: &[Matrix]) -> f64 {
+        match prediction {
+            [values] => property::power_sum_residual(&property::symmetric_part(&operands[0]), values.as_slice()),
+            _ => f64::INFINITY,
+        }
+    }
+
+    fn repair(&self) -> Option<Repair> {
+        Some(|operands, prediction| {
+            vec![repair::eigenvalue_step(
+                &property::symmetric_part(&operands[0]),
+                &prediction[0],
+            )]
+        })
+    }
+
+    fn properties(&self, _operands: &[Matrix], solution: &[Matrix], prediction: &[Matrix]) -> Vec<(&'static str, f64)> {
+        let [first, last] = property::errors_of_ends(solution, prediction);
+        vec![("the largest value", first), ("the smallest value", last)]
+    }
+
+    fn signals(&self, operands: &[Matrix], prediction: &[Matrix]) -> Vec<(Signal, f64)> {
+        let [values] = prediction else { return Vec::new() };
+        vec![
+            (Signal::of_input("condition of A"), signal::condition(&operands[0])),
+            (Signal::of_input("norm of A"), property::norm(&operands[0])),
+            (
+                Signal::of_output("values out of order"),
+                signal::disorder(values.as_slice()),
+            ),
+            (
+                Signal::of_output("smallest gap of the answer"),
+                signal::smallest_gap(values.as_slice()),
+            ),
+        ]
+    }
+
+    fn invariance(&self) -> Invariance {
+        Invariance {
+            operands: &[(Axis::Rows, Axis::Rows)],
+            solution: &[(Axis::Fixed, Axis::Fixed)],
+            degrees: &[1],
+            shifts: true,
+        }
     }
 
     fn check_solution(&self, operands: &[Matrix], solution: &[Matrix]) -> Result<(), String> {

@@ -1,8 +1,8 @@
 //! Eigenvalues and eigenvectors of symmetric matrices: the values descending (n×1), the vectors as columns (n×n), each
 //! with the sign that makes its entry of largest magnitude positive.
 
-use super::{Form, Problem, Unsolvable, property};
-use crate::matrix::{Distribution, Generator, Matrix, Shape, decomposition};
+use super::{Axis, Form, Invariance, Problem, Repair, Signal, Unsolvable, property, repair, signal};
+use crate::matrix::{Distribution, Generator, Matrix, Shape, decomposition, decomposition::fix_sign};
 
 #[derive(Debug)]
 pub struct Eigenvectors;
@@ -51,6 +51,78 @@ impl Problem for Eigenvectors {
             return f64::INFINITY;
         }
         property::diagonalization_error(&operands[0], &prediction[1], &prediction[0], &prediction[1])
+    }
+
+    /// The larger of the error and of `Σ|VᵀV - I| / n`, without which zeros would do.
+    fn residual(&self, operands: &[Matrix], prediction: &[Matrix]) -> f64 {
+        match prediction {
+            [values, vectors] => {
+                let matrix = property::symmetric_part(&operands[0]);
+                let error = property::diagonalization_error(&matrix, vectors, values, vectors);
+                error.max(property::orthonormality_error(vectors))
+            }
+            _ => f64::INFINITY,
+        }
+    }
+
+    /// Vectors nearer to orthonormal, and the values that go best with them.
+    fn repair(&self) -> Option<Repair> {
+        Some(|operands, prediction| {
+            let vectors = repair::orthonormal_step(&prediction[1]);
+            vec![repair::values_of(&vectors, &operands[0], &vectors), vectors]
+        })
+    }
+
+    fn properties(&self, operands: &[Matrix], solution: &[Matrix], prediction: &[Matrix]) -> Vec<(&'static str, f64)> {
+        let [values, vectors] = prediction else {
+            return Vec::new();
+        };
+        vec![
+            ("eigenvalues", property::relative_l1(&solution[..1], &prediction[..1])),
+            ("unit norms", property::norm_error(vectors)),
+            ("orthogonal vectors", property::orthogonality_error(vectors)),
+            (
+                "A V = V L",
+                property::eigen_equation_error(&operands[0], values, vectors),
+            ),
+        ]
+    }
+
+    fn signals(&self, operands: &[Matrix], prediction: &[Matrix]) -> Vec<(Signal, f64)> {
+        let [values, vectors] = prediction else {
+            return Vec::new();
+        };
+        let mut exact = vec![0.0; operands[0].nrows()];
+        let known = decomposition::eigenvalues(&property::symmetric_part(&operands[0]), &mut exact).is_ok();
+        let gap = if known { signal::smallest_gap(&exact) } else { f64::NAN };
+        vec![
+            (Signal::of_input("condition of A"), signal::condition(&operands[0])),
+            (Signal::of_input("smallest gap of eigenvalues"), gap),
+            (Signal::of_output("condition of V"), signal::condition(vectors)),
+            (
+                Signal::of_output("distance of V from orthonormal"),
+                property::orthonormality_error(vectors),
+            ),
+            (
+                Signal::of_output("eigenvalues out of order"),
+                signal::disorder(values.as_slice()),
+            ),
+        ]
+    }
+
+    fn invariance(&self) -> Invariance {
+        Invariance {
+            operands: &[(Axis::Rows, Axis::Rows)],
+            solution: &[(Axis::Fixed, Axis::Fixed), (Axis::Rows, Axis::Fixed)],
+            degrees: &[1, 0],
+            shifts: true,
+        }
+    }
+
+    fn fix_signs(&self, prediction: &mut [Matrix]) {
+        for mut vector in prediction[1].column_iter_mut() {
+            vector *= fix_sign(vector.iter());
+        }
     }
 
     /// Any signs, and any basis of the vectors of a repeated value, are right.

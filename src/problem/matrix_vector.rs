@@ -1,6 +1,6 @@
 //! The product A v of a matrix r×c and a vector c×1.
 
-use super::{Form, Problem, Unsolvable, property};
+use super::{Axis, Form, Invariance, Problem, Unsolvable, property};
 use crate::matrix::{Distribution, Generator, Matrix, Shape};
 
 #[derive(Debug)]
@@ -41,6 +41,15 @@ impl Problem for MatrixVector {
     /// `Σ|P - T| / Σ|T|`
     fn error(&self, _operands: &[Matrix], solution: &[Matrix], prediction: &[Matrix]) -> f64 {
         property::relative_l1(solution, prediction)
+    }
+
+    fn invariance(&self) -> Invariance {
+        Invariance {
+            operands: &[(Axis::Rows, Axis::Cols), (Axis::Cols, Axis::Fixed)],
+            solution: &[(Axis::Rows, Axis::Fixed)],
+            degrees: &[2],
+            shifts: false,
+        }
     }
 
     fn check_solution(&self, operands: &[Matrix], solution: &[Matrix]) -> Result<(), String> {

@@ -9,13 +9,19 @@ mod inverse;
 mod matrix_product;
 mod matrix_vector;
 mod property;
+mod repair;
 mod set;
+mod signal;
 mod singular_values;
 mod svd;
 mod symmetric_inverse;
+mod symmetry;
 mod transpose;
 
+pub use repair::Repair;
 pub use set::{InvalidProblems, Problems};
+pub use signal::{Origin, Signal};
+pub use symmetry::{Axis, Invariance, Normalization, Symmetry};
 
 use crate::matrix::{self, Distribution, Generator, Matrix, Shape, UnknownName, decomposition::NotConverged};
 
@@ -112,6 +118,47 @@ pub trait Problem: std::fmt::Debug + Send + Sync {
     /// The relative error by which a prediction counts as right or wrong (RESEARCH: L1, or a product of the prediction).
     /// NaN never counts as right.
     fn error(&self, operands: &[Matrix], solution: &[Matrix], prediction: &[Matrix]) -> f64;
+
+    /// How far a prediction is from solving the problem, relative, from the operands and the prediction alone: zero for
+    /// solutions only, whatever the signs of their vectors; infinite where it is no number. Where nothing but the solution
+    /// tells (a sum), it is compared with that.
+    fn residual(&self, operands: &[Matrix], prediction: &[Matrix]) -> f64 {
+        let mut solution = prediction.to_vec();
+        match self.size_of(&property::shapes(operands)) {
+            Ok(size) if self.check_shapes(size, prediction).is_ok() => match self.solve(operands, &mut solution) {
+                Ok(()) => self.error(operands, &solution, prediction),
+                Err(_) => f64::INFINITY,
+            },
+            _ => f64::INFINITY,
+        }
+    }
+
+    /// One step from a prediction that is nearly right to a better one; none where nothing but the solution tells.
+    fn repair(&self) -> Option<Repair> {
+        None
+    }
+
+    /// How far a prediction is from each of the properties that a solution has, by name; none but the error where there is only
+    /// one. `prediction` may have any shapes.
+    fn properties(
+        &self,
+        _operands: &[Matrix],
+        _solution: &[Matrix],
+        _prediction: &[Matrix],
+    ) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
+
+    /// What could tell that a prediction is wrong: of the operands, of the prediction. `prediction` may have any shapes.
+    fn signals(&self, _operands: &[Matrix], _prediction: &[Matrix]) -> Vec<(Signal, f64)> {
+        Vec::new()
+    }
+
+    /// What permutations, signs and numbers that its operands are multiplied by do to the problem.
+    fn invariance(&self) -> Invariance;
+
+    /// Gives the vectors of a prediction the signs that a solution has.
+    fn fix_signs(&self, _prediction: &mut [Matrix]) {}
 
     /// Whether the problem is defined for operands: shapes, finite values, symmetry; the error says what does not hold.
     fn check_operands(&self, operands: &[Matrix]) -> Result<(), String> {

@@ -80,6 +80,80 @@ pub(super) fn deviation_from_identity(mut matrix: Matrix) -> Matrix {
     matrix
 }
 
+/// `Σ|AV - V diag(l)| / Σ|V diag(l)|`.
+pub(super) fn eigen_equation_error(a: &Matrix, values: &Matrix, v: &Matrix) -> f64 {
+    if v.nrows() != a.ncols() || v.ncols() != values.len() {
+        return f64::INFINITY;
+    }
+    let scaled = Matrix::from_fn(v.nrows(), v.ncols(), |i, j| v[(i, j)] * values[j]);
+    ratio(l1(&(a * v - &scaled)), l1(&scaled))
+}
+
+/// How far columns are from orthonormal: `Σ|VᵀV - I| / n`.
+pub(super) fn orthonormality_error(v: &Matrix) -> f64 {
+    ratio(l1(&deviation_from_identity(v.tr_mul(v))), v.ncols() as f64)
+}
+
+/// `max | |v| - 1 |` of columns.
+pub(super) fn norm_error(v: &Matrix) -> f64 {
+    largest(v.column_iter().map(|column| (column.norm() - 1.0).abs()))
+}
+
+/// `max |vᵢ · vⱼ|` of different columns.
+pub(super) fn orthogonality_error(v: &Matrix) -> f64 {
+    let products = v.tr_mul(v);
+    let pairs = (0..v.ncols()).flat_map(|i| (0..i).map(move |j| (i, j)));
+    largest(pairs.map(|pair| products[pair].abs()))
+}
+
+/// Infinite where one is no number.
+fn largest(deviations: impl Iterator<Item = f64>) -> f64 {
+    deviations.fold(
+        0.0,
+        |largest, x| if x.is_nan() { f64::INFINITY } else { x.max(largest) },
+    )
+}
+
+/// Relative error of the first and of the last of several values.
+pub(super) fn errors_of_ends(solution: &[Matrix], prediction: &[Matrix]) -> [f64; 2] {
+    match (solution, prediction) {
+        ([solution], [prediction]) if solution.len() == prediction.len() && !solution.is_empty() => {
+            let last = solution.len() - 1;
+            [0, last].map(|i| ratio((prediction[i] - solution[i]).abs(), solution[i].abs()))
+        }
+        _ => [f64::INFINITY; 2],
+    }
+}
+
+/// The symmetric part of a matrix: of one that noise has made asymmetric, the best guess at what it was.
+pub(super) fn symmetric_part(matrix: &Matrix) -> Matrix {
+    (matrix + matrix.transpose()) * 0.5
+}
+
+/// `max |Σλᵏ - tr Aᵏ| / (k Σ|λ|ᵏ)` over k from 1 to n: zero for the eigenvalues of A alone (Newton's identities), and about
+/// the relative error of values that are nearly right, without solving for any.
+pub(super) fn power_sum_residual(a: &Matrix, values: &[f64]) -> f64 {
+    if values.len() != a.nrows() {
+        return f64::INFINITY;
+    }
+    // Powers of numbers near 1 do not overflow.
+    let scale = a
+        .amax()
+        .max(values.iter().fold(0.0, |largest, value| f64::max(largest, value.abs())));
+    if scale == 0.0 {
+        return 0.0;
+    }
+    let a = a / scale;
+    let mut power = Matrix::identity(a.nrows(), a.nrows());
+    let residuals = (1..=values.len() as i32).map(|k| {
+        power = &power * &a;
+        let powers = values.iter().map(|value| (value / scale).powi(k));
+        let (sum, size) = powers.fold((0.0, 0.0), |(sum, size), x| (sum + x, size + x.abs()));
+        ratio((sum - power.trace()).abs(), f64::from(k) * size)
+    });
+    residuals.fold(0.0, f64::max)
+}
+
 /// Every value is a finite number.
 pub(super) fn require_finite(what: &str, matrices: &[Matrix]) -> Result<(), String> {
     for (k, matrix) in matrices.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! Singular values of matrices of any shape, descending.
 
-use super::{Form, Problem, Unsolvable, property};
+use super::{Axis, Form, Invariance, Problem, Repair, Signal, Unsolvable, property, repair, signal};
 use crate::matrix::{Distribution, Generator, Matrix, Shape, decomposition};
 
 #[derive(Debug)]
@@ -39,12 +39,73 @@ impl Problem for SingularValues {
         property::relative_l1(solution, prediction)
     }
 
+    /// Of the sums of powers of their squares, the eigenvalues of AᵀA.
+    fn residual(&self, operands: &[Matrix], prediction: &[Matrix]) -> f64 {
+        match prediction {
+            [values] if values.iter().all(|value| *value >= 0.0) => {
+                // The error of a square is twice that of its root.
+                0.5 * property::power_sum_residual(&smaller_gram(&operands[0]), squares(values).as_slice())
+            }
+            _ => f64::INFINITY,
+        }
+    }
+
+    fn repair(&self) -> Option<Repair> {
+        Some(|operands, prediction| {
+            let squares = repair::eigenvalue_step(&smaller_gram(&operands[0]), &squares(&prediction[0]));
+            vec![squares.map(|square| square.max(0.0).sqrt())]
+        })
+    }
+
+    fn properties(&self, _operands: &[Matrix], solution: &[Matrix], prediction: &[Matrix]) -> Vec<(&'static str, f64)> {
+        let [first, last] = property::errors_of_ends(solution, prediction);
+        vec![("the largest value", first), ("the smallest value", last)]
+    }
+
+    fn signals(&self, operands: &[Matrix], prediction: &[Matrix]) -> Vec<(Signal, f64)> {
+        let [values] = prediction else { return Vec::new() };
+        vec![
+            (Signal::of_input("condition of A"), signal::condition(&operands[0])),
+            (Signal::of_input("norm of A"), property::norm(&operands[0])),
+            (
+                Signal::of_output("values out of order"),
+                signal::disorder(values.as_slice()),
+            ),
+            (
+                Signal::of_output("smallest gap of the answer"),
+                signal::smallest_gap(values.as_slice()),
+            ),
+        ]
+    }
+
+    fn invariance(&self) -> Invariance {
+        Invariance {
+            operands: &[(Axis::Rows, Axis::Cols)],
+            solution: &[(Axis::Fixed, Axis::Fixed)],
+            degrees: &[1],
+            shifts: false,
+        }
+    }
+
     fn check_solution(&self, operands: &[Matrix], solution: &[Matrix]) -> Result<(), String> {
         property::require_singular_values(&solution[0])?;
         let mut expected = solution.to_vec();
         self.solve(operands, &mut expected).map_err(|error| error.to_string())?;
         let limit = property::TOLERANCE * property::norm(&operands[0]);
         property::require_entries("the singular values", &solution[0], &expected[0], limit)
+    }
+}
+
+fn squares(values: &Matrix) -> Matrix {
+    values.map(|value| value * value)
+}
+
+/// AᵀA or AAᵀ, the smaller: its eigenvalues are the squares of the singular values.
+fn smaller_gram(matrix: &Matrix) -> Matrix {
+    if matrix.nrows() < matrix.ncols() {
+        matrix * matrix.transpose()
+    } else {
+        matrix.tr_mul(matrix)
     }
 }
 

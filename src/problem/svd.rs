@@ -1,8 +1,8 @@
 //! The reduced singular value decomposition A = U diag(S) Vᵀ of a matrix r×c, k = min(r, c): U (r×k), S (k×1)
 //! descending, V (c×k); each column of U has the sign that makes its entry of largest magnitude positive.
 
-use super::{Form, Problem, Unsolvable, property};
-use crate::matrix::{Distribution, Generator, Matrix, Shape, decomposition};
+use super::{Axis, Form, Invariance, Problem, Repair, Signal, Unsolvable, property, repair, signal};
+use crate::matrix::{Distribution, Generator, Matrix, Shape, decomposition, decomposition::fix_sign};
 
 #[derive(Debug)]
 pub struct Svd;
@@ -46,6 +46,91 @@ impl Problem for Svd {
             return f64::INFINITY;
         }
         property::diagonalization_error(&operands[0], &prediction[0], &prediction[1], &prediction[2])
+    }
+
+    /// The largest of the error and of `Σ|UᵀU - I| / k` and `Σ|VᵀV - I| / k`, without which zeros would do.
+    fn residual(&self, operands: &[Matrix], prediction: &[Matrix]) -> f64 {
+        match prediction {
+            [u, values, v] => property::diagonalization_error(&operands[0], u, values, v)
+                .max(property::orthonormality_error(u))
+                .max(property::orthonormality_error(v)),
+            _ => f64::INFINITY,
+        }
+    }
+
+    /// Vectors nearer to orthonormal, and the values that go best with them.
+    fn repair(&self) -> Option<Repair> {
+        Some(|operands, prediction| {
+            let (u, v) = (
+                repair::orthonormal_step(&prediction[0]),
+                repair::orthonormal_step(&prediction[2]),
+            );
+            let values = repair::values_of(&u, &operands[0], &v);
+            vec![u, values, v]
+        })
+    }
+
+    fn properties(&self, operands: &[Matrix], solution: &[Matrix], prediction: &[Matrix]) -> Vec<(&'static str, f64)> {
+        let [u, values, v] = prediction else { return Vec::new() };
+        let rebuilt = u * Matrix::from_diagonal(&values.column(0).into_owned()) * v.transpose();
+        vec![
+            (
+                "singular values",
+                property::relative_l1(&solution[1..2], &prediction[1..2]),
+            ),
+            ("unit norms of U", property::norm_error(u)),
+            ("unit norms of V", property::norm_error(v)),
+            ("orthogonal columns of U", property::orthogonality_error(u)),
+            ("orthogonal columns of V", property::orthogonality_error(v)),
+            ("U S V' = A", property::relative_l1(&operands[..1], &[rebuilt])),
+        ]
+    }
+
+    fn signals(&self, operands: &[Matrix], prediction: &[Matrix]) -> Vec<(Signal, f64)> {
+        let [u, values, v] = prediction else { return Vec::new() };
+        let mut exact = vec![0.0; values.len()];
+        let known = decomposition::singular_values(&operands[0], &mut exact).is_ok();
+        let gap = if known { signal::smallest_gap(&exact) } else { f64::NAN };
+        vec![
+            (Signal::of_input("condition of A"), signal::condition(&operands[0])),
+            (Signal::of_input("smallest gap of singular values"), gap),
+            (Signal::of_output("condition of U"), signal::condition(u)),
+            (Signal::of_output("condition of V"), signal::condition(v)),
+            (
+                Signal::of_output("distance of U from orthonormal"),
+                property::orthonormality_error(u),
+            ),
+            (
+                Signal::of_output("distance of V from orthonormal"),
+                property::orthonormality_error(v),
+            ),
+            (
+                Signal::of_output("singular values out of order"),
+                signal::disorder(values.as_slice()),
+            ),
+        ]
+    }
+
+    fn invariance(&self) -> Invariance {
+        Invariance {
+            operands: &[(Axis::Rows, Axis::Cols)],
+            solution: &[
+                (Axis::Rows, Axis::Fixed),
+                (Axis::Fixed, Axis::Fixed),
+                (Axis::Cols, Axis::Fixed),
+            ],
+            degrees: &[0, 1, 0],
+            shifts: false,
+        }
+    }
+
+    fn fix_signs(&self, prediction: &mut [Matrix]) {
+        let [u, _, v] = prediction else { return };
+        for (mut left, mut right) in u.column_iter_mut().zip(v.column_iter_mut()) {
+            let sign = fix_sign(left.iter());
+            left *= sign;
+            right *= sign;
+        }
     }
 
     /// Any signs, and any bases of the vectors of a repeated value, are right.

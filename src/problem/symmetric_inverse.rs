@@ -1,6 +1,6 @@
 //! Inverses of symmetric matrices, which are symmetric.
 
-use super::{Problem, Unsolvable, inverse::invert, property};
+use super::{Axis, Invariance, Problem, Repair, Signal, Unsolvable, inverse::invert, property, repair, signal};
 use crate::matrix::{Distribution, Generator, Matrix, Shape};
 
 #[derive(Debug)]
@@ -49,6 +49,41 @@ impl Problem for SymmetricInverse {
         match prediction {
             [inverse] => property::inversion_error(&operands[0], inverse),
             _ => f64::INFINITY,
+        }
+    }
+
+    /// `Σ|AP - I| / n`: the error itself.
+    fn residual(&self, operands: &[Matrix], prediction: &[Matrix]) -> f64 {
+        self.error(operands, &[], prediction)
+    }
+
+    fn repair(&self) -> Option<Repair> {
+        Some(|operands, prediction| vec![repair::inverse_step(&operands[0], &prediction[0])])
+    }
+
+    fn properties(&self, operands: &[Matrix], solution: &[Matrix], prediction: &[Matrix]) -> Vec<(&'static str, f64)> {
+        let [inverse] = prediction else { return Vec::new() };
+        vec![
+            ("coefficients", property::relative_l1(solution, prediction)),
+            ("P A = I", property::inversion_error(inverse, &operands[0])),
+        ]
+    }
+
+    fn signals(&self, operands: &[Matrix], prediction: &[Matrix]) -> Vec<(Signal, f64)> {
+        let [inverse] = prediction else { return Vec::new() };
+        vec![
+            (Signal::of_input("condition of A"), signal::condition(&operands[0])),
+            (Signal::of_output("condition of P"), signal::condition(inverse)),
+            (Signal::of_output("norm of P"), property::norm(inverse)),
+        ]
+    }
+
+    fn invariance(&self) -> Invariance {
+        Invariance {
+            operands: &[(Axis::Rows, Axis::Rows)],
+            solution: &[(Axis::Rows, Axis::Rows)],
+            degrees: &[-1],
+            shifts: false,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Transposition: Aᵀ.
 
-use super::{Problem, Unsolvable, property};
+use super::{Axis, Invariance, Problem, Unsolvable, property};
 use crate::matrix::{Distribution, Generator, Matrix, Shape};
 
 #[derive(Debug)]
@@ -31,6 +31,15 @@ impl Problem for Transpose {
     /// `Σ|P - T| / Σ|T|`
     fn error(&self, _operands: &[Matrix], solution: &[Matrix], prediction: &[Matrix]) -> f64 {
         property::relative_l1(solution, prediction)
+    }
+
+    fn invariance(&self) -> Invariance {
+        Invariance {
+            operands: &[(Axis::Rows, Axis::Cols)],
+            solution: &[(Axis::Cols, Axis::Rows)],
+            degrees: &[1],
+            shifts: false,
+        }
     }
 
     fn check_solution(&self, operands: &[Matrix], solution: &[Matrix]) -> Result<(), String> {

@@ -1,8 +1,8 @@
 //! Line charts as SVG; no fonts of the system are read, so the same numbers give the same file everywhere.
 
-use crate::file;
-use anyhow::{Result, anyhow};
-use plotters::coord::Shift;
+use super::chart::{Area, COLORS, Chart, Drawn, Frame, LARGE, picture, short, text};
+use anyhow::Result;
+use plotters::coord::ranged1d::Ranged;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::path::Path;
@@ -17,148 +17,108 @@ pub struct Curve {
     pub dashed: bool,
 }
 
+impl Curve {
+    /// Those of its points that are finite and that `keep` keeps.
+    pub(super) fn only(&self, keep: impl Fn(f64, f64) -> bool) -> Self {
+        let points = self.points.iter().copied();
+        Self {
+            points: points
+                .filter(|(x, y)| x.is_finite() && y.is_finite() && keep(*x, *y))
+                .collect(),
+            ..self.clone()
+        }
+    }
+}
+
 /// Width and height in pixels.
 const SIZE: (u32, u32) = (860, 480);
 /// Where the legend begins, to the right of the chart.
 const LEGEND: u32 = 660;
 /// Top of the legend, and from one entry to the next.
-const LEGEND_TOP: i32 = 76;
-const LEGEND_STEP: i32 = 26;
+pub(super) const LEGEND_TOP: i32 = 76;
+pub(super) const LEGEND_STEP: i32 = 26;
 /// Pixels of a dash and of the gap after it.
 const DASH: u32 = 6;
 const GAP: u32 = 4;
 /// Points are marked one by one up to this number.
 const MARKED: usize = 40;
-pub(super) const FONT: &str = "Helvetica, Arial, sans-serif";
-pub(super) const INK: RGBColor = RGBColor(51, 51, 51);
-pub(super) const GRID: RGBColor = RGBColor(225, 225, 225);
-/// The colors of Okabe and Ito, which color-blind people tell apart; without yellow, which is faint on white.
-pub(super) const COLORS: [RGBColor; 7] = [
-    RGBColor(0, 114, 178),
-    RGBColor(230, 159, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(213, 94, 0),
-    RGBColor(86, 180, 233),
-    RGBColor(0, 0, 0),
-];
 
 /// Draws accuracies (0 to 100 %) against examples. The file is written whole or not at all.
 pub fn accuracy_curves(path: &Path, title: &str, curves: &[Curve]) -> Result<()> {
-    let mut svg = String::new();
-    draw(&mut svg, title, curves).map_err(|error| anyhow!("cannot draw {}: {error}", path.display()))?;
-    file::replace(path, svg.as_bytes())
+    let curves: Vec<Curve> = curves.iter().map(|curve| curve.only(|_, _| true)).collect();
+    picture(path, SIZE, |area| {
+        let (left, right) = area.split_horizontally(LEGEND);
+        chart(&left, title, &curves)?;
+        legend(&right, &curves)
+    })
 }
 
-pub(super) type Drawn<'a, T = ()> = Result<T, DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
-
-fn draw<'a>(svg: &'a mut String, title: &str, curves: &[Curve]) -> Drawn<'a> {
-    let curves: Vec<Curve> = curves.iter().map(finite).collect();
-    let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
-    area.fill(&WHITE)?;
-    let (left, right) = area.split_horizontally(LEGEND);
-    chart(&left, title, &curves)?;
-    legend(&right, &curves)?;
-    area.present()
-}
-
-fn chart<'a>(area: &DrawingArea<SVGBackend<'a>, Shift>, title: &str, curves: &[Curve]) -> Drawn<'a> {
-    let last = curves
-        .iter()
-        .flat_map(|curve| &curve.points)
-        .map(|point| point.0)
-        .fold(0.0, f64::max);
+fn chart(area: &Area<'_>, title: &str, curves: &[Curve]) -> Drawn {
+    let points = curves.iter().flat_map(|curve| &curve.points);
+    let last = points.map(|point| point.0).fold(0.0, f64::max);
     let last = if last > 0.0 { last } else { 1.0 };
-    let mut chart = ChartBuilder::on(area)
-        .margin(14)
-        .caption(title, (FONT, 20).into_font().color(&INK))
-        .x_label_area_size(50)
-        .y_label_area_size(64)
-        .build_cartesian_2d(0.0..last, 0.0..100.0)?;
-    chart
-        .configure_mesh()
-        .max_light_lines(1)
-        .light_line_style(WHITE)
-        .bold_line_style(GRID)
-        .axis_style(INK)
-        .x_desc("examples")
-        .y_desc("accuracy (%)")
-        .axis_desc_style((FONT, 16).into_font().color(&INK))
-        .label_style((FONT, 14).into_font().color(&INK))
-        .x_labels(8)
-        .y_labels(6)
-        .x_label_formatter(&|x| short(*x))
-        .y_label_formatter(&|y| format!("{y:.0}"))
-        .draw()?;
+    let mut chart = frame(title, 8).draw(area, 0.0..last, 0.0..100.0)?;
     for (curve, color) in colored(curves) {
-        let points = curve.points.iter().copied();
-        if curve.dashed {
-            chart.draw_series(DashedLineSeries::new(points, DASH, GAP, color.stroke_width(2)))?;
-            continue;
-        }
-        chart.draw_series(LineSeries::new(points, color.stroke_width(2)))?;
-        if curve.points.len() <= MARKED {
-            chart.draw_series(curve.points.iter().map(|&point| Circle::new(point, 3, color.filled())))?;
-        }
+        let marked = !curve.dashed && curve.points.len() <= MARKED;
+        line(&mut chart, curve, color, marked)?;
+    }
+    Ok(())
+}
+
+/// The frame of accuracies against examples.
+pub(super) fn frame(title: &str, x_labels: usize) -> Frame<'_> {
+    Frame {
+        measures: LARGE,
+        title,
+        axes: ("examples", "accuracy (%)"),
+        x_labels,
+        x_label: &|x| short(*x),
+        y_label: &|y| format!("{y:.0}"),
+    }
+}
+
+pub(super) fn line<'a, X, Y>(chart: &mut Chart<'a, X, Y>, curve: &Curve, color: RGBColor, marked: bool) -> Drawn
+where
+    X: Ranged<ValueType = f64>,
+    Y: Ranged<ValueType = f64>,
+{
+    let points = curve.points.iter().copied();
+    if curve.dashed {
+        chart.draw_series(DashedLineSeries::new(points.clone(), DASH, GAP, color.stroke_width(2)))?;
+    } else {
+        chart.draw_series(LineSeries::new(points.clone(), color.stroke_width(2)))?;
+    }
+    if marked {
+        chart.draw_series(points.map(|point| Circle::new(point, 3, color.filled())))?;
     }
     Ok(())
 }
 
 /// A short line, the name and the last value of each curve.
-fn legend<'a>(area: &DrawingArea<SVGBackend<'a>, Shift>, curves: &[Curve]) -> Drawn<'a> {
-    let text = (FONT, 14)
-        .into_font()
-        .color(&INK)
-        .pos(Pos::new(HPos::Left, VPos::Center));
+pub(super) fn legend(area: &Area<'_>, curves: &[Curve]) -> Drawn {
+    let style = text(14).pos(Pos::new(HPos::Left, VPos::Center));
     for ((curve, color), entry) in colored(curves).zip(0..) {
         let y = LEGEND_TOP + entry * LEGEND_STEP;
-        if curve.dashed {
-            area.draw(&PathElement::new([(4, y), (12, y)], color.stroke_width(3)))?;
-            area.draw(&PathElement::new([(20, y), (28, y)], color.stroke_width(3)))?;
-        } else {
-            area.draw(&PathElement::new([(4, y), (28, y)], color.stroke_width(3)))?;
+        let dashes: &[(i32, i32)] = if curve.dashed { &[(4, 12), (20, 28)] } else { &[(4, 28)] };
+        for &(from, to) in dashes {
+            area.draw(&PathElement::new([(from, y), (to, y)], color.stroke_width(3)))?;
         }
         let value = curve
             .points
             .last()
             .map_or(String::new(), |(_, y)| format!(": {y:.2} %"));
-        area.draw(&Text::new(format!("{}{value}", curve.name), (36, y), &text))?;
+        area.draw(&Text::new(format!("{}{value}", curve.name), (36, y), &style))?;
     }
     Ok(())
 }
 
 /// Each curve with its color.
-fn colored(curves: &[Curve]) -> impl Iterator<Item = (&Curve, RGBColor)> {
+pub(super) fn colored(curves: &[Curve]) -> impl Iterator<Item = (&Curve, RGBColor)> {
     let mut next = 0;
     curves.iter().map(move |curve| {
         next += usize::from(!curve.dashed || next == 0);
         (curve, COLORS[(next - 1) % COLORS.len()])
     })
-}
-
-fn finite(curve: &Curve) -> Curve {
-    let points = curve
-        .points
-        .iter()
-        .copied()
-        .filter(|(x, y)| x.is_finite() && y.is_finite());
-    Curve {
-        name: curve.name.clone(),
-        points: points.collect(),
-        dashed: curve.dashed,
-    }
-}
-
-/// `0`, `950`, `1.5k`, `200k`, `3M`.
-pub(super) fn short(number: f64) -> String {
-    let (scaled, unit) = match number.abs() {
-        size if size >= 1e9 => (number / 1e9, "G"),
-        size if size >= 1e6 => (number / 1e6, "M"),
-        size if size >= 1e3 => (number / 1e3, "k"),
-        _ => (number, ""),
-    };
-    // Three digits are enough to tell ticks apart.
-    format!("{}{unit}", (scaled * 100.0).round() / 100.0)
 }
 
 #[cfg(test)]
@@ -286,20 +246,5 @@ mod tests {
             accuracy_curves(Path::new("missing/curves.svg"), "", &[]).unwrap_err()
         );
         assert!(text.contains("cannot write missing/curves.svg"), "{text}");
-    }
-
-    #[test]
-    fn numbers_are_short() {
-        for (number, wanted) in [
-            (0.0, "0"),
-            (950.0, "950"),
-            (1_500.0, "1.5k"),
-            (200_000.0, "200k"),
-            (1_250_000.0, "1.25M"),
-            (3e9, "3G"),
-            (0.25, "0.25"),
-        ] {
-            assert_eq!(short(number), wanted);
-        }
     }
 }

@@ -1,8 +1,7 @@
 //! Tables of shares as colored cells with their numbers, as SVG.
 
-use super::curves::{Drawn, FONT, INK};
-use crate::file;
-use anyhow::{Result, anyhow};
+use super::chart::{Area, Drawn, INK, picture, text};
+use anyhow::Result;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::path::Path;
@@ -31,12 +30,6 @@ const FULL: RGBColor = RGBColor(0, 114, 178);
 
 /// Draws percentages in cells of their color. The file is written whole or not at all.
 pub fn draw_heatmap(path: &Path, map: &Heatmap<'_>) -> Result<()> {
-    let mut svg = String::new();
-    draw(&mut svg, map).map_err(|error| anyhow!("cannot draw {}: {error}", path.display()))?;
-    file::replace(path, svg.as_bytes())
-}
-
-fn draw<'a>(svg: &'a mut String, map: &Heatmap<'_>) -> Drawn<'a> {
     let longest = map.rows.iter().map(|name| name.chars().count()).max().unwrap_or(0) as i32;
     let (left, top) = (CORNER.0.max(longest * LETTER + 3 * MARGIN), CORNER.1);
     let (right, bottom) = (
@@ -44,29 +37,32 @@ fn draw<'a>(svg: &'a mut String, map: &Heatmap<'_>) -> Drawn<'a> {
         top + CELL.1 * map.rows.len() as i32,
     );
     let size = ((right + MARGIN) as u32, (bottom + MARGIN) as u32);
-    let area = SVGBackend::with_string(svg, size).into_drawing_area();
-    area.fill(&WHITE)?;
-    let text = |size: i32, color: RGBColor, anchor: HPos| {
+    picture(path, size, |area| draw(area, map, (left, top)))
+}
+
+/// Draws the cells from a corner on, and what stands above and to the left of them.
+fn draw(area: &Area<'_>, map: &Heatmap<'_>, (left, top): (i32, i32)) -> Drawn {
+    let text = |size: i32, ink: &'static RGBColor, anchor: HPos| {
         let pos = Pos::new(anchor, VPos::Center);
-        (FONT, size).into_font().color(&color).pos(pos)
+        text(size).color(ink).pos(pos)
     };
-    area.draw(&Text::new(map.title, (MARGIN, 24), text(20, INK, HPos::Left)))?;
+    area.draw(&Text::new(map.title, (MARGIN, 24), text(20, &INK, HPos::Left)))?;
     let (rows, columns) = map.axes;
-    area.draw(&Text::new(rows, (MARGIN, top - 16), text(14, INK, HPos::Left)))?;
-    area.draw(&Text::new(columns, (left, top - 40), text(14, INK, HPos::Left)))?;
+    area.draw(&Text::new(rows, (MARGIN, top - 16), text(14, &INK, HPos::Left)))?;
+    area.draw(&Text::new(columns, (left, top - 40), text(14, &INK, HPos::Left)))?;
     for (column, name) in (0..).zip(&map.columns) {
         let middle = (left + CELL.0 * column + CELL.0 / 2, top - 16);
-        area.draw(&Text::new(name.as_str(), middle, text(12, INK, HPos::Center)))?;
+        area.draw(&Text::new(name.as_str(), middle, text(12, &INK, HPos::Center)))?;
     }
     for ((row, name), shares) in (0..).zip(&map.rows).zip(&map.shares) {
         let y = top + CELL.1 * row;
         let middle = y + CELL.1 / 2;
-        area.draw(&Text::new(name.as_str(), (MARGIN, middle), text(14, INK, HPos::Left)))?;
+        area.draw(&Text::new(name.as_str(), (MARGIN, middle), text(14, &INK, HPos::Left)))?;
         for (column, &share) in (0..).zip(shares) {
             let x = left + CELL.0 * column;
             let corners = [(x, y), (x + CELL.0 - 2, y + CELL.1 - 2)];
             area.draw(&Rectangle::new(corners, color(share).filled()))?;
-            let ink = if share > 0.6 { WHITE } else { INK };
+            let ink = if share > 0.6 { &WHITE } else { &INK };
             let number = if share.is_finite() {
                 format!("{:.1}", 100.0 * share)
             } else {
@@ -79,7 +75,7 @@ fn draw<'a>(svg: &'a mut String, map: &Heatmap<'_>) -> Drawn<'a> {
             ))?;
         }
     }
-    area.present()
+    Ok(())
 }
 
 /// From white to [`FULL`].

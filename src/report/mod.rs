@@ -1,19 +1,26 @@
 //! What people read of a run: lines, tables, CSV, curves, TensorBoard events, model cards.
 
+mod analysis;
+mod attention;
 mod card;
+mod chart;
 pub mod comparison;
 pub mod curves;
 pub mod events;
 pub mod heatmap;
 mod metrics;
 mod panels;
+mod paper;
 mod run;
 mod sets;
 pub mod table;
 mod text;
 
+pub use analysis::{analysis_files, analysis_text};
+pub use attention::{AttentionPanel, draw_attention};
 pub use metrics::{EvaluationRow, evaluations, last_evaluation};
 pub use panels::{Panel, PanelLine, draw_panels};
+pub use paper::PaperFigures;
 pub use run::RunReport;
 pub use sets::{TestSet, sets_json, sets_table};
 pub use table::Table;

@@ -1,9 +1,7 @@
 //! A grid of small charts as SVG: a quantity, on a logarithmic scale, as something grows.
 
-use super::curves::{COLORS, Drawn, FONT, GRID, INK, short};
-use crate::file;
-use anyhow::{Result, anyhow};
-use plotters::coord::Shift;
+use super::chart::{Area, COLORS, Drawn, Frame, INK, SMALL, picture, short, text};
+use anyhow::Result;
 use plotters::prelude::*;
 use std::path::Path;
 
@@ -30,27 +28,21 @@ const COLUMNS: usize = 4;
 
 /// Draws charts with the names of their marks. The file is written whole or not at all.
 pub fn draw_panels(path: &Path, title: &str, panels: &[Panel], marks: &[&str]) -> Result<()> {
-    let mut svg = String::new();
-    draw(&mut svg, title, panels, marks).map_err(|error| anyhow!("cannot draw {}: {error}", path.display()))?;
-    file::replace(path, svg.as_bytes())
-}
-
-fn draw<'a>(svg: &'a mut String, title: &str, panels: &[Panel], marks: &[&str]) -> Drawn<'a> {
     let rows = panels.len().div_ceil(COLUMNS);
     let size = (SIZE.0 * COLUMNS as u32, LEGEND + SIZE.1 * rows as u32);
-    let area = SVGBackend::with_string(svg, size).into_drawing_area();
-    area.fill(&WHITE)?;
-    let (top, rest) = area.split_vertically(LEGEND);
-    legend(&top, title, panels, marks)?;
-    for (cell, panel) in rest.split_evenly((rows, COLUMNS)).iter().zip(panels) {
-        chart(cell, panel)?;
-    }
-    area.present()
+    picture(path, size, |area| {
+        let (top, rest) = area.split_vertically(LEGEND);
+        legend(&top, title, panels, marks)?;
+        for (cell, panel) in rest.split_evenly((rows, COLUMNS)).iter().zip(panels) {
+            chart(cell, panel)?;
+        }
+        Ok(())
+    })
 }
 
 /// The title, how each line is drawn, and the color of each mark.
-fn legend<'a>(area: &DrawingArea<SVGBackend<'a>, Shift>, title: &str, panels: &[Panel], marks: &[&str]) -> Drawn<'a> {
-    let style = (FONT, 15).into_font().color(&INK);
+fn legend(area: &Area<'_>, title: &str, panels: &[Panel], marks: &[&str]) -> Drawn {
+    let style = text(15);
     area.draw(&Text::new(title.to_string(), (16, 16), &style))?;
     let mut x = 220;
     for (line, width) in panels.first().into_iter().flat_map(|panel| &panel.lines).zip(1..) {
@@ -66,7 +58,7 @@ fn legend<'a>(area: &DrawingArea<SVGBackend<'a>, Shift>, title: &str, panels: &[
     Ok(())
 }
 
-fn chart<'a>(area: &DrawingArea<SVGBackend<'a>, Shift>, panel: &Panel) -> Drawn<'a> {
+fn chart(area: &Area<'_>, panel: &Panel) -> Drawn {
     let all = || panel.lines.iter().flat_map(|line| &line.points).map(|point| point.0);
     let finite = || all().filter(|y| y.is_finite() && *y > 0.0);
     let (low, high) = (finite().fold(1e300, f64::min), finite().fold(1e-300, f64::max));
@@ -76,28 +68,19 @@ fn chart<'a>(area: &DrawingArea<SVGBackend<'a>, Shift>, panel: &Panel) -> Drawn<
         (1.0, 10.0)
     };
     let last = panel.values.len().saturating_sub(1) as f64;
-    let mut chart = ChartBuilder::on(area)
-        .margin(10)
-        .caption(&panel.title, (FONT, 15).into_font().color(&INK))
-        .x_label_area_size(24)
-        .y_label_area_size(48)
-        .build_cartesian_2d(-0.2..last + 0.2, (low..high).log_scale())?;
-    let name = |x: &f64| match panel.values.get(x.round() as usize) {
+    let value = |x: &f64| match panel.values.get(x.round() as usize) {
         Some(value) if (x - x.round()).abs() < 1e-6 => value.to_string(),
         _ => String::new(),
     };
-    chart
-        .configure_mesh()
-        .max_light_lines(1)
-        .light_line_style(WHITE)
-        .bold_line_style(GRID)
-        .axis_style(INK)
-        .label_style((FONT, 12).into_font().color(&INK))
-        .x_labels(panel.values.len())
-        .y_labels(6)
-        .x_label_formatter(&name)
-        .y_label_formatter(&|y| short(*y))
-        .draw()?;
+    let frame = Frame {
+        measures: SMALL,
+        title: &panel.title,
+        axes: ("", ""),
+        x_labels: panel.values.len(),
+        x_label: &value,
+        y_label: &|y| short(*y),
+    };
+    let mut chart = frame.draw(area, -0.2..last + 0.2, (low..high).log_scale())?;
     for (line, width) in panel.lines.iter().zip(1..) {
         let points = || {
             let points = (0..).zip(&line.points).map(|(x, (y, mark))| (f64::from(x), *y, *mark));

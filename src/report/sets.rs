@@ -1,9 +1,9 @@
 //! Measures of one model on one or several sets of test examples.
 
-use super::Table;
 use super::text::{evaluation_json, evaluation_table, percent};
+use super::{PaperFigures, Table};
 use crate::evaluation::{Accuracy, Evaluation, Outside};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// What a set of test examples came to.
 #[derive(Clone, Debug)]
@@ -12,6 +12,8 @@ pub struct TestSet {
     pub evaluation: Evaluation,
     /// How far the set is from the training; none where the problem has no spectrum.
     pub outside: Option<Outside>,
+    /// What the paper says of such a test; none where it says nothing.
+    pub paper: Option<PaperFigures>,
 }
 
 /// One set as a table with a row for each tolerance; several with a row for each set.
@@ -26,6 +28,9 @@ pub fn sets_table(sets: &[TestSet]) -> String {
                     two_digits(outside.ranks)
                 ));
             }
+            if let Some(paper) = &one.paper {
+                text.push_str(&format!("\n{paper}"));
+            }
             text
         }
         many => rows(many),
@@ -35,6 +40,17 @@ pub fn sets_table(sets: &[TestSet]) -> String {
 fn rows(sets: &[TestSet]) -> String {
     let tolerances = sets.first().map_or(&[][..], |set| &set.evaluation.tolerances);
     let has_limits = sets.iter().any(|set| set.evaluation.limits().is_some());
+    let has = |accuracies: fn(&Evaluation) -> Option<Vec<Accuracy>>| {
+        sets.iter().any(|set| accuracies(&set.evaluation).is_some())
+    };
+    let checked = [
+        (
+            "verified",
+            Evaluation::verified as fn(&Evaluation) -> Option<Vec<Accuracy>>,
+        ),
+        ("repaired", Evaluation::repaired),
+    ];
+    let checked: Vec<_> = checked.into_iter().filter(|(_, accuracies)| has(*accuracies)).collect();
     let has_spectra = sets.iter().any(|set| set.outside.is_some());
     let mut headers = vec!["test".to_string(), "examples".into()];
     headers.extend(
@@ -44,6 +60,7 @@ fn rows(sets: &[TestSet]) -> String {
     );
     headers.extend(["median error".into(), "ceilings".into()]);
     headers.extend(has_limits.then(|| "limits".into()));
+    headers.extend(checked.iter().map(|(name, _)| name.to_string()));
     headers.extend(
         has_spectra
             .then(|| ["outside".into(), "by rank".into()])
@@ -56,6 +73,7 @@ fn rows(sets: &[TestSet]) -> String {
         name,
         evaluation,
         outside,
+        ..
     } in sets
     {
         let mut cells = vec![name.clone(), evaluation.examples.len().to_string()];
@@ -64,6 +82,9 @@ fn rows(sets: &[TestSet]) -> String {
         cells.push(shares(&evaluation.ceilings()));
         if has_limits {
             cells.push(evaluation.limits().map_or("-".into(), |limits| shares(&limits)));
+        }
+        for (_, accuracies) in &checked {
+            cells.push(accuracies(evaluation).map_or("-".into(), |accuracies| shares(&accuracies)));
         }
         if has_spectra {
             let shares = outside.map(|outside| [outside.range, outside.ranks]);
@@ -99,6 +120,13 @@ pub fn sets_json(sets: &[TestSet]) -> Value {
         let mut measures = evaluation_json(&set.evaluation);
         if let Some(outside) = set.outside {
             measures["outside"] = json!({ "range": outside.range, "ranks": outside.ranks });
+        }
+        if let Some(paper) = &set.paper {
+            let accuracies: Map<String, Value> = paper
+                .known()
+                .map(|(tolerance, percent)| (tolerance, json!(percent / 100.0)))
+                .collect();
+            measures["paper"] = json!({ "model": paper.model, "accuracy": accuracies, "confidence": paper.confidence });
         }
         measures
     };

@@ -1,7 +1,7 @@
 //! Lines and tables of measures, for people and for machines.
 
 use super::{Table, TestSet};
-use crate::evaluation::{Accuracy, Evaluation};
+use crate::evaluation::{Accuracy, Evaluation, Outcome};
 use crate::file;
 use crate::matrix::text::print_list;
 use crate::training::LogLine;
@@ -114,6 +114,12 @@ fn problem_table(name: &str, evaluation: &Evaluation) -> String {
     let limits = evaluation.limits();
     let mut headers = vec!["within", "right", "95 % interval", "ceiling"];
     headers.extend(limits.iter().map(|_| "limit"));
+    let (verified, repaired) = (evaluation.verified(), evaluation.repaired());
+    headers.extend(verified.iter().map(|_| "verified"));
+    headers.extend(repaired.iter().map(|_| "repaired"));
+    let is_checked = verified.is_some() || repaired.is_some();
+    let confirmed = is_checked.then(|| evaluation.confirmed());
+    headers.extend(confirmed.iter().flat_map(|_| ["confirmed", "of them right"]));
     let mut table = Table::new(&headers);
     let ceilings = evaluation.ceilings();
     let measures = evaluation.tolerances.iter().zip(evaluation.accuracies()).zip(ceilings);
@@ -122,7 +128,21 @@ fn problem_table(name: &str, evaluation: &Evaluation) -> String {
         let mut cells = vec![format!("{} %", percent(*tolerance)), share, interval];
         let limit = limits.as_ref().map(|limits| limits[i]);
         let beside = std::iter::once(ceiling).chain(limit);
+        let beside = beside.chain(
+            [&verified, &repaired]
+                .into_iter()
+                .flatten()
+                .map(|accuracies| accuracies[i]),
+        );
         cells.extend(beside.map(|accuracy| format!("{:.2} %", 100.0 * accuracy.share())));
+        if let Some(confirmed) = &confirmed {
+            let share = confirmed[i].count as f64 / evaluation.examples.len().max(1) as f64;
+            cells.push(format!("{:.2} %", 100.0 * share));
+            cells.push(match confirmed[i].count {
+                0 => "-".into(),
+                _ => format!("{:.2} %", 100.0 * confirmed[i].share()),
+            });
+        }
         table.row(cells);
     }
     let (share, interval) = with_interval(evaluation.exact());
@@ -186,6 +206,15 @@ pub fn evaluation_json(evaluation: &Evaluation) -> Value {
             .map(|(name, part)| (name.to_string(), evaluation_json(part)));
         measures["problems"] = parts.collect::<Map<_, _>>().into();
     }
+    for (key, accuracies) in [("verified", evaluation.verified()), ("repaired", evaluation.repaired())] {
+        if let Some(accuracies) = accuracies {
+            measures[key] = by_tolerance(accuracies, &|accuracy| json!(accuracy.share())).into();
+            let count = evaluation.examples.len().max(1) as f64;
+            let confirmed =
+                |accuracy: Accuracy| json!({ "share": accuracy.count as f64 / count, "right": accuracy.share() });
+            measures["confirmed"] = by_tolerance(evaluation.confirmed(), &confirmed).into();
+        }
+    }
     if let Some(limits) = evaluation.limits() {
         measures["limit"] = by_tolerance(limits, &|accuracy| json!(accuracy.share())).into();
     }
@@ -193,7 +222,7 @@ pub fn evaluation_json(evaluation: &Evaluation) -> Value {
 }
 
 /// Every answer as CSV: `index,set,problem,operands,solution,prediction,error,ceiling,exact,log_probability,
-/// clean`, the last the operands without noise, empty where there is none.
+/// clean,residual,verified_error,repaired_error`; `clean` are the operands without noise. What there is none of is empty.
 pub fn write_predictions(path: &Path, sets: &[TestSet]) -> Result<()> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record([
@@ -208,7 +237,11 @@ pub fn write_predictions(path: &Path, sets: &[TestSet]) -> Result<()> {
         "exact",
         "log_probability",
         "clean",
+        "residual",
+        "verified_error",
+        "repaired_error",
     ])?;
+    let of = |outcome: Option<Outcome>| outcome.map_or(String::new(), |outcome| outcome.error.to_string());
     for set in sets {
         for measured in &set.evaluation.examples {
             let clean = match measured.example.clean.as_slice() {
@@ -227,6 +260,9 @@ pub fn write_predictions(path: &Path, sets: &[TestSet]) -> Result<()> {
                 &measured.exact.to_string(),
                 &measured.log_probability.to_string(),
                 &clean,
+                &measured.residual.to_string(),
+                &of(measured.verified),
+                &of(measured.repaired),
             ])?;
         }
     }

@@ -30,6 +30,7 @@ pub fn export(model: &Model, recipe: &Recipe, metrics: &Value, path: &Path) -> R
         dimensions: recipe.dimensions()?,
         input_codec,
         output_codec,
+        readout: model.config().readout,
     }
     .add_to(&mut module)?;
     module

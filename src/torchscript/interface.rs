@@ -1,11 +1,12 @@
-//! The scripted methods that make a traced model usable: `solve`, `encode`, `generate`, `decode`, `forward`; for a model of
-//! several problems a set of them for each, see [`super::namespace`].
+//! The scripted methods that make a traced model usable: `solve`, `soft_solve`, `encode`, `generate`, `decode`, `forward`;
+//! for a model of several problems a set of them for each, see [`super::namespace`].
 
 use super::{Attribute, Module};
-use super::{namespace, tables};
+use super::{namespace, soft, tables};
 use crate::dataset::{Dimensions, Format, Target};
 use crate::encoding::{Grammar, Input, START};
 use crate::matrix::Shape;
+use crate::model::Readout;
 use crate::problem::{Form, Problem};
 use anyhow::{Result, bail};
 use std::fmt::Write;
@@ -26,6 +27,8 @@ pub struct Interface<'a> {
     /// Of the encoding that operands are rounded through.
     pub input_codec: Codec,
     pub output_codec: Codec,
+    /// Of a parallel decoder.
+    pub readout: Readout,
 }
 
 impl Interface<'_> {
@@ -137,6 +140,7 @@ impl Interface<'_> {
         ] {
             write!(source, "\n\n{part}")?;
         }
+        source.push_str(&soft::source(format));
         Ok(source)
     }
 
@@ -197,6 +201,11 @@ def solve(self, {typed}, beam: int = 1) -> {result}:
     return self.shaped(self.solution(self.operands({names}), beam), {batched})
 
 
+# As `solve`, with expected numbers in place of chosen ones, and a gradient.
+def soft_solve(self, {typed}) -> {result}:
+    return self.shaped(self.soft_solution(self.operands({names})), {batched})
+
+
 def encode(self, {typed}) -> Tensor:
     return self.source_of(self.operands({names}))
 
@@ -250,9 +259,17 @@ def step(self, tokens: Tensor, positions: Tensor, cross: Tensor, cache: Tensor,
                 );
             }
             Target::Classes => {
-                let choices: String = (0..self.format.output.fields().len())
-                    .map(|rank| format!("    known = self.with_best(known, self.field_logits_{rank}(hidden, known))\n"))
-                    .collect();
+                let output = self.format.output.as_ref();
+                let choice = |(rank, &field): (usize, &usize)| {
+                    let logits = format!("self.field_logits_{rank}(hidden, known)");
+                    match self.readout {
+                        Readout::Median if output.fields()[field].part.is_magnitude() => {
+                            format!("    known, share = self.with_median(known, {logits}, share)\n")
+                        }
+                        Readout::Median | Readout::Mode => format!("    known = self.with_best(known, {logits})\n"),
+                    }
+                };
+                let choices: String = output.prediction_order().iter().enumerate().map(choice).collect();
                 let logits: Vec<_> = (0..self.format.output.fields().len())
                     .map(|rank| format!("self.field_logits_{rank}(hidden, known[:, :, :{rank}])"))
                     .collect();
@@ -267,6 +284,7 @@ def query_memory(self, memory: Tensor, positions: Tensor, source: Tensor) -> Ten
 # [batch, count, d] to [batch, count, fields] classes in the order in which they are predicted.
 def predict(self, hidden: Tensor) -> Tensor:
     known = torch.zeros([hidden.size(0), hidden.size(1), 0], dtype=torch.int64, device=hidden.device)
+    share = torch.full([hidden.size(0), hidden.size(1)], 0.5, dtype=torch.float32, device=hidden.device)
 {choices}    return known
 
 

@@ -8,6 +8,7 @@ mod export;
 mod interface;
 mod methods;
 mod namespace;
+mod soft;
 mod tables;
 
 pub use export::export;

@@ -32,6 +32,18 @@ def with_best(self, known: Tensor, logits: Tensor) -> Tensor:
     return torch.cat([known, logits.argmax(-1, keepdim=True)], -1)
 
 
+# Adds the class of the next digits of the median; `share [batch, count]` of the probability lies below the median among the
+# numbers that begin with `known`. Returns the share for the digits that follow, too.
+def with_median(self, known: Tensor, logits: Tensor, share: Tensor) -> Tuple[Tensor, Tensor]:
+    probability = logits.softmax(-1)
+    reached = probability.cumsum(-1)
+    place = (reached < share.unsqueeze(-1)).sum(-1, keepdim=True).clamp(max=logits.size(-1) - 1)
+    own = probability.gather(-1, place).squeeze(-1)
+    before = reached.gather(-1, place).squeeze(-1) - own
+    share = ((share - before) / own.clamp(min=1.1754943508222875e-38)).clamp(min=0.0, max=1.0)
+    return torch.cat([known, place], -1), share
+
+
 # Logits of every field's classes, one field after another as they are predicted, each given the target's fields before it:
 # source as `encode` returns it and target [batch, length] as `generate` does, to [batch, count, classes of all fields].
 def forward(self, source: Tensor, target: Tensor, rows: int = 0, cols: int = 0) -> Tensor:

@@ -74,7 +74,11 @@ def solution(self, operands: List[Tensor], beam: int) -> List[Tensor]:
 
 # [batch, count, fields] classes to matrices.
 def matrices(self, classes: Tensor, shapes: List[Tuple[int, int]]) -> List[Tensor]:
-    numbers = self.decode_output(classes)
+    return self.as_matrices(self.decode_output(classes), shapes)
+
+
+# [batch, count] numbers to matrices.
+def as_matrices(self, numbers: Tensor, shapes: List[Tuple[int, int]]) -> List[Tensor]:
     result: List[Tensor] = []
     done = 0
     for rows, cols in shapes:

@@ -134,6 +134,11 @@ impl Recipe {
         Ok(recipe)
     }
 
+    /// Standard deviation of the coefficients.
+    pub fn deviation(&self) -> f64 {
+        self.data.coefficients.deviation(self.data.magnitude)
+    }
+
     /// The recipe as TOML with every value written out.
     pub fn to_toml(&self) -> Result<String> {
         Ok(toml::to_string_pretty(self)?)
@@ -377,122 +382,4 @@ fn merge(defaults: &mut Table, given: Table, prefix: &str) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::path::Path;
-
-    const MINIMAL: &str = "problem = \"eigenvalues\"\ndim = 3\n";
-
-    fn error(text: &str, overrides: &[&str]) -> String {
-        let overrides: Vec<_> = overrides.iter().map(|text| text.to_string()).collect();
-        format!("{:#}", Recipe::parse(text, &overrides).expect_err("the recipe is bad"))
-    }
-
-    #[test]
-    fn a_resolved_recipe_reads_back_the_same() {
-        let recipe = Recipe::parse(MINIMAL, &["training.batch_size=128".into()]).unwrap();
-        assert_eq!(recipe.training.batch_size, 128);
-        assert_eq!(Recipe::parse(&recipe.to_toml().unwrap(), &[]).unwrap(), recipe);
-    }
-
-    #[test]
-    fn the_paper_preset_changes_what_is_not_given() {
-        let text = format!("{MINIMAL}[model]\narchitecture = \"paper\"\nwidth = 64\n");
-        let recipe = Recipe::parse(&text, &[]).unwrap();
-        assert_eq!((recipe.model.width, recipe.model.encoder_layers), (64, 6));
-        assert_eq!(recipe.encoding.input, "P1000");
-        assert_eq!(recipe.training.optimizer, OptimizerKind::Adamw);
-    }
-
-    #[test]
-    fn unknown_keys_are_named_with_the_nearest_valid_one() {
-        let text = error(&format!("{MINIMAL}[training]\nbatchsize = 3\n"), &[]);
-        assert!(
-            text.contains("training.batchsize") && text.contains("did you mean batch_size"),
-            "{text}"
-        );
-        assert!(error(MINIMAL, &["trainning.steps=3"]).contains("did you mean training"));
-    }
-
-    #[test]
-    fn bad_values_name_key_value_and_what_is_allowed() {
-        let text = error(MINIMAL, &["training.optimizer=adam"]);
-        assert!(
-            text.contains("training.optimizer") && text.contains("adam") && text.contains("muon"),
-            "{text}"
-        );
-        let text = error(MINIMAL, &["model.heads=5"]);
-        assert!(text.contains("model.heads = 5") && text.contains("128"), "{text}");
-        assert!(error(MINIMAL, &["training.steps=-1"]).contains("training.steps"));
-        assert!(error(MINIMAL, &["training.clip=-1"]).contains("training.clip = -1"));
-        assert!(error(MINIMAL, &["data.spectrum=lapace"]).contains("laplace"));
-        assert!(error(MINIMAL, &["data.sign_bias=1.5"]).contains("data.sign_bias: the sign bias is `1.5`"));
-        for noise in ["data.noise=-0.1", "data.noise=nan", "data.noise=inf"] {
-            assert!(error(MINIMAL, &[noise]).contains("data.noise: the noise is"));
-        }
-        assert!(error("dim = 3", &[]).contains("problem = "));
-        assert!(error("problem = \"eigenvalue\"\ndim=3", &[]).contains("eigenvalues"));
-        assert!(error("problem = \"inverse\"\nrows = 3\ncols = 4", &[]).contains("inverse"));
-    }
-
-    #[test]
-    fn only_training_examples_have_leaning_signs() {
-        let recipe = Recipe::parse(MINIMAL, &["data.sign_bias=0.5".into()]).unwrap();
-        let bias = |split| recipe.specification(split).unwrap().distribution().sign_bias;
-        assert_eq!(Split::ALL.map(bias), [0.5, 0.0, 0.0]);
-    }
-
-    #[test]
-    fn every_recipe_of_the_repository_is_valid() {
-        let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes")];
-        let mut count = 0;
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else if path.extension().is_some_and(|extension| extension == "toml") {
-                    let text = std::fs::read_to_string(&path).unwrap();
-                    Recipe::parse(&text, &[]).unwrap_or_else(|error| panic!("{}: {error:#}", path.display()));
-                    count += 1;
-                }
-            }
-        }
-        assert!(count > 5, "{count} recipes found");
-    }
-
-    #[test]
-    fn values_have_features_and_tokens_have_none() {
-        let text = error(MINIMAL, &["encoding.input=P1000", "model.value_features=log-magnitude"]);
-        assert!(
-            text.contains("model.value_features = \"log-magnitude\"") && text.contains("values"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn the_recipes_of_the_embedding_experiment_differ_in_one_key() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/embedding");
-        let recipes: Vec<Recipe> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| Recipe::parse(&std::fs::read_to_string(entry.unwrap().path()).unwrap(), &[]).unwrap())
-            .collect();
-        assert_eq!(recipes.len(), 6);
-        for (i, a) in recipes.iter().enumerate() {
-            for b in &recipes[i + 1..] {
-                let differences = Recipe::differences(a, b).unwrap();
-                let keys: Vec<&str> = differences.iter().map(|(key, ..)| key.as_str()).collect();
-                assert_eq!(keys, ["model.value_features"]);
-            }
-        }
-    }
-
-    #[test]
-    fn p10_tokens_refuse_row_and_column_positions() {
-        assert!(error(MINIMAL, &["encoding.input=P10"]).contains("flat"));
-        assert!(
-            Recipe::parse(MINIMAL, &["encoding.output=P10".into()]).is_ok(),
-            "a parallel decoder has fixed classes"
-        );
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use super::origin::Origin;
 use super::recipe::Recipe;
 use super::run::{Progress, Run};
 use crate::dataset::{Batch, Prefetch, Source};
-use crate::evaluation::{Evaluation, evaluate};
+use crate::evaluation::{Evaluation, Search, evaluate};
 use crate::model::Model;
 use anyhow::{Context, Result, bail, ensure};
 use std::sync::Arc;
@@ -203,7 +203,12 @@ impl Trainer {
         let settings = &self.recipe.evaluation;
         // So many examples of each problem.
         let count = settings.count * self.model.formats().len();
-        let measure = |source, count| evaluate(&self.model, source, count, &settings.tolerances, 1, |_| ());
+        let search = Search {
+            // That of the training, which costs a fraction: it chooses among weights of one run.
+            kind: self.recipe.training.precision.kind(),
+            ..Search::default()
+        };
+        let measure = |source, count| evaluate(&self.model, source, count, &settings.tolerances, &search, |_| ());
         let evaluation = measure(validation, count)?;
         let repeated = training.repeats().map(|repeated| count.min(repeated as usize));
         let training_set = repeated.map(|count| measure(training, count)).transpose()?;

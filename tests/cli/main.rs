@@ -1,8 +1,10 @@
 //! The real binary through its command line.
 
+mod answers;
 mod data;
 mod distribution;
 mod errors;
+mod pipes;
 mod tasks;
 mod training;
 
@@ -11,6 +13,10 @@ use std::process::{Command, Output};
 
 /// Runs the binary in a folder.
 fn laformer(folder: &Path, arguments: &[&str]) -> Output {
+    command(folder, arguments).output().expect("the binary starts")
+}
+
+fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_laformer"));
     // One thread: tests run beside each other, and bits are compared.
     command
@@ -18,7 +24,7 @@ fn laformer(folder: &Path, arguments: &[&str]) -> Output {
         .args(arguments)
         .env("OMP_NUM_THREADS", "1")
         .env("MKL_NUM_THREADS", "1");
-    command.output().expect("the binary starts")
+    command
 }
 
 /// Standard output of a command that must succeed.

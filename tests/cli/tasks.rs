@@ -2,6 +2,7 @@
 
 use super::training::{interrupt, json, steps, tensors};
 use super::{fail, laformer, succeed, tiny_recipe};
+use laformer::evaluation::Accuracy;
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
@@ -132,6 +133,27 @@ fn spectra_and_predictions_are_told_by_problem() {
     let mut reader = csv::Reader::from_path(path.join("out.csv")).unwrap();
     let problems: Vec<String> = reader.records().map(|row| row.unwrap()[2].to_string()).collect();
     assert_eq!(problems, ["add", "eigenvalues"].repeat(4));
+}
+
+#[test]
+fn curves_know_how_many_examples_an_accuracy_is_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tiny_recipe(path, THREE, "");
+    succeed(path, &["train", "tiny.toml", "--output", "run"]);
+    let curves = json(path, &["curve", "run", "--json"]);
+    for point in curves["lines"][0]["points"].as_array().unwrap() {
+        // 20 of each of the three problems.
+        let accuracy = point["accuracy"].as_f64().unwrap();
+        let accuracy = Accuracy {
+            right: (60.0 * accuracy).round() as usize,
+            count: 60,
+        };
+        let (low, high) = accuracy.interval();
+        for (found, wanted) in [(&point["interval"][0], low), (&point["interval"][1], high)] {
+            assert!((found.as_f64().unwrap() - wanted).abs() < 1e-12, "{point}");
+        }
+    }
 }
 
 #[test]

@@ -87,3 +87,9 @@ def operands(problem, count, seed=0, rows=3, cols=4):
         matrix = matrix + matrix.transpose(0, 2, 1)
     second = {"add": (rows, cols), "matrix-vector": (cols,), "matrix-product": (cols, rows)}
     return [matrix, draw(*second[problem])] if problem in second else [matrix]
+
+
+def equal_but_for_ties(answer, other):
+    """Whether three digits agree but for one unit of the last: a matrix product with another number of rows may round
+    otherwise, and the sum of probabilities that makes a median then reaches one half a number earlier or later."""
+    return torch.allclose(answer, other, rtol=1.001e-2, atol=0)

@@ -5,6 +5,7 @@
 //! The highest floor bounds the step where it makes at least half of its time; below that it is only the largest part.
 
 use super::{Cost, decoding, generate, peak, training};
+use crate::cli::output::say;
 use crate::report::{Panel, PanelLine, Table, draw_panels};
 use crate::training::Recipe;
 use anyhow::Result;
@@ -303,11 +304,10 @@ pub fn run(recipe: &Recipe, device: Device, duration: Duration, output: Option<&
         draw_panels(path, "examples per second", &panels, &BOUNDS)?;
     }
     if json {
-        println!("{:#}", json!(rows));
+        say!("{:#}", json!(rows))
     } else {
-        println!("{}\n\n{}", turns.join("\n"), table.markdown());
+        say!("{}\n\n{}", turns.join("\n"), table.markdown())
     }
-    Ok(())
 }
 
 /// Where a curve turns: `latency from 1, mostly compute from 64`.

@@ -2,6 +2,7 @@
 //! measured, then every line of stdin is answered by the seconds of one turn, until stdin ends.
 
 use super::with_trainer;
+use crate::cli::output::say;
 use crate::dataset::BatchMaker;
 use crate::evaluation::Evaluation;
 use crate::matrix::Split;
@@ -9,7 +10,7 @@ use crate::model::Model;
 use crate::training::{LogLine, Observer, Progress, Recipe};
 use anyhow::Result;
 use serde_json::{Value, json};
-use std::io::{self, Write};
+use std::io;
 use std::time::Instant;
 use tch::Device;
 
@@ -17,14 +18,14 @@ use tch::Device;
 pub fn generate(recipe: &Recipe, batches: u64) -> Result<()> {
     let size = recipe.training.batch_size;
     let mut maker = BatchMaker::new(recipe.source(Split::Train)?, recipe.format()?, size);
-    say(&ready(recipe, size as u64 * batches)?)?;
+    say!("{}", ready(recipe, size as u64 * batches)?)?;
     let mut steps = 0u64..;
     while is_asked()? {
         let begun = Instant::now();
         for step in steps.by_ref().take(batches as usize) {
             maker.batch(step)?;
         }
-        say(&json!(begun.elapsed().as_secs_f64()))?;
+        say!("{}", json!(begun.elapsed().as_secs_f64()))?;
     }
     Ok(())
 }
@@ -53,11 +54,6 @@ fn ready(recipe: &Recipe, examples: u64) -> Result<Value> {
     Ok(json!({ "examples": examples, "recipe": recipe.to_toml()? }))
 }
 
-fn say(value: &Value) -> io::Result<()> {
-    println!("{value}");
-    io::stdout().flush()
-}
-
 /// Waits for a line of stdin; false at its end.
 fn is_asked() -> io::Result<bool> {
     Ok(io::stdin().read_line(&mut String::new())? > 0)
@@ -81,12 +77,12 @@ impl Turns {
 
 impl Observer for Turns {
     fn started(&mut self, _step: u64) -> Result<()> {
-        say(&self.ready)?;
+        say!("{}", self.ready)?;
         self.wait()
     }
 
     fn logged(&mut self, line: &LogLine) -> Result<()> {
-        say(&json!(self.examples as f64 / line.examples_per_second))?;
+        say!("{}", json!(self.examples as f64 / line.examples_per_second))?;
         self.wait()
     }
 

@@ -3,6 +3,7 @@
 use super::*;
 use crate::dataset::Extent;
 use crate::encoding::{Encoding, Field, OutOfRange, Part};
+use crate::model::Readout;
 use crate::problem;
 use crate::torchscript::{Body, Method};
 use std::collections::BTreeMap;
@@ -285,6 +286,7 @@ impl Case {
             dimensions,
             input_codec: codec(),
             output_codec: codec(),
+            readout: Readout::Median,
         };
         interface.add_to(&mut module).unwrap();
         let folder = tempfile::tempdir().unwrap();

@@ -76,6 +76,31 @@ fn several_matrices_are_shaped_as_numpy_does() {
 }
 
 #[test]
+fn soft_answers_have_the_shapes_and_the_signs_of_hard_ones() {
+    let model = Case::rectangular("svd", 1..=4, 1..=4).save(parallel_methods(Rule::Places, false));
+    let operand = matrices(&[2, 3, 2]);
+    let shapes = |method: &str| -> Vec<_> { model.tuple(method, &[&operand]).iter().map(Tensor::size).collect() };
+    assert_eq!(shapes("soft_solve"), shapes("solve"));
+
+    let model = Case::rectangular("transpose", 1..=4, 2..=3).save(parallel_methods(Rule::Transpose, false));
+    let operand = matrices(&[3, 2, 3]);
+    assert_eq!(
+        model.call("soft_solve", &[&operand]).sign(),
+        model.call("solve", &[&operand]).sign()
+    );
+}
+
+#[test]
+fn a_decoder_that_writes_tokens_has_no_soft_answer() {
+    let model = Case::autoregressive("transpose", 2..=2).save(transposing_methods());
+    assert_eq!(
+        model.error("soft_solve", &[&matrices(&[2, 2])]),
+        "soft_solve is for models that predict all coefficients at once (decoder = 'parallel'); this one writes token \
+         after token"
+    );
+}
+
+#[test]
 fn every_problem_has_scripts() {
     for problem in problem::ALL {
         let case = match problem.needs_square() {

@@ -1,0 +1,220 @@
+//! `laformer analyze`: what a model's answers are like, and what tells that one is wrong.
+
+use super::options::{DeviceOption, progress_bar, read_operands};
+use super::output::say;
+use super::{Failure, UsageError};
+use crate::dataset::{Batcher, Example, row_major};
+use crate::evaluation::{Analysis, Evaluation, Search, evaluate};
+use crate::matrix::{Matrix, Split};
+use crate::model::{AttentionKind, AttentionMap, record_attention};
+use crate::report::{AttentionPanel, analysis_files, analysis_text, draw_attention};
+use crate::training::Trained;
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use std::path::PathBuf;
+use tch::Kind;
+
+/// Tell what a model gets right and wrong, and what could have told it
+///
+/// Which properties of a solution answers have (norms, orthogonality, values) at each tolerance; how condition numbers and other
+/// quantities differ between right and wrong answers, whether they are known from the input or from the answer alone; whether
+/// the model's own probability predicts failure; and with --matrix, who looks at whom in the model.
+#[derive(Debug, Args)]
+pub struct Analyze {
+    /// A run folder, a .pt or a .safetensors file
+    checkpoint: PathBuf,
+    /// Number of examples, of each problem
+    #[arg(long, default_value_t = 10_000)]
+    count: usize,
+    /// Seed of the test examples [default: the recipe's]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Relative error below which an answer counts as right where right and wrong ones are compared
+    #[arg(long, default_value_t = 0.05, allow_negative_numbers = true)]
+    tolerance: f64,
+    /// Write the report, its tables as CSV and its pictures into this folder
+    #[arg(long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+    /// Draw the attention for these operands, each as JSON, into the folder: [[2,1],[1,3]]
+    #[arg(long, num_args = 1.., value_name = "MATRIX", requires = "output")]
+    matrix: Vec<String>,
+    /// The problem whose attention is drawn, of a model of several
+    #[arg(long, requires = "matrix")]
+    problem: Option<String>,
+    #[command(flatten)]
+    device: DeviceOption,
+}
+
+impl Analyze {
+    pub fn run(self) -> Result<(), Failure> {
+        let device = self.device.device().usage()?;
+        let trained = Trained::load(&self.checkpoint, device)?;
+        self.check().usage()?;
+        let panels = self.attention(&trained).usage()?;
+        let evaluation = self.evaluate(&trained)?;
+        let problems = evaluation.by_problem();
+        for (name, part) in &problems {
+            let name = format!("{name} {}", trained.recipe.dimensions()?.label());
+            let analysis = Analysis::of(part, self.tolerance);
+            say!("{}", analysis_text(&name, &analysis))?;
+            if let Some(folder) = &self.output {
+                let folder = if problems.len() > 1 {
+                    folder.join(&name)
+                } else {
+                    folder.clone()
+                };
+                for file in analysis_files(&folder, &name, &analysis)? {
+                    eprintln!("wrote {}", file.display());
+                }
+            }
+        }
+        if let (Some(folder), Some(panels)) = (&self.output, panels) {
+            let path = folder.join("attention.svg");
+            draw_attention(&path, &format!("Attention for {}", self.matrix.join(" ")), &panels)?;
+            eprintln!("wrote {}", path.display());
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<()> {
+        ensure!(self.count > 0, "--count 0: expected at least one example");
+        ensure!(
+            self.tolerance > 0.0 && self.tolerance.is_finite(),
+            "--tolerance {}: expected a number above 0",
+            self.tolerance
+        );
+        Ok(())
+    }
+
+    fn evaluate(&self, trained: &Trained) -> Result<Evaluation> {
+        let mut test = trained.recipe.clone();
+        test.data.seed = self.seed.unwrap_or(test.data.seed);
+        let source = test.source(Split::Test)?;
+        let count = self.count.saturating_mul(trained.model.formats().len());
+        let bar = progress_bar(count as u64, "examples");
+        let tolerances = &trained.recipe.evaluation.tolerances;
+        let progress = |more| bar.inc(more as u64);
+        let evaluation = evaluate(
+            &trained.model,
+            source.as_ref(),
+            count,
+            tolerances,
+            &Search::default(),
+            progress,
+        )?;
+        bar.finish_and_clear();
+        Ok(evaluation)
+    }
+
+    /// Maps of every layer and head while the model gives its own answer; none where no matrix is given.
+    fn attention(&self, trained: &Trained) -> Result<Option<Vec<AttentionPanel>>> {
+        if self.matrix.is_empty() {
+            return Ok(None);
+        }
+        let model = &trained.model;
+        let format = model.format().named(self.problem.as_deref()).context("--problem")?;
+        let operands = read_operands(&self.matrix, trained, &format).context("--matrix")?;
+        let case = format.case_of(&operands)?;
+        let mut batcher = Batcher::new(format.clone());
+        let answers = Search::default().answers(model, &mut batcher, case, &[&operands])?;
+        let answer = answers
+            .into_iter()
+            .flatten()
+            .next()
+            .context("the model gave no answer")?;
+        let example = Example {
+            operands,
+            solution: answer.solution,
+            clean: Vec::new(),
+        };
+        let batch = batcher
+            .batch(case.size, std::slice::from_ref(&example))?
+            .to_device(model.device());
+        let (_, maps) = record_attention(|| {
+            let _no_grad = tch::no_grad_guard();
+            model.logits(&batch.source, &batch.target, case, Kind::Float)
+        });
+        ensure!(!maps.is_empty(), "this model has no attention to draw");
+        let sources = match format.source_vocabulary() {
+            Some(vocabulary) => words(&batch.source, |token| vocabulary.word(token))?,
+            None => {
+                let task = format.task().map(|_| format.problem.name().to_string());
+                task.into_iter().chain(coefficients(&example.operands)).collect()
+            }
+        };
+        let vocabulary = format.target_vocabulary();
+        let targets = match batch.target.dim() {
+            2 => words(&batch.target, |token| vocabulary.word(token))?,
+            _ => coefficients(&example.solution).collect(),
+        };
+        let layers = (model.config().encoder_layers * model.config().encoder_loops) as usize;
+        Ok(Some(panels(&maps, layers, &sources, &targets)?))
+    }
+}
+
+/// The words of a batch of one sequence.
+fn words(tokens: &tch::Tensor, word: impl Fn(i64) -> Option<String>) -> Result<Vec<String>> {
+    let tokens: Vec<i64> = Vec::try_from(tokens.flatten(0, -1).to_kind(Kind::Int64))?;
+    Ok(tokens
+        .into_iter()
+        .map(|token| word(token).unwrap_or_default())
+        .collect())
+}
+
+fn coefficients(matrices: &[Matrix]) -> impl Iterator<Item = String> {
+    matrices.iter().flat_map(row_major).map(|x| x.to_string())
+}
+
+/// A panel for each head of each map. The first `layers` maps of a sequence to itself are the encoder's.
+fn panels(maps: &[AttentionMap], layers: usize, sources: &[String], targets: &[String]) -> Result<Vec<AttentionPanel>> {
+    let mut panels = Vec::new();
+    let (mut own, mut cross) = (0, 0);
+    for map in maps {
+        let [_, heads, to, from] = map.weights.size()[..] else {
+            continue;
+        };
+        let name = match map.kind {
+            AttentionKind::Own => {
+                own += 1;
+                if own <= layers {
+                    format!("encoder {own}")
+                } else {
+                    format!("decoder {}", own - layers)
+                }
+            }
+            AttentionKind::Cross => {
+                cross += 1;
+                format!("decoder {cross} to source")
+            }
+        };
+        // An encoder that reads queries beside the source has them first.
+        let names = |length: i64| -> Vec<String> {
+            let both = || targets.iter().chain(sources).cloned().collect();
+            match length as usize {
+                length if length == sources.len() => sources.to_vec(),
+                length if length == targets.len() + sources.len() => both(),
+                length => targets.iter().take(length).cloned().collect(),
+            }
+        };
+        let is_decoder = map.kind == AttentionKind::Cross || own > layers;
+        let (rows, columns) = match (map.kind, is_decoder) {
+            (AttentionKind::Cross, _) => (targets.iter().take(to as usize).cloned().collect(), names(from)),
+            (AttentionKind::Own, true) => {
+                let names: Vec<String> = targets.iter().take(to as usize).cloned().collect();
+                (names.clone(), names)
+            }
+            (AttentionKind::Own, false) => (names(to), names(from)),
+        };
+        for head in 0..heads {
+            let weights = map.weights.get(0).get(head);
+            let weights = (0..to).map(|target| Ok(Vec::<f64>::try_from(weights.get(target).to_kind(Kind::Double))?));
+            panels.push(AttentionPanel {
+                title: format!("{name}, head {}", head + 1),
+                targets: rows.clone(),
+                sources: columns.clone(),
+                weights: weights.collect::<Result<_>>()?,
+            });
+        }
+    }
+    Ok(panels)
+}

@@ -1,0 +1,274 @@
+//! How answers are looked for: what a model proposes, which proposal is the best by its residual, and one step beyond it.
+//!
+//! A residual needs the operands and the proposal, but no solution, so that all this can be done where the answer is not known.
+
+use crate::dataset::{Batcher, Case, Format};
+use crate::encoding::round_matrices;
+use crate::matrix::{Address, Matrix, Split, fingerprint};
+use crate::model::{Candidate, Model};
+use crate::problem::{ALL, Normalization, Problem, Symmetry};
+use anyhow::{Result, ensure};
+use tch::Kind;
+
+/// What is done for an answer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Search {
+    /// Candidates that an autoregressive decoder keeps.
+    pub beam: usize,
+    /// How many equivalent problems the model is asked, the problem itself among them.
+    pub views: usize,
+    /// Asks for an equivalent problem whose coefficients have this deviation, that of the training; see [`Normalization`].
+    pub normalize: Option<f64>,
+    /// Takes the proposal with the smallest residual, instead of the most probable answer.
+    pub verify: bool,
+    /// Goes one step from the answer towards the solution, and stays where that does not lower the residual.
+    pub repair: bool,
+    /// Of the model's linear maps and attention.
+    pub kind: Kind,
+}
+
+/// The model's most probable answer.
+impl Default for Search {
+    fn default() -> Self {
+        Self {
+            beam: 1,
+            views: 1,
+            normalize: None,
+            verify: false,
+            repair: false,
+            kind: Kind::Float,
+        }
+    }
+}
+
+/// An answer with its residual.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checked {
+    pub prediction: Vec<Matrix>,
+    pub residual: f64,
+}
+
+/// What a search came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The most probable answer of the model to the problem itself; none where it gave none.
+    pub own: Option<Candidate>,
+    pub residual: f64,
+    /// Number of proposals.
+    pub proposals: usize,
+    pub verified: Option<Checked>,
+    pub repaired: Option<Checked>,
+}
+
+impl Answer {
+    /// What the search ends with, and its residual.
+    pub fn last(&self) -> Option<(&[Matrix], f64)> {
+        let checked = self.repaired.as_ref().or(self.verified.as_ref());
+        let own = self.own.as_ref().map(|own| (own.solution.as_slice(), self.residual));
+        checked
+            .map(|checked| (checked.prediction.as_slice(), checked.residual))
+            .or(own)
+    }
+}
+
+impl Search {
+    /// The largest number of views.
+    pub const VIEWS: usize = 1_000;
+
+    /// Fails where a model cannot be asked so.
+    pub fn check(&self, model: &Model) -> Result<()> {
+        model.check_beam(self.beam)?;
+        ensure!(
+            (1..=Self::VIEWS).contains(&self.views),
+            "views = {}: expected 1 to {}",
+            self.views,
+            Self::VIEWS
+        );
+        ensure!(
+            self.views == 1 || self.verify,
+            "views = {}: several proposals are only of use where the best of them is chosen; add --verify",
+            self.views
+        );
+        for format in model.formats() {
+            let problem = format.problem;
+            ensure!(
+                !self.repair || problem.repair().is_some(),
+                "there is no repair for {}, but for {}",
+                problem.name(),
+                repairable().join(", ")
+            );
+        }
+        Ok(())
+    }
+
+    /// Answers for operands of one case, as the model sees them.
+    pub fn answers(
+        &self,
+        model: &Model,
+        batcher: &mut Batcher,
+        case: Case,
+        operands: &[&[Matrix]],
+    ) -> Result<Vec<Vec<Candidate>>> {
+        let format = model.format_of(case);
+        let Some(deviation) = self.normalize else {
+            return self.views(model, batcher, case, operands);
+        };
+        let normalized = normalized(format, operands, deviation)?;
+        let moved: Vec<&[Matrix]> = normalized.iter().map(|(_, moved)| moved.as_slice()).collect();
+        let mut answers = self.views(model, batcher, case, &moved)?;
+        for (answers, (normalization, _)) in answers.iter_mut().zip(&normalized) {
+            for candidate in answers {
+                candidate.solution = normalization.restore(&candidate.solution);
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Answers for operands, and for as many equivalent ones as are asked for.
+    fn views(
+        &self,
+        model: &Model,
+        batcher: &mut Batcher,
+        case: Case,
+        operands: &[&[Matrix]],
+    ) -> Result<Vec<Vec<Candidate>>> {
+        let kind = self.kind;
+        let source = batcher.source(operands.iter().copied())?;
+        let mut answers = model.generate_in(kind, &source, case, self.beam)?;
+        let (Some(first), problem) = (operands.first(), model.format_of(case).problem) else {
+            return Ok(answers);
+        };
+        for index in 1..self.views as u64 {
+            let address = Address {
+                seed: 0,
+                split: Split::Test,
+                index,
+            };
+            let symmetry = Symmetry::draw(problem, first, &mut address.generator(fingerprint("views")));
+            let moved: Vec<Vec<Matrix>> = operands.iter().map(|operands| symmetry.transform(operands)).collect();
+            let source = batcher.source(moved.iter().map(Vec::as_slice))?;
+            for (answers, more) in answers
+                .iter_mut()
+                .zip(model.generate_in(kind, &source, case, self.beam)?)
+            {
+                answers.extend(more.into_iter().map(|candidate| {
+                    let mut solution = symmetry.restore(&candidate.solution);
+                    problem.fix_signs(&mut solution);
+                    Candidate { solution, ..candidate }
+                }));
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Checks proposals, the most probable of the problem itself first.
+    pub fn choose(&self, problem: &dyn Problem, operands: &[Matrix], proposals: Vec<Candidate>) -> Answer {
+        let residual = |prediction: &[Matrix]| problem.residual(operands, prediction);
+        let verified = self.verify.then(|| {
+            let checked = proposals.iter().map(|candidate| Checked {
+                residual: residual(&candidate.solution),
+                prediction: candidate.solution.clone(),
+            });
+            checked.min_by(|a, b| a.residual.total_cmp(&b.residual))
+        });
+        let proposals_count = proposals.len();
+        let own = proposals.into_iter().next();
+        let mut answer = Answer {
+            residual: own.as_ref().map_or(f64::INFINITY, |own| residual(&own.solution)),
+            own,
+            proposals: proposals_count,
+            verified: verified.flatten(),
+            repaired: None,
+        };
+        if let (true, Some(repair), Some((prediction, before))) = (self.repair, problem.repair(), answer.last()) {
+            let mut better = repair(operands, prediction);
+            problem.fix_signs(&mut better);
+            let after = residual(&better);
+            let repaired = if after < before {
+                Checked {
+                    prediction: better,
+                    residual: after,
+                }
+            } else {
+                Checked {
+                    prediction: prediction.to_vec(),
+                    residual: before,
+                }
+            };
+            answer.repaired = Some(repaired);
+        }
+        answer
+    }
+}
+
+/// Equivalent problems whose coefficients have a deviation, as the model sees them, and how they were made.
+fn normalized(format: &Format, operands: &[&[Matrix]], deviation: f64) -> Result<Vec<(Normalization, Vec<Matrix>)>> {
+    let rounding = format.input.rounding();
+    let normalized = operands.iter().map(|operands| {
+        let normalization = Normalization::of(format.problem, operands, deviation);
+        let moved = round_matrices(rounding.as_ref(), &normalization.transform(operands))?;
+        Ok((normalization, moved))
+    });
+    normalized.collect()
+}
+
+fn repairable() -> Vec<&'static str> {
+    let problems = ALL.iter().filter(|problem| problem.repair().is_some());
+    problems.map(|problem| problem.name()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem;
+
+    fn candidate(value: f64) -> Candidate {
+        Candidate {
+            solution: vec![Matrix::from_element(1, 1, value)],
+            tokens: vec![],
+            log_probability: -value,
+        }
+    }
+
+    /// The inverse of 4 from proposals.
+    fn search(search: Search, proposals: &[f64]) -> Answer {
+        let inverse = problem::named("inverse").unwrap();
+        let operands = [Matrix::from_element(1, 1, 4.0)];
+        search.choose(
+            inverse,
+            &operands,
+            proposals.iter().map(|&value| candidate(value)).collect(),
+        )
+    }
+
+    fn value(answer: &Answer) -> f64 {
+        answer.last().unwrap().0[0][0]
+    }
+
+    #[test]
+    fn the_best_proposal_is_that_of_the_smallest_residual() {
+        let plain = search(Search::default(), &[0.2, 0.26, 0.3]);
+        assert_eq!((value(&plain), plain.verified.is_none()), (0.2, true));
+        assert!((plain.residual - 0.2).abs() < 1e-12);
+        let verify = Search {
+            verify: true,
+            ..Search::default()
+        };
+        let verified = search(verify, &[0.2, f64::NAN, 0.26, 0.3]);
+        assert_eq!((value(&verified), verified.proposals), (0.26, 4));
+        assert!((verified.last().unwrap().1 - 0.04).abs() < 1e-12 && (verified.residual - 0.2).abs() < 1e-12);
+        assert_eq!(search(verify, &[]).last(), None);
+    }
+
+    #[test]
+    fn a_repair_that_makes_it_worse_is_not_taken() {
+        let repair = Search {
+            repair: true,
+            ..Search::default()
+        };
+        // p (2 - 4 p).
+        assert!((value(&search(repair, &[0.2])) - 0.24).abs() < 1e-12);
+        let far = search(repair, &[0.75]);
+        assert_eq!((value(&far), far.last().unwrap().1), (0.75, 2.0));
+    }
+}

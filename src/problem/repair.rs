@@ -1,0 +1,114 @@
+//! One step from an answer that is nearly right to one that is more so, from the answer and the operand alone.
+
+use crate::matrix::Matrix;
+
+/// A better solution from operands and a solution.
+pub type Repair = fn(&[Matrix], &[Matrix]) -> Vec<Matrix>;
+
+/// A step of Newton and Schulz towards the inverse: `P (2 I - A P)`. Squares the error `A P - I` where its norm is below 1.
+pub(super) fn inverse_step(a: &Matrix, p: &Matrix) -> Matrix {
+    p * (identity(a.nrows()) * 2.0 - a * p)
+}
+
+/// A step of Newton and Schulz towards the nearest matrix with orthonormal columns: `V (3 I - VᵀV) / 2`.
+pub(super) fn orthonormal_step(v: &Matrix) -> Matrix {
+    v * (identity(v.ncols()) * 3.0 - v.tr_mul(v)) * 0.5
+}
+
+/// `diag(UᵀAV)`: the values that go best with vectors (Rayleigh).
+pub(super) fn values_of(u: &Matrix, a: &Matrix, v: &Matrix) -> Matrix {
+    let products = u.tr_mul(&(a * v));
+    Matrix::from_fn(products.nrows().min(products.ncols()), 1, |i, _| products[(i, i)])
+}
+
+/// A step of Weierstrass, Durand and Kerner towards all roots of the characteristic polynomial of a matrix at once:
+/// `λᵢ - det(λᵢ I - A) / Π (λᵢ - λⱼ)`; descending.
+pub(super) fn eigenvalue_step(a: &Matrix, values: &Matrix) -> Matrix {
+    let n = a.nrows();
+    let mut better: Vec<f64> = (0..n)
+        .map(|i| {
+            let characteristic = (identity(n) * values[i] - a).determinant();
+            let others = (0..n).filter(|&j| j != i).map(|j| values[i] - values[j]);
+            values[i] - characteristic / others.product::<f64>()
+        })
+        .collect();
+    better.sort_unstable_by(|a, b| b.total_cmp(a));
+    Matrix::from_column_slice(n, 1, &better)
+}
+
+fn identity(n: usize) -> Matrix {
+    Matrix::identity(n, n)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::matrix::{Address, Distribution, Matrix, Shape, Split};
+    use crate::problem::{ALL, Problem};
+
+    /// Operands and a solution each of whose entries is off by up to a share of the largest.
+    fn nearly_right(problem: &dyn Problem, index: u64, share: f64) -> (Vec<Matrix>, Vec<Matrix>, Vec<Matrix>) {
+        use rand::RngExt;
+        let size = Shape::new(4, 4);
+        let address = Address {
+            seed: 5,
+            split: Split::Test,
+            index,
+        };
+        let mut generator = address.generator(0);
+        let zeros = |shapes: Vec<Shape>| -> Vec<Matrix> {
+            shapes
+                .iter()
+                .map(|shape| Matrix::zeros(shape.rows, shape.cols))
+                .collect()
+        };
+        let mut operands = zeros(problem.operand_shapes(size));
+        problem.sample(&Distribution::default(), &mut generator, &mut operands);
+        let mut solution = zeros(problem.solution_shapes(size));
+        problem.solve(&operands, &mut solution).unwrap();
+        let mut near = solution.clone();
+        for matrix in &mut near {
+            let largest = matrix.amax();
+            matrix.apply(|x| *x += largest * generator.random_range(-share..share));
+        }
+        (operands, solution, near)
+    }
+
+    #[test]
+    fn a_residual_is_zero_for_solutions_alone() {
+        for problem in ALL {
+            for index in 0..20 {
+                let (operands, solution, near) = nearly_right(*problem, index, 0.1);
+                assert!(problem.residual(&operands, &solution) < 1e-7, "{}", problem.name());
+                assert!(problem.residual(&operands, &near) > 1e-3, "{}", problem.name());
+                let zeros: Vec<Matrix> = solution.iter().map(|matrix| matrix * 0.0).collect();
+                assert!(problem.residual(&operands, &zeros) >= 0.99, "{}", problem.name());
+                assert_eq!(problem.residual(&operands, &[]), f64::INFINITY);
+            }
+        }
+    }
+
+    #[test]
+    fn a_step_makes_what_is_nearly_right_ten_times_better() {
+        let names: Vec<_> = ALL
+            .iter()
+            .filter(|problem| problem.repair().is_some())
+            .map(|p| p.name())
+            .collect();
+        assert_eq!(names.len(), 6, "{names:?}");
+        for problem in ALL {
+            let Some(repair) = problem.repair() else { continue };
+            let ratios = (0..40).map(|index| {
+                let (operands, _, near) = nearly_right(*problem, index, 1e-3);
+                problem.residual(&operands, &repair(&operands, &near)) / problem.residual(&operands, &near)
+            });
+            let mut ratios: Vec<f64> = ratios.collect();
+            ratios.sort_by(f64::total_cmp);
+            println!("{}: {:.2e}", problem.name(), ratios[20]);
+            assert!(
+                ratios[20] < if problem.solution_forms().len() > 1 { 0.7 } else { 0.1 },
+                "{}: {ratios:?}",
+                problem.name()
+            );
+        }
+    }
+}

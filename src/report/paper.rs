@@ -1,0 +1,129 @@
+//! The figures of Charton (2021), to stand beside ours.
+
+use super::percent;
+use crate::training::Recipe;
+use anyhow::{Context, Result};
+use std::collections::HashMap;
+use std::fmt;
+
+/// Problem, size, the paper's best model, its accuracies in % and how sure we are of them.
+const FIGURES: &str = include_str!("../../recipes/paper/figures.csv");
+/// The law of the paper's tables: uniform coefficients within ±10.
+const DISTRIBUTION: &str = "uniform";
+
+/// What the paper says of one problem at one size.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PaperFigures {
+    pub model: String,
+    /// How sure we are: the tables are recalled, not read.
+    pub confidence: String,
+    /// Accuracy in % by tolerance as text, `0.05`.
+    accuracies: HashMap<String, String>,
+}
+
+impl PaperFigures {
+    /// The figures that a test of a recipe can be compared with; none where the paper has none.
+    pub fn of(test: &Recipe) -> Result<Option<Self>> {
+        let distribution = test.distribution(crate::matrix::Split::Test)?.to_string();
+        let size = test.dimensions()?.label();
+        let size = size
+            .split_once('x')
+            .filter(|(rows, cols)| rows == cols)
+            .map_or(size.as_str(), |(rows, _)| rows);
+        if distribution != DISTRIBUTION || test.data.noise != 0.0 {
+            return Ok(None);
+        }
+        let mut reader = csv::Reader::from_reader(FIGURES.as_bytes());
+        for row in reader.deserialize::<HashMap<String, String>>() {
+            let mut row = row.context("the paper's figures")?;
+            let mut take = |key: &str| row.remove(key).unwrap_or_default();
+            let (problem, of_size) = (take("problem"), take("size"));
+            if problem == test.problem && of_size == size {
+                return Ok(Some(Self {
+                    model: take("model"),
+                    confidence: take("confidence"),
+                    accuracies: row.into_iter().filter(|(_, accuracy)| !accuracy.is_empty()).collect(),
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// `97.9 %`, or `-` at a tolerance of which nothing is known.
+    pub fn at(&self, tolerance: f64) -> String {
+        let accuracy = self.accuracies.get(&tolerance.to_string());
+        accuracy.map_or("-".into(), |accuracy| format!("{accuracy} %"))
+    }
+
+    /// In % by tolerance.
+    pub fn known(&self) -> impl Iterator<Item = (String, f64)> + '_ {
+        let pairs = self.accuracies.iter();
+        pairs.filter_map(|(tolerance, accuracy)| Some((tolerance.clone(), accuracy.parse().ok()?)))
+    }
+}
+
+/// `Charton (2021): FP15, 6/1 layers, 100 / 100 / 99.7 / 91.8 % …`
+impl fmt::Display for PaperFigures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut known: Vec<(f64, f64)> = self
+            .known()
+            .filter_map(|(tolerance, accuracy)| Some((tolerance.parse().ok()?, accuracy)))
+            .collect();
+        known.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let texts = known
+            .iter()
+            .map(|(tolerance, accuracy)| format!("{accuracy} % within {} %", percent(*tolerance)));
+        let texts: Vec<String> = texts.collect();
+        write!(
+            f,
+            "Charton (2021), {}: {} (recalled; confidence {})",
+            self.model,
+            texts.join(", "),
+            self.confidence
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem;
+
+    fn figures(text: &str) -> Option<PaperFigures> {
+        PaperFigures::of(&Recipe::parse(text, &[]).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn figures_are_of_one_problem_size_and_law() {
+        let found = figures("problem = \"inverse\"\ndim = 5").unwrap();
+        assert_eq!(
+            [0.05, 0.02, 0.01, 0.005, 0.1].map(|x| found.at(x)),
+            ["90 %", "81.8 %", "60 %", "24.7 %", "-"]
+        );
+        assert_eq!(
+            found.to_string(),
+            "Charton (2021), FP15 to P1000, 12/8 heads: 90 % within 5 %, 81.8 % within 2 %, 60 % within 1 %, 24.7 % within \
+             0.5 % (recalled; confidence high)"
+        );
+        assert!(figures("problem = \"add\"\ndim = \"5-15\"").is_some());
+        for other in [
+            "problem = \"inverse\"\ndim = 3",
+            "problem = \"eigenvalues\"\ndim = 5\n[data]\nspectrum = \"laplace\"",
+            "problem = \"eigenvalues\"\ndim = 5\n[data]\nnoise = 0.02",
+        ] {
+            assert_eq!(figures(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn every_row_is_of_a_problem_and_a_size() {
+        let mut reader = csv::Reader::from_reader(FIGURES.as_bytes());
+        let rows: Vec<HashMap<String, String>> = reader.deserialize().map(Result::unwrap).collect();
+        for row in &rows {
+            assert!(problem::named(&row["problem"]).is_ok(), "{row:?}");
+            let text = format!("problem = \"{}\"\ndim = \"{}\"", row["problem"], row["size"]);
+            assert!(figures(&text).is_some(), "{row:?}");
+        }
+        assert!(rows.len() >= 16);
+    }
+}

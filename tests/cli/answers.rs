@@ -1,0 +1,185 @@
+//! Answers that are checked and repaired, and what an analysis says of them, with models that were trained.
+
+use super::training::json;
+use super::{fail, succeed, tiny_recipe};
+use serde_json::Value;
+use std::path::Path;
+
+fn checkpoint(name: &str) -> String {
+    format!("{}/checkpoints/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+#[test]
+fn a_verified_answer_has_the_smaller_residual_and_is_better() {
+    let (folder, run) = (Path::new("."), checkpoint("eigenvectors-3x3"));
+    let matrix = "[[2,1,0],[1,3,1],[0,1,4]]";
+    let plain = json(folder, &["solve", &run, matrix, "--json"]);
+    assert_eq!(plain.get("residual"), None, "{plain}");
+    let verified = json(folder, &["solve", &run, matrix, "--json", "--verify", "--views", "6"]);
+    assert_eq!(verified["first"]["prediction"], plain["prediction"]);
+    assert_eq!(verified["proposals"], 6);
+    assert!(
+        number(&verified["residual"]) < number(&verified["first"]["residual"]),
+        "{verified}"
+    );
+    let repaired = json(
+        folder,
+        &["solve", &run, matrix, "--json", "--verify", "--views", "6", "--repair"],
+    );
+    assert!(
+        number(&repaired["residual"]) < number(&verified["residual"]),
+        "{repaired}"
+    );
+    // The residual of eigenvectors is at least their error: what is confirmed is right.
+    assert_eq!(
+        (&repaired["verdict"], &repaired["right"]),
+        (&"confirmed".into(), &true.into())
+    );
+    let text = succeed(folder, &["solve", &run, matrix, "--verify", "--views", "6"]);
+    assert!(
+        text.contains("the best of 6 proposals") && text.contains("first "),
+        "{text}"
+    );
+
+    let measured = json(
+        folder,
+        &[
+            "eval", &run, "--count", "300", "--json", "--verify", "--views", "4", "--repair",
+        ],
+    );
+    let [own, verified, repaired] = ["accuracy", "verified", "repaired"].map(|key| number(&measured[key]["0.005"]));
+    assert!(own + 0.1 < verified && verified + 0.05 < repaired, "{measured}");
+    assert_eq!(measured["confirmed"]["0.005"]["right"], 1.0);
+    assert_eq!(number(&measured["confirmed"]["0.005"]["share"]), repaired);
+}
+
+#[test]
+fn a_model_of_the_semicircle_answers_for_all_spectra_and_magnitudes_when_problems_are_normalized() {
+    // Trained on the semicircle and on coefficients within 10 alone.
+    let run = checkpoint("eigenvalues-3x3");
+    let eval = ["eval", &run, "--count", "400", "--json"];
+    let spectra = json(
+        Path::new("."),
+        &[&eval[..], &["--spectrum", "all", "--normalize"]].concat(),
+    );
+    let accuracies: Vec<f64> = spectra
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|set| number(&set["accuracy"]["0.05"]))
+        .collect();
+    assert_eq!(accuracies.len(), 7);
+    assert!(accuracies.iter().all(|&accuracy| accuracy > 0.98), "{accuracies:?}");
+    let large = [&eval[..], &["--magnitude", "1000"]].concat();
+    assert!(number(&json(Path::new("."), &large)["accuracy"]["0.05"]) < 0.05);
+    let normalized = json(Path::new("."), &[&large[..], &["--normalize"]].concat());
+    assert!(number(&normalized["accuracy"]["0.05"]) > 0.98, "{normalized}");
+}
+
+#[test]
+fn the_median_of_what_is_predicted_is_nearer_than_its_mode() {
+    let run = checkpoint("eigenvalues-3x3");
+    let accuracy = |readout: &str| {
+        let measured = json(
+            Path::new("."),
+            &["eval", &run, "--count", "2000", "--json", "--readout", readout],
+        );
+        number(&measured["accuracy"]["0.005"])
+    };
+    let (median, mode) = (accuracy("median"), accuracy("mode"));
+    assert!(median > mode + 0.05, "{median} {mode}");
+}
+
+#[test]
+fn searches_that_cannot_be_are_refused_with_what_can() {
+    let folder = Path::new(".");
+    for (name, options, message) in [
+        (
+            "add-5x5",
+            &["--repair"][..],
+            "there is no repair for add, but for eigenvalues, eigenvectors",
+        ),
+        ("inverse-2x2", &["--views", "3"], "add --verify"),
+        (
+            "inverse-2x2",
+            &["--views", "0", "--verify"],
+            "views = 0: expected 1 to 1000",
+        ),
+        ("inverse-2x2", &["--beam", "3", "--verify"], "no beam search"),
+    ] {
+        let run = checkpoint(name);
+        let text = fail(folder, 2, &[&["eval", &run], options].concat());
+        assert!(text.contains(message), "{text}");
+    }
+    let text = fail(
+        folder,
+        2,
+        &["analyze", &checkpoint("inverse-2x2"), "--matrix", "[[1,2],[3,4]]"],
+    );
+    assert!(text.contains("--output"), "{text}");
+}
+
+#[test]
+fn an_analysis_finds_the_loss_of_orthogonality() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = checkpoint("eigenvectors-3x3");
+    let options = ["--count", "600", "--tolerance", "0.01", "--output", "report"];
+    let attention = ["--matrix", "[[2,1,0],[1,3,1],[0,1,4]]"];
+    let text = succeed(folder.path(), &[&["analyze", &run][..], &options, &attention].concat());
+    assert!(
+        text.contains("orthogonal vectors") && text.contains("condition of V"),
+        "{text}"
+    );
+    let read = |name: &str| std::fs::read_to_string(folder.path().join("report").join(name)).unwrap();
+    assert_eq!(read("report.txt"), text);
+    let mut rows = csv::Reader::from_reader(std::io::Cursor::new(read("properties.csv")))
+        .into_records()
+        .map(|row| row.unwrap())
+        .collect::<Vec<_>>();
+    let share = |rows: &[csv::StringRecord], name: &str| -> f64 {
+        let row = rows.iter().find(|row| &row[0] == name).unwrap();
+        row[3].parse().unwrap()
+    };
+    // Charton: the values are right where the vectors are not orthogonal.
+    assert!(
+        share(&rows, "eigenvalues") > share(&rows, "the whole answer") + 2.0,
+        "{rows:?}"
+    );
+    rows.retain(|row| row[0].starts_with("orthogonal"));
+    assert_eq!(rows.len(), 1);
+    for (picture, text) in [
+        ("properties.svg", "unit norms"),
+        ("signals.svg", "smallest gap"),
+        ("calibration.svg", "least to the most"),
+        ("attention.svg", "decoder 1 to source, head 4"),
+    ] {
+        assert!(read(picture).contains(text), "{picture}");
+    }
+}
+
+#[test]
+fn beams_are_verified_and_attention_of_tokens_is_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tiny_recipe(path, "svd", "");
+    let paper = ["--set", "model.architecture=paper", "--set", "training.warmup=2"];
+    succeed(path, &[&["train", "tiny.toml", "--output", "run"][..], &paper].concat());
+    let solved = json(
+        path,
+        &["solve", "run", "[[1,2],[3,4]]", "--beam", "3", "--verify", "--json"],
+    );
+    assert_eq!(solved["proposals"], 3);
+    assert!(number(&solved["residual"]) <= number(&solved["first"]["residual"]));
+    let options = ["--count", "20", "--output", "report", "--matrix", "[[1,2],[3,4]]"];
+    succeed(path, &[&["analyze", "run"][..], &options].concat());
+    let svg = std::fs::read_to_string(path.join("report/attention.svg")).unwrap();
+    assert!(
+        svg.contains("encoder 1, head 2") && svg.contains("decoder 1 to source, head 1"),
+        "{svg}"
+    );
+    assert!(svg.contains("V2") && svg.contains("E-2"), "the words of the tokens");
+}

@@ -1,0 +1,60 @@
+//! Readers that have seen enough: `laformer eval run | head -1`.
+
+use super::{command, succeed, tiny_recipe};
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+
+/// Runs a command whose standard output nobody reads: it must end with code 1 and say nothing of it.
+fn fail_quietly(folder: &Path, arguments: &[&str]) {
+    let (reader, writer) = std::io::pipe().expect("pipes can be made");
+    drop(reader);
+    let mut command = command(folder, arguments);
+    let child = command.stdout(writer).stderr(Stdio::piped()).spawn();
+    let output = child.and_then(|child| child.wait_with_output()).expect("it starts");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "laformer {arguments:?}: {text}");
+    assert!(
+        !text.contains("panicked") && !text.contains("Error"),
+        "laformer {arguments:?}: {text}"
+    );
+}
+
+#[test]
+fn commands_end_quietly_where_their_output_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tiny_recipe(path, "eigenvalues", "");
+    let generate = ["generate", "eigenvalues", "--dim", "2", "--count", "5"];
+    succeed(path, &["train", "tiny.toml", "--output", "run"]);
+    succeed(path, &[&generate[..], &["--output", "right.csv"]].concat());
+    fs::write(path.join("wrong.csv"), "index\n1\n").unwrap();
+    let bench = ["bench", "generate", "--seconds", "0.01"];
+    let cases: &[&[&str]] = &[
+        &generate,
+        &["generate", "add", "--dim", "2", "--count", "5", "--output", "new.csv"],
+        &["verify", "right.csv"],
+        &["verify", "wrong.csv"],
+        &["encode", "P1000", "[[1]]"],
+        &["train", "tiny.toml", "--output", "other"],
+        &["eval", "run", "--count", "5"],
+        &["eval", "run", "--count", "5", "--json"],
+        &["solve", "run", "[[2,1],[1,3]]"],
+        &["solve", "run", "[[2,1],[1,3]]", "--json"],
+        &["export", "run", "--output", "model.safetensors"],
+        &["runs", "run"],
+        &["curve", "run"],
+        &["curve", "run", "--json"],
+        &["transfer", "run", "--count", "5"],
+        &bench,
+        &[&bench[..], &["--json"]].concat(),
+        &[&bench[..], &["--turns", "1"]].concat(),
+        &["doctor"],
+    ];
+    for arguments in cases {
+        fail_quietly(path, arguments);
+    }
+    for file in ["new.csv", "other/model.pt", "model.safetensors"] {
+        assert!(path.join(file).exists(), "{file} is written all the same");
+    }
+}
