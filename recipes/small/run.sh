@@ -1,0 +1,92 @@
+#!/bin/bash
+# Trains the small experiments into a folder and prints their tables: bash recipes/small/run.sh FOLDER [EXPERIMENT…]
+# A run that is there is not trained again.
+set -euo pipefail
+folder=$1
+shift
+laformer=${LAFORMER:-target/release/laformer}
+small=recipes/small
+mkdir -p "$folder"
+
+# train NAME RECIPE [OPTION…]
+train() {
+    local run=$folder/$1 recipe=$2
+    shift 2
+    [[ -e $run/model.pt ]] && return
+    "$laformer" train "$recipe" --output "$run" --overwrite "$@" 2> "$run.log"
+}
+runs() { printf "$folder/%s\n" "$@"; }
+# table NAME COMMAND…
+table() {
+    local name=$1
+    shift
+    echo "== $name: laformer $*"
+    "$laformer" "$@" | tee "$folder/$name.txt"
+    echo
+}
+
+spectra() {
+    local laws=(semicircle uniform gaussian laplace abs-semicircle abs-laplace marchenko-pastur)
+    for law in "${laws[@]}"; do train "spectrum-$law" "$small/spectrum-$law.toml"; done
+    table spectra transfer $(runs "${laws[@]/#/spectrum-}") --count 2000 --csv "$folder/spectra.csv" --picture "$folder/spectra.svg"
+}
+noise() {
+    train spectrum-semicircle "$small/spectrum-semicircle.toml"
+    for share in 2 5; do train "noise-$share" "$small/noise-$share.toml"; done
+    for run in spectrum-semicircle noise-2 noise-5; do
+        table "$run-tested" eval "$folder/$run" --noise 0,0.01,0.02,0.05 --count 5000
+    done
+}
+sizes() {
+    train sizes "$small/sizes.toml"
+    table sizes-tested eval "$folder/sizes" --dim 2,3,4,5 --count 5000
+}
+few-shot() {
+    train spectrum-semicircle "$small/spectrum-semicircle.toml"
+    for steps in 25 100 400 1650; do
+        train "few-$steps" "$small/few-shot.toml" --from "$folder/spectrum-semicircle" --set training.steps=$steps
+        train "scratch-$steps" "$small/few-shot.toml" --set training.steps=$steps
+    done
+    table few-shot curve $(runs few-{25,100,400,1650} scratch-{25,100,400,1650}) --ends --picture "$folder/few-shot.svg"
+}
+co-training() {
+    train co-training "$small/co-training.toml"
+    table co-trained eval "$folder/co-training" --count 5000
+    for problem in transpose add eigenvalues; do
+        train "single-$problem" "$small/single-$problem.toml"
+        table "single-$problem-tested" eval "$folder/single-$problem" --count 5000
+    done
+}
+# compare NAME RUN…
+compare() {
+    local name=$1
+    shift
+    table "$name" curve $(runs "$@") --picture "$folder/$name.svg"
+}
+architectures() {
+    local names=(spectrum-semicircle universal encoder-only lstm gru)
+    for name in "${names[@]}"; do train "$name" "$small/$name.toml"; done
+    compare architectures "${names[@]}"
+}
+encodings() {
+    local names=(spectrum-semicircle paper-p10 paper-p1000 paper-b1999 paper-fp15)
+    for name in "${names[@]}"; do train "$name" "$small/$name.toml"; done
+    compare encodings "${names[@]}"
+}
+two-set() {
+    train two-set "$small/two-set.toml"
+    train one-set "$small/two-set.toml" --set data.repeated=0 --set data.repeated_share=0
+    compare two-sets two-set one-set
+}
+grokking() {
+    train grokking "$small/grokking.toml"
+    compare grokked grokking
+}
+embedding() {
+    local names=(raw padded log-magnitude fourier digits all)
+    for name in "${names[@]}"; do train "embedding-$name" "recipes/embedding/$name.toml"; done
+    compare embeddings "${names[@]/#/embedding-}"
+}
+
+all=(spectra noise sizes few-shot co-training architectures encodings two-set embedding grokking)
+for experiment in "${@:-${all[@]}}"; do "$experiment"; done
