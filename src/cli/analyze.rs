@@ -127,8 +127,14 @@ impl Analyze {
             solution: answer.solution,
             clean: Vec::new(),
         };
+        // What the model reads and writes is what its attention is between.
+        let seen = if format.canonical {
+            example.canonical(format.problem)
+        } else {
+            example
+        };
         let batch = batcher
-            .batch(case.size, std::slice::from_ref(&example))?
+            .batch(case.size, std::slice::from_ref(&seen))?
             .to_device(model.device());
         let (_, maps) = record_attention(|| {
             let _no_grad = tch::no_grad_guard();
@@ -139,13 +145,13 @@ impl Analyze {
             Some(vocabulary) => words(&batch.source, |token| vocabulary.word(token))?,
             None => {
                 let task = format.task().map(|_| format.problem.name().to_string());
-                task.into_iter().chain(coefficients(&example.operands)).collect()
+                task.into_iter().chain(coefficients(&seen.operands)).collect()
             }
         };
         let vocabulary = format.target_vocabulary();
         let targets = match batch.target.dim() {
             2 => words(&batch.target, |token| vocabulary.word(token))?,
-            _ => coefficients(&example.solution).collect(),
+            _ => coefficients(&seen.solution).collect(),
         };
         let layers = (model.config().encoder_layers * model.config().encoder_loops) as usize;
         Ok(Some(panels(&maps, layers, &sources, &targets)?))

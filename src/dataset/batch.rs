@@ -3,6 +3,7 @@
 use super::{Case, Example, Format, Target};
 use crate::encoding::{Encoding, MAX_FIELDS, OutOfRange, PAD, Vocabulary};
 use crate::matrix::{Matrix, Shape};
+use crate::problem::Symmetry;
 use anyhow::Result;
 use tch::{Device, Kind, Tensor};
 
@@ -63,7 +64,15 @@ impl Batcher {
 
     /// The batch of examples that all have one size.
     pub fn batch(&mut self, size: Shape, examples: &[Example]) -> Result<Batch> {
-        let source = self.source(examples.iter().map(|example| example.operands.as_slice()))?;
+        if !self.format.canonical {
+            return self.as_they_are(size, examples);
+        }
+        let canonical = examples.iter().map(|example| example.canonical(self.format.problem));
+        self.as_they_are(size, &canonical.collect::<Vec<_>>())
+    }
+
+    fn as_they_are(&mut self, size: Shape, examples: &[Example]) -> Result<Batch> {
+        let source = self.write(examples.iter().map(|example| example.operands.as_slice()))?;
         let target = self.target(examples)?;
         Ok(Batch {
             task: self.task.unwrap_or(0),
@@ -96,6 +105,16 @@ impl Batcher {
 
     /// The source side alone: `[batch, count]` values, after the task where there are several, or `[batch, length]` tokens.
     pub fn source<'a>(&mut self, operands: impl Iterator<Item = &'a [Matrix]>) -> Result<Tensor> {
+        if !self.format.canonical {
+            return self.write(operands);
+        }
+        let problem = self.format.problem;
+        let canonical = operands.map(|operands| Symmetry::canonical(problem, operands).transform(operands));
+        let canonical: Vec<_> = canonical.collect();
+        self.write(canonical.iter().map(Vec::as_slice))
+    }
+
+    fn write<'a>(&mut self, operands: impl Iterator<Item = &'a [Matrix]>) -> Result<Tensor> {
         let mut rows = Rows::default();
         self.values.clear();
         self.tokens.clear();
@@ -172,4 +191,49 @@ pub fn positions_tensor(positions: &[[i64; 5]], device: Device) -> Tensor {
         .view([positions.len() as i64, 5])
         .to_device(device)
         .to_kind(Kind::Int64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::{Specification, Stream};
+    use crate::encoding;
+    use crate::matrix::{Address, Split};
+    use crate::problem;
+
+    #[test]
+    fn equivalent_examples_are_one_canonical_example_and_its_solution() {
+        for &problem in problem::ALL
+            .iter()
+            .filter(|problem| problem.is_symmetric() || problem.name() == "inverse")
+        {
+            let specification = Specification::new(problem, "3".parse().unwrap(), Default::default()).unwrap();
+            let stream = Stream::new(specification, 5, Split::Test);
+            let example = stream.example(0).unwrap();
+            let address = Address {
+                seed: 7,
+                split: Split::Test,
+                index: 0,
+            };
+            let symmetry = Symmetry::draw(problem, &example.operands, &mut address.generator(0));
+            let mut moved = Example::zeros(problem, Shape::new(3, 3));
+            moved.operands = symmetry.transform(&example.operands);
+            problem.solve(&moved.operands, &mut moved.solution).unwrap();
+            let batch = |canonical: bool| {
+                let format = Format {
+                    problem,
+                    problems: problem.into(),
+                    input: "values".parse().unwrap(),
+                    output: encoding::named("P1000").unwrap(),
+                    target: Target::Classes,
+                    canonical,
+                };
+                let examples = [example.clone(), moved.clone()];
+                let batch = Batcher::new(format).batch(Shape::new(3, 3), &examples).unwrap();
+                [batch.source, batch.target].map(|side| side.get(0) == side.get(1))
+            };
+            assert_eq!(batch(true), [true, true], "{}", problem.name());
+            assert!(!batch(false)[0], "{}", problem.name());
+        }
+    }
 }

@@ -40,6 +40,9 @@ pub struct Format {
     pub input: Input,
     pub output: Arc<dyn Encoding>,
     pub target: Target,
+    /// Whether the model reads the canonical form of every problem and writes the solution of that; see
+    /// [`Symmetry::canonical`](crate::problem::Symmetry::canonical).
+    pub canonical: bool,
 }
 
 impl Format {

@@ -36,7 +36,7 @@ pub use verification::{Summary, verify};
 
 use crate::{
     matrix::{Matrix, Shape},
-    problem::Problem,
+    problem::{Problem, Symmetry},
 };
 
 /// A problem set and solved.
@@ -71,6 +71,18 @@ impl Example {
             &self.operands
         } else {
             &self.clean
+        }
+    }
+
+    /// The same in the canonical form of its problem, without what noise has hidden.
+    pub fn canonical(&self, problem: &dyn Problem) -> Self {
+        let symmetry = Symmetry::canonical(problem, &self.operands);
+        let mut solution = symmetry.transform_solution(&self.solution);
+        problem.fix_signs(&mut solution);
+        Self {
+            operands: symmetry.transform(&self.operands),
+            solution,
+            clean: Vec::new(),
         }
     }
 

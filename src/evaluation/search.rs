@@ -132,9 +132,7 @@ impl Search {
         case: Case,
         operands: &[&[Matrix]],
     ) -> Result<Vec<Vec<Candidate>>> {
-        let kind = self.kind;
-        let source = batcher.source(operands.iter().copied())?;
-        let mut answers = model.generate_in(kind, &source, case, self.beam)?;
+        let mut answers = self.propose(model, batcher, case, operands)?;
         let (Some(first), problem) = (operands.first(), model.format_of(case).problem) else {
             return Ok(answers);
         };
@@ -144,18 +142,57 @@ impl Search {
                 split: Split::Test,
                 index,
             };
-            let symmetry = Symmetry::draw(problem, first, &mut address.generator(fingerprint("views")));
-            let moved: Vec<Vec<Matrix>> = operands.iter().map(|operands| symmetry.transform(operands)).collect();
-            let source = batcher.source(moved.iter().map(Vec::as_slice))?;
-            for (answers, more) in answers
-                .iter_mut()
-                .zip(model.generate_in(kind, &source, case, self.beam)?)
-            {
+            let mut generator = address.generator(fingerprint("views"));
+            let symmetry = Symmetry::draw(problem, first, &mut generator);
+            // All that permutations make of a problem has one canonical form; a smaller problem has its own.
+            let smaller = model
+                .format_of(case)
+                .canonical
+                .then(|| Normalization::draw(problem, &mut generator));
+            let moved: Vec<Vec<Matrix>> = operands
+                .iter()
+                .map(|operands| {
+                    let moved = symmetry.transform(operands);
+                    match &smaller {
+                        Some(smaller) => smaller.transform(&moved),
+                        None => moved,
+                    }
+                })
+                .collect();
+            let moved: Vec<&[Matrix]> = moved.iter().map(Vec::as_slice).collect();
+            for (answers, more) in answers.iter_mut().zip(self.propose(model, batcher, case, &moved)?) {
                 answers.extend(more.into_iter().map(|candidate| {
-                    let mut solution = symmetry.restore(&candidate.solution);
+                    let solution = match &smaller {
+                        Some(smaller) => smaller.restore(&candidate.solution),
+                        None => candidate.solution,
+                    };
+                    let mut solution = symmetry.restore(&solution);
                     problem.fix_signs(&mut solution);
                     Candidate { solution, ..candidate }
                 }));
+            }
+        }
+        Ok(answers)
+    }
+
+    /// What the model writes, moved back where it reads canonical forms.
+    fn propose(
+        &self,
+        model: &Model,
+        batcher: &mut Batcher,
+        case: Case,
+        operands: &[&[Matrix]],
+    ) -> Result<Vec<Vec<Candidate>>> {
+        let source = batcher.source(operands.iter().copied())?;
+        let mut answers = model.generate_in(self.kind, &source, case, self.beam)?;
+        let format = model.format_of(case);
+        if format.canonical {
+            for (answers, operands) in answers.iter_mut().zip(operands) {
+                let symmetry = Symmetry::canonical(format.problem, operands);
+                for candidate in answers {
+                    candidate.solution = symmetry.restore(&candidate.solution);
+                    format.problem.fix_signs(&mut candidate.solution);
+                }
             }
         }
         Ok(answers)

@@ -2,7 +2,7 @@
 //! with the sign that makes its entry of largest magnitude positive.
 
 use super::{Axis, Form, Invariance, Problem, Repair, Signal, Unsolvable, property, repair, signal};
-use crate::matrix::{Distribution, Generator, Matrix, Shape, decomposition, decomposition::fix_sign};
+use crate::matrix::{Distribution, Generator, Matrix, Shape, decomposition};
 
 #[derive(Debug)]
 pub struct Eigenvectors;
@@ -119,10 +119,8 @@ impl Problem for Eigenvectors {
         }
     }
 
-    fn fix_signs(&self, prediction: &mut [Matrix]) {
-        for mut vector in prediction[1].column_iter_mut() {
-            vector *= fix_sign(vector.iter());
-        }
+    fn vectors(&self) -> &'static [usize] {
+        &[1]
     }
 
     /// Any signs, and any basis of the vectors of a repeated value, are right.

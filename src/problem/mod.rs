@@ -23,7 +23,9 @@ pub use set::{InvalidProblems, Problems};
 pub use signal::{Origin, Signal};
 pub use symmetry::{Axis, Invariance, Normalization, Symmetry};
 
-use crate::matrix::{self, Distribution, Generator, Matrix, Shape, UnknownName, decomposition::NotConverged};
+use crate::matrix::{
+    self, Distribution, Generator, Matrix, Shape, UnknownName, decomposition, decomposition::NotConverged,
+};
 
 /// Every problem, in the order of the paper.
 pub const ALL: &[&dyn Problem] = &[
@@ -157,8 +159,23 @@ pub trait Problem: std::fmt::Debug + Send + Sync {
     /// What permutations, signs and numbers that its operands are multiplied by do to the problem.
     fn invariance(&self) -> Invariance;
 
-    /// Gives the vectors of a prediction the signs that a solution has.
-    fn fix_signs(&self, _prediction: &mut [Matrix]) {}
+    /// Places of the matrices of the solution whose columns are vectors of either sign, which change it together.
+    fn vectors(&self) -> &'static [usize] {
+        &[]
+    }
+
+    /// Gives the vectors of a prediction the signs that a solution has: in every column of the first of [`Self::vectors`] the
+    /// entry of largest magnitude is positive.
+    fn fix_signs(&self, prediction: &mut [Matrix]) {
+        let Some(&first) = self.vectors().first() else { return };
+        for column in 0..prediction[first].ncols() {
+            let sign = decomposition::fix_sign(prediction[first].column(column).iter());
+            for &place in self.vectors() {
+                let mut vector = prediction[place].column_mut(column);
+                vector *= sign;
+            }
+        }
+    }
 
     /// Whether the problem is defined for operands: shapes, finite values, symmetry; the error says what does not hold.
     fn check_operands(&self, operands: &[Matrix]) -> Result<(), String> {

@@ -2,7 +2,7 @@
 //! descending, V (c×k); each column of U has the sign that makes its entry of largest magnitude positive.
 
 use super::{Axis, Form, Invariance, Problem, Repair, Signal, Unsolvable, property, repair, signal};
-use crate::matrix::{Distribution, Generator, Matrix, Shape, decomposition, decomposition::fix_sign};
+use crate::matrix::{Distribution, Generator, Matrix, Shape, decomposition};
 
 #[derive(Debug)]
 pub struct Svd;
@@ -124,13 +124,8 @@ impl Problem for Svd {
         }
     }
 
-    fn fix_signs(&self, prediction: &mut [Matrix]) {
-        let [u, _, v] = prediction else { return };
-        for (mut left, mut right) in u.column_iter_mut().zip(v.column_iter_mut()) {
-            let sign = fix_sign(left.iter());
-            left *= sign;
-            right *= sign;
-        }
+    fn vectors(&self) -> &'static [usize] {
+        &[0, 2]
     }
 
     /// Any signs, and any bases of the vectors of a repeated value, are right.

@@ -7,7 +7,7 @@ use crate::dataset::{Dimensions, Format, Target};
 use crate::encoding::{Grammar, Input, START};
 use crate::matrix::Shape;
 use crate::model::Readout;
-use crate::problem::{Form, Problem};
+use crate::problem::{Axis, Form, Invariance, Problem};
 use anyhow::{Result, bail};
 use std::fmt::Write;
 
@@ -141,6 +141,7 @@ impl Interface<'_> {
             write!(source, "\n\n{part}")?;
         }
         source.push_str(&soft::source(format));
+        source.push_str(&symmetry_source(format));
         Ok(source)
     }
 
@@ -207,7 +208,8 @@ def soft_solve(self, {typed}) -> {result}:
 
 
 def encode(self, {typed}) -> Tensor:
-    return self.source_of(self.operands({names}))
+    operands = self.operands({names})
+    return self.source_of(self.posed(operands, self.moves(operands)))
 
 
 def decode(self, tokens: Tensor) -> {result}:
@@ -297,6 +299,53 @@ def field_logits(self, hidden: Tensor, known: Tensor) -> Tensor:
         }
         source
     }
+}
+
+/// How operands become what the model reads, and how its answer becomes that of the operands.
+fn symmetry_source(format: &Format) -> String {
+    if !format.canonical {
+        return format!("\n\n{}", include_str!("given.py"));
+    }
+    let Invariance { operands, solution, .. } = format.problem.invariance();
+    let axes = |axes: &[(Axis, Axis)]| {
+        let pairs: Vec<_> = axes
+            .iter()
+            .map(|&(rows, cols)| format!("({}, {})", rows as usize, cols as usize))
+            .collect();
+        pairs.join(", ")
+    };
+    let moves = match operands {
+        [(Axis::Rows, Axis::Rows), ..] => "moves_together",
+        [_, (Axis::Cols, _)] => "moves_of_product",
+        _ => "moves_apart",
+    };
+    let vectors = format.problem.vectors();
+    format!(
+        r#"
+
+def operand_axes(self) -> List[Tuple[int, int]]:
+    return [{operands}]
+
+
+def solution_axes(self) -> List[Tuple[int, int]]:
+    return [{solution}]
+
+
+# Matrices of the solution whose columns change signs together.
+def vectors(self) -> List[int]:
+    places: List[int] = {vectors:?}
+    return places
+
+
+def canonical_moves(self, operands: List[Tensor]) -> List[Tuple[Tensor, Tensor]]:
+    return self.{moves}(operands)
+
+
+{script}"#,
+        operands = axes(operands),
+        solution = axes(solution),
+        script = include_str!("canonical.py"),
+    )
 }
 
 fn operand_names(forms: &[Form]) -> Result<&'static [&'static str]> {

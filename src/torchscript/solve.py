@@ -65,11 +65,13 @@ def chunk(self, rows: int, cols: int, beam: int) -> int:
 def solution(self, operands: List[Tensor], beam: int) -> List[Tensor]:
     rows, cols = operands[0].size(1), operands[0].size(2)
     size = self.chunk(rows, cols, beam)
+    moves = self.moves(operands)
+    posed = self.posed(operands, moves)
     parts: List[Tensor] = []
     for start in range(0, max(1, operands[0].size(0)), size):
-        source = self.source_of([operand[start:start + size] for operand in operands])
+        source = self.source_of([operand[start:start + size] for operand in posed])
         parts.append(self.answer(source, rows, cols, beam))
-    return self.matrices(torch.cat(parts), self.solution_shapes(rows, cols))
+    return self.restored(self.matrices(torch.cat(parts), self.solution_shapes(rows, cols)), moves)
 
 
 # [batch, count, fields] classes to matrices.

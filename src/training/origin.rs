@@ -127,6 +127,7 @@ fn ingredients(recipe: &Recipe) -> Result<Table> {
         ("problem".to_string(), Value::from(recipe.problem.as_str())),
         ("encoding.input".to_string(), format.input.to_string().into()),
         ("encoding.output".to_string(), output.into()),
+        ("encoding.canonical".to_string(), format.canonical.into()),
     ]);
     let model = Table::try_from(&recipe.model)?.into_iter();
     let model = model.filter(|(key, _)| !FREE.contains(&key.as_str()));

@@ -57,6 +57,7 @@ impl Recipe {
                 input: if tokens { "P1000" } else { "values" }.into(),
                 output: "P1000".into(),
                 digits: 3,
+                canonical: false,
             },
             model: Config::preset(architecture),
             loss: if tokens {
@@ -180,6 +181,7 @@ impl Recipe {
             input,
             output,
             target: Decoder::target(self.model.decoder),
+            canonical: self.encoding.canonical,
         })
     }
 

@@ -24,6 +24,7 @@ NUMPY = {
 }
 problems = pytest.mark.parametrize("problem", NUMPY)
 PAPER = {"model.architecture": "paper"}
+CANONICAL = {"encoding.canonical": "true"}
 
 
 def load(folder):
@@ -60,7 +61,7 @@ def test_a_batch_is_answered_as_its_examples_alone(train, problem, settings):
 
 
 @problems
-@pytest.mark.parametrize("settings", [{}, PAPER], ids=["laformer", "paper"])
+@pytest.mark.parametrize("settings", [{}, PAPER, CANONICAL, PAPER | CANONICAL], ids=["laformer", "paper", "canonical", "paper canonical"])
 def test_answers_equal_those_of_the_command_line(laformer, train, problem, settings):
     folder = train(problem, settings)
     model, arrays = load(folder), operands(problem, 2)
@@ -72,6 +73,59 @@ def test_answers_equal_those_of_the_command_line(laformer, train, problem, setti
             predicted[2] = predicted[2].T
         for answer, matrix in zip(solve(model, example), predicted, strict=True):
             assert np.array_equal(answer.numpy(), matrix.reshape(answer.shape))
+
+
+# What happens to A, to the second operand, and to each matrix of the answer, for signed permutations P (of rows) and Q.
+EQUIVALENT = {
+    "transpose": (lambda p, q, a: [p @ a @ q], lambda p, q, x: [q.T @ x @ p.T]),
+    "add": (lambda p, q, a, b: [p @ a @ q, p @ b @ q], lambda p, q, x: [p @ x @ q]),
+    "matrix-vector": (lambda p, q, a, v: [p @ a @ q, v @ q], lambda p, q, x: [x @ p.T]),
+    "matrix-product": (lambda p, q, a, b: [p @ a @ q, q.T @ b], lambda p, q, x: [p @ x]),
+    "eigenvalues": (lambda p, q, a: [p @ a @ p.T], lambda p, q, x: [x]),
+    "eigenvectors": (lambda p, q, a: [p @ a @ p.T], lambda p, q, x, v: [x, p @ v]),
+    "inverse": (lambda p, q, a: [p @ a @ q], lambda p, q, x: [q.T @ x @ p.T]),
+    "symmetric-inverse": (lambda p, q, a: [p @ a @ p.T], lambda p, q, x: [p @ x @ p.T]),
+    "singular-values": (lambda p, q, a: [p @ a @ q], lambda p, q, x: [x]),
+    "svd": (lambda p, q, a: [p @ a @ q], lambda p, q, u, s, vh: [p @ u, s, vh @ q]),
+}
+
+
+@problems
+def test_a_canonical_model_answers_equivalent_problems_alike(train, problem):
+    model, arrays = load(train(problem, CANONICAL)), operands(problem, 20)
+    generator = np.random.default_rng(1)
+    moved, move = EQUIVALENT[problem]
+    for i in range(20):
+        example = [array[i] for array in arrays]
+        rows, cols = example[0].shape
+        p, q = (np.diag(generator.choice([-1.0, 1.0], n)) for n in (rows, cols))
+        # The rows of A and the columns of B are not put in order in a product: there only their signs change.
+        p = p if "matrix" in problem else p[generator.permutation(rows)]
+        q = q[generator.permutation(cols)]
+        answers = [answer.numpy() for answer in solve(model, example)]
+        again = [answer.numpy() for answer in solve(model, moved(p, q, *example))]
+        for one, other in zip(move(p, q, *answers), again, strict=True):
+            # Vectors have the sign that makes their largest entry positive, which moves with them.
+            assert np.array_equal(np.abs(one), np.abs(other))
+            if problem not in ("svd", "eigenvectors"):
+                assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("problem", ["eigenvectors", "svd"])
+def test_vectors_of_a_canonical_model_have_their_largest_entry_positive(train, problem):
+    answer = solve(load(train(problem, CANONICAL)), operands(problem, 20))
+    vectors = answer[1] if problem == "eigenvectors" else answer[0]
+    assert (vectors.gather(1, vectors.abs().argmax(1, keepdim=True)) >= 0).all()
+
+
+def test_what_a_canonical_model_decodes_is_in_canonical_form(train):
+    model = load(train("inverse", CANONICAL))
+    (matrices,) = operands("inverse", 4)
+    source = model.encode(torch.from_numpy(matrices)).reshape(4, 3, 3)
+    corner = source.abs().amax([1, 2])
+    assert torch.equal(source[:, 0, 0], corner) and (source[:, 0] >= 0).all() and (source[:, :, 0] >= 0).all()
+    # It is its own canonical form, so that nothing is moved back.
+    assert torch.equal(model.decode(model.generate(source.flatten(1))), model.solve(source))
 
 
 @problems

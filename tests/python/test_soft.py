@@ -70,8 +70,9 @@ def test_soft_answers_are_expected_numbers(train, encoding):
 
 @pytest.mark.parametrize("problem", ["matrix-vector", "inverse", "svd", "eigenvectors"])
 @pytest.mark.parametrize("batch", [None, 1, 5])
-def test_soft_answers_are_shaped_as_hard_ones(train, problem, batch):
-    model, arrays = load(train(problem)), [torch.from_numpy(array) for array in operands(problem, batch or 1)]
+@pytest.mark.parametrize("settings", [{}, {"encoding.canonical": "true"}], ids=["given", "canonical"])
+def test_soft_answers_are_shaped_as_hard_ones(train, problem, settings, batch):
+    model, arrays = load(train(problem, settings)), [torch.from_numpy(array) for array in operands(problem, batch or 1)]
     if batch is None:
         arrays = [array[0] for array in arrays]
     soft, hard = tuple_of(model.soft_solve(*arrays)), tuple_of(model.solve(*arrays))

@@ -279,6 +279,7 @@ impl Case {
             input: self.input,
             output: Arc::new(self.output),
             target: self.target,
+            canonical: false,
         };
         let dimensions = self.dimensions;
         let interface = Interface {
