@@ -45,6 +45,7 @@ impl Problem for Add {
             solution: &[(Axis::Rows, Axis::Cols)],
             degrees: &[1],
             shifts: false,
+            scales: false,
         }
     }
 

@@ -88,6 +88,7 @@ impl Problem for Eigenvalues {
             solution: &[(Axis::Fixed, Axis::Fixed)],
             degrees: &[1],
             shifts: true,
+            scales: false,
         }
     }
 

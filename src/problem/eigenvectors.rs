@@ -116,6 +116,7 @@ impl Problem for Eigenvectors {
             solution: &[(Axis::Fixed, Axis::Fixed), (Axis::Rows, Axis::Fixed)],
             degrees: &[1, 0],
             shifts: true,
+            scales: false,
         }
     }
 

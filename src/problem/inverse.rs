@@ -71,6 +71,7 @@ impl Problem for Inverse {
             solution: &[(Axis::Cols, Axis::Rows)],
             degrees: &[-1],
             shifts: false,
+            scales: true,
         }
     }
 

@@ -45,6 +45,7 @@ impl Problem for MatrixProduct {
             solution: &[(Axis::Rows, Axis::Others)],
             degrees: &[2],
             shifts: false,
+            scales: false,
         }
     }
 

@@ -49,6 +49,7 @@ impl Problem for MatrixVector {
             solution: &[(Axis::Rows, Axis::Fixed)],
             degrees: &[2],
             shifts: false,
+            scales: false,
         }
     }
 

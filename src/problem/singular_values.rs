@@ -84,6 +84,7 @@ impl Problem for SingularValues {
             solution: &[(Axis::Fixed, Axis::Fixed)],
             degrees: &[1],
             shifts: false,
+            scales: false,
         }
     }
 

@@ -84,6 +84,7 @@ impl Problem for SymmetricInverse {
             solution: &[(Axis::Rows, Axis::Rows)],
             degrees: &[-1],
             shifts: false,
+            scales: true,
         }
     }
 

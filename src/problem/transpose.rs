@@ -39,6 +39,7 @@ impl Problem for Transpose {
             solution: &[(Axis::Cols, Axis::Rows)],
             degrees: &[1],
             shifts: false,
+            scales: false,
         }
     }
 

@@ -1,5 +1,6 @@
 # A model that reads canonical forms (see Symmetry::canonical): rows, columns and the columns of a second operand move and
-# change signs. A move is the order [batch, n], which entry comes to each place, and the sign [batch, n] of each entry there was.
+# change signs. A move is the order [batch, n], which entry comes to each place, and the factor [batch, n], a sign where nothing
+# is scaled, of each entry before it moves.
 
 
 # Operands in canonical form; `encode` writes this, so that `decode` reads the solution of it.
@@ -29,7 +30,7 @@ def with_signs(self, solution: List[Tensor]) -> List[Tensor]:
     vectors = self.vectors()
     if len(vectors) > 0:
         leader = solution[vectors[0]]
-        largest = torch.sort(leader.abs().detach(), stable=True, dim=1, descending=True)[1][:, :1]
+        largest = torch.sort(leader.abs(), stable=True, dim=1, descending=True)[1][:, :1]
         sign = self.sign_of(leader.gather(1, largest))
         for place in vectors:
             solution[place] = solution[place] * sign
@@ -37,31 +38,31 @@ def with_signs(self, solution: List[Tensor]) -> List[Tensor]:
 
 
 def sign_of(self, x: Tensor) -> Tensor:
-    return torch.where(x < 0, -torch.ones_like(x), torch.ones_like(x)).detach()
+    return torch.where(x < 0, -torch.ones_like(x), torch.ones_like(x))
 
 
 # Moves the rows of a matrix [batch, n, m]; axis 3 stays.
 def moved(self, matrix: Tensor, axis: int, moves: List[Tuple[Tensor, Tensor]]) -> Tensor:
     if axis == 3:
         return matrix
-    order, sign = moves[axis]
-    return (matrix * sign.unsqueeze(2)).gather(1, order.unsqueeze(2).expand(-1, -1, matrix.size(2)))
+    order, factor = moves[axis]
+    return (matrix * factor.unsqueeze(2)).gather(1, order.unsqueeze(2).expand(-1, -1, matrix.size(2)))
 
 
 def moved_back(self, matrix: Tensor, axis: int, moves: List[Tuple[Tensor, Tensor]]) -> Tensor:
     if axis == 3:
         return matrix
-    order, sign = moves[axis]
-    return matrix.gather(1, order.argsort(1).unsqueeze(2).expand(-1, -1, matrix.size(2))) * sign.unsqueeze(2)
+    order, factor = moves[axis]
+    return matrix.gather(1, order.argsort(1).unsqueeze(2).expand(-1, -1, matrix.size(2))) * factor.unsqueeze(2)
 
 
-# Of rows, columns, and the columns of the second operand. What decides are the numbers that the model sees.
+# Of rows, columns, and the columns of the second operand.
 def moves(self, operands: List[Tensor]) -> List[Tuple[Tensor, Tensor]]:
-    seen: List[Tensor] = []
-    for operand in operands:
-        numbers = self.decode_input(self.encode_input(operand.detach().flatten(1)))
-        seen.append(numbers.unflatten(1, [operand.size(1), operand.size(2)]))
-    return self.canonical_moves(seen)
+    moves: List[Tuple[Tensor, Tensor]] = []
+    for order, factor in self.canonical_moves([operand.detach() for operand in operands]):
+        # No gradient passes through the choice of a form.
+        moves.append((order, factor.detach()))
+    return moves
 
 
 # Entries in descending order of keys [batch, n], equal ones in their order; the others, [batch, n], become positive.
@@ -72,6 +73,30 @@ def sorting(self, keys: Tensor, others: Tensor) -> Tuple[Tensor, Tensor]:
 # Row [batch, m] of matrices [batch, n, m] at a place [batch, 1].
 def row_at(self, matrix: Tensor, place: Tensor) -> Tensor:
     return matrix.gather(1, place.unsqueeze(2).expand(-1, -1, matrix.size(2))).squeeze(1)
+
+
+# Factors [batch, n] and [batch, m] of rows and columns that bring their root mean squares near that of the whole matrix.
+def equilibration(self, matrix: Tensor) -> Tuple[Tensor, Tensor]:
+    whole = matrix.square().mean([1, 2]).sqrt().unsqueeze(1)
+    rows, cols = torch.ones_like(matrix[:, :, 0]), torch.ones_like(matrix[:, 0, :])
+    for _ in range(16):
+        square = (matrix * rows.unsqueeze(2) * cols.unsqueeze(1)).square()
+        of_rows, of_cols = square.mean(2).sqrt(), square.mean(1).sqrt()
+        rows = torch.where(of_rows > 0, rows * (whole / of_rows).sqrt(), rows)
+        cols = torch.where(of_cols > 0, cols * (whole / of_cols).sqrt(), cols)
+    return rows, cols
+
+
+# The same moves of a problem whose rows and columns may be scaled. The last bits of a scaled matrix do not decide an order.
+def scaled_moves(self, matrix: Tensor) -> List[Tuple[Tensor, Tensor]]:
+    factors = self.equilibration(matrix)
+    scaled = matrix * factors[0].unsqueeze(2) * factors[1].unsqueeze(1)
+    moves = self.own_moves([scaled.to(torch.float32).to(torch.float64)])
+    result: List[Tuple[Tensor, Tensor]] = []
+    for i in range(len(moves)):
+        order, sign = moves[i]
+        result.append((order, sign * (factors[0] if i == 0 else factors[1])))
+    return result
 
 
 # P A Pᵀ: the diagonal descends, the first row is positive.

@@ -208,8 +208,7 @@ def soft_solve(self, {typed}) -> {result}:
 
 
 def encode(self, {typed}) -> Tensor:
-    operands = self.operands({names})
-    return self.source_of(self.posed(operands, self.moves(operands)))
+    return self.source_of(self.question(self.operands({names}))[0])
 
 
 def decode(self, tokens: Tensor) -> {result}:
@@ -306,7 +305,12 @@ fn symmetry_source(format: &Format) -> String {
     if !format.canonical {
         return format!("\n\n{}", include_str!("given.py"));
     }
-    let Invariance { operands, solution, .. } = format.problem.invariance();
+    let Invariance {
+        operands,
+        solution,
+        scales,
+        ..
+    } = format.problem.invariance();
     let axes = |axes: &[(Axis, Axis)]| {
         let pairs: Vec<_> = axes
             .iter()
@@ -318,6 +322,11 @@ fn symmetry_source(format: &Format) -> String {
         [(Axis::Rows, Axis::Rows), ..] => "moves_together",
         [_, (Axis::Cols, _)] => "moves_of_product",
         _ => "moves_apart",
+    };
+    let canonical = if scales {
+        "scaled_moves(operands[0])"
+    } else {
+        "own_moves(operands)"
     };
     let vectors = format.problem.vectors();
     format!(
@@ -337,8 +346,12 @@ def vectors(self) -> List[int]:
     return places
 
 
-def canonical_moves(self, operands: List[Tensor]) -> List[Tuple[Tensor, Tensor]]:
+def own_moves(self, operands: List[Tensor]) -> List[Tuple[Tensor, Tensor]]:
     return self.{moves}(operands)
+
+
+def canonical_moves(self, operands: List[Tensor]) -> List[Tuple[Tensor, Tensor]]:
+    return self.{canonical}
 
 
 {script}"#,

@@ -4,7 +4,7 @@
 # probable sign and exponent. The exponent is not expected: 10^100 would outweigh everything, however improbable. So the layers
 # that choose it have no gradient, and the number jumps where the choice changes.
 #
-# Operands of value models have a gradient (source_of passes it through the rounding) as far as the features of a number have one:
+# Operands of value models have a gradient (`question` passes it through the rounding) as far as the features of a number have one:
 # those of `value_features = "digits"` have none.
 
 
@@ -64,8 +64,7 @@ def branched(self, known: Tensor, weights: Tensor, probabilities: Tensor) -> Tup
 def soft_solution(self, operands: List[Tensor]) -> List[Tensor]:
     rows, cols = operands[0].size(1), operands[0].size(2)
     size = self.chunk(rows, cols, self.paths())
-    moves = self.moves(operands)
-    posed = self.posed(operands, moves)
+    posed, moves = self.question(operands)
     parts: List[Tensor] = []
     for start in range(0, max(1, operands[0].size(0)), size):
         source = self.source_of([operand[start:start + size] for operand in posed])

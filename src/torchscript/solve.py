@@ -55,6 +55,18 @@ def symmetrized(self, matrix: Tensor, name: str) -> Tensor:
     return matrix / 2 + matrix.transpose(1, 2) / 2
 
 
+# What the model is asked for operands, and how that was made of them. Operands are rounded as the input encoding writes them;
+# gradients pass as if they were not: what is added is zero.
+def question(self, operands: List[Tensor]) -> Tuple[List[Tensor], List[Tuple[Tensor, Tensor]]]:
+    seen: List[Tensor] = []
+    for operand in operands:
+        numbers = operand.flatten(1)
+        numbers = self.decode_input(self.encode_input(numbers)) + (numbers - numbers.detach())
+        seen.append(numbers.unflatten(1, [operand.size(1), operand.size(2)]))
+    moves = self.moves(seen)
+    return self.posed(seen, moves), moves
+
+
 # Examples that are computed at once, so that memory stays small.
 def chunk(self, rows: int, cols: int, beam: int) -> int:
     numbers = self.count(self.operand_shapes(rows, cols)) + self.count(self.solution_shapes(rows, cols))
@@ -65,8 +77,7 @@ def chunk(self, rows: int, cols: int, beam: int) -> int:
 def solution(self, operands: List[Tensor], beam: int) -> List[Tensor]:
     rows, cols = operands[0].size(1), operands[0].size(2)
     size = self.chunk(rows, cols, beam)
-    moves = self.moves(operands)
-    posed = self.posed(operands, moves)
+    posed, moves = self.question(operands)
     parts: List[Tensor] = []
     for start in range(0, max(1, operands[0].size(0)), size):
         source = self.source_of([operand[start:start + size] for operand in posed])

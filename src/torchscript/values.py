@@ -1,10 +1,8 @@
-# A source of values: one position per coefficient, the number itself, rounded as the input encoding writes it. Gradients pass
-# as if nothing were rounded: what is added is zero.
+# A source of values: one position per coefficient, the number itself.
 
 
 def source_of(self, operands: List[Tensor]) -> Tensor:
-    values = torch.cat([operand.flatten(1) for operand in operands], 1)
-    values = (self.decode_input(self.encode_input(values)) + (values - values.detach())).to(torch.float32)
+    values = torch.cat([operand.flatten(1) for operand in operands], 1).to(torch.float32)
     if self.task >= 0:
         values = torch.cat([torch.full_like(values[:, :1], self.task), values], 1)
     return values
