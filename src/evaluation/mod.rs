@@ -11,10 +11,10 @@ pub use coverage::{Coverage, Outside};
 pub use search::{Answer, Checked, Search};
 
 use crate::dataset::{Batcher, Case, Example, Format, Source};
-use crate::encoding::Encoding;
+use crate::encoding::round_matrices;
 use crate::matrix::{Matrix, Shape};
 use crate::model::{Candidate, Model};
-use crate::problem::Problem;
+use crate::problem::{Problem, Symmetry};
 use anyhow::Result;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -234,7 +234,7 @@ fn measure(
     proposals: Vec<Candidate>,
 ) -> Result<Measured> {
     let error = |prediction: &[Matrix]| format.problem.error(example.truth(), &example.solution, prediction);
-    let rounded = rounded(format.output.as_ref(), &example.solution);
+    let rounded = rounded(format, &example);
     let ceiling = rounded.as_deref().map_or(f64::INFINITY, error);
     let answer = search.choose(format.problem, &example.operands, proposals);
     let outcome = |checked: &Checked| Outcome {
@@ -281,15 +281,21 @@ fn limit(problem: &dyn Problem, size: Shape, example: &Example) -> Option<f64> {
     Some(error.unwrap_or(f64::INFINITY))
 }
 
-/// Matrices as tokens would write them; none where a value is out of the encoding's range.
-fn rounded(encoding: &dyn Encoding, matrices: &[Matrix]) -> Option<Vec<Matrix>> {
-    crate::encoding::round_matrices(encoding, matrices).ok()
+/// The solution as tokens would write it, of the canonical form where the model writes that; none where a value is out of the
+/// encoding's range.
+fn rounded(format: &Format, example: &Example) -> Option<Vec<Matrix>> {
+    let round = |matrices: &[Matrix]| round_matrices(format.output.as_ref(), matrices).ok();
+    if !format.canonical {
+        return round(&example.solution);
+    }
+    let symmetry = Symmetry::canonical(format.problem, &example.operands);
+    round(&symmetry.transform_solution(&example.solution)).map(|rounded| symmetry.restore(&rounded))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::{Specification, Stream};
+    use crate::dataset::{Specification, Stream, Target};
     use crate::matrix::{Noise, Split};
     use crate::problem;
 
@@ -327,6 +333,27 @@ mod tests {
                 .all(|(found, expected)| (found - expected).abs() < 2.4);
             assert!(close, "{problem} {noise}: {found:?}");
         }
+    }
+
+    #[test]
+    fn ceilings_of_a_canonical_model_are_of_what_it_writes() {
+        let problem = problem::named("inverse").unwrap();
+        let format = |canonical: bool| Format {
+            problem,
+            problems: problem.into(),
+            input: "values".parse().unwrap(),
+            output: crate::encoding::named("P1000").unwrap(),
+            target: Target::Classes,
+            canonical,
+        };
+        // In the given form 1 / 3 is rounded to three digits; scaled, the operand is sqrt(5) I, and 1 / sqrt(5) is rounded.
+        let mut example = Example::zeros(problem, Shape::new(2, 2));
+        example.operands[0] = Matrix::from_row_slice(2, 2, &[3.0, 0.0, 0.0, 1.0]);
+        problem.solve(&example.operands, &mut example.solution).unwrap();
+        let corner = |canonical: bool| rounded(&format(canonical), &example).unwrap()[0][0];
+        assert_eq!(corner(false), 0.333);
+        let scale = 5f64.sqrt();
+        assert!((corner(true) - 0.447 * scale / 3.0).abs() < 1e-6, "{}", corner(true));
     }
 
     #[test]
