@@ -9,7 +9,8 @@ mkdir -p "$folder"
 
 variants=(
     "the whole recipe"
-    "fair signs              data.sign_bias=0"
+    "given form              encoding.canonical=false"
+    "given form, leaning     encoding.canonical=false data.sign_bias=0.7"
     "GELU feed-forward       model.activation=gelu"
     "AdamW for all           training.optimizer=adamw"
     "tokens in               encoding.input=P1000"
