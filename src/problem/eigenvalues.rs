@@ -67,19 +67,7 @@ impl Problem for Eigenvalues {
     }
 
     fn signals(&self, operands: &[Matrix], prediction: &[Matrix]) -> Vec<(Signal, f64)> {
-        let [values] = prediction else { return Vec::new() };
-        vec![
-            (Signal::of_input("condition of A"), signal::condition(&operands[0])),
-            (Signal::of_input("norm of A"), property::norm(&operands[0])),
-            (
-                Signal::of_output("values out of order"),
-                signal::disorder(values.as_slice()),
-            ),
-            (
-                Signal::of_output("smallest gap of the answer"),
-                signal::smallest_gap(values.as_slice()),
-            ),
-        ]
+        signal::of_values(&operands[0], prediction)
     }
 
     fn invariance(&self) -> Invariance {

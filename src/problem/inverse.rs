@@ -57,12 +57,7 @@ impl Problem for Inverse {
     }
 
     fn signals(&self, operands: &[Matrix], prediction: &[Matrix]) -> Vec<(Signal, f64)> {
-        let [inverse] = prediction else { return Vec::new() };
-        vec![
-            (Signal::of_input("condition of A"), signal::condition(&operands[0])),
-            (Signal::of_output("condition of P"), signal::condition(inverse)),
-            (Signal::of_output("norm of P"), property::norm(inverse)),
-        ]
+        signal::of_inverse(&operands[0], prediction)
     }
 
     fn invariance(&self) -> Invariance {

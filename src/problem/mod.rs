@@ -8,6 +8,7 @@ mod eigenvectors;
 mod inverse;
 mod matrix_product;
 mod matrix_vector;
+mod normalization;
 mod property;
 mod repair;
 mod set;
@@ -18,10 +19,11 @@ mod symmetric_inverse;
 mod symmetry;
 mod transpose;
 
+pub use normalization::Normalization;
 pub use repair::Repair;
 pub use set::{InvalidProblems, Problems};
 pub use signal::{Origin, Signal};
-pub use symmetry::{Axis, Invariance, Normalization, Symmetry};
+pub use symmetry::{Axis, Invariance, Symmetry};
 
 use crate::matrix::{
     self, Distribution, Generator, Matrix, Shape, UnknownName, decomposition, decomposition::NotConverged,

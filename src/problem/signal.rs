@@ -1,5 +1,6 @@
 //! Quantities that may tell whether an answer is wrong before the solution is known.
 
+use super::property::norm;
 use crate::matrix::{Matrix, decomposition};
 
 /// What a quantity is computed from.
@@ -53,6 +54,28 @@ impl Signal {
         let origin = Origin::Model;
         Self { name, origin }
     }
+}
+
+/// What tells of eigenvalues or singular values of a matrix.
+pub(super) fn of_values(matrix: &Matrix, prediction: &[Matrix]) -> Vec<(Signal, f64)> {
+    let [values] = prediction else { return Vec::new() };
+    let values = values.as_slice();
+    vec![
+        (Signal::of_input("condition of A"), condition(matrix)),
+        (Signal::of_input("norm of A"), norm(matrix)),
+        (Signal::of_output("values out of order"), disorder(values)),
+        (Signal::of_output("smallest gap of the answer"), smallest_gap(values)),
+    ]
+}
+
+/// What tells of the inverse of a matrix.
+pub(super) fn of_inverse(matrix: &Matrix, prediction: &[Matrix]) -> Vec<(Signal, f64)> {
+    let [inverse] = prediction else { return Vec::new() };
+    vec![
+        (Signal::of_input("condition of A"), condition(matrix)),
+        (Signal::of_output("condition of P"), condition(inverse)),
+        (Signal::of_output("norm of P"), norm(inverse)),
+    ]
 }
 
 /// The condition number in the 2-norm; infinite where the matrix is singular or has no singular values.

@@ -1,0 +1,118 @@
+//! Normalization: an equivalent problem of another scale, and for eigenvalues of another mean.
+
+use super::{Invariance, Problem};
+use crate::matrix::{Generator, Matrix};
+use rand::RngExt;
+
+/// A problem's operands times a number, minus a multiple of the identity: so that matrices unlike those that a model knows
+/// become like them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Normalization {
+    scale: f64,
+    shift: f64,
+    degrees: &'static [i32],
+}
+
+impl Normalization {
+    /// The largest coefficient in units of the deviation; that of uniform coefficients is √3.
+    const LARGEST: f64 = 1.65;
+
+    /// Draws a factor that makes a problem a little smaller.
+    pub fn draw(problem: &dyn Problem, generator: &mut Generator) -> Self {
+        Self {
+            scale: generator.random_range(0.7..1.0),
+            shift: 0.0,
+            degrees: problem.invariance().degrees,
+        }
+    }
+
+    /// Takes the mean of the eigenvalues away where that only moves the solution. Then the root mean square of the coefficients
+    /// becomes `deviation`, or less where a coefficient would leave the range of such coefficients.
+    pub fn of(problem: &dyn Problem, operands: &[Matrix], deviation: f64) -> Self {
+        let Invariance { degrees, shifts, .. } = problem.invariance();
+        let shift = match operands {
+            [a] if shifts => a.trace() / a.nrows() as f64,
+            _ => 0.0,
+        };
+        let unscaled = Self {
+            scale: 1.0,
+            shift,
+            degrees,
+        };
+        let moved = unscaled.transform(operands);
+        let count: usize = moved.iter().map(|matrix| matrix.len()).sum();
+        let square: f64 = moved.iter().map(|matrix| matrix.norm_squared()).sum();
+        let largest = moved.iter().map(|matrix| matrix.amax()).fold(0.0, f64::max);
+        let scale = (deviation / (square / count as f64).sqrt()).min(Self::LARGEST * deviation / largest);
+        // Of a multiple of the identity nothing is left to scale.
+        let scale = if scale.is_finite() { scale } else { 1.0 };
+        Self { scale, ..unscaled }
+    }
+
+    /// The equivalent problem.
+    pub fn transform(&self, operands: &[Matrix]) -> Vec<Matrix> {
+        let transformed = operands.iter().map(|matrix| {
+            let mut moved = matrix.clone();
+            if self.shift != 0.0 {
+                (0..moved.nrows()).for_each(|i| moved[(i, i)] -= self.shift);
+            }
+            moved * self.scale
+        });
+        transformed.collect()
+    }
+
+    /// The solution of the problem from a solution of the equivalent one.
+    pub fn restore(&self, solution: &[Matrix]) -> Vec<Matrix> {
+        let restored = solution
+            .iter()
+            .zip(self.degrees)
+            .enumerate()
+            .map(|(place, (matrix, &degree))| {
+                let shift = if place == 0 { self.shift } else { 0.0 };
+                (matrix / self.scale.powi(degree)).add_scalar(shift)
+            });
+        restored.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::symmetry::tests::{cases, solved};
+
+    #[test]
+    fn solutions_of_normalized_problems_give_back_the_solution() {
+        for (problem, operands, _) in cases() {
+            let operands: Vec<Matrix> = operands.iter().map(|matrix| matrix * 300.0).collect();
+            let normalization = Normalization::of(problem, &operands, 10.0 / 3f64.sqrt());
+            let moved = normalization.transform(&operands);
+            assert!(
+                moved.iter().all(|matrix| matrix.amax() < 9.6),
+                "{}: {moved:?}",
+                problem.name()
+            );
+            let restored = normalization.restore(&solved(problem, &moved));
+            assert_eq!(problem.check(&operands, &restored), Ok(()), "{}", problem.name());
+        }
+    }
+
+    #[test]
+    fn solutions_of_smaller_problems_give_back_the_solution() {
+        for (problem, operands, mut generator) in cases() {
+            let smaller = Normalization::draw(problem, &mut generator);
+            let moved = smaller.transform(&operands);
+            assert!(moved[0].amax() < operands[0].amax());
+            let restored = smaller.restore(&solved(problem, &moved));
+            assert_eq!(problem.check(&operands, &restored), Ok(()), "{}", problem.name());
+        }
+    }
+
+    #[test]
+    fn a_mean_eigenvalue_is_taken_away_and_given_back() {
+        let eigenvalues = crate::problem::named("eigenvalues").unwrap();
+        let normalization = Normalization::of(eigenvalues, &[Matrix::from_diagonal_element(2, 2, 7.0)], 1.0);
+        let moved = normalization.transform(&[Matrix::from_diagonal_element(2, 2, 7.0)]);
+        assert_eq!(moved[0].amax(), 0.0);
+        assert_eq!(normalization.restore(&[Matrix::zeros(2, 1)])[0].as_slice(), [7.0, 7.0]);
+    }
+}
