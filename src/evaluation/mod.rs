@@ -289,7 +289,9 @@ fn rounded(format: &Format, example: &Example) -> Option<Vec<Matrix>> {
         return round(&example.solution);
     }
     let symmetry = Symmetry::canonical(format.problem, &example.operands);
-    round(&symmetry.transform_solution(&example.solution)).map(|rounded| symmetry.restore(&rounded))
+    let mut rounded = symmetry.restore(&round(&symmetry.transform_solution(&example.solution))?);
+    format.problem.fix_signs(&mut rounded);
+    Some(rounded)
 }
 
 #[cfg(test)]

@@ -175,7 +175,7 @@ impl Search {
         Ok(answers)
     }
 
-    /// What the model writes, moved back where it reads canonical forms.
+    /// What the model writes, moved back where it reads canonical forms; vectors have the sign of solutions.
     fn propose(
         &self,
         model: &Model,
@@ -186,13 +186,13 @@ impl Search {
         let source = batcher.source(operands.iter().copied())?;
         let mut answers = model.generate_in(self.kind, &source, case, self.beam)?;
         let format = model.format_of(case);
-        if format.canonical {
-            for (answers, operands) in answers.iter_mut().zip(operands) {
-                let symmetry = Symmetry::canonical(format.problem, operands);
-                for candidate in answers {
+        for (answers, operands) in answers.iter_mut().zip(operands) {
+            let symmetry = format.canonical.then(|| Symmetry::canonical(format.problem, operands));
+            for candidate in answers {
+                if let Some(symmetry) = &symmetry {
                     candidate.solution = symmetry.restore(&candidate.solution);
-                    format.problem.fix_signs(&mut candidate.solution);
                 }
+                format.problem.fix_signs(&mut candidate.solution);
             }
         }
         Ok(answers)

@@ -38,22 +38,15 @@ impl Model {
         self.check_beam(beam)?;
         let _no_grad = tch::no_grad_guard();
         let source = source.to_device(self.device());
-        let positions = self.source_positions(case).narrow(0, 0, source.size()[1]);
-        let pass = self.pass(kind);
-        let memory = self.encode(&source, &positions, pass);
-        let mask = self.source_mask(&source);
         match self.decoder() {
             Decoder::Parallel(decoder) => {
-                let hidden = decoder.query(
-                    &memory,
-                    mask.as_ref(),
-                    &self.target_positions(case),
-                    self.tasks_of(&source).as_ref(),
-                    pass,
-                );
-                self.generate_parallel(decoder, &hidden, case, pass)
+                let hidden = self.hidden(decoder, &source, case, kind);
+                self.generate_parallel(decoder, &hidden, case, self.pass(kind))
             }
             Decoder::Autoregressive(decoder) => {
+                let positions = self.source_positions(case).narrow(0, 0, source.size()[1]);
+                let (pass, mask) = (self.pass(kind), self.source_mask(&source));
+                let memory = self.encode(&source, &positions, pass);
                 self.generate_autoregressive(decoder, &memory, mask.as_ref(), case, beam as i64, pass)
             }
         }

@@ -344,6 +344,27 @@ impl Model {
         }
     }
 
+    /// The hidden state `[batch, count, width]` of every output coefficient.
+    pub fn hidden(&self, decoder: &ParallelDecoder, source: &Tensor, case: impl Into<Case>, kind: Kind) -> Tensor {
+        let case = case.into();
+        let source_positions = self.source_positions(case).narrow(0, 0, source.size()[1]);
+        let target_positions = self.target_positions(case);
+        self.hidden_at(decoder, source, &source_positions, &target_positions, self.pass(kind))
+    }
+
+    fn hidden_at(
+        &self,
+        decoder: &ParallelDecoder,
+        source: &Tensor,
+        source_positions: &Tensor,
+        target_positions: &Tensor,
+        pass: Pass,
+    ) -> Tensor {
+        let memory = self.encode(source, source_positions, pass);
+        let (mask, tasks) = (self.source_mask(source), self.tasks_of(source));
+        decoder.query(&memory, mask.as_ref(), target_positions, tasks.as_ref(), pass)
+    }
+
     /// [`Self::logits`] with positions given as `[length, 5]` tensors; `target` are the classes, or the tokens that are
     /// read (all but the last).
     pub fn logits_at(
@@ -354,18 +375,17 @@ impl Model {
         target_positions: &Tensor,
         pass: Pass,
     ) -> Vec<Tensor> {
-        let memory = self.encode(source, source_positions, pass);
-        let mask = self.source_mask(source);
         match &self.decoder {
             Decoder::Parallel(decoder) => {
-                let tasks = self.tasks_of(source);
-                let hidden = decoder.query(&memory, mask.as_ref(), target_positions, tasks.as_ref(), pass);
+                let hidden = self.hidden_at(decoder, source, source_positions, target_positions, pass);
                 let known = self.in_prediction_order(target);
                 (0..decoder.fields())
                     .map(|place| decoder.field_logits(place, &hidden, &known, pass.kind))
                     .collect()
             }
             Decoder::Autoregressive(decoder) => {
+                let memory = self.encode(source, source_positions, pass);
+                let mask = self.source_mask(source);
                 vec![decoder.forward(target, target_positions, &memory, mask.as_ref(), pass)]
             }
         }

@@ -25,22 +25,6 @@ def restored(self, solution: List[Tensor], moves: List[Tuple[Tensor, Tensor]]) -
     return self.with_signs(result)
 
 
-# Columns of vectors: the largest entry of the first of these matrices, the first of equal ones, is positive.
-def with_signs(self, solution: List[Tensor]) -> List[Tensor]:
-    vectors = self.vectors()
-    if len(vectors) > 0:
-        leader = solution[vectors[0]]
-        largest = torch.sort(leader.abs(), stable=True, dim=1, descending=True)[1][:, :1]
-        sign = self.sign_of(leader.gather(1, largest))
-        for place in vectors:
-            solution[place] = solution[place] * sign
-    return solution
-
-
-def sign_of(self, x: Tensor) -> Tensor:
-    return torch.where(x < 0, -torch.ones_like(x), torch.ones_like(x))
-
-
 # Moves the rows of a matrix [batch, n, m]; axis 3 stays.
 def moved(self, matrix: Tensor, axis: int, moves: List[Tuple[Tensor, Tensor]]) -> Tensor:
     if axis == 3:

@@ -11,4 +11,4 @@ def posed(self, operands: List[Tensor], moves: List[Tuple[Tensor, Tensor]]) -> L
 
 
 def restored(self, solution: List[Tensor], moves: List[Tuple[Tensor, Tensor]]) -> List[Tensor]:
-    return solution
+    return self.with_signs(solution)

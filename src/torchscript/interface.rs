@@ -2,12 +2,12 @@
 //! for a model of several problems a set of them for each, see [`super::namespace`].
 
 use super::{Attribute, Module};
-use super::{namespace, soft, tables};
+use super::{namespace, soft, symmetry, tables};
 use crate::dataset::{Dimensions, Format, Target};
 use crate::encoding::{Grammar, Input, START};
 use crate::matrix::Shape;
 use crate::model::Readout;
-use crate::problem::{Axis, Form, Invariance, Problem};
+use crate::problem::{Form, Problem};
 use anyhow::{Result, bail};
 use std::fmt::Write;
 
@@ -141,7 +141,7 @@ impl Interface<'_> {
             write!(source, "\n\n{part}")?;
         }
         source.push_str(&soft::source(format));
-        source.push_str(&symmetry_source(format));
+        source.push_str(&symmetry::source(format));
         Ok(source)
     }
 
@@ -298,67 +298,6 @@ def field_logits(self, hidden: Tensor, known: Tensor) -> Tensor:
         }
         source
     }
-}
-
-/// How operands become what the model reads, and how its answer becomes that of the operands.
-fn symmetry_source(format: &Format) -> String {
-    if !format.canonical {
-        return format!("\n\n{}", include_str!("given.py"));
-    }
-    let Invariance {
-        operands,
-        solution,
-        scales,
-        ..
-    } = format.problem.invariance();
-    let axes = |axes: &[(Axis, Axis)]| {
-        let pairs: Vec<_> = axes
-            .iter()
-            .map(|&(rows, cols)| format!("({}, {})", rows as usize, cols as usize))
-            .collect();
-        pairs.join(", ")
-    };
-    let moves = match operands {
-        [(Axis::Rows, Axis::Rows), ..] => "moves_together",
-        [_, (Axis::Cols, _)] => "moves_of_product",
-        _ => "moves_apart",
-    };
-    let canonical = if scales {
-        "scaled_moves(operands[0])"
-    } else {
-        "own_moves(operands)"
-    };
-    let vectors = format.problem.vectors();
-    format!(
-        r#"
-
-def operand_axes(self) -> List[Tuple[int, int]]:
-    return [{operands}]
-
-
-def solution_axes(self) -> List[Tuple[int, int]]:
-    return [{solution}]
-
-
-# Matrices of the solution whose columns change signs together.
-def vectors(self) -> List[int]:
-    places: List[int] = {vectors:?}
-    return places
-
-
-def own_moves(self, operands: List[Tensor]) -> List[Tuple[Tensor, Tensor]]:
-    return self.{moves}(operands)
-
-
-def canonical_moves(self, operands: List[Tensor]) -> List[Tuple[Tensor, Tensor]]:
-    return self.{canonical}
-
-
-{script}"#,
-        operands = axes(operands),
-        solution = axes(solution),
-        script = include_str!("canonical.py"),
-    )
 }
 
 fn operand_names(forms: &[Form]) -> Result<&'static [&'static str]> {

@@ -9,6 +9,7 @@ mod interface;
 mod methods;
 mod namespace;
 mod soft;
+mod symmetry;
 mod tables;
 
 pub use export::export;

@@ -2,9 +2,10 @@
 //! which of them is stuck.
 
 use super::settings::Loss as Settings;
-use crate::dataset::{Batch, Target};
+use super::signs::FreeSigns;
+use crate::dataset::Batch;
 use crate::encoding::{Field, PAD, Part, WORDS};
-use crate::model::Model;
+use crate::model::{Decoder, Model, ParallelDecoder};
 use tch::{Device, Kind, Reduction, Tensor};
 
 /// Mantissas with fewer classes are digits: neighbors are no better than others. With more, the table of soft labels
@@ -21,6 +22,8 @@ pub struct Loss {
     token_weights: Tensor,
     /// The part that each token belongs to, `[vocabulary, parts + 1]` one-hot in fp32; the last column is structure.
     token_parts: Tensor,
+    /// None where targets keep their signs.
+    free_signs: Option<FreeSigns>,
 }
 
 #[derive(Debug)]
@@ -69,6 +72,7 @@ impl Loss {
             token_parts: Tensor::from_slice(&membership)
                 .view([-1, columns as i64])
                 .to_device(device),
+            free_signs: settings.free_signs.then(FreeSigns::default),
         }
     }
 
@@ -79,23 +83,28 @@ impl Loss {
 
     /// The loss of a batch in a precision of linear maps.
     pub fn forward(&self, model: &Model, batch: &Batch, kind: Kind) -> BatchLoss {
-        let logits = model.logits(&batch.source, &batch.target, batch.case(), kind);
-        match model.format().target {
-            Target::Classes => self.of_classes(&logits, &model.in_prediction_order(&batch.target)),
-            Target::Tokens => self.of_tokens(&logits[0], &batch.target),
+        match model.decoder() {
+            Decoder::Parallel(decoder) => self.of_classes(model, decoder, batch, kind),
+            Decoder::Autoregressive(_) => {
+                let logits = model.logits(&batch.source, &batch.target, batch.case(), kind);
+                self.of_tokens(&logits[0], &batch.target)
+            }
         }
     }
 
-    fn of_classes(&self, logits: &[Tensor], classes: &Tensor) -> BatchLoss {
-        let losses: Vec<_> = self
-            .parts
-            .iter()
-            .zip(logits)
-            .zip(0i64..)
-            .map(|((part, logits), place)| {
-                part.cross_entropy(&logits.flatten(0, 1), &classes.select(-1, place).flatten(0, 1))
-            })
-            .collect();
+    fn of_classes(&self, model: &Model, decoder: &ParallelDecoder, batch: &Batch, kind: Kind) -> BatchLoss {
+        let case = batch.case();
+        let hidden = model.hidden(decoder, &batch.source, case, kind);
+        let mut classes = model.in_prediction_order(&batch.target);
+        let mut losses = Vec::new();
+        for (place, part) in self.parts.iter().enumerate() {
+            let logits = decoder.field_logits(place, &hidden, &classes, kind);
+            if let Some(signs) = self.free_signs.as_ref().filter(|_| place == 0) {
+                classes = signs.follow(model.format_of(case), case, &logits, classes);
+            }
+            let wanted = classes.select(-1, place as i64);
+            losses.push(part.cross_entropy(&logits.flatten(0, 1), &wanted.flatten(0, 1)));
+        }
         let terms = self.parts.iter().zip(&losses).map(|(part, loss)| loss * part.weight);
         let total = terms.reduce(|sum, term| sum + term).expect("an encoding has fields") / self.parts.len() as f64;
         BatchLoss {

@@ -9,6 +9,7 @@ mod recipe;
 mod run;
 mod schedule;
 mod settings;
+mod signs;
 mod sources;
 mod trainer;
 mod weights;

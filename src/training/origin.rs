@@ -53,6 +53,14 @@ impl Origin {
     /// Fails where a recipe's model has other ingredients, naming the first with both values.
     pub fn check(&self, recipe: &Recipe) -> Result<()> {
         let (ours, theirs) = (ingredients(recipe)?, ingredients(&self.trained.recipe)?);
+        ensure!(
+            read_the_same(recipe, &self.trained.recipe)?,
+            "{} was trained with problem = \"{}\", but the recipe has \"{}\": weights are of use to problems that read the \
+             same operands in the same form, as eigenvalues and eigenvectors do",
+            self.name,
+            self.trained.recipe.problem,
+            recipe.problem
+        );
         for (key, value) in &ours {
             let there = theirs.get(key).map_or("nothing".to_string(), Value::to_string);
             ensure!(
@@ -69,16 +77,23 @@ impl Origin {
     ///
     /// Tables of rows, columns and fields are copied as far as both go. Where both recipes are of one size, a place in the
     /// sequence has the entry of the place of the same coefficient. Otherwise it has the entry of the same place, so that
-    /// sizes which the model knows keep their meaning. Entries without a counterpart stay as they are. The scale of value
-    /// inputs is that of the source, whatever the magnitude of the recipe.
+    /// sizes which the model knows keep their meaning. Of another problem's answer, the same place in the same matrix counts as
+    /// the same coefficient. Entries without a counterpart stay as they are. The scale of value inputs is that of the source,
+    /// whatever the magnitude of the recipe.
     pub fn copy_into(&self, model: &Model, recipe: &Recipe) -> Result<()> {
         let _no_grad = tch::no_grad_guard();
         let source = self.trained.model.variables();
         let (theirs, ours) = (self.trained.recipe.dimensions()?, recipe.dimensions()?);
         // Several problems share their flat places, each in a layout of its own: those keep their place.
         let one = recipe.problems()?.len() == 1;
-        let moves = one && theirs.is_fixed() && ours.is_fixed() && theirs.max() != ours.max();
-        let sizes = moves.then(|| (theirs.max(), ours.max()));
+        let differ = theirs.max() != ours.max() || self.trained.recipe.problem != recipe.problem;
+        let moves = one && theirs.is_fixed() && ours.is_fixed() && differ;
+        let layouts = moves.then(|| {
+            (
+                (self.trained.model.format(), theirs.max()),
+                (model.format(), ours.max()),
+            )
+        });
         for (name, mut variable) in model.variables() {
             let Some(tensor) = source.get(&name) else {
                 bail!("{} has no {name}: it is of another model", self.name)
@@ -93,14 +108,14 @@ impl Origin {
                 tensor.size(),
                 variable.size()
             );
-            match sizes {
+            match layouts {
                 Some((from, to)) if name.ends_with(".flat") => {
                     let layout: Layout = if name.starts_with("source") {
                         Format::source_positions
                     } else {
                         Format::target_positions
                     };
-                    let (places, entries) = counterparts(&layout(model.format(), from), &layout(model.format(), to));
+                    let (places, entries) = counterparts(&layout(from.0, from.1), &layout(to.0, to.1));
                     let device = variable.device();
                     let entries = tensor.index_select(0, &Tensor::from_slice(&entries).to_device(device));
                     let _ = variable.index_copy_(0, &Tensor::from_slice(&places).to_device(device), &entries);
@@ -119,12 +134,27 @@ impl Origin {
 /// Position indices at a size.
 type Layout = fn(&Format, Shape) -> Vec<[i64; 5]>;
 
+/// Whether two recipes are of the same problems, or each of one whose operands are the same and have one canonical form.
+fn read_the_same(a: &Recipe, b: &Recipe) -> Result<bool> {
+    if a.problem == b.problem {
+        return Ok(true);
+    }
+    let (a, b) = (a.problems()?, b.problems()?);
+    let (Some(one), Some(other), 1, 1) = (a.iter().next(), b.iter().next(), a.len(), b.len()) else {
+        return Ok(false);
+    };
+    let (size, forms) = (Shape::new(2, 2), (one.invariance(), other.invariance()));
+    Ok(one.operand_shapes(size) == other.operand_shapes(size)
+        && one.is_symmetric() == other.is_symmetric()
+        && forms.0.operands == forms.1.operands
+        && forms.0.scales == forms.1.scales)
+}
+
 /// What decides the shapes and the meaning of weights.
 fn ingredients(recipe: &Recipe) -> Result<Table> {
     let format = recipe.format()?;
     let output = format!("{}:{}", format.output.name(), format.output.digits());
     let mut ingredients = Table::from_iter([
-        ("problem".to_string(), Value::from(recipe.problem.as_str())),
         ("encoding.input".to_string(), format.input.to_string().into()),
         ("encoding.output".to_string(), output.into()),
         ("encoding.canonical".to_string(), format.canonical.into()),
@@ -260,6 +290,21 @@ mod tests {
             rows(&from, flat, &[0, 1, 2, 3, 4, 5, 6]),
             rows(&to, flat, &[0, 1, 2, 3, 4, 5, 15])
         );
+    }
+
+    #[test]
+    fn another_problem_of_the_same_operands_begins_with_what_both_have() {
+        let (values, vectors) = (recipe("2", &[]), recipe("2", &["problem=eigenvectors"]));
+        let (from, to) = copied(&values, &vectors);
+        for name in ["encoder.layers.0.attention.qkv.weight", "source.positions.flat"] {
+            assert_eq!(from.variables()[name], to.variables()[name], "{name}");
+        }
+        // Values come first in both answers.
+        let flat = "decoder.positions.flat";
+        assert_eq!(rows(&from, flat, &[0, 1]), rows(&to, flat, &[0, 1]));
+        assert_eq!(to.variables()[flat].size()[0], 6);
+        let (_, back) = copied(&vectors, &values);
+        assert_eq!(back.variables()[flat].size()[0], 2);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use super::schedule::Schedule;
 use super::settings::{Data, Encodings, Evaluation, Loss, OptimizerKind, Precision, Training};
+use super::signs::FreeSigns;
 use crate::dataset::{Dimensions, Format, Targets};
 use crate::encoding::{self, Input, round_matrices};
 use crate::matrix::{Coefficients, Matrix, Split};
@@ -66,6 +67,7 @@ impl Recipe {
                     exponent: 1.0,
                     mantissa: 1.0,
                     smoothing: 0.0,
+                    free_signs: false,
                 }
             } else {
                 Loss {
@@ -73,6 +75,7 @@ impl Recipe {
                     exponent: 2.0,
                     mantissa: 1.0,
                     smoothing: 0.01,
+                    free_signs: false,
                 }
             },
             training: Training {
@@ -215,6 +218,11 @@ impl Recipe {
              encoding.input = \"values\", or leave it out",
             Value::try_from(self.model.value_features)?,
             self.encoding.input
+        );
+        ensure!(
+            !self.loss.free_signs || FreeSigns::are_in(&format),
+            "loss.free_signs = true: it is for models that predict all coefficients of eigenvectors or an SVD at once, signs first \
+             (model.decoder = \"parallel\" or \"none\", encoding.output = \"P1000\" or \"P10\"); leave it out"
         );
         let input_varies = matches!(&format.input, Input::Tokens(encoding) if encoding.is_variable_length());
         let output_varies = format.target == crate::dataset::Target::Tokens && format.output.is_variable_length();

@@ -57,6 +57,9 @@ pub struct Loss {
     pub mantissa: f64,
     /// Deviation of soft mantissa labels, as a share of the mantissa; 0 for sharp labels.
     pub smoothing: f64,
+    /// Trains eigenvectors and singular vectors towards the sign that the model prefers, instead of that of the solution.
+    #[serde(default)]
+    pub free_signs: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,145 @@
+//! Signs that a solution leaves free: an eigenvector may be negated, a pair of singular vectors together. Targets have one of
+//! the signs, by a rule that jumps where two entries are equally large. A model that is trained towards the sign it prefers
+//! itself need not learn where that is.
+
+use crate::dataset::{Case, Format, Target};
+use crate::encoding::Part;
+use crate::problem::Problem;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use tch::{Device, Kind, Tensor};
+
+/// Turns the free signs of targets to the model's.
+#[derive(Debug, Default)]
+pub struct FreeSigns {
+    /// Which coefficients belong to which vector, by case; none where nothing is free.
+    members: RefCell<HashMap<Case, Option<Tensor>>>,
+}
+
+impl FreeSigns {
+    /// Whether a format's answers have vectors of either sign, and say all signs before the rest of the numbers.
+    pub fn are_in(format: &Format) -> bool {
+        let first = format.output.prediction_order()[0];
+        let sign_comes_first = matches!(format.output.fields()[first].part, Part::Sign);
+        format.target == Target::Classes
+            && sign_comes_first
+            && format.problems.iter().any(|problem| !problem.vectors().is_empty())
+    }
+
+    /// Classes `[batch, count, fields]` in prediction order, with the sign of every vector that is the more probable one by the
+    /// logits `[batch, count, 2]` of the signs.
+    pub fn follow(&self, format: &Format, case: Case, logits: &Tensor, classes: Tensor) -> Tensor {
+        let mut known = self.members.borrow_mut();
+        let members = known
+            .entry(case)
+            .or_insert_with(|| members(format.problem, case, logits.device()));
+        let Some(members) = members else { return classes };
+        let _no_grad = tch::no_grad_guard();
+        let signs = classes.select(-1, 0);
+        // Log-odds of the sign that the target has.
+        let odds = (logits.select(-1, 0) - logits.select(-1, 1)) * (signs.to_kind(Kind::Float) * -2.0 + 1.0);
+        let against = odds.matmul(&members.transpose(0, 1)).lt(0.0).to_kind(Kind::Float);
+        let flipped = against.matmul(members).to_kind(Kind::Int64);
+        let signs = (signs + flipped).remainder(2).unsqueeze(-1);
+        let rest = classes.narrow(-1, 1, classes.size()[2] - 1);
+        Tensor::cat(&[signs, rest], -1)
+    }
+}
+
+/// `[vectors, count]`, one where a coefficient of the solution belongs to a vector.
+fn members(problem: &dyn Problem, case: Case, device: Device) -> Option<Tensor> {
+    let places = problem.vectors();
+    let shapes = problem.solution_shapes(case.size);
+    let vectors = shapes[*places.first()?].cols;
+    let mut members = Vec::new();
+    for vector in 0..vectors {
+        for (place, shape) in shapes.iter().enumerate() {
+            let belongs = |col| places.contains(&place) && col == vector;
+            let row = (0..shape.cols).map(|col| f32::from(u8::from(belongs(col))));
+            members.extend((0..shape.rows).flat_map(|_| row.clone()));
+        }
+    }
+    Some(
+        Tensor::from_slice(&members)
+            .view([vectors as i64, -1])
+            .to_device(device),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::Shape;
+    use crate::training::Recipe;
+
+    const CASE: Case = Case {
+        task: 0,
+        size: Shape { rows: 2, cols: 2 },
+    };
+
+    fn format(problem: &str) -> Format {
+        let text = format!("problem = \"{problem}\"\ndim = 2");
+        Recipe::parse(&text, &[]).unwrap().format().unwrap()
+    }
+
+    /// Signs (1 for minus) of the targets that the signs of solutions become, where the model's log-odds for plus are these.
+    fn followed(problem: &str, solution: &[i64], odds: &[f32]) -> Vec<i64> {
+        let count = solution.len() as i64;
+        let magnitude = Tensor::arange(count, (Kind::Int64, Device::Cpu));
+        let classes = Tensor::stack(&[Tensor::from_slice(solution), &magnitude + 7, magnitude], -1).unsqueeze(0);
+        let plus = Tensor::from_slice(odds);
+        let logits = Tensor::stack(&[plus.shallow_clone(), plus.zeros_like()], -1).unsqueeze(0);
+        let signs = FreeSigns::default();
+        let result = signs.follow(&format(problem), CASE, &logits, classes.shallow_clone());
+        assert_eq!(
+            result.narrow(-1, 1, 2),
+            classes.narrow(-1, 1, 2),
+            "the rest of the numbers stays"
+        );
+        Vec::try_from(result.select(-1, 0).flatten(0, -1)).unwrap()
+    }
+
+    #[test]
+    fn every_vector_takes_the_sign_that_all_its_entries_together_prefer() {
+        // Two values, then [[v11, v12], [v21, v22]] row by row: columns are vectors.
+        let solution = [1, 0, 0, 1, 1, 0];
+        let agrees = [9.0, 9.0, 1.0, -1.0, -1.0, 1.0];
+        assert_eq!(
+            followed("eigenvectors", &solution, &agrees),
+            solution,
+            "values keep their signs"
+        );
+        // The first vector is preferred with the other sign, if only by the sum of its entries' odds.
+        let first = [9.0, 9.0, -3.0, -1.0, -1.0, 1.0];
+        assert_eq!(followed("eigenvectors", &solution, &first), [1, 0, 1, 1, 0, 0]);
+        let second = [9.0, 9.0, 1.0, 2.0, -1.0, 1.0];
+        assert_eq!(followed("eigenvectors", &solution, &second), [1, 0, 0, 0, 1, 1]);
+    }
+
+    #[test]
+    fn a_pair_of_singular_vectors_changes_sign_together() {
+        // U row by row, two values, V row by row.
+        let solution = [0, 0, 0, 0, 0, 0, 0, 1, 0, 0];
+        let mut odds = [1.0; 10];
+        (odds[6], odds[8]) = (-5.0, 1.0);
+        assert_eq!(followed("svd", &solution, &odds), [1, 0, 1, 0, 0, 0, 1, 1, 1, 0]);
+    }
+
+    #[test]
+    fn they_are_refused_where_nothing_is_free() {
+        for (problem, more, fine) in [
+            ("eigenvectors", "", true),
+            ("svd", "", true),
+            ("eigenvalues", "", false),
+            ("svd", "[encoding]\noutput = \"B1999\"", false),
+            ("svd", "[model]\ndecoder = \"autoregressive\"", false),
+        ] {
+            let text = format!("problem = \"{problem}\"\ndim = 2\n{more}\n[loss]\nfree_signs = true");
+            let recipe = Recipe::parse(&text, &[]);
+            assert_eq!(recipe.is_ok(), fine, "{problem} {more}");
+            if let Err(error) = recipe {
+                assert!(error.to_string().contains("loss.free_signs"), "{error}");
+            }
+        }
+    }
+}
