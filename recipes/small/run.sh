@@ -30,6 +30,13 @@ spectra() {
     for law in "${laws[@]}"; do train "spectrum-$law" "$small/spectrum-$law.toml"; done
     table spectra transfer $(runs "${laws[@]/#/spectrum-}") --count 2000 --csv "$folder/spectra.csv" --picture "$folder/spectra.svg"
 }
+spectra-5x5() {
+    local laws=(semicircle uniform gaussian laplace abs-semicircle abs-laplace marchenko-pastur)
+    for law in "${laws[@]}"; do train "five-$law" "$small/spectra-5x5.toml" --set "data.spectrum=$law"; done
+    local files=(--csv "$folder/spectra-5x5.csv" --picture "$folder/spectra-5x5.svg")
+    table spectra-5x5 transfer $(runs "${laws[@]/#/five-}") --count 2000 "${files[@]}"
+    table spectra-5x5-normalized transfer $(runs "${laws[@]/#/five-}") --count 2000 --normalize
+}
 noise() {
     train spectrum-semicircle "$small/spectrum-semicircle.toml"
     for share in 2 5; do train "noise-$share" "$small/noise-$share.toml"; done
@@ -48,6 +55,14 @@ few-shot() {
         train "scratch-$steps" "$small/few-shot.toml" --set training.steps=$steps
     done
     table few-shot curve $(runs few-{25,100,400,1650} scratch-{25,100,400,1650}) --ends --picture "$folder/few-shot.svg"
+}
+larger() {
+    local steps=(2 16 128 1024 4700)
+    for count in "${steps[@]}"; do
+        train "larger-$count" "$small/larger.toml" --from checkpoints/eigenvalues-5x5 --set training.steps=$count --set training.warmup=$((count / 20))
+        train "larger-scratch-$count" "$small/larger.toml" --set training.steps=$count --set training.warmup=$((count / 20))
+    done
+    table larger curve $(runs "${steps[@]/#/larger-}" "${steps[@]/#/larger-scratch-}") --ends --picture "$folder/larger.svg"
 }
 co-training() {
     train co-training "$small/co-training.toml"
@@ -88,5 +103,5 @@ embedding() {
     compare embeddings "${names[@]/#/embedding-}"
 }
 
-all=(spectra noise sizes few-shot co-training architectures encodings two-set embedding grokking)
+all=(spectra spectra-5x5 noise sizes few-shot larger co-training architectures encodings two-set embedding grokking)
 for experiment in "${@:-${all[@]}}"; do "$experiment"; done

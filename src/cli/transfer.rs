@@ -5,7 +5,7 @@ use super::{Failure, UsageError};
 use crate::evaluation::{Accuracy, Coverage, Outside, Search, evaluate};
 use crate::matrix::{Spectrum, Split};
 use crate::report::heatmap::{Heatmap, draw_heatmap};
-use crate::report::{Table, percent};
+use crate::report::{PaperTransfer, Table, percent};
 use crate::training::{Recipe, Trained};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -60,6 +60,8 @@ struct Transfers {
     /// Examples of each spectrum.
     count: usize,
     rows: Vec<Row>,
+    /// What the paper says of the same problem and size.
+    paper: Option<PaperTransfer>,
 }
 
 impl Transfer {
@@ -82,15 +84,19 @@ impl Transfer {
             rows.push(Row { name, spectrum, cells });
         }
         name_by_spectrum(&mut rows);
-        let what = match &first {
-            Some(recipe) => format!("{} {}", recipe.problem, recipe.dimensions()?.label()),
-            None => String::new(),
+        let (what, paper) = match &first {
+            Some(recipe) => (
+                format!("{} {}", recipe.problem, recipe.dimensions()?.label()),
+                PaperTransfer::of(recipe, self.tolerance)?,
+            ),
+            None => (String::new(), None),
         };
         let transfers = Transfers {
             what,
             tolerance: self.tolerance,
             count: self.count,
             rows,
+            paper,
         };
         Ok(self.show.show(&transfers)?)
     }
@@ -159,9 +165,7 @@ impl Transfers {
 
     /// Rows of runs and columns of spectra, in percent.
     fn shares(&self, share: impl Fn(&Cell) -> f64) -> Table {
-        let mut headers = vec!["trained on"];
-        headers.extend(Spectrum::ALL.map(Spectrum::name));
-        let mut table = Table::new(&headers);
+        let mut table = by_spectrum();
         for row in &self.rows {
             let mut cells = vec![row.name.clone()];
             cells.extend(row.cells.iter().map(|cell| format!("{:.1}", 100.0 * share(cell))));
@@ -169,6 +173,45 @@ impl Transfers {
         }
         table
     }
+
+    /// What the paper has of the spectra that the runs were trained on.
+    fn paper_row(&self, row: &Row) -> Option<&[f64]> {
+        self.paper.as_ref()?.row(&row.spectrum)
+    }
+
+    fn paper_share(&self, row: &Row, test: Spectrum) -> Option<f64> {
+        let place = Spectrum::ALL.iter().position(|&spectrum| spectrum == test)?;
+        self.paper_row(row).map(|shares| shares[place] / 100.0)
+    }
+
+    /// The paper's rows of the same spectra; none where it has none of them.
+    fn paper_table(&self) -> Option<(String, Table)> {
+        let mut laws: Vec<(&str, &[f64])> = Vec::new();
+        for row in &self.rows {
+            if let Some(shares) = self.paper_row(row)
+                && laws.iter().all(|(law, _)| *law != row.spectrum)
+            {
+                laws.push((&row.spectrum, shares));
+            }
+        }
+        let mut table = by_spectrum();
+        for (law, shares) in &laws {
+            let shares = shares.iter().map(f64::to_string);
+            table.row(std::iter::once((*law).to_string()).chain(shares).collect());
+        }
+        let title = format!(
+            "Charton (2021), the same (recalled; confidence {})",
+            PaperTransfer::CONFIDENCE
+        );
+        (!laws.is_empty()).then_some((title, table))
+    }
+}
+
+/// Columns of spectra.
+fn by_spectrum() -> Table {
+    let mut headers = vec!["trained on"];
+    headers.extend(Spectrum::ALL.map(Spectrum::name));
+    Table::new(&headers)
 }
 
 impl Comparison for Transfers {
@@ -185,8 +228,10 @@ impl Comparison for Transfers {
             "ceiling",
             "outside",
             "outside_by_rank",
+            "paper",
         ]);
         for (row, spectrum, cell) in self.pairs() {
+            let paper = self.paper_share(row, spectrum);
             let (low, high) = cell.accuracy.interval();
             let mut cells = vec![row.name.clone(), row.spectrum.clone(), spectrum.to_string()];
             cells.extend([self.tolerance.to_string(), cell.accuracy.count.to_string()]);
@@ -199,6 +244,7 @@ impl Comparison for Transfers {
                 cell.outside.ranks,
             ];
             cells.extend(shares.map(|share| share.to_string()));
+            cells.push(paper.map_or(String::new(), |share| share.to_string()));
             table.row(cells);
         }
         table
@@ -231,13 +277,14 @@ impl Comparison for Transfers {
                 "interval": cell.accuracy.interval(),
                 "ceiling": cell.ceiling.share(),
                 "outside": { "range": cell.outside.range, "ranks": cell.outside.ranks },
+                "paper": self.paper_share(row, spectrum),
             })
         });
         json!({ "tolerance": self.tolerance, "pairs": pairs.collect::<Vec<_>>() })
     }
 
     fn text(&self) -> String {
-        let tables = [
+        let mut tables = vec![
             (
                 format!("{}, {} matrices of each spectrum", self.title(), self.count),
                 self.shares(|cell| cell.accuracy.share()),
@@ -251,7 +298,13 @@ impl Comparison for Transfers {
                 self.shares(|cell| cell.outside.ranks),
             ),
         ];
-        let tables = tables.map(|(title, table)| format!("{title}\n{table}"));
+        if let Some(paper) = self.paper_table() {
+            tables.insert(1, paper);
+        }
+        let tables: Vec<String> = tables
+            .iter()
+            .map(|(title, table)| format!("{title}\n{table}"))
+            .collect();
         tables.join("\n\n")
     }
 }

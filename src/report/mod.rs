@@ -20,7 +20,7 @@ pub use analysis::{analysis_files, analysis_text};
 pub use attention::{AttentionPanel, draw_attention};
 pub use metrics::{EvaluationRow, evaluations, last_evaluation};
 pub use panels::{Panel, PanelLine, draw_panels};
-pub use paper::PaperFigures;
+pub use paper::{PaperFigures, PaperTransfer};
 pub use run::RunReport;
 pub use sets::{TestSet, sets_json, sets_table};
 pub use table::Table;

@@ -1,6 +1,7 @@
 //! The figures of Charton (2021), to stand beside ours.
 
 use super::percent;
+use crate::matrix::{Coefficients, Spectrum};
 use crate::training::Recipe;
 use anyhow::{Context, Result};
 use std::collections::HashMap;
@@ -10,6 +11,46 @@ use std::fmt;
 const FIGURES: &str = include_str!("../../recipes/paper/figures.csv");
 /// The law of the paper's tables: uniform coefficients within ±10.
 const DISTRIBUTION: &str = "uniform";
+
+/// The paper's table of training by test: % within 5 % of eigenvalues of 5x5 matrices, by spectrum.
+const TRANSFER: &str = include_str!("../../recipes/paper/transfer.csv");
+
+/// What the paper says of a model trained on one law of eigenvalues and tested on all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PaperTransfer {
+    rows: HashMap<String, Vec<f64>>,
+}
+
+impl PaperTransfer {
+    /// How sure we are: the table is recalled, not read.
+    pub const CONFIDENCE: &str = "high";
+
+    /// The table that runs like this one belong to, tested at a tolerance; none where the paper has none.
+    pub fn of(recipe: &Recipe, tolerance: f64) -> Result<Option<Self>> {
+        let size = recipe.dimensions()?.label();
+        let data = &recipe.data;
+        let is_its = recipe.problem == "eigenvalues"
+            && size == "5x5"
+            && tolerance == 0.05
+            && data.coefficients == Coefficients::Uniform
+            && data.noise == 0.0;
+        if !is_its {
+            return Ok(None);
+        }
+        let mut reader = csv::Reader::from_reader(TRANSFER.as_bytes());
+        let rows = reader.deserialize::<(String, [f64; Spectrum::ALL.len()])>();
+        let rows = rows.map(|row| row.map(|(law, shares)| (law, shares.to_vec())));
+        let rows: Result<HashMap<_, _>, csv::Error> = rows.collect();
+        Ok(Some(Self {
+            rows: rows.context("the paper's table of spectra")?,
+        }))
+    }
+
+    /// In %, in the order of [`Spectrum::ALL`]; none for a mixture.
+    pub fn row(&self, trained_on: &str) -> Option<&[f64]> {
+        self.rows.get(trained_on).map(Vec::as_slice)
+    }
+}
 
 /// What the paper says of one problem at one size.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,6 +153,31 @@ mod tests {
             "problem = \"eigenvalues\"\ndim = 5\n[data]\nnoise = 0.02",
         ] {
             assert_eq!(figures(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_table_of_spectra_is_of_5x5_eigenvalues_within_5_percent() {
+        let of = |text: &str, tolerance| PaperTransfer::of(&Recipe::parse(text, &[]).unwrap(), tolerance).unwrap();
+        let five = "problem = \"eigenvalues\"\ndim = 5";
+        let table = of(five, 0.05).unwrap();
+        for spectrum in Spectrum::ALL {
+            let row = table.row(spectrum.name()).unwrap();
+            let own = Spectrum::ALL.iter().position(|&other| other == spectrum).unwrap();
+            assert_eq!(row[own], 100.0, "{spectrum}: every model knows its own law");
+        }
+        assert_eq!(
+            table.row("semicircle").unwrap(),
+            [100.0, 34.0, 36.0, 39.0, 1.0, 5.0, 0.0]
+        );
+        assert_eq!(table.row("laplace+uniform"), None);
+        assert_eq!(of(five, 0.01), None);
+        for other in [
+            "problem = \"eigenvalues\"\ndim = 3",
+            "problem = \"eigenvectors\"\ndim = 5",
+            "problem = \"eigenvalues\"\ndim = 5\n[data]\nnoise = 0.02",
+        ] {
+            assert_eq!(of(other, 0.05), None, "{other}");
         }
     }
 

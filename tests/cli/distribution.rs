@@ -232,6 +232,30 @@ fn runs_of_several_spectra_make_a_table_of_training_by_test() {
 }
 
 #[test]
+fn the_papers_table_of_spectra_stands_beside_that_of_its_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tiny_recipe(path, "eigenvalues", "");
+    train(path, "two", &["data.spectrum=laplace"]);
+    train(path, "five", &["dim=5", "data.spectrum=marchenko-pastur"]);
+    let text = succeed(path, &["transfer", "five", "--count", "10"]);
+    let paper = text
+        .split("\n\n")
+        .find(|part| part.starts_with("Charton (2021)"))
+        .unwrap();
+    assert!(paper.contains("(recalled; confidence high)"), "{paper}");
+    let row = paper.lines().find(|line| line.starts_with("marchenko-pastur")).unwrap();
+    let cells: Vec<&str> = row.split_whitespace().collect();
+    assert_eq!(cells, ["marchenko-pastur", "0", "4", "4", "4", "100", "76", "100"]);
+    let result = json(path, &["transfer", "five", "--count", "10", "--json"]);
+    assert_eq!(result["pairs"][5]["paper"], 0.76);
+    for other in [&["two"][..], &["five", "--tolerance", "0.01"]] {
+        let text = succeed(path, &[&["transfer", "--count", "10"], other].concat());
+        assert!(!text.contains("Charton"), "{text}");
+    }
+}
+
+#[test]
 fn tables_of_runs_that_do_not_belong_together_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
