@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use tch::Device;
+use tch::{Device, Kind};
 
 /// Measure how fast this machine generates, trains or decodes
 #[derive(Debug, Args)]
@@ -86,7 +86,7 @@ impl Bench {
             return Ok(());
         }
         let mut result = match self.what {
-            What::Generate => json!({ "examples_per_second": generate(&recipe, self.threads, duration)? }),
+            What::Generate => generation(&recipe, self.threads, duration)?,
             What::Train => train(recipe.clone(), device, duration)?,
             What::Decode => decode(&recipe, device, duration)?,
             What::Evaluate => evaluation(&recipe, device, duration)?,
@@ -160,6 +160,16 @@ fn shown(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
+}
+
+fn generation(recipe: &Recipe, threads: usize, duration: Duration) -> Result<Value> {
+    let rate = generate(recipe, threads, duration)?;
+    let (format, largest) = (recipe.format()?, recipe.dimensions()?.max());
+    let positions = format.source_positions(largest).len() + format.target_positions(largest).len();
+    Ok(json!({
+        "examples_per_second": rate,
+        "positions_per_second": rate * positions as f64,
+    }))
 }
 
 /// Examples per second, in batches made by threads that share nothing.
@@ -278,9 +288,17 @@ fn decode(recipe: &Recipe, device: Device, duration: Duration) -> Result<Value> 
     /// As many as an evaluation decodes together.
     const BATCH: usize = 500;
     let model = recipe.build(device)?;
+    let (rate, cost) = (decoding(recipe, &model, BATCH, duration)?, Cost::of(&model));
+    let peak = peak::matrix_product_rate(device, Kind::Float);
+    // A step is three times the way forward, which is all that decoding does.
+    let flops = rate * cost.flops / 3.0;
     Ok(json!({
-        "examples_per_second": decoding(recipe, &model, BATCH, duration)?,
+        "examples_per_second": rate,
+        "positions_per_second": rate * cost.positions,
         "parameters": model.parameter_count(),
+        "gflops": flops / 1e9,
+        "matrix_product_gflops": peak / 1e9,
+        "utilization": flops / peak,
     }))
 }
 
