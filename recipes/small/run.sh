@@ -46,7 +46,9 @@ noise() {
 }
 sizes() {
     train sizes "$small/sizes.toml"
-    table sizes-tested eval "$folder/sizes" --dim 2,3,4,5 --count 5000
+    table sizes-tested eval "$folder/sizes" --dim 2,3,4,5,6 --count 5000
+    train rectangular "$small/rectangular.toml"
+    table rectangular-tested eval "$folder/rectangular" --count 9000
 }
 few-shot() {
     train spectrum-semicircle "$small/spectrum-semicircle.toml"
