@@ -249,8 +249,8 @@ def evaluate(options):
             rows.append([name, threads, *cells, f"**{100 * found['share_of_epoch']:.2f} %**"])
     headers = ["model", "threads", "evaluated/s", "seconds", "trained/s", "seconds of an epoch", "share"]
     yield (
-        "10,000 eigenvalue problems of 5x5 matrices made, decoded and measured (fp32, batches of 500), beside an epoch of "
-        f"300,000 training examples (bf16).\n\n{table(headers, rows)}"
+        "10,000 eigenvalue problems of 5x5 matrices made, decoded and measured (batches of 500), beside an epoch of "
+        f"300,000 training examples; both in bf16, as a trainer evaluates.\n\n{table(headers, rows)}"
     )
 
 
