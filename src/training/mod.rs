@@ -1,6 +1,7 @@
 //! Training: recipe, optimizer, loop, checkpoints.
 
 mod arena;
+mod capture;
 mod loss;
 mod optimizer;
 mod origin;

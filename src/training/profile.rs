@@ -28,13 +28,11 @@ impl Profile {
 const WARMUP: u64 = 5;
 
 impl Trainer {
-    /// Trains for about `duration` on a source and tells where the time goes. Waits for the device after each part, so
-    /// that a device is measured slower than it trains.
+    /// Trains for about `duration` on a source and tells where the time goes, step by step as they are written. Waits for the
+    /// device after each part, so that a device is measured slower than it trains: see [`Self::rate`].
     pub fn profile(&mut self, examples: Arc<dyn Source>, duration: Duration) -> Result<Profile> {
-        let training = self.recipe().training.clone();
         let device = self.model().device();
-        let format = self.model().format().clone();
-        let mut batches = Prefetch::new(examples, &format, training.batch_size, 0, training.data_threads);
+        let mut batches = self.batches(examples);
         let mut profile = Profile::default();
         let mut begun = Instant::now();
         for step in 0u64.. {
@@ -55,11 +53,40 @@ impl Trainer {
             profile.forward += clock.lap();
             loss.total.backward();
             profile.backward += clock.lap();
-            let _norm = self.update(1.0)?;
+            let _norm = self.update()?;
             profile.optimizer += clock.lap();
             profile.steps += 1;
         }
         Ok(profile)
+    }
+
+    /// Steps per second of about `duration` of training as it is, captured where it is; the device is waited for at the end.
+    pub fn rate(&mut self, examples: Arc<dyn Source>, duration: Duration) -> Result<f64> {
+        let mut clock = Clock {
+            device: self.model().device(),
+            since: Instant::now(),
+        };
+        let mut batches = self.batches(examples);
+        let (mut steps, mut sums) = (self.steps()?, self.sums());
+        let mut done = 0;
+        loop {
+            for _ in 0..WARMUP {
+                let batch = batches.next_batch()?;
+                steps.run(&batch, |batch| self.step(batch, &mut sums))?;
+            }
+            done += WARMUP;
+            if done == WARMUP {
+                clock.lap();
+            } else if clock.since.elapsed() >= duration {
+                return Ok((done - WARMUP) as f64 / clock.lap());
+            }
+        }
+    }
+
+    fn batches(&self, examples: Arc<dyn Source>) -> Prefetch {
+        let training = &self.recipe().training;
+        let (format, device) = (self.model().format(), self.model().device());
+        Prefetch::new(examples, format, training.batch_size, 0, training.data_threads, device)
     }
 }
 
