@@ -161,6 +161,11 @@ mod tests {
         let _stream = Stream::enter(0).unwrap();
         let failed = Graph::record(None, || Err(Error("not today".into())));
         assert_eq!(failed.unwrap_err().to_string(), "not today");
-        assert_eq!(Tensor::ones([3], (Kind::Float, Device::Cuda(0))).sum(Kind::Float).double_value(&[]), 3.0);
+        assert_eq!(
+            Tensor::ones([3], (Kind::Float, Device::Cuda(0)))
+                .sum(Kind::Float)
+                .double_value(&[]),
+            3.0
+        );
     }
 }

@@ -113,8 +113,13 @@ mod tests {
                 squares: &squares,
                 steps: &steps,
             };
-            ADAM.step(&parameters, &[Tensor::from_slice(&gradient)], state, &Tensor::from(0.1f64))
-                .unwrap();
+            ADAM.step(
+                &parameters,
+                &[Tensor::from_slice(&gradient)],
+                state,
+                &Tensor::from(0.1f64),
+            )
+            .unwrap();
             for i in 0..3 {
                 let g = f64::from(gradient[i]);
                 m[i] = 0.9 * m[i] + 0.1 * g;
@@ -137,7 +142,10 @@ mod tests {
             squares: &one,
             steps: &[],
         };
-        let error = ADAM.step(&one, &one, state, &Tensor::from(0.1f64)).unwrap_err().to_string();
+        let error = ADAM
+            .step(&one, &one, state, &Tensor::from(0.1f64))
+            .unwrap_err()
+            .to_string();
         assert_eq!(error, "AdamW got 1 parameters, but 0 steps");
     }
 

@@ -2,8 +2,8 @@
 //! hundreds of kernels of a few microseconds each, which a CPU cannot launch as fast as the device does them.
 
 use crate::dataset::{Batch, Case};
-use crate::libtorch::{self, Graph, Stream};
-use crate::model::{Architecture, Model};
+use crate::libtorch::{Graph, Stream, Tf32};
+use crate::model::Architecture;
 use anyhow::{Context, Result};
 use std::collections::HashMap;
 use tch::Device;
@@ -19,15 +19,21 @@ const SHAPES: usize = 33;
 /// What the operations of a step depend on, beside the numbers: the case, and the sizes of source and target.
 type Shape = (Case, Vec<i64>, Vec<i64>);
 
-/// Whether the steps of a model can be recorded. Those of recurrent layers run as they are written: cuDNN packs their weights
-/// anew at every call and may spread the work over streams of its own, and nobody says that all of it can be recorded.
-pub fn can_capture(model: &Model) -> bool {
-    let recurrent = matches!(model.config().architecture, Architecture::Lstm | Architecture::Gru);
-    model.device().is_cuda() && Graph::is_compiled() && !recurrent
+/// Why the steps of a model are not captured on a device; none where they are.
+///
+/// Those of recurrent layers are not: cuDNN packs their weights anew at every call and may spread the work over streams of its
+/// own, and nobody says that all of it can be recorded.
+pub fn why_eager(architecture: Architecture, device: Device) -> Option<&'static str> {
+    match architecture {
+        _ if !device.is_cuda() => Some("only a CUDA device has graphs"),
+        Architecture::Lstm | Architecture::Gru => Some("recurrent layers are not captured"),
+        _ if !Graph::is_compiled() => Some("CUDA graphs are not compiled in, see laformer doctor"),
+        _ => None,
+    }
 }
 
-/// Runs the steps of a training. While it lives, fp32 is multiplied as TF32 on a CUDA device: also by the evaluations of the
-/// training, but not by those that come later.
+/// Runs the steps of a training. While it lives, CUDA devices multiply fp32 as TF32: also in the training's own evaluations, not in
+/// those that come later.
 #[derive(Debug)]
 pub struct Steps {
     device: Device,
@@ -36,6 +42,7 @@ pub struct Steps {
     captured: HashMap<Shape, Captured>,
     /// After the graphs, which are made on it.
     _stream: Option<Stream>,
+    _tf32: Tf32,
 }
 
 /// The recorded step of a shape.
@@ -50,9 +57,6 @@ struct Captured {
 impl Steps {
     /// Records steps if `capture` says so; else, all run as they are written.
     pub fn new(device: Device, capture: bool) -> Result<Self> {
-        if device.is_cuda() {
-            libtorch::set_tf32(true)?;
-        }
         let stream = match device {
             Device::Cuda(index) if capture => Some(Stream::enter(index)?),
             _ => None,
@@ -62,6 +66,7 @@ impl Steps {
             capture: capture.then(HashMap::new),
             captured: HashMap::new(),
             _stream: stream,
+            _tf32: Tf32::allow()?,
         })
     }
 
@@ -107,11 +112,162 @@ impl Captured {
     }
 }
 
-impl Drop for Steps {
-    fn drop(&mut self) {
-        if self.device.is_cuda() {
-            // It fails for no device, and the next training says it again.
-            let _ = libtorch::set_tf32(false);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluation::Evaluation;
+    use crate::matrix::{Shape as Size, Split};
+    use crate::model::Model;
+    use crate::training::{LogLine, Observer, Progress, Recipe, Run, Trainer};
+    use tch::{Cuda, Kind, Tensor};
+
+    fn batch(length: i64, value: i64) -> Batch {
+        let tokens = Tensor::full([2, length], value, (Kind::Int64, Device::Cpu));
+        Batch {
+            task: 0,
+            size: Size::new(2, 2),
+            source: tokens.copy(),
+            target: tokens,
+        }
+    }
+
+    /// The place of the source that each of so many steps reads; checks that it reads its own numbers.
+    fn places(steps: &mut Steps, length: i64, count: i64) -> Vec<usize> {
+        let mut places = Vec::new();
+        // All at once, so that none takes the memory of one before.
+        let batches: Vec<_> = (0..count).map(|value| batch(length, value)).collect();
+        for (value, given) in (0..).zip(&batches) {
+            let step = |batch: &Batch| {
+                assert_eq!(batch.source, given.source, "step {value}");
+                assert_eq!(batch.target, given.target, "step {value}");
+                places.push(batch.source.data_ptr() as usize);
+                Ok(())
+            };
+            steps.run(given, step).unwrap();
+        }
+        places
+    }
+
+    #[test]
+    fn after_the_warmup_all_steps_of_a_shape_read_the_same_memory() {
+        let mut steps = Steps::new(Device::Cpu, true).unwrap();
+        let places = places(&mut steps, 5, 8);
+        let (own, shared) = places.split_at(WARMUP as usize);
+        assert!(own.iter().all(|place| !shared.contains(place)));
+        assert!(shared.iter().all(|place| place == &shared[0]));
+    }
+
+    #[test]
+    fn shapes_beyond_the_limit_keep_their_own_memory() {
+        let mut steps = Steps::new(Device::Cpu, true).unwrap();
+        let mut is_captured = |length| {
+            let places = places(&mut steps, length, 6);
+            places[4] == places[5]
+        };
+        assert!((1..=SHAPES as i64).all(&mut is_captured));
+        assert!(!is_captured(SHAPES as i64 + 1));
+        assert!(is_captured(1));
+    }
+
+    /// Losses and gradient norms of every step.
+    #[derive(Default)]
+    struct Recorder(Vec<[f64; 2]>);
+
+    impl Observer for Recorder {
+        fn started(&mut self, _: u64) -> Result<()> {
+            Ok(())
+        }
+
+        fn logged(&mut self, line: &LogLine) -> Result<()> {
+            self.0.push([line.loss, line.gradient_norm]);
+            Ok(())
+        }
+
+        fn evaluated(
+            &mut self,
+            _: &Progress,
+            _: &Evaluation,
+            _: Option<&Evaluation>,
+            _: &Model,
+            _: bool,
+        ) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    const STEPS: usize = 20;
+
+    /// Trains on a device as the trainer is prepared, and returns what every step has told.
+    fn train(more: &str, device: Device, prepare: impl FnOnce(&mut Trainer)) -> Vec<[f64; 2]> {
+        let text = format!(
+            "problem = \"eigenvalues\"\ndim = \"2-3\"\n{more}\nmodel.width = 32\nmodel.encoder_layers = 1\n\
+             training.steps = {STEPS}\ntraining.batch_size = 8\ntraining.log_every = 1\ntraining.warmup = 8\n\
+             training.weight_decay = 0.1\nevaluation.count = 2"
+        );
+        let recipe = Recipe::parse(&text, &[]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let run = Run::create(&folder.path().join("run"), &recipe).unwrap();
+        let sources = [Split::Train, Split::Validation].map(|split| recipe.source(split).unwrap());
+        let [training, validation] = sources;
+        let mut trainer = Trainer::new(recipe, run, device, false).unwrap();
+        prepare(&mut trainer);
+        let mut recorder = Recorder::default();
+        trainer.train(training, validation.as_ref(), &mut recorder).unwrap();
+        assert_eq!(recorder.0.len(), STEPS);
+        recorder.0
+    }
+
+    /// Both optimizers, both decoders, with and without padding and queries in the encoder, both precisions.
+    const KINDS: [&str; 5] = [
+        "training.optimizer = \"adamw\"\ntraining.precision = \"fp32\"",
+        "training.optimizer = \"muon\"\ntraining.precision = \"fp32\"",
+        "training.optimizer = \"muon\"\ntraining.precision = \"bf16\"",
+        "model.decoder = \"autoregressive\"\nencoding.input = \"P10\"\nmodel.positions = \"flat\"\ntraining.precision = \"bf16\"",
+        "model.decoder = \"none\"\nmodel.encoder_loops = 2\ntraining.precision = \"bf16\"",
+    ];
+
+    #[test]
+    fn steps_on_kept_inputs_have_the_same_bits_as_steps_on_batches() {
+        for kind in KINDS {
+            let eager = train(kind, Device::Cpu, |_| ());
+            assert_eq!(train(kind, Device::Cpu, Trainer::capture_anyway), eager, "{kind}");
+        }
+    }
+
+    fn assert_near(found: &[[f64; 2]], expected: &[[f64; 2]], tolerance: f64, what: &str) {
+        for (step, (found, expected)) in found.iter().zip(expected).enumerate() {
+            for (a, b) in found.iter().zip(expected) {
+                assert!((a - b).abs() <= tolerance * b, "{what}\nstep {step}: {a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn cuda_steps_captured_in_graphs_equal_those_launched_one_by_one() {
+        if !Cuda::is_available() || !Graph::is_compiled() {
+            println!("skipped: no CUDA device");
+            return;
+        }
+        for kind in KINDS {
+            let eager = train(kind, Device::Cuda(0), Trainer::run_eagerly);
+            let captured = train(kind, Device::Cuda(0), |trainer| assert!(trainer.captures()));
+            // Some kernels add in any order.
+            assert_near(&captured, &eager, 1e-3, kind);
+        }
+    }
+
+    #[test]
+    fn cuda_losses_are_those_of_the_cpu() {
+        if !Cuda::is_available() {
+            println!("skipped: no CUDA device");
+            return;
+        }
+        for kind in KINDS {
+            let losses = |device| train(kind, device, |_| ()).into_iter().map(|[loss, _]| [loss; 2]);
+            let cpu: Vec<_> = losses(Device::Cpu).collect();
+            let cuda: Vec<_> = losses(Device::Cuda(0)).collect();
+            // TF32 and bf16 round differently there.
+            assert_near(&cuda, &cpu, 0.02, kind);
         }
     }
 }

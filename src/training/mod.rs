@@ -15,6 +15,7 @@ mod trainer;
 mod weights;
 
 pub use arena::Arena;
+pub use capture::why_eager;
 pub use loss::{BatchLoss, Loss};
 pub use optimizer::Optimizer;
 pub use origin::Origin;

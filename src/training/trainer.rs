@@ -82,7 +82,7 @@ impl Trainer {
             progress = saved;
         }
         Ok(Self {
-            captures: capture::can_capture(&model),
+            captures: capture::why_eager(recipe.model.architecture, device).is_none(),
             recipe,
             run,
             model,
@@ -207,7 +207,10 @@ impl Trainer {
 
     /// Sums of loss, its parts and gradient norm, `[parts + 2]` fp32, at zero.
     pub(super) fn sums(&self) -> Tensor {
-        Tensor::zeros([self.loss.names().count() as i64 + 2], (Kind::Float, self.model.device()))
+        Tensor::zeros(
+            [self.loss.names().count() as i64 + 2],
+            (Kind::Float, self.model.device()),
+        )
     }
 
     /// A whole step, whose losses and norm are added to `sums`. Nothing in it waits for the device, and nothing but the numbers of
