@@ -199,6 +199,8 @@ mod tests {
 
     /// Trains on a device as the trainer is prepared, and returns what every step has told.
     fn train(more: &str, device: Device, prepare: impl FnOnce(&mut Trainer)) -> Vec<[f64; 2]> {
+        // Small tensors: threads would wait for one another.
+        tch::set_num_threads(1);
         let text = format!(
             "problem = \"eigenvalues\"\ndim = \"2-3\"\n{more}\nmodel.width = 32\nmodel.encoder_layers = 1\n\
              training.steps = {STEPS}\ntraining.batch_size = 8\ntraining.log_every = 1\ntraining.warmup = 8\n\

@@ -2,6 +2,7 @@
 
 use super::trainer::Trainer;
 use crate::dataset::{Prefetch, Source};
+use crate::libtorch::Tf32;
 use crate::model::{DecoderKind, Model};
 use anyhow::Result;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ impl Trainer {
     /// device after each part, so that a device is measured slower than it trains: see [`Self::rate`].
     pub fn profile(&mut self, examples: Arc<dyn Source>, duration: Duration) -> Result<Profile> {
         let device = self.model().device();
+        let _tf32 = Tf32::allow()?;
         let mut batches = self.batches(examples);
         let mut profile = Profile::default();
         let mut begun = Instant::now();
@@ -60,7 +62,8 @@ impl Trainer {
         Ok(profile)
     }
 
-    /// Steps per second of about `duration` of training as it is, captured where it is; the device is waited for at the end.
+    /// Steps per second of training as it is, captured where it is, for about `duration` after as long a time in which shapes
+    /// are captured; the device is waited for at the end.
     pub fn rate(&mut self, examples: Arc<dyn Source>, duration: Duration) -> Result<f64> {
         let mut clock = Clock {
             device: self.model().device(),
@@ -68,19 +71,18 @@ impl Trainer {
         };
         let mut batches = self.batches(examples);
         let (mut steps, mut sums) = (self.steps()?, self.sums());
-        let mut done = 0;
-        loop {
-            for _ in 0..WARMUP {
+        let mut run = || -> Result<f64> {
+            clock.lap();
+            let mut done = 0.0;
+            while done == 0.0 || clock.since.elapsed() < duration {
                 let batch = batches.next_batch()?;
                 steps.run(&batch, |batch| self.step(batch, &mut sums))?;
+                done += 1.0;
             }
-            done += WARMUP;
-            if done == WARMUP {
-                clock.lap();
-            } else if clock.since.elapsed() >= duration {
-                return Ok((done - WARMUP) as f64 / clock.lap());
-            }
-        }
+            Ok(done / clock.lap())
+        };
+        run()?;
+        run()
     }
 
     fn batches(&self, examples: Arc<dyn Source>) -> Prefetch {
