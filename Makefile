@@ -67,6 +67,15 @@ lint: tools $(BUILD_READY) ## Check formatting, clippy and the documentation
 bench: build $(PYTHON_READY) ## Take turns with the references and print ratios; LAWT=path adds LAWT, BENCH="step --threads 2" chooses
 	LAFORMER_BIN=$(LAFORMER) $(PYTHON) benches/compare.py $(BENCH)
 
+.PHONY: cuda
+cuda: build $(PYTHON_READY) ## On a machine with a CUDA device: run the tests that need one, and measure training with graphs and without
+	$(LAFORMER) doctor
+	cargo test --release --locked --lib -- --test-threads=1 --nocapture capture graph
+	cargo test --release --locked --test cli -- --nocapture captured
+	for precision in bf16 fp32; do for graph in "" --no-graph; do $(LAFORMER) bench train --device cuda $$graph --seconds 10 \
+		--set model.architecture=paper --set encoding.input=FP15 --set encoding.output=FP15 --set training.precision=$$precision; done; done
+	LAFORMER_BIN=$(LAFORMER) $(PYTHON) benches/compare.py cuda
+
 .PHONY: clean-data
 clean-data: ## Delete the generated files in data/
 	rm -f data/*.csv data/*.partial

@@ -1,10 +1,14 @@
 //! Compiles the C++ bridge against the libtorch that torch-sys found, and lets every binary find it at run time.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::exit;
 
-const SOURCES: [&str; 2] = ["src/libtorch/bridge.cc", "src/libtorch/module.cc"];
+const SOURCES: [&str; 3] = [
+    "src/libtorch/bridge.cc",
+    "src/libtorch/graph.cc",
+    "src/libtorch/module.cc",
+];
 const HEADERS: [&str; 2] = ["src/libtorch/bridge.h", "src/libtorch/guard.h"];
 
 const HOW_TO_INSTALL: &str = "install it with `python3 -m venv .venv && .venv/bin/pip install -r requirements.txt`, then build with \
@@ -48,18 +52,51 @@ fn main() {
         "_GLIBCXX_USE_CXX11_ABI",
         env::var("LIBTORCH_CXX11_ABI").as_deref().unwrap_or("1"),
     );
+    let has_cuda = libraries.join("libtorch_cuda.so").is_file();
+    if let Some(cuda) = has_cuda.then(|| cuda_headers(&libraries)).flatten() {
+        build
+            .define("LAFORMER_CUDA_GRAPHS", None)
+            .flag("-isystem")
+            .flag(cuda.as_os_str());
+    }
     build.compile("laformer_bridge");
 
     // Binaries, tests, examples and benches start without LD_LIBRARY_PATH.
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", libraries.display());
     // libtorch_cuda registers its kernels when it is loaded; no symbol of it is named, so the linker would drop it.
-    if libraries.join("libtorch_cuda.so").is_file() {
+    if has_cuda {
         for target in ["bin=laformer-libtorch", "tests"] {
             println!("cargo:rustc-link-arg-{target}=-Wl,--push-state,--no-as-needed,-ltorch_cuda,--pop-state");
         }
     }
     // `laformer` looks for it there before it starts the program.
     println!("cargo:rustc-env=LAFORMER_LIBTORCH={}", libraries.display());
+}
+
+/// Where the headers of the CUDA runtime are: beside a torch of pip, or in the toolkit. CUDA graphs need them; without them the
+/// bridge says that it has none.
+fn cuda_headers(libraries: &Path) -> Option<PathBuf> {
+    for variable in ["CUDA_HOME", "CUDA_PATH"] {
+        println!("cargo:rerun-if-env-changed={variable}");
+    }
+    // Of a wheel: site-packages/torch/lib and site-packages/nvidia.
+    let wheels = libraries.join("../../nvidia");
+    let toolkits = ["CUDA_HOME", "CUDA_PATH"].into_iter().filter_map(env::var_os);
+    let folders = ["cu13/include", "cuda_runtime/include"]
+        .map(|folder| wheels.join(folder))
+        .into_iter()
+        .chain(toolkits.map(|toolkit| Path::new(&toolkit).join("include")))
+        .chain(["/usr/local/cuda/include".into()])
+        .filter(|folder| folder.join("cuda_runtime_api.h").is_file());
+    for folder in folders {
+        // Cargo looks again when the rest is installed.
+        println!("cargo:rerun-if-changed={}", folder.display());
+        // Of another package, nvidia-cuda-crt, and included by the first.
+        if folder.join("crt/host_defines.h").is_file() {
+            return Some(folder);
+        }
+    }
+    None
 }
 
 fn fail(what: &str) -> ! {

@@ -6,6 +6,7 @@
 
 step       a training step of recipes/eigenvalues-3x3.toml, and that of the same model in plain PyTorch, eager and compiled
 paper      the same of the paper's model of eigenvalues of 5x5 matrices, and of LAWT's own trainer
+cuda       the same on a CUDA device, in CUDA graphs and launched kernel by kernel
 generate   encoded examples of the nine problems at 5x5, and those of LAWT's generator
 evaluate   the evaluation of 10,000 matrices as a share of an epoch
 device     what the device can do at most
@@ -214,6 +215,30 @@ def paper(options):
             yield f"{text}.\n\n{against(pairs)}"
 
 
+def cuda(options):
+    """A training step of the paper's model on a CUDA device."""
+    import torch
+
+    if not torch.cuda.is_available():
+        sys.exit("cuda: there is no CUDA device here")
+    rounds, steps = options.rounds or 10, options.steps or 200
+    pairs = []
+    for precision in options.precision:
+        with contest() as programs, tempfile.TemporaryDirectory() as folder:
+            words = [*PAPER, "--device", "cuda", "--set", f"training.precision={precision}"]
+            programs.append(training(f"{precision}, in graphs", steps, 1, *words))
+            programs.append(training(f"{precision}, launched", steps, 1, *words, "--no-graph"))
+            more = ["--precision", precision, "--device", "cuda"]
+            programs.append(baseline(f"PyTorch, {precision}", steps, 1, programs[0], Path(folder), *more))
+            programs.append(baseline(f"compiled, {precision}", steps, 1, programs[0], Path(folder), *more, "--compile"))
+            alternate(programs, rounds)
+            pairs += [(programs[0], theirs) for theirs in programs[1:]]
+    yield (
+        f"Eigenvalues of 5x5 matrices, FP15 to FP15, 6 encoder layers and 1 decoder layer of width 512, batch 64, AdamW; fp32 is "
+        f"multiplied as TF32 by all; {torch.cuda.get_device_name()}; turns of {count(steps, 'step')}.\n\n{against(pairs)}"
+    )
+
+
 def generate(options):
     """Encoded examples of the nine problems."""
     lawt = checkout("the comparison of generators is left out")
@@ -386,7 +411,7 @@ def record(name, text):
     REPORT.write_text(f"{before}{begin}{text}\n{end}{after}")
 
 
-SECTIONS = {run.__name__: run for run in (device, step, paper, generate, evaluate, scale, flat)}
+SECTIONS = {run.__name__: run for run in (device, step, paper, cuda, generate, evaluate, scale, flat)}
 
 
 def main():

@@ -4,11 +4,12 @@ mod peak;
 mod scale;
 mod turns;
 
-use super::options::DeviceOption;
+use super::options::{DeviceOption, GraphOption};
 use super::output::say;
 use super::{Failure, UsageError};
 use crate::dataset::{BatchMaker, Batcher, Case, Example};
 use crate::evaluation::{Search, evaluate};
+use crate::libtorch::Tf32;
 use crate::matrix::Split;
 use crate::model::Model;
 use crate::report::Table;
@@ -54,6 +55,8 @@ pub struct Bench {
     json: bool,
     #[command(flatten)]
     device: DeviceOption,
+    #[command(flatten)]
+    graph: GraphOption,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -76,18 +79,20 @@ impl Bench {
     pub fn run(self) -> Result<(), Failure> {
         let recipe = self.recipe().usage()?;
         let device = self.device.device().usage()?;
+        self.graph.check(recipe.model.architecture, device).usage()?;
+        let captures = !self.graph.no_graph;
         let duration = Duration::try_from_secs_f64(self.seconds).context("--seconds").usage()?;
         tch::set_num_threads(self.threads as i32);
         if let Some(turns) = self.turns {
             match self.what {
                 What::Generate => turns::generate(&recipe, turns)?,
-                _ => turns::train(recipe, device, turns)?,
+                _ => turns::train(recipe, device, captures, turns)?,
             }
             return Ok(());
         }
         let mut result = match self.what {
             What::Generate => generation(&recipe, self.threads, duration)?,
-            What::Train => train(recipe.clone(), device, duration)?,
+            What::Train => train(recipe.clone(), device, captures, duration)?,
             What::Decode => decode(&recipe, device, duration)?,
             What::Evaluate => evaluation(&recipe, device, duration)?,
             What::Scale => {
@@ -134,6 +139,10 @@ impl Bench {
         ensure!(
             self.output.is_none() || self.what == What::Scale,
             "--output is for scale, which draws curves"
+        );
+        ensure!(
+            !self.graph.no_graph || self.what == What::Train,
+            "--no-graph is for train"
         );
         let text = match &self.recipe {
             Some(path) => fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?,
@@ -203,10 +212,20 @@ fn generate(recipe: &Recipe, threads: usize, duration: Duration) -> Result<f64> 
 }
 
 /// Calls a function with a trainer whose run folder lasts as long as the call.
-fn with_trainer<T>(recipe: Recipe, device: Device, call: impl FnOnce(&mut Trainer) -> Result<T>) -> Result<T> {
+fn with_trainer<T>(
+    recipe: Recipe,
+    device: Device,
+    captures: bool,
+    call: impl FnOnce(&mut Trainer) -> Result<T>,
+) -> Result<T> {
     let folder = std::env::temp_dir().join(format!("laformer-bench-{}", std::process::id()));
     let run = Run::create(&folder, &recipe)?;
-    let result = Trainer::new(recipe, run, device, false).and_then(|mut trainer| call(&mut trainer));
+    let result = Trainer::new(recipe, run, device, false).and_then(|mut trainer| {
+        if !captures {
+            trainer.run_eagerly();
+        }
+        call(&mut trainer)
+    });
     Run::delete(&folder)?;
     fs::remove_dir(&folder).with_context(|| format!("cannot delete {}", folder.display()))?;
     result
@@ -215,7 +234,10 @@ fn with_trainer<T>(recipe: Recipe, device: Device, call: impl FnOnce(&mut Traine
 /// Training steps of a recipe, measured.
 struct Training {
     profile: Profile,
+    /// Examples per second.
     rate: f64,
+    /// Whether `rate` is of steps in CUDA graphs; those of `profile` never are.
+    captured: bool,
     cost: Cost,
 }
 
@@ -252,26 +274,40 @@ impl Cost {
     }
 }
 
-fn training(recipe: Recipe, device: Device, duration: Duration) -> Result<Training> {
+fn training(recipe: Recipe, device: Device, captures: bool, duration: Duration) -> Result<Training> {
     let (source, batch) = (recipe.source(Split::Train)?, recipe.training.batch_size as f64);
-    with_trainer(recipe, device, |trainer| {
-        let profile = trainer.profile(source, duration)?;
+    with_trainer(recipe, device, captures, |trainer| {
+        let profile = trainer.profile(source.clone(), duration)?;
+        // Only a device has work of many steps waiting.
+        let steps = if device.is_cuda() {
+            trainer.rate(source, duration)?
+        } else {
+            profile.steps as f64 / profile.seconds()
+        };
         Ok(Training {
             profile,
-            rate: profile.steps as f64 * batch / profile.seconds(),
+            rate: steps * batch,
+            captured: trainer.captures(),
             cost: Cost::of(trainer.model()),
         })
     })
 }
 
-fn train(recipe: Recipe, device: Device, duration: Duration) -> Result<Value> {
+fn train(recipe: Recipe, device: Device, captures: bool, duration: Duration) -> Result<Value> {
     let kind = recipe.training.precision.kind();
-    let Training { profile, rate, cost } = training(recipe, device, duration)?;
+    let Training {
+        profile,
+        rate,
+        captured,
+        cost,
+    } = training(recipe, device, captures, duration)?;
     let seconds = profile.seconds();
+    let _tf32 = Tf32::allow()?;
     let peak = peak::matrix_product_rate(device, kind);
     Ok(json!({
         "examples_per_second": rate,
         "positions_per_second": rate * cost.positions,
+        "captured": captured,
         "steps": profile.steps,
         "parameters": cost.parameters as u64,
         "data_share": profile.data / seconds,
@@ -323,7 +359,7 @@ fn decoding(recipe: &Recipe, model: &Model, batch: usize, duration: Duration) ->
 fn evaluation(recipe: &Recipe, device: Device, duration: Duration) -> Result<Value> {
     const COUNT: usize = 10_000;
     const EPOCH: f64 = 300_000.0;
-    let training = training(recipe.clone(), device, duration)?.rate;
+    let training = training(recipe.clone(), device, true, duration)?.rate;
     let model = recipe.build(device)?;
     let source = recipe.source(Split::Train)?;
     let begun = Instant::now();

@@ -48,6 +48,15 @@ impl Doctor {
             (true, _) => "--device auto uses cuda:0",
         };
         row("CUDA devices", devices.to_string(), meaning);
+        let (graphs, meaning) = match (libtorch::Graph::is_compiled(), found.cuda_compiled) {
+            (true, _) => ("compiled in", "train captures its steps on a CUDA device"),
+            (false, true) => (
+                "not compiled in",
+                "the headers of the CUDA runtime were missing: pip install -r requirements.txt, then build again",
+            ),
+            (false, false) => ("not compiled in", "this libtorch was built without CUDA"),
+        };
+        row("CUDA graphs", graphs.to_string(), meaning);
         row(
             "folder",
             env::current_dir().map_or_else(|error| error.to_string(), |path| path.display().to_string()),

@@ -84,6 +84,8 @@ impl<T, E: Into<anyhow::Error>> UsageError<T> for Result<T, E> {
 /// Runs a command.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     crate::libtorch::keep_memory();
+    // fp32 is fp32, but while a model trains.
+    crate::libtorch::set_tf32(false)?;
     match arguments.command {
         Command::Generate(command) => command.run(),
         Command::Verify(command) => command.run(),

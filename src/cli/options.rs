@@ -6,9 +6,10 @@ use crate::encoding::round_matrices;
 use crate::evaluation::Search;
 use crate::file;
 use crate::matrix::{Matrix, text};
+use crate::model::Architecture;
 use crate::problem::Form;
 use crate::report::Table;
-use crate::training::Trained;
+use crate::training::{Trained, why_eager};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -75,6 +76,24 @@ impl DeviceOption {
             self.device
         );
         Ok(Device::Cuda(index))
+    }
+}
+
+/// `--no-graph`.
+#[derive(Debug, Args)]
+pub struct GraphOption {
+    /// On a CUDA device: launch the kernels of every step one by one, and capture none in a CUDA graph
+    #[arg(long)]
+    pub no_graph: bool,
+}
+
+impl GraphOption {
+    /// Fails where nothing would be captured anyway.
+    pub fn check(&self, architecture: Architecture, device: Device) -> Result<()> {
+        match why_eager(architecture, device) {
+            Some(reason) if self.no_graph => bail!("--no-graph: {reason}; leave it out"),
+            _ => Ok(()),
+        }
     }
 }
 

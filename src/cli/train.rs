@@ -1,6 +1,6 @@
 //! `laformer train`: a recipe in, a run folder out.
 
-use super::options::DeviceOption;
+use super::options::{DeviceOption, GraphOption};
 use super::output::say;
 use super::{Failure, UsageError};
 use crate::dataset::{Repetition, Source, Table};
@@ -10,7 +10,7 @@ use crate::matrix::Split;
 use crate::model::Model;
 use crate::report::{RunReport, log_line};
 use crate::torchscript;
-use crate::training::{LogLine, Observer, Origin, Progress, Recipe, Run, Trainer};
+use crate::training::{LogLine, Observer, Origin, Progress, Recipe, Run, Trainer, why_eager};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use std::fs;
@@ -33,6 +33,8 @@ pub struct Train {
     data: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceOption,
+    #[command(flatten)]
+    graph: GraphOption,
     /// Threads of libtorch on a CPU, 0 for one per core: short for --set training.threads=N
     #[arg(long)]
     threads: Option<usize>,
@@ -45,7 +47,7 @@ pub struct Train {
     /// Delete the run in the folder and begin anew
     #[arg(long, conflicts_with = "resume")]
     overwrite: bool,
-    /// Use only deterministic kernels
+    /// Use only deterministic kernels: the same bits from the same device and number of threads
     #[arg(long)]
     deterministic: bool,
 }
@@ -63,6 +65,7 @@ impl Train {
         let origin = self.from.as_deref().map(Origin::load).transpose()?;
         self.begin_from(origin.as_ref(), &mut recipe).usage()?;
         let device = self.device.device().usage()?;
+        self.graph.check(recipe.model.architecture, device).usage()?;
         if recipe.training.threads > 0 {
             tch::set_num_threads(recipe.training.threads as i32);
         }
@@ -83,6 +86,14 @@ impl Train {
             recipe.training.batch_size,
             run.folder().display(),
         );
+        if self.graph.no_graph {
+            trainer.run_eagerly();
+        } else if device.is_cuda() {
+            match why_eager(recipe.model.architecture, device) {
+                None => eprintln!("steps are captured in CUDA graphs"),
+                Some(reason) => eprintln!("steps are not captured in CUDA graphs: {reason}"),
+            }
+        }
         let repeats = training.repeats().is_some();
         let report = RunReport::new(&run, &recipe, &trainer.part_names(), repeats)?;
         let mut watcher = Watcher {

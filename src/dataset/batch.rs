@@ -2,6 +2,7 @@
 
 use super::{Case, Example, Format, Target};
 use crate::encoding::{Encoding, MAX_FIELDS, OutOfRange, PAD, Vocabulary};
+use crate::libtorch;
 use crate::matrix::{Matrix, Shape};
 use crate::problem::Symmetry;
 use anyhow::Result;
@@ -27,13 +28,31 @@ impl Batch {
         }
     }
 
+    /// The batch on a device; nothing waits for the copy of a batch that is [pinned](Self::pinned).
     pub fn to_device(&self, device: Device) -> Self {
+        let moved = |tensor: &Tensor| tensor.to_device_(device, tensor.kind(), true, false);
         Self {
             task: self.task,
             size: self.size,
-            source: self.source.to_device(device),
-            target: self.target.to_device(device),
+            source: moved(&self.source),
+            target: moved(&self.target),
         }
+    }
+
+    /// The batch in page-locked memory, for a CUDA device.
+    pub fn pinned(&self) -> Result<Self> {
+        Ok(Self {
+            task: self.task,
+            size: self.size,
+            source: libtorch::pin_memory(&self.source)?,
+            target: libtorch::pin_memory(&self.target)?,
+        })
+    }
+
+    /// Takes the numbers of a batch of the same shape.
+    pub fn copy_from(&mut self, other: &Self) {
+        self.source.copy_(&other.source);
+        self.target.copy_(&other.target);
     }
 }
 

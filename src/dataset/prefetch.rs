@@ -5,11 +5,12 @@ use anyhow::{Result, anyhow};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
+use tch::Device;
 
 /// Batches that each thread holds ready.
 const AHEAD: usize = 4;
 
-/// An endless sequence of training batches from a given step on.
+/// An endless sequence of training batches from a given step on, on the CPU; for a CUDA device in page-locked memory.
 #[derive(Debug)]
 pub struct Prefetch {
     /// Thread `w` of `n` makes the batches of steps `w, w + n, …` counted from the first.
@@ -18,7 +19,14 @@ pub struct Prefetch {
 }
 
 impl Prefetch {
-    pub fn new(source: Arc<dyn Source>, format: &Format, batch_size: usize, first_step: u64, threads: usize) -> Self {
+    pub fn new(
+        source: Arc<dyn Source>,
+        format: &Format,
+        batch_size: usize,
+        first_step: u64,
+        threads: usize,
+        device: Device,
+    ) -> Self {
         let threads = threads.max(1);
         let lanes = (0..threads)
             .map(|lane| {
@@ -27,8 +35,14 @@ impl Prefetch {
                 thread::spawn(move || {
                     let mut maker = BatchMaker::new(source, format, batch_size);
                     for step in (first_step + lane as u64..).step_by(threads) {
+                        let batch = maker.batch(step);
+                        let batch = if device.is_cuda() {
+                            batch.and_then(|batch| batch.pinned())
+                        } else {
+                            batch
+                        };
                         // The receiver is gone when training has ended.
-                        if sender.send(maker.batch(step)).is_err() {
+                        if sender.send(batch).is_err() {
                             return;
                         }
                     }

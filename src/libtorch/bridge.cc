@@ -10,6 +10,7 @@
 #include <ATen/ops/_fused_adamw.h>
 #include <torch/version.h>
 
+#include <cstdlib>
 #include <vector>
 
 #ifdef __GLIBC__
@@ -47,7 +48,17 @@ char* laformer_set_deterministic(bool deterministic) {
     context.setDeterministicCuDNN(deterministic);
     // Filling every fresh tensor with NaN finds bugs, but costs a pass over memory.
     context.setDeterministicFillUninitializedMemory(false);
-    if (deterministic) context.setBenchmarkCuDNN(false);
+    if (!deterministic) return;
+    context.setBenchmarkCuDNN(false);
+    // cuBLAS reads it at its first use, and libtorch refuses matrix products without it.
+    setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
+  });
+}
+
+char* laformer_set_tf32(bool allowed) {
+  return guarded([&] {
+    at::globalContext().setAllowTF32CuBLAS(allowed);
+    at::globalContext().setAllowTF32CuDNN(allowed);
   });
 }
 
@@ -60,15 +71,17 @@ void laformer_keep_memory() {
 }
 
 char* laformer_fused_adamw(at::Tensor* const* parameters, at::Tensor* const* gradients, at::Tensor* const* averages,
-                           at::Tensor* const* squares, at::Tensor* const* steps, size_t count, double learning_rate,
-                           double beta1, double beta2, double weight_decay, double epsilon) {
+                           at::Tensor* const* squares, at::Tensor* const* steps, size_t count,
+                           at::Tensor* learning_rate, double beta1, double beta2, double weight_decay, double epsilon) {
   return guarded([&] {
     if (count == 0) return;
     at::NoGradGuard no_grad;
     const auto step_list = list(steps, count);
     at::_foreach_add_(step_list, 1);
+    // The kernel of CUDA reads a float32 rate where it runs; that of the CPU reads any.
+    const auto rate = learning_rate->is_cuda() ? learning_rate->to(at::kFloat) : *learning_rate;
     at::_fused_adamw_(list(parameters, count), list(gradients, count), list(averages, count), list(squares, count),
-                      /*max_exp_avg_sqs=*/{}, step_list, learning_rate, beta1, beta2, weight_decay, epsilon,
+                      /*max_exp_avg_sqs=*/{}, step_list, rate, beta1, beta2, weight_decay, epsilon,
                       /*amsgrad=*/false, /*maximize=*/false);
   });
 }

@@ -10,6 +10,12 @@
 namespace at {
 class Tensor;
 }
+namespace at::cuda {
+struct CUDAGraph;
+}
+namespace c10 {
+struct StreamGuard;
+}
 namespace torch::jit {
 struct Module;
 }
@@ -25,16 +31,35 @@ const char* laformer_version();
 // `AVX512`; laformer_free.
 char* laformer_cpu_capability(char** capability);
 char* laformer_set_deterministic(bool deterministic);
+// Whether matrix products and recurrences of fp32 may round their factors to TF32 on CUDA.
+char* laformer_set_tf32(bool allowed);
 // Freed memory stays with the process for the next tensor.
 void laformer_keep_memory();
 
 // ---- Optimizer (bridge.cc)
 
-// One AdamW step, decoupled weight decay; `steps` are float32 scalars and are advanced here.
+// One AdamW step, decoupled weight decay; `steps` are float32 scalars and are advanced here. The learning rate is a 0-d tensor on
+// the parameters' device.
 char* laformer_fused_adamw(at::Tensor* const* parameters, at::Tensor* const* gradients, at::Tensor* const* averages,
-                           at::Tensor* const* squares, at::Tensor* const* steps, size_t count, double learning_rate,
-                           double beta1, double beta2, double weight_decay, double epsilon);
+                           at::Tensor* const* squares, at::Tensor* const* steps, size_t count,
+                           at::Tensor* learning_rate, double beta1, double beta2, double weight_decay, double epsilon);
 char* laformer_set_gradient(at::Tensor* parameter, at::Tensor* gradient);
+
+// ---- CUDA (graph.cc)
+
+// A copy in page-locked memory.
+char* laformer_pin(at::Tensor* tensor, at::Tensor** pinned);
+// Makes another stream than the default one current in this thread, until it leaves.
+char* laformer_stream_enter(int device_index, c10::StreamGuard** guard);
+char* laformer_stream_leave(c10::StreamGuard* guard);
+
+bool laformer_graphs_compiled();
+char* laformer_graph_new(at::cuda::CUDAGraph** graph);
+char* laformer_graph_free(at::cuda::CUDAGraph* graph);
+// Records the work of the current stream, with the memory of another graph or (nullptr) its own.
+char* laformer_graph_begin(at::cuda::CUDAGraph* graph, at::cuda::CUDAGraph* sharing);
+char* laformer_graph_end(at::cuda::CUDAGraph* graph);
+char* laformer_graph_replay(at::cuda::CUDAGraph* graph);
 
 // ---- TorchScript modules (module.cc)
 

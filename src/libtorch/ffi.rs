@@ -1,13 +1,26 @@
 //! Declarations of `bridge.h`, and the conversions that all calls share.
 
 use super::{Error, Result};
-use std::ffi::{CStr, CString, c_char, c_void};
+use std::any::Any;
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use tch::Tensor;
 use torch_sys::C_tensor;
 
 /// A `torch::jit::Module`.
 #[repr(C)]
 pub(super) struct RawModule {
+    _private: [u8; 0],
+}
+
+/// An `at::cuda::CUDAGraph`.
+#[repr(C)]
+pub(super) struct RawGraph {
+    _private: [u8; 0],
+}
+
+/// A `c10::StreamGuard`.
+#[repr(C)]
+pub(super) struct RawStreamGuard {
     _private: [u8; 0],
 }
 
@@ -19,6 +32,7 @@ unsafe extern "C" {
     pub(super) fn laformer_version() -> *const c_char;
     pub(super) fn laformer_cpu_capability(capability: *mut *mut c_char) -> *mut c_char;
     pub(super) fn laformer_set_deterministic(deterministic: bool) -> *mut c_char;
+    pub(super) fn laformer_set_tf32(allowed: bool) -> *mut c_char;
     pub(super) fn laformer_keep_memory();
     pub(super) fn laformer_fused_adamw(
         parameters: *const *const C_tensor,
@@ -27,13 +41,22 @@ unsafe extern "C" {
         squares: *const *const C_tensor,
         steps: *const *const C_tensor,
         count: usize,
-        learning_rate: f64,
+        learning_rate: *const C_tensor,
         beta1: f64,
         beta2: f64,
         weight_decay: f64,
         epsilon: f64,
     ) -> *mut c_char;
     pub(super) fn laformer_set_gradient(parameter: *const C_tensor, gradient: *const C_tensor) -> *mut c_char;
+    pub(super) fn laformer_pin(tensor: *const C_tensor, pinned: *mut *mut C_tensor) -> *mut c_char;
+    pub(super) fn laformer_stream_enter(device_index: c_int, guard: *mut *mut RawStreamGuard) -> *mut c_char;
+    pub(super) fn laformer_stream_leave(guard: *mut RawStreamGuard) -> *mut c_char;
+    pub(super) fn laformer_graphs_compiled() -> bool;
+    pub(super) fn laformer_graph_new(graph: *mut *mut RawGraph) -> *mut c_char;
+    pub(super) fn laformer_graph_free(graph: *mut RawGraph) -> *mut c_char;
+    pub(super) fn laformer_graph_begin(graph: *mut RawGraph, sharing: *mut RawGraph) -> *mut c_char;
+    pub(super) fn laformer_graph_end(graph: *mut RawGraph) -> *mut c_char;
+    pub(super) fn laformer_graph_replay(graph: *mut RawGraph) -> *mut c_char;
     pub(super) fn laformer_module_new(module: *mut *mut RawModule) -> *mut c_char;
     pub(super) fn laformer_module_free(module: *mut RawModule);
     pub(super) fn laformer_module_register_parameter(
@@ -106,4 +129,19 @@ pub(super) fn c_text(text: &str) -> Result<CString> {
 /// The C++ tensors behind tensors that outlive the call.
 pub(super) fn pointers(tensors: &[Tensor]) -> Vec<*const C_tensor> {
     tensors.iter().map(Tensor::as_ptr).collect()
+}
+
+/// The first line: tch's panics quote libtorch's errors, escaped, with whole tensors and a backtrace.
+pub(super) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    let text = text.unwrap_or("it panicked");
+    let end = [text.find('\n'), text.find("\\n")]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(text.len());
+    text[..end].to_owned()
 }

@@ -1,17 +1,19 @@
-//! What tch lacks of libtorch, through a small C++ bridge (`bridge.cc`, `module.cc`); the only `unsafe` of the crate.
+//! What tch lacks of libtorch, through a small C++ bridge (`bridge.cc`, `graph.cc`, `module.cc`); the only `unsafe` of the crate.
 //!
 //! Every C++ exception is caught at the boundary and becomes an [`Error`].
 
 mod archive;
 mod ffi;
+mod graph;
 mod module;
 mod optimizer;
 mod runtime;
 
 pub use archive::read_extra_files;
+pub use graph::{Graph, Stream, pin_memory};
 pub use module::ModuleBuilder;
 pub use optimizer::{Adam, AdamState, set_gradient};
-pub use runtime::{Capabilities, capabilities, keep_memory, set_deterministic};
+pub use runtime::{Capabilities, Tf32, capabilities, keep_memory, set_deterministic, set_tf32};
 
 /// What libtorch said, without its backtrace.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,6 @@
 //! Building TorchScript modules: traced from Rust closures, extended with scripted source.
 
 use super::{Error, Result, ffi};
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::ffi::{CString, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -184,23 +183,8 @@ extern "C" fn run_body(context: *mut c_void, inputs: *const *mut C_tensor, count
         }
     }));
     if let Err(panic) = outcome {
-        context.panic = Some(panic_message(&*panic));
+        context.panic = Some(ffi::panic_message(&*panic));
         return false;
     }
     true
-}
-
-/// The first line: tch's panics quote libtorch's errors, escaped, with whole tensors and a backtrace.
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied());
-    let text = text.unwrap_or("the body panicked");
-    let end = [text.find('\n'), text.find("\\n")]
-        .into_iter()
-        .flatten()
-        .min()
-        .unwrap_or(text.len());
-    text[..end].to_owned()
 }

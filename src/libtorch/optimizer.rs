@@ -6,10 +6,9 @@ use tch::Tensor;
 /// Settings of AdamW (Loshchilov & Hutter, arXiv 1711.05101).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adam {
-    pub learning_rate: f64,
     pub beta1: f64,
     pub beta2: f64,
-    /// Decoupled: each step shrinks the weights by `learning_rate * weight_decay`.
+    /// Decoupled: each step shrinks the weights by the learning rate times this.
     pub weight_decay: f64,
     pub epsilon: f64,
 }
@@ -26,8 +25,15 @@ pub struct AdamState<'a> {
 }
 
 impl Adam {
-    /// Does one step on all parameters in one kernel, in place, and counts it in `state.steps`.
-    pub fn step(&self, parameters: &[Tensor], gradients: &[Tensor], state: AdamState) -> Result<()> {
+    /// Does one step on all parameters in one kernel, in place, and counts it in `state.steps`. The learning rate is a 0-d
+    /// tensor on the parameters' device, so that a recorded step reads it anew.
+    pub fn step(
+        &self,
+        parameters: &[Tensor],
+        gradients: &[Tensor],
+        state: AdamState,
+        learning_rate: &Tensor,
+    ) -> Result<()> {
         let count = parameters.len();
         for (what, tensors) in [
             ("gradients", gradients),
@@ -43,7 +49,7 @@ impl Adam {
             }
             check_defined(what, tensors)?;
         }
-        // SAFETY: five arrays of `count` live tensors each.
+        // SAFETY: five arrays of `count` live tensors each, and one more.
         unsafe {
             ffi::check(ffi::laformer_fused_adamw(
                 ffi::pointers(parameters).as_ptr(),
@@ -52,7 +58,7 @@ impl Adam {
                 ffi::pointers(state.squares).as_ptr(),
                 ffi::pointers(state.steps).as_ptr(),
                 count,
-                self.learning_rate,
+                learning_rate.as_ptr(),
                 self.beta1,
                 self.beta2,
                 self.weight_decay,
@@ -88,7 +94,6 @@ mod tests {
     }
 
     const ADAM: Adam = Adam {
-        learning_rate: 0.1,
         beta1: 0.9,
         beta2: 0.98,
         weight_decay: 0.5,
@@ -108,7 +113,13 @@ mod tests {
                 squares: &squares,
                 steps: &steps,
             };
-            ADAM.step(&parameters, &[Tensor::from_slice(&gradient)], state).unwrap();
+            ADAM.step(
+                &parameters,
+                &[Tensor::from_slice(&gradient)],
+                state,
+                &Tensor::from(0.1f64),
+            )
+            .unwrap();
             for i in 0..3 {
                 let g = f64::from(gradient[i]);
                 m[i] = 0.9 * m[i] + 0.1 * g;
@@ -131,7 +142,10 @@ mod tests {
             squares: &one,
             steps: &[],
         };
-        let error = ADAM.step(&one, &one, state).unwrap_err().to_string();
+        let error = ADAM
+            .step(&one, &one, state, &Tensor::from(0.1f64))
+            .unwrap_err()
+            .to_string();
         assert_eq!(error, "AdamW got 1 parameters, but 0 steps");
     }
 

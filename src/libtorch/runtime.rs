@@ -61,11 +61,36 @@ fn multiplies_bfloat16() -> bool {
     false
 }
 
-/// Makes every operation repeat its bits on the same device and thread count; operations that cannot, fail.
-/// On CUDA, cuBLAS also wants `CUBLAS_WORKSPACE_CONFIG=:4096:8` in the environment before its first use.
+/// Makes every operation repeat its bits on the same device and thread count; operations that cannot, fail. cuBLAS is told by
+/// the environment, which it reads at its first use: say it before, and before other threads start.
 pub fn set_deterministic(deterministic: bool) -> Result<()> {
     // SAFETY: no pointers.
     unsafe { ffi::check(ffi::laformer_set_deterministic(deterministic)) }
+}
+
+/// Whether CUDA devices may round the factors of fp32 matrix products and recurrences to TF32, 10 bits of mantissa, which is much
+/// faster and repeats its bits as fp32 does. Sums stay fp32. libtorch begins with recurrences that do and products that do not.
+pub fn set_tf32(allowed: bool) -> Result<()> {
+    // SAFETY: no pointers.
+    unsafe { ffi::check(ffi::laformer_set_tf32(allowed)) }
+}
+
+/// While it lives, the process may use TF32.
+#[derive(Debug)]
+pub struct Tf32(());
+
+impl Tf32 {
+    pub fn allow() -> Result<Self> {
+        set_tf32(true)?;
+        Ok(Self(()))
+    }
+}
+
+impl Drop for Tf32 {
+    fn drop(&mut self) {
+        // It sets flags only, which did not fail before.
+        let _ = set_tf32(false);
+    }
 }
 
 /// Keeps freed memory for the next tensors. By default glibc gives large blocks back, and the system zeroes them anew at

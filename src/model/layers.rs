@@ -12,7 +12,8 @@ pub fn cast(x: &Tensor, kind: Kind) -> Tensor {
     }
 }
 
-/// A linear map `[.., inputs] -> [.., outputs]`. Weights are stored in fp32 and cast where they are used.
+/// A linear map `[.., inputs] -> [.., outputs]`. Weights are stored in fp32 and cast where they are used: once in a step, or once in
+/// every loop of a stack that is applied in loops, so that the gradients of all loops are summed in fp32.
 #[derive(Debug)]
 pub struct Linear {
     weight: Tensor,

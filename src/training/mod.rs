@@ -1,6 +1,7 @@
 //! Training: recipe, optimizer, loop, checkpoints.
 
 mod arena;
+mod capture;
 mod loss;
 mod optimizer;
 mod origin;
@@ -15,6 +16,7 @@ mod trainer;
 mod weights;
 
 pub use arena::Arena;
+pub use capture::why_eager;
 pub use loss::{BatchLoss, Loss};
 pub use optimizer::Optimizer;
 pub use origin::Origin;

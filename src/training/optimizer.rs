@@ -18,6 +18,8 @@ pub struct Optimizer {
     exp_avg_sq: Tensor,
     /// Steps taken, as the fused kernel wants it: fp32, on the device.
     steps: Tensor,
+    /// Factor of the schedule, a 0-d fp64 tensor on the device: a recorded step reads it anew.
+    factor: Tensor,
     settings: Training,
 }
 
@@ -39,29 +41,34 @@ impl Optimizer {
             exp_avg: zeros(arena.numbers() - start),
             exp_avg_sq: zeros(arena.numbers() - start),
             steps: zeros(1).squeeze(),
+            factor: Tensor::ones([], (Kind::Double, arena.values.device())),
             settings: settings.clone(),
         }
     }
 
-    /// One step with all learning rates multiplied by `factor` of the schedule.
-    pub fn step(&mut self, arena: &mut Arena, factor: f64) -> Result<()> {
+    /// Multiplies all learning rates of the following steps by the factor of the schedule, without waiting for the device.
+    pub fn set_factor(&mut self, factor: f64) {
+        let _ = self.factor.fill_(factor);
+    }
+
+    /// One step. Nothing in it depends on the number of the step but tensors.
+    pub fn step(&mut self, arena: &mut Arena) -> Result<()> {
         let _no_grad = tch::no_grad_guard();
         let settings = &self.settings;
         if let Some(muon) = &mut self.muon {
-            muon.step(arena, settings, settings.muon_learning_rate * factor);
+            muon.step(arena, settings, &(&self.factor * settings.muon_learning_rate));
         }
-        let rate = settings.learning_rate * factor;
+        let rate = &self.factor * settings.learning_rate;
         let decayed = arena.matrix_numbers() - self.start;
         if decayed > 0 && settings.weight_decay > 0.0 {
             // Only hidden matrices decay; tables, norms and heads do not.
             let _ = arena
                 .values
                 .narrow(0, self.start, decayed)
-                .g_mul_scalar_(1.0 - rate * settings.weight_decay);
+                .g_mul_(&kept(&rate, settings.weight_decay));
         }
         let count = arena.numbers() - self.start;
         let adam = Adam {
-            learning_rate: rate,
             beta1: settings.beta1,
             beta2: settings.beta2,
             weight_decay: 0.0,
@@ -73,7 +80,7 @@ impl Optimizer {
             squares: &[self.exp_avg_sq.shallow_clone()],
             steps: &[self.steps.shallow_clone()],
         };
-        Ok(adam.step(&part(&arena.values), &part(&arena.gradients), state)?)
+        Ok(adam.step(&part(&arena.values), &part(&arena.gradients), state, &rate)?)
     }
 
     /// Everything that a resumed run needs, by name.
@@ -110,8 +117,14 @@ impl Optimizer {
 const ORTHOGONALIZATION_STEPS: usize = 5;
 const QUINTIC: (f64, f64, f64) = (3.4445, -4.7750, 2.0315);
 
+/// The share of a weight that a step leaves where the weight decays, fp32.
+fn kept(rate: &Tensor, weight_decay: f64) -> Tensor {
+    (rate * -weight_decay + 1.0).to_kind(Kind::Float)
+}
+
 impl Muon {
-    fn step(&mut self, arena: &mut Arena, settings: &Training, rate: f64) {
+    /// `rate` is a 0-d fp64 tensor.
+    fn step(&mut self, arena: &mut Arena, settings: &Training, rate: &Tensor) {
         let gradients = arena.gradients.narrow(0, 0, self.momentum.numel() as i64);
         let keep = settings.momentum;
         let _ = self.momentum.lerp_(&gradients, 1.0 - keep);
@@ -120,11 +133,11 @@ impl Muon {
         for group in &arena.matrices {
             let mut values = group.view(&arena.values);
             if settings.weight_decay > 0.0 {
-                let _ = values.g_mul_scalar_(1.0 - rate * settings.weight_decay);
+                let _ = values.g_mul_(&kept(rate, settings.weight_decay));
             }
             let direction = orthogonalize(&group.view(&update), group);
             let scale = (group.rows as f64 / group.cols as f64).max(1.0).sqrt();
-            let _ = values.g_add_(&(direction * (-rate * scale)));
+            let _ = values.g_add_(&(direction * (rate * -scale).to_kind(Kind::Float)));
         }
     }
 }

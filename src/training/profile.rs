@@ -2,6 +2,7 @@
 
 use super::trainer::Trainer;
 use crate::dataset::{Prefetch, Source};
+use crate::libtorch::Tf32;
 use crate::model::{DecoderKind, Model};
 use anyhow::Result;
 use std::sync::Arc;
@@ -28,13 +29,12 @@ impl Profile {
 const WARMUP: u64 = 5;
 
 impl Trainer {
-    /// Trains for about `duration` on a source and tells where the time goes. Waits for the device after each part, so
-    /// that a device is measured slower than it trains.
+    /// Trains for about `duration` on a source and tells where the time goes, step by step as they are written. Waits for the
+    /// device after each part, so that a device is measured slower than it trains: see [`Self::rate`].
     pub fn profile(&mut self, examples: Arc<dyn Source>, duration: Duration) -> Result<Profile> {
-        let training = self.recipe().training.clone();
         let device = self.model().device();
-        let format = self.model().format().clone();
-        let mut batches = Prefetch::new(examples, &format, training.batch_size, 0, training.data_threads);
+        let _tf32 = Tf32::allow()?;
+        let mut batches = self.batches(examples);
         let mut profile = Profile::default();
         let mut begun = Instant::now();
         for step in 0u64.. {
@@ -55,11 +55,40 @@ impl Trainer {
             profile.forward += clock.lap();
             loss.total.backward();
             profile.backward += clock.lap();
-            let _norm = self.update(1.0)?;
+            let _norm = self.update()?;
             profile.optimizer += clock.lap();
             profile.steps += 1;
         }
         Ok(profile)
+    }
+
+    /// Steps per second of training as it is, captured where it is, for about `duration` after as long a time in which shapes
+    /// are captured; the device is waited for at the end.
+    pub fn rate(&mut self, examples: Arc<dyn Source>, duration: Duration) -> Result<f64> {
+        let mut clock = Clock {
+            device: self.model().device(),
+            since: Instant::now(),
+        };
+        let mut batches = self.batches(examples);
+        let (mut steps, mut sums) = (self.steps()?, self.sums());
+        let mut run = || -> Result<f64> {
+            clock.lap();
+            let mut done = 0.0;
+            while done == 0.0 || clock.since.elapsed() < duration {
+                let batch = batches.next_batch()?;
+                steps.run(&batch, |batch| self.step(batch, &mut sums))?;
+                done += 1.0;
+            }
+            Ok(done / clock.lap())
+        };
+        run()?;
+        run()
+    }
+
+    fn batches(&self, examples: Arc<dyn Source>) -> Prefetch {
+        let training = &self.recipe().training;
+        let (format, device) = (self.model().format(), self.model().device());
+        Prefetch::new(examples, format, training.batch_size, 0, training.data_threads, device)
     }
 }
 

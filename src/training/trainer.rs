@@ -1,6 +1,7 @@
 //! The training loop.
 
 use super::arena::Arena;
+use super::capture::{self, Steps};
 use super::loss::{BatchLoss, Loss};
 use super::optimizer::Optimizer;
 use super::origin::Origin;
@@ -62,6 +63,7 @@ pub struct Trainer {
     optimizer: Optimizer,
     loss: Loss,
     progress: Progress,
+    captures: bool,
 }
 
 impl Trainer {
@@ -80,6 +82,7 @@ impl Trainer {
             progress = saved;
         }
         Ok(Self {
+            captures: capture::why_eager(recipe.model.architecture, device).is_none(),
             recipe,
             run,
             model,
@@ -88,6 +91,22 @@ impl Trainer {
             loss,
             progress,
         })
+    }
+
+    /// Whether steps are captured in CUDA graphs: by default, where they can be.
+    pub fn captures(&self) -> bool {
+        self.captures
+    }
+
+    /// Runs all steps as they are written, kernel by kernel.
+    pub fn run_eagerly(&mut self) {
+        self.captures = false;
+    }
+
+    /// On a CPU: does as if steps were captured, all but the graph.
+    #[cfg(test)]
+    pub(super) fn capture_anyway(&mut self) {
+        self.captures = true;
     }
 
     /// Begins with the weights of another run, before the first step.
@@ -131,8 +150,10 @@ impl Trainer {
             training.batch_size,
             self.progress.step,
             training.data_threads,
+            self.model.device(),
         );
-        let mut meter = Meter::new(&self.model, self.loss.names().count());
+        let mut steps = self.steps()?;
+        let mut meter = Meter::new(self.sums());
         let every = |period: u64, step: u64| period > 0 && step > 0 && step.is_multiple_of(period);
         let evaluation_period = self.recipe.evaluation.every;
         let evaluates_at = |step: u64| step == training.steps || every(evaluation_period, step);
@@ -151,14 +172,13 @@ impl Trainer {
                 return Ok(());
             }
             let waiting = Instant::now();
-            let batch = batches.next_batch()?.to_device(self.model.device());
+            let batch = batches.next_batch()?;
             meter.waited += waiting.elapsed();
 
             let factor = training.schedule.factor(step, training.steps, training.warmup);
-            let loss = self.forward(&batch);
-            loss.total.backward();
-            let norm = self.update(factor)?;
-            meter.add(&loss.total.detach(), &loss.parts, &norm);
+            self.optimizer.set_factor(factor);
+            steps.run(&batch, |batch| self.step(batch, &mut meter.sums))?;
+            meter.steps += 1;
             self.progress.step += 1;
 
             let done = self.progress.step;
@@ -180,6 +200,30 @@ impl Trainer {
         }
     }
 
+    /// What runs the steps of this trainer.
+    pub(super) fn steps(&self) -> Result<Steps> {
+        Steps::new(self.model.device(), self.captures)
+    }
+
+    /// Sums of loss, its parts and gradient norm, `[parts + 2]` fp32, at zero.
+    pub(super) fn sums(&self) -> Tensor {
+        Tensor::zeros(
+            [self.loss.names().count() as i64 + 2],
+            (Kind::Float, self.model.device()),
+        )
+    }
+
+    /// A whole step, whose losses and norm are added to `sums`. Nothing in it waits for the device, and nothing but the numbers of
+    /// tensors differs from step to step.
+    pub(super) fn step(&mut self, batch: &Batch, sums: &mut Tensor) -> Result<()> {
+        let loss = self.forward(batch);
+        loss.total.backward();
+        let norm = self.update()?;
+        let _no_grad = tch::no_grad_guard();
+        *sums += Tensor::cat(&[&loss.total.detach().view([1]), &loss.parts, &norm.view([1])], 0);
+        Ok(())
+    }
+
     /// The loss of a batch, with gradients at zero.
     pub(super) fn forward(&mut self, batch: &Batch) -> BatchLoss {
         self.arena.zero_gradients();
@@ -187,10 +231,10 @@ impl Trainer {
             .forward(&self.model, batch, self.recipe.training.precision.kind())
     }
 
-    /// Clips the gradient and takes a step; the norm of the gradient before.
-    pub(super) fn update(&mut self, factor: f64) -> Result<Tensor> {
+    /// Clips the gradient and updates the weights; the norm of the gradient before.
+    pub(super) fn update(&mut self) -> Result<Tensor> {
         let norm = self.arena.clip_gradients(self.recipe.training.clip);
-        self.optimizer.step(&mut self.arena, factor)?;
+        self.optimizer.step(&mut self.arena)?;
         Ok(norm)
     }
 
@@ -252,7 +296,7 @@ impl Trainer {
 
 /// Sums on the device, read only when a line is logged, and a clock that stands still while saving and evaluating.
 struct Meter {
-    /// Loss, its parts, gradient norm: `[parts + 2]`.
+    /// See [`Trainer::sums`].
     sums: Tensor,
     steps: u64,
     seconds: f64,
@@ -270,20 +314,14 @@ struct Means {
 }
 
 impl Meter {
-    fn new(model: &Model, parts: usize) -> Self {
+    fn new(sums: Tensor) -> Self {
         Self {
-            sums: Tensor::zeros([parts as i64 + 2], (Kind::Float, model.device())),
+            sums,
             steps: 0,
             seconds: 0.0,
             since: Instant::now(),
             waited: Duration::ZERO,
         }
-    }
-
-    fn add(&mut self, loss: &Tensor, parts: &Tensor, norm: &Tensor) {
-        let _no_grad = tch::no_grad_guard();
-        self.sums += Tensor::cat(&[&loss.view([1]), parts, &norm.view([1])], 0);
-        self.steps += 1;
     }
 
     /// Stops the clock; the seconds since it last went.

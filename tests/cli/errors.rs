@@ -23,6 +23,11 @@ fn bad_usage_ends_with_code_2_and_says_what_is_allowed() {
         (&["encode", "FP15", "[[1e9]]"], "1e9"),
         (&["encode", "P1000", "[[1e200]]"], "1e103"),
         (&["train", "none.toml"], "none.toml"),
+        (&["bench", "decode", "--no-graph"], "--no-graph is for train"),
+        (
+            &["bench", "train", "--no-graph", "--device", "cpu"],
+            "only a CUDA device",
+        ),
     ];
     for (arguments, part) in cases {
         let text = fail(folder.path(), 2, arguments);

@@ -101,6 +101,49 @@ fn an_interrupted_run_goes_on_to_the_same_bits() {
     }
 }
 
+#[test]
+fn captured_steps_have_the_bits_of_launched_ones() {
+    if !tch::Cuda::is_available() {
+        println!("skipped: no CUDA device");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tiny_recipe(path, "eigenvalues", "");
+    for settings in ["training.optimizer=muon", "model.decoder=autoregressive"] {
+        let train = |output: &str, more: &[&str]| {
+            let common = [
+                "train",
+                "tiny.toml",
+                "--output",
+                output,
+                "--overwrite",
+                "--deterministic",
+            ];
+            let settings = ["--set", "training.steps=20", "--set", settings];
+            succeed(path, &[&common, &settings[..], more].concat())
+        };
+        train("launched", &["--no-graph"]);
+        train("captured", &[]);
+        let weights = |run: &str| tensors(&path.join(run).join("resume.safetensors"));
+        assert_eq!(weights("captured"), weights("launched"), "{settings}");
+        assert_eq!(steps(&path.join("captured")), steps(&path.join("launched")));
+    }
+}
+
+#[test]
+fn graphs_are_refused_where_there_are_none() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny_recipe(folder.path(), "eigenvalues", "");
+    let text = super::fail(
+        folder.path(),
+        2,
+        &["train", "tiny.toml", "--device", "cpu", "--no-graph"],
+    );
+    assert!(text.contains("--no-graph: only a CUDA device has graphs"), "{text}");
+    assert!(!folder.path().join("checkpoints").exists());
+}
+
 /// Starts the run `stopped` and kills it after its first save.
 pub fn interrupt(path: &Path, settings: &[&str]) {
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_laformer"))
@@ -275,7 +318,9 @@ fn tests_are_proven_to_be_unseen() {
 fn the_doctor_tells_versions_and_devices() {
     let folder = tempfile::tempdir().unwrap();
     let text = succeed(folder.path(), &["doctor"]);
-    assert!(text.contains("2.11.0") && text.contains("CUDA devices"), "{text}");
+    for part in ["2.11.0", "CUDA devices", "CUDA graphs"] {
+        assert!(text.contains(part), "{text}");
+    }
 }
 
 #[test]

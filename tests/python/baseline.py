@@ -79,6 +79,8 @@ def main():
     with open(arguments.recipe, "rb") as file:
         recipe = tomllib.load(file)
     settings, device = recipe["training"], torch.device(arguments.device)
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
     torch.manual_seed(settings["seed"])
     model = reference.Transformer(recipe).to(device)
     source, target = (tensor.to(device) for tensor in read(arguments.data, model))

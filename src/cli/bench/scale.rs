@@ -6,6 +6,7 @@
 
 use super::{Cost, decoding, generate, peak, training};
 use crate::cli::output::say;
+use crate::libtorch::Tf32;
 use crate::report::{Panel, PanelLine, Table, draw_panels};
 use crate::training::Recipe;
 use anyhow::Result;
@@ -164,7 +165,7 @@ impl Measures<'_> {
         tch::set_num_threads(threads as i32);
         Ok(match work {
             Work::Train => {
-                let training = training(recipe.clone(), self.device, self.duration)?;
+                let training = training(recipe.clone(), self.device, true, self.duration)?;
                 (training.rate, Some(training.cost))
             }
             Work::Decode => {
@@ -190,6 +191,7 @@ impl Measures<'_> {
                 seconds
             }
         };
+        let _tf32 = trains.then(Tf32::allow).transpose()?;
         let (products, bandwidth) = *self.peaks.entry((threads, trains)).or_insert_with(|| {
             let kind = if trains {
                 recipe.training.precision.kind()

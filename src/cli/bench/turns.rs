@@ -31,7 +31,7 @@ pub fn generate(recipe: &Recipe, batches: u64) -> Result<()> {
 }
 
 /// Turns of so many steps of the training loop itself, which waits where it would write a line of its log.
-pub fn train(mut recipe: Recipe, device: Device, steps: u64) -> Result<()> {
+pub fn train(mut recipe: Recipe, device: Device, captures: bool, steps: u64) -> Result<()> {
     let source = recipe.source(Split::Train)?;
     let validation = recipe.source(Split::Validation)?;
     let examples = steps * recipe.training.batch_size as u64;
@@ -39,7 +39,7 @@ pub fn train(mut recipe: Recipe, device: Device, steps: u64) -> Result<()> {
     recipe.training.steps = u64::MAX >> 32;
     recipe.training.log_every = steps;
     (recipe.training.save_every, recipe.evaluation.every) = (0, 0);
-    with_trainer(recipe, device, |trainer| {
+    with_trainer(recipe, device, captures, |trainer| {
         ready["parameters"] = json!(trainer.model().parameter_count());
         let mut turns = Turns { ready, examples };
         match trainer.train(source, validation.as_ref(), &mut turns) {
