@@ -1,7 +1,7 @@
 //! Examples of one size as tensors.
 
 use super::{Case, Example, Format, Target};
-use crate::encoding::{Encoding, MAX_FIELDS, OutOfRange, PAD, Vocabulary};
+use crate::encoding::{MAX_FIELDS, PAD, Vocabulary};
 use crate::matrix::{Matrix, Shape};
 use crate::problem::Symmetry;
 use anyhow::Result;
@@ -83,11 +83,17 @@ impl Batcher {
     }
 
     fn target(&mut self, examples: &[Example]) -> Result<Tensor> {
+        let output = self.format.output.as_ref();
+        let fields = output.fields().len();
         let mut rows = Rows::default();
         self.targets.clear();
         for example in examples {
             match self.format.target {
-                Target::Classes => write_classes(self.format.output.as_ref(), &example.solution, &mut self.targets)?,
+                Target::Classes => {
+                    for matrix in &example.solution {
+                        output.write(matrix, &[0; MAX_FIELDS][..fields], &mut self.targets)?;
+                    }
+                }
                 Target::Tokens => {
                     self.target_vocabulary.write(&example.solution, &mut self.targets)?;
                     rows.end(self.targets.len());
@@ -95,10 +101,7 @@ impl Batcher {
             }
         }
         Ok(match self.format.target {
-            Target::Classes => {
-                let fields = self.format.output.fields().len() as i64;
-                Tensor::from_slice(&self.targets).view([examples.len() as i64, -1, fields])
-            }
+            Target::Classes => Tensor::from_slice(&self.targets).view([examples.len() as i64, -1, fields as i64]),
             Target::Tokens => rows.tensor(&self.targets),
         })
     }
@@ -141,18 +144,18 @@ impl Batcher {
 }
 
 /// The coefficients of a matrix in reading order.
-pub fn row_major(matrix: &Matrix) -> impl Iterator<Item = f64> + '_ {
-    (0..matrix.nrows()).flat_map(move |row| (0..matrix.ncols()).map(move |col| matrix[(row, col)]))
-}
-
-fn write_classes(encoding: &dyn Encoding, matrices: &[Matrix], classes: &mut Vec<i64>) -> Result<(), OutOfRange> {
-    let mut number = [0; MAX_FIELDS];
-    let number = &mut number[..encoding.fields().len()];
-    for value in matrices.iter().flat_map(row_major) {
-        encoding.encode(value, number)?;
-        classes.extend(number.iter().map(|&class| i64::from(class)));
-    }
-    Ok(())
+pub fn row_major(matrix: &Matrix) -> impl ExactSizeIterator<Item = f64> + '_ {
+    let (columns, rows) = (matrix.as_slice(), matrix.nrows());
+    let mut place = 0;
+    columns.iter().map(move |_| {
+        let value = columns[place];
+        place += rows;
+        if place >= columns.len() {
+            // The first of the next row.
+            place -= columns.len() - 1;
+        }
+        value
+    })
 }
 
 /// Rows of different lengths in one flat buffer.

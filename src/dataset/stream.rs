@@ -195,8 +195,8 @@ impl Stream {
             problem.solve(&example.operands, &mut example.solution)?;
         }
         if let Some(encoding) = &self.output {
-            for value in example.solution.iter().flatten() {
-                encoding.check(*value)?;
+            for matrix in &example.solution {
+                encoding.check(matrix.as_slice())?;
             }
         }
         example.clean.clear();
@@ -220,8 +220,8 @@ impl Stream {
 
     fn round(&self, operands: &mut [Matrix]) -> Result<(), Rejection> {
         if let Some(encoding) = &self.input {
-            for value in operands.iter_mut().flat_map(|operand| operand.as_mut_slice()) {
-                *value = encoding.round(*value)?;
+            for operand in operands {
+                encoding.round_all(operand.as_mut_slice())?;
             }
         }
         Ok(())

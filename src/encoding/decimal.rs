@@ -46,14 +46,19 @@ static POWERS: LazyLock<Powers> = LazyLock::new(|| {
     Powers { nearest, rest }
 });
 
+impl Powers {
+    #[inline(always)]
+    fn nearest(&self, exponent: i32) -> f64 {
+        self.nearest[(exponent + LARGEST_POWER) as usize]
+    }
+}
+
 /// 10^exponent as the nearest double, for exponents up to ±110.
-#[inline]
 pub fn power(exponent: i32) -> f64 {
-    POWERS.nearest[(exponent + LARGEST_POWER) as usize]
+    POWERS.nearest(exponent)
 }
 
 /// What [`power`] lacks to 10^exponent, for exponents from 0 to 110: nothing up to 22.
-#[inline]
 pub fn power_rest(exponent: i32) -> f64 {
     POWERS.rest[exponent as usize]
 }
@@ -73,39 +78,46 @@ fn parsed(digits: &str) -> f64 {
     digits.parse().unwrap_or(f64::NAN)
 }
 
-/// The largest `k` with `power(k) ≤ magnitude`, for magnitudes from 1e-104 to below 1e110.
-#[inline]
-fn decimal_exponent(magnitude: f64) -> i32 {
+/// The largest `k` with `10^k ≤ magnitude`, for magnitudes from 1e-104 to below 1e110.
+#[inline(always)]
+fn decimal_exponent(powers: &Powers, magnitude: f64) -> i32 {
     // 78913 / 2^18 is log10(2), close enough for the floor of its product with every binary exponent.
     let binary = (magnitude.to_bits() >> 52) as i32 - 1023;
     let estimate = (binary * 78913) >> 18;
-    estimate + i32::from(magnitude >= power(estimate + 1))
+    estimate + i32::from(magnitude >= powers.nearest(estimate + 1))
 }
 
-/// Further from a half than this, a product below 10^9 with a relative error of 2^-51 is on the side where it seems.
+/// Nearer to a half than this, a product below 10^9 with a relative error of 2^-51 may be on the other side.
 const NEAR_TIE: f64 = 1e-6;
 
+/// 2^52: added to a smaller number, it leaves the nearest integer in the last bits.
+const INTEGERS: f64 = 4_503_599_627_370_496.0;
+
 /// The integer nearest to `magnitude × 10^shift`, below 10^9.
-#[inline]
-fn scaled(magnitude: f64, shift: i32, ties: Ties) -> u32 {
+#[inline(always)]
+fn scaled(powers: &Powers, magnitude: f64, shift: i32, ties: Ties) -> u32 {
     let product = if shift >= 0 {
-        magnitude * power(shift)
+        magnitude * powers.nearest(shift)
     } else {
-        magnitude / power(-shift)
+        magnitude / powers.nearest(-shift)
     };
-    let below = product as i32;
-    let fraction = product - f64::from(below);
-    let up = if (fraction - 0.5).abs() > NEAR_TIE {
-        fraction > 0.5
+    let shifted = product + INTEGERS;
+    if (product - (shifted - INTEGERS)).abs() < 0.5 - NEAR_TIE {
+        shifted.to_bits() as u32
     } else {
-        let residual = residual(magnitude, shift, f64::from(below) + 0.5);
-        residual > 0.0 || (residual == 0.0 && (ties == Ties::Up || below % 2 == 1))
-    };
-    below as u32 + u32::from(up)
+        near_tie(magnitude, shift, product as u32, ties)
+    }
+}
+
+/// The one of `below` and `below + 1` that is nearest to `magnitude × 10^shift`, which is about half-way.
+#[cold]
+fn near_tie(magnitude: f64, shift: i32, below: u32, ties: Ties) -> u32 {
+    let residual = residual(magnitude, shift, f64::from(below) + 0.5);
+    let up = residual > 0.0 || (residual == 0.0 && (ties == Ties::Up || below % 2 == 1));
+    below + u32::from(up)
 }
 
 /// A number with the sign of `magnitude × 10^shift - tie`, where the two are near.
-#[cold]
 fn residual(magnitude: f64, shift: i32, tie: f64) -> f64 {
     let factor = if shift >= 0 { magnitude } else { tie };
     let (power, rest) = (power(shift.abs()), power_rest(shift.abs()));
@@ -134,8 +146,9 @@ impl Decimal {
         if magnitude < SMALLEST {
             return Self::ZERO;
         }
-        let last = decimal_exponent(magnitude).max(floor) + 1 - digits as i32;
-        let mantissa = scaled(magnitude, -last, ties);
+        let powers: &Powers = &POWERS;
+        let last = decimal_exponent(powers, magnitude).max(floor) + 1 - digits as i32;
+        let mantissa = scaled(powers, magnitude, -last, ties);
         if mantissa == 0 {
             return Self::ZERO;
         }

@@ -28,7 +28,9 @@ pub const REACH: f64 = 1e100;
 /// Rounds to the digits of an encoding: zero below its smallest number, an error beyond its largest.
 #[inline(always)]
 pub fn round(name: &str, digits: u32, value: f64) -> Result<Decimal, OutOfRange> {
-    if value.is_nan() || value.abs() >= 1e110 {
+    // False also where the value is not a number.
+    let in_table = value.abs() < 1e110;
+    if !in_table {
         return Err(too_large(name, digits, value));
     }
     let decimal = Decimal::round(value, digits, -LARGEST_POWER, Ties::Even);

@@ -113,10 +113,15 @@ fn symmetric<D: Dim>(dim: D, matrix: &Matrix) -> OMatrix<f64, D, D>
 where
     DefaultAllocator: Allocator<D, D>,
 {
-    OMatrix::from_fn_generic(dim, dim, |i, j| {
-        let (here, there) = (matrix[(i, j)], matrix[(j, i)]);
-        here + 0.5 * (there - here)
-    })
+    let mut mean = OMatrix::from_column_slice_generic(dim, dim, matrix.as_slice());
+    for j in 0..dim.value() {
+        for i in 0..j {
+            let (here, there) = (mean[(i, j)], mean[(j, i)]);
+            mean[(i, j)] = here + 0.5 * (there - here);
+            mean[(j, i)] = there + 0.5 * (here - there);
+        }
+    }
+    mean
 }
 
 /// The permutation that sorts values descending.
