@@ -5,6 +5,7 @@
 //! almost every rounding; near a tie, the sign of the exact residual does. For that, powers beyond 10^22, which are no
 //! doubles, have a second part. The same steps in tensors are `torchscript/codec.py`.
 
+use super::powers::{POWERS, POWERS_BELOW_ONE};
 use std::sync::LazyLock;
 
 /// ± mantissa × 10^exponent; the mantissa has all its digits, or is zero with exponent zero.
@@ -33,34 +34,20 @@ const SMALLEST: f64 = 1e-104;
 /// Powers of ten that round up to a digit more.
 const TEN_TO: [u32; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
 
-struct Powers {
-    /// 10^k as the nearest double, at k + 110.
-    nearest: [f64; 2 * LARGEST_POWER as usize + 1],
-    /// 10^k less its nearest double, as the nearest double, at k ≥ 0.
-    rest: [f64; LARGEST_POWER as usize + 1],
-}
-
-static POWERS: LazyLock<Powers> = LazyLock::new(|| {
-    let nearest = std::array::from_fn(|i| parsed(&format!("1e{}", i as i32 - LARGEST_POWER)));
-    let rest = std::array::from_fn(|k| missing(k, nearest[k + LARGEST_POWER as usize]));
-    Powers { nearest, rest }
-});
-
-impl Powers {
-    #[inline(always)]
-    fn nearest(&self, exponent: i32) -> f64 {
-        self.nearest[(exponent + LARGEST_POWER) as usize]
-    }
-}
+/// What the nearest doubles lack to 10^k, as the nearest double, at k ≥ 0.
+static RESTS: LazyLock<[f64; LARGEST_POWER as usize + 1]> =
+    LazyLock::new(|| std::array::from_fn(|exponent| missing(exponent, power(exponent as i32))));
 
 /// 10^exponent as the nearest double, for exponents up to ±110.
+#[inline(always)]
 pub fn power(exponent: i32) -> f64 {
-    POWERS.nearest(exponent)
+    // An index of a byte is within the table: no test is needed.
+    POWERS[usize::from((exponent + POWERS_BELOW_ONE) as u8)]
 }
 
 /// What [`power`] lacks to 10^exponent, for exponents from 0 to 110: nothing up to 22.
 pub fn power_rest(exponent: i32) -> f64 {
-    POWERS.rest[exponent as usize]
+    RESTS[exponent as usize]
 }
 
 /// `10^exponent - nearest`, from the decimal digits of `nearest`, which is an integer.
@@ -78,13 +65,13 @@ fn parsed(digits: &str) -> f64 {
     digits.parse().unwrap_or(f64::NAN)
 }
 
-/// The largest `k` with `10^k ≤ magnitude`, for magnitudes from 1e-104 to below 1e110.
+/// The largest `k` with `power(k) ≤ magnitude`, for magnitudes from 1e-104 to below 1e110.
 #[inline(always)]
-fn decimal_exponent(powers: &Powers, magnitude: f64) -> i32 {
+fn decimal_exponent(magnitude: f64) -> i32 {
     // 78913 / 2^18 is log10(2), close enough for the floor of its product with every binary exponent.
     let binary = (magnitude.to_bits() >> 52) as i32 - 1023;
     let estimate = (binary * 78913) >> 18;
-    estimate + i32::from(magnitude >= powers.nearest(estimate + 1))
+    estimate + i32::from(magnitude >= power(estimate + 1))
 }
 
 /// Nearer to a half than this, a product below 10^9 with a relative error of 2^-51 may be on the other side.
@@ -95,11 +82,11 @@ const INTEGERS: f64 = 4_503_599_627_370_496.0;
 
 /// The integer nearest to `magnitude × 10^shift`, below 10^9.
 #[inline(always)]
-fn scaled(powers: &Powers, magnitude: f64, shift: i32, ties: Ties) -> u32 {
+fn scaled(magnitude: f64, shift: i32, ties: Ties) -> u32 {
     let product = if shift >= 0 {
-        magnitude * powers.nearest(shift)
+        magnitude * power(shift)
     } else {
-        magnitude / powers.nearest(-shift)
+        magnitude / power(-shift)
     };
     let shifted = product + INTEGERS;
     if (product - (shifted - INTEGERS)).abs() < 0.5 - NEAR_TIE {
@@ -146,9 +133,8 @@ impl Decimal {
         if magnitude < SMALLEST {
             return Self::ZERO;
         }
-        let powers: &Powers = &POWERS;
-        let last = decimal_exponent(powers, magnitude).max(floor) + 1 - digits as i32;
-        let mantissa = scaled(powers, magnitude, -last, ties);
+        let last = decimal_exponent(magnitude).max(floor) + 1 - digits as i32;
+        let mantissa = scaled(magnitude, -last, ties);
         if mantissa == 0 {
             return Self::ZERO;
         }

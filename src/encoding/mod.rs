@@ -11,6 +11,7 @@ mod grammar;
 mod input;
 mod layout;
 mod positional;
+mod powers;
 mod vocabulary;
 #[cfg(test)]
 mod worked;

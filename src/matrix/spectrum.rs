@@ -123,7 +123,7 @@ fn fill_wigner(entries: &Entries, generator: &mut Generator, matrix: &mut Matrix
 }
 
 /// Copies the lower triangle onto the upper one.
-fn mirror(matrix: &mut Matrix) {
+pub(crate) fn mirror(matrix: &mut Matrix) {
     matrix.fill_upper_triangle_with_lower_triangle();
 }
 
