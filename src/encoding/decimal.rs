@@ -119,14 +119,14 @@ fn residual(magnitude: f64, shift: i32, tie: f64) -> f64 {
 }
 
 impl Decimal {
-    const ZERO: Self = Self {
+    pub(super) const ZERO: Self = Self {
         negative: false,
         mantissa: 0,
         exponent: 0,
     };
 
     /// Rounds a value of a magnitude below 1e110 to `digits` ≤ 5 significant digits. Below 10^`floor` the unit of the last
-    /// digit stays that of 10^`floor` (fixed point). Inlined, because results that go through memory are waited for.
+    /// digit stays that of 10^`floor` (fixed point).
     #[inline(always)]
     pub fn round(value: f64, digits: u32, floor: i32, ties: Ties) -> Self {
         let magnitude = value.abs();
@@ -134,23 +134,29 @@ impl Decimal {
             return Self::ZERO;
         }
         let last = decimal_exponent(magnitude).max(floor) + 1 - digits as i32;
-        let mantissa = scaled(magnitude, -last, ties);
-        if mantissa == 0 {
-            return Self::ZERO;
+        match Self::multiple(value, digits, last, ties) {
+            Self { mantissa: 0, .. } => Self::ZERO,
+            decimal => decimal,
         }
-        let negative = value < 0.0;
-        if mantissa == TEN_TO[digits as usize] {
-            Self {
-                negative,
-                mantissa: mantissa / 10,
-                exponent: last + 1,
-            }
-        } else {
-            Self {
-                negative,
-                mantissa,
-                exponent: last,
-            }
+    }
+
+    /// Rounds a value of a magnitude from 1e-104 to below 1e110 to `digits` ≤ 5 significant digits, ties to even. Inlined,
+    /// because results that go through memory are waited for.
+    #[inline(always)]
+    pub(super) fn of_ordinary(value: f64, digits: u32) -> Self {
+        let last = decimal_exponent(value.abs()) + 1 - digits as i32;
+        Self::multiple(value, digits, last, Ties::Even)
+    }
+
+    /// The nearest multiple of 10^`last`, of at most `digits` digits when it is rounded down.
+    #[inline(always)]
+    fn multiple(value: f64, digits: u32, last: i32, ties: Ties) -> Self {
+        let mantissa = scaled(value.abs(), -last, ties);
+        let carries = mantissa == TEN_TO[digits as usize];
+        Self {
+            negative: value.is_sign_negative(),
+            mantissa: if carries { mantissa / 10 } else { mantissa },
+            exponent: last + i32::from(carries),
         }
     }
 
@@ -164,8 +170,8 @@ impl Decimal {
         } else {
             mantissa * power(self.exponent)
         };
-        // Signs are random: a product costs less than a branch.
-        magnitude * if self.negative { -1.0 } else { 1.0 }
+        // Signs are random: a branch would cost more.
+        magnitude.copysign(if self.negative { -1.0 } else { 1.0 })
     }
 }
 

@@ -25,9 +25,21 @@ pub fn of_class(class: u32) -> i32 {
 /// Every smaller magnitude can be written.
 pub const REACH: f64 = 1e100;
 
+/// Magnitudes that need no test: with any digits their exponents have tokens.
+const ORDINARY: Range<f64> = 1e-90..1e90;
+
 /// Rounds to the digits of an encoding: zero below its smallest number, an error beyond its largest.
 #[inline(always)]
 pub fn round(name: &str, digits: u32, value: f64) -> Result<Decimal, OutOfRange> {
+    if ORDINARY.contains(&value.abs()) {
+        Ok(Decimal::of_ordinary(value, digits))
+    } else {
+        round_any(name, digits, value)
+    }
+}
+
+#[cold]
+fn round_any(name: &str, digits: u32, value: f64) -> Result<Decimal, OutOfRange> {
     // False also where the value is not a number.
     let in_table = value.abs() < 1e110;
     if !in_table {
@@ -36,16 +48,11 @@ pub fn round(name: &str, digits: u32, value: f64) -> Result<Decimal, OutOfRange>
     let decimal = Decimal::round(value, digits, -LARGEST_POWER, Ties::Even);
     match decimal.exponent {
         exponent if exponent > LARGEST => Err(too_large(name, digits, value)),
-        exponent if exponent < -LARGEST => Ok(Decimal {
-            negative: false,
-            mantissa: 0,
-            exponent: 0,
-        }),
+        exponent if exponent < -LARGEST => Ok(Decimal::ZERO),
         _ => Ok(decimal),
     }
 }
 
-#[cold]
 fn too_large(name: &str, digits: u32, value: f64) -> OutOfRange {
     OutOfRange {
         value,
