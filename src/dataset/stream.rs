@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Example, Repetition, Specification};
+use super::{Example, Repetition, Specification, take_shapes};
 use crate::{
     encoding::{Encoding, OutOfRange},
     matrix::{Address, Matrix, Noise, Shape, Split, fingerprint, mirror, mix},
@@ -162,8 +162,8 @@ impl Stream {
             }
             if self.noise.is_none() {
                 example.clean.clear();
-            } else if !has_shapes(&example.clean, &operands) {
-                example.clean.clone_from(&example.operands);
+            } else {
+                take_shapes(&mut example.clean, &example.operands);
             }
             self.draw_until_usable(index, example)?;
         }

@@ -3,8 +3,8 @@
 //! Orders up to 10 run on statically sized matrices on the stack, which is several times as fast as on the heap.
 
 use nalgebra::{
-    Const, DefaultAllocator, Dim, DimDiff, DimMin, DimMinimum, DimSub, Dyn, LU, OMatrix, OVector, SVD, SymmetricEigen,
-    U1, allocator::Allocator,
+    Const, DMatrixView, DefaultAllocator, Dim, DimDiff, DimMin, DimMinimum, DimSub, Dyn, LU, OMatrix, OVector, SVD,
+    SymmetricEigen, U1, allocator::Allocator,
 };
 
 use super::{Matrix, jacobi};
@@ -57,7 +57,49 @@ pub(crate) fn eigenvalues(matrix: &Matrix, values: &mut [f64]) -> Result<(), Not
 /// Eigenvalues of a symmetric matrix, descending, and its eigenvectors as columns, signs fixed by [`fix_sign`].
 pub(crate) fn eigen(matrix: &Matrix, values: &mut [f64], vectors: &mut Matrix) -> Result<(), NotConverged> {
     require_finite(matrix)?;
-    with_dim!(matrix.nrows(), dim => eigen_of(dim, matrix, values, vectors))
+    with_dim!(matrix.nrows(), dim => {
+        let found = eigen_of(dim, matrix)?;
+        values.copy_from_slice(found.eigenvalues.as_slice());
+        vectors.copy_from_slice(found.eigenvectors.as_slice());
+    });
+    Ok(())
+}
+
+/// Replaces the eigenvalues of a symmetric matrix, from the largest to the smallest, up to rounding errors that are not
+/// symmetric.
+pub(crate) fn replace_eigenvalues(
+    matrix: &mut Matrix,
+    mut replaced: impl FnMut(f64) -> f64,
+) -> Result<(), NotConverged> {
+    require_finite(matrix)?;
+    with_dim!(matrix.nrows(), dim => {
+        let SymmetricEigen { mut eigenvectors, eigenvalues } = eigen_of(dim, matrix)?;
+        let mut scaled = eigenvectors.clone_owned();
+        for (mut column, value) in scaled.column_iter_mut().zip(&eigenvalues) {
+            column *= replaced(*value);
+        }
+        eigenvectors.transpose_mut();
+        dynamic(&scaled).mul_to(&dynamic(&eigenvectors), matrix);
+    });
+    Ok(())
+}
+
+/// Writes MᵀM, M a matrix of the same order whose coefficients are drawn.
+pub(crate) fn fill_gram(matrix: &mut Matrix, draw: impl FnOnce(&mut [f64])) {
+    with_dim!(matrix.nrows(), dim => {
+        let mut factor = OMatrix::zeros_generic(dim, dim);
+        draw(factor.as_mut_slice());
+        dynamic(&factor).tr_mul_to(&dynamic(&factor), matrix);
+    });
+}
+
+/// A matrix as one whose size is not static: nalgebra sums the products of the two in different orders, and the bits of data
+/// sets must not depend on where matrices are in memory.
+fn dynamic<D: Dim>(matrix: &OMatrix<f64, D, D>) -> DMatrixView<'_, f64>
+where
+    DefaultAllocator: Allocator<D, D>,
+{
+    DMatrixView::from_slice(matrix.as_slice(), matrix.nrows(), matrix.ncols())
 }
 
 /// Singular values, descending.
@@ -149,7 +191,8 @@ where
     order
 }
 
-fn eigen_of<D>(dim: D, matrix: &Matrix, values: &mut [f64], vectors: &mut Matrix) -> Result<(), NotConverged>
+/// Eigenvalues in descending order, and their vectors with fixed signs.
+fn eigen_of<D>(dim: D, matrix: &Matrix) -> Result<SymmetricEigen<f64, D>, NotConverged>
 where
     D: DimSub<U1>,
     DefaultAllocator: Allocator<D, D> + Allocator<D> + Allocator<DimDiff<D, U1>>,
@@ -157,15 +200,11 @@ where
     let found =
         SymmetricEigen::try_new(symmetric(dim, matrix), f64::EPSILON, MAXIMUM_ITERATIONS).ok_or(NotConverged)?;
     let order = descending(&found.eigenvalues, usize::cmp);
-    for (to, &from) in order.iter().enumerate() {
-        values[to] = found.eigenvalues[from];
-        let column = found.eigenvectors.column(from);
-        let sign = fix_sign(column.iter());
-        for (i, x) in column.iter().enumerate() {
-            vectors[(i, to)] = sign * x;
-        }
-    }
-    Ok(())
+    let signs = order.map(|from| fix_sign(found.eigenvectors.column(from).iter()));
+    Ok(SymmetricEigen {
+        eigenvalues: order.map(|from| found.eigenvalues[from]),
+        eigenvectors: OMatrix::from_fn_generic(dim, dim, |i, to| signs[to] * found.eigenvectors[(i, order[to])]),
+    })
 }
 
 type Svd<R, C> = SVD<f64, R, C>;
