@@ -104,6 +104,12 @@ fn near_tie(magnitude: f64, shift: i32, below: u32, ties: Ties) -> u32 {
     below + u32::from(up)
 }
 
+/// A mantissa that was rounded up to a digit more, and its exponent; seldom, so that others need not wait for a division.
+#[cold]
+fn carried(mantissa: u32, exponent: i32) -> (u32, i32) {
+    (mantissa / 10, exponent + 1)
+}
+
 /// A number with the sign of `magnitude × 10^shift - tie`, where the two are near.
 fn residual(magnitude: f64, shift: i32, tie: f64) -> f64 {
     let factor = if shift >= 0 { magnitude } else { tie };
@@ -151,12 +157,16 @@ impl Decimal {
     /// The nearest multiple of 10^`last`, of at most `digits` digits when it is rounded down.
     #[inline(always)]
     fn multiple(value: f64, digits: u32, last: i32, ties: Ties) -> Self {
-        let mantissa = scaled(value.abs(), -last, ties);
-        let carries = mantissa == TEN_TO[digits as usize];
+        let (mantissa, negative) = (scaled(value.abs(), -last, ties), value.is_sign_negative());
+        let (mantissa, exponent) = if mantissa == TEN_TO[digits as usize] {
+            carried(mantissa, last)
+        } else {
+            (mantissa, last)
+        };
         Self {
-            negative: value.is_sign_negative(),
-            mantissa: if carries { mantissa / 10 } else { mantissa },
-            exponent: last + i32::from(carries),
+            negative,
+            mantissa,
+            exponent,
         }
     }
 
@@ -170,8 +180,8 @@ impl Decimal {
         } else {
             mantissa * power(self.exponent)
         };
-        // Signs are random: a branch would cost more.
-        magnitude.copysign(if self.negative { -1.0 } else { 1.0 })
+        // Signs are random: their bit costs less than a branch.
+        f64::from_bits(magnitude.to_bits() | u64::from(self.negative) << 63)
     }
 }
 

@@ -25,13 +25,18 @@ pub fn of_class(class: u32) -> i32 {
 /// Every smaller magnitude can be written.
 pub const REACH: f64 = 1e100;
 
-/// Magnitudes that need no test: with any digits their exponents have tokens.
-const ORDINARY: Range<f64> = 1e-90..1e90;
+/// Whether a magnitude is between 2^-300 and 2^300, about 10^±90: with any digits its exponent has a token. No other number
+/// passes, be it zero, infinite or none.
+#[inline(always)]
+fn is_ordinary(value: f64) -> bool {
+    let biased = value.abs().to_bits() >> 52;
+    (1023 - 300..1023 + 300).contains(&biased)
+}
 
 /// Rounds to the digits of an encoding: zero below its smallest number, an error beyond its largest.
 #[inline(always)]
 pub fn round(name: &str, digits: u32, value: f64) -> Result<Decimal, OutOfRange> {
-    if ORDINARY.contains(&value.abs()) {
+    if is_ordinary(value) {
         Ok(Decimal::of_ordinary(value, digits))
     } else {
         round_any(name, digits, value)

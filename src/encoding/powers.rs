@@ -30,7 +30,7 @@ mod tests {
     #[test]
     fn every_power_stands_at_its_place() {
         for (power, exponent) in POWERS.iter().zip(-POWERS_BELOW_ONE..) {
-            assert_eq!(*power, format!("1e{exponent}").parse().unwrap());
+            assert_eq!(*power, format!("1e{exponent}").parse::<f64>().unwrap());
         }
     }
 }
