@@ -5,8 +5,7 @@
 //! almost every rounding; near a tie, the sign of the exact residual does. For that, powers beyond 10^22, which are no
 //! doubles, have a second part. The same steps in tensors are `torchscript/codec.py`.
 
-use super::powers::{POWERS, POWERS_BELOW_ONE};
-use std::sync::LazyLock;
+use super::powers::{POWERS, POWERS_BELOW_ONE, RESTS};
 
 /// ± mantissa × 10^exponent; the mantissa has all its digits, or is zero with exponent zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +33,6 @@ const SMALLEST: f64 = 1e-104;
 /// Powers of ten that round up to a digit more.
 const TEN_TO: [u32; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
 
-/// What the nearest doubles lack to 10^k, as the nearest double, at k ≥ 0.
-static RESTS: LazyLock<[f64; LARGEST_POWER as usize + 1]> =
-    LazyLock::new(|| std::array::from_fn(|exponent| missing(exponent, power(exponent as i32))));
-
 /// 10^exponent as the nearest double, for exponents up to ±110.
 #[inline(always)]
 pub fn power(exponent: i32) -> f64 {
@@ -48,21 +43,6 @@ pub fn power(exponent: i32) -> f64 {
 /// What [`power`] lacks to 10^exponent, for exponents from 0 to 110: nothing up to 22.
 pub fn power_rest(exponent: i32) -> f64 {
     RESTS[exponent as usize]
-}
-
-/// `10^exponent - nearest`, from the decimal digits of `nearest`, which is an integer.
-fn missing(exponent: usize, nearest: f64) -> f64 {
-    let digits = format!("{nearest:.0}");
-    if digits.len() > exponent {
-        return 0.0 - parsed(&format!("0{}", &digits[1..]));
-    }
-    let nines: String = digits.bytes().map(|digit| char::from(b'0' + b'9' - digit)).collect();
-    parsed(&nines) + 1.0
-}
-
-/// A number that this file wrote.
-fn parsed(digits: &str) -> f64 {
-    digits.parse().unwrap_or(f64::NAN)
 }
 
 /// The largest `k` with `power(k) ≤ magnitude`, for magnitudes from 1e-104 to below 1e110.
