@@ -1,12 +1,11 @@
 //! Examples are drawn, solved and encoded in memory that is used again and again.
 
-use laformer::dataset::{BatchMaker, Stream};
-use laformer::matrix::Split;
+use laformer::dataset::BatchMaker;
+use laformer::matrix::{Spectrum, Split};
 use laformer::problem;
 use laformer::training::Recipe;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::sync::Arc;
 
 /// Rust's own allocator, which counts. libtorch has another.
 struct Counting;
@@ -32,26 +31,44 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+const BATCH: usize = 1_000;
+
+/// Allocations while a second batch is made, of 5x5 matrices.
+fn allocations(problem: &str, settings: &str) -> u64 {
+    let text = format!("problem = \"{problem}\"\ndim = 5\n{settings}");
+    let recipe = Recipe::parse(&text, &[]).unwrap();
+    let format = recipe.format().unwrap();
+    let mut maker = BatchMaker::new(recipe.source(Split::Train).unwrap(), format, BATCH);
+    maker.batch(0).unwrap();
+    let before = COUNT.get();
+    maker.batch(1).unwrap();
+    COUNT.get() - before
+}
+
+/// The batch itself takes a few; so does a matrix here and there that nalgebra fails on.
+fn assert_few(problem: &str, settings: &str) {
+    let count = allocations(problem, settings);
+    assert!(count < BATCH as u64 / 20, "{problem}, {settings}: {count} allocations");
+}
+
 #[test]
 fn a_batch_allocates_no_memory_for_its_examples() {
-    const BATCH: usize = 1_000;
     for problem in problem::ALL.iter().map(|problem| problem.name()) {
         for architecture in ["laformer", "paper"] {
-            let text = format!("problem = \"{problem}\"\ndim = 5\nmodel.architecture = \"{architecture}\"");
-            let recipe = Recipe::parse(&text, &[]).unwrap();
-            let format = recipe.format().unwrap();
-            let stream = Stream::new(recipe.specification(Split::Train).unwrap(), 1, Split::Train);
-            let stream = Arc::new(stream.encoded(&format, recipe.data.targets));
-            let mut maker = BatchMaker::new(stream, format, BATCH);
-            maker.batch(0).unwrap();
-            let before = COUNT.get();
-            maker.batch(1).unwrap();
-            let count = COUNT.get() - before;
-            // The batch itself takes a few; so does a matrix here and there that nalgebra fails on.
-            assert!(
-                count < BATCH as u64 / 20,
-                "{problem}, {architecture}: {count} allocations"
-            );
+            for canonical in [false, true] {
+                assert_few(
+                    problem,
+                    &format!("model.architecture = \"{architecture}\"\nencoding.canonical = {canonical}"),
+                );
+            }
         }
     }
+}
+
+#[test]
+fn spectra_and_noise_take_no_memory_either() {
+    for spectrum in Spectrum::ALL {
+        assert_few("eigenvalues", &format!("data.spectrum = \"{spectrum}\""));
+    }
+    assert_few("eigenvectors", "data.noise = 0.05");
 }

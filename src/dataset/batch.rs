@@ -1,7 +1,7 @@
 //! Examples of one size as tensors.
 
 use super::{Case, Example, Format, Target};
-use crate::encoding::{Encoding, MAX_FIELDS, OutOfRange, PAD, Vocabulary};
+use crate::encoding::{MAX_FIELDS, PAD, Vocabulary};
 use crate::libtorch;
 use crate::matrix::{Matrix, Shape};
 use crate::problem::Symmetry;
@@ -64,8 +64,11 @@ pub struct Batcher {
     source_vocabulary: Option<Vocabulary>,
     target_vocabulary: Vocabulary,
     values: Vec<f32>,
-    tokens: Vec<i64>,
-    targets: Vec<i64>,
+    sources: Rows,
+    targets: Rows,
+    /// The canonical form of an example, and what makes it.
+    form: Example,
+    symmetry: Symmetry,
 }
 
 impl Batcher {
@@ -74,133 +77,159 @@ impl Batcher {
             source_vocabulary: format.source_vocabulary(),
             target_vocabulary: format.target_vocabulary(),
             task: format.task(),
+            symmetry: Symmetry::of(format.problem),
+            form: Example::default(),
             format,
             values: Vec::new(),
-            tokens: Vec::new(),
-            targets: Vec::new(),
+            sources: Rows::default(),
+            targets: Rows::default(),
         }
     }
 
     /// The batch of examples that all have one size.
     pub fn batch(&mut self, size: Shape, examples: &[Example]) -> Result<Batch> {
-        if !self.format.canonical {
-            return self.as_they_are(size, examples);
+        self.clear();
+        for example in examples {
+            if self.format.canonical {
+                let mut form = std::mem::take(&mut self.form);
+                form.make_canonical(example, self.format.problem, &mut self.symmetry);
+                self.write(&form.operands)?;
+                self.write_target(&form.solution)?;
+                self.form = form;
+            } else {
+                self.write(&example.operands)?;
+                self.write_target(&example.solution)?;
+            }
         }
-        let canonical = examples.iter().map(|example| example.canonical(self.format.problem));
-        self.as_they_are(size, &canonical.collect::<Vec<_>>())
-    }
-
-    fn as_they_are(&mut self, size: Shape, examples: &[Example]) -> Result<Batch> {
-        let source = self.write(examples.iter().map(|example| example.operands.as_slice()))?;
-        let target = self.target(examples)?;
+        let target = match self.format.target {
+            Target::Classes => {
+                let fields = self.format.output.fields().len() as i64;
+                Tensor::from_slice(&self.targets.flat).view([examples.len() as i64, -1, fields])
+            }
+            Target::Tokens => self.targets.tensor(),
+        };
         Ok(Batch {
             task: self.task.unwrap_or(0),
             size,
-            source,
+            source: self.source_tensor(examples.len()),
             target,
-        })
-    }
-
-    fn target(&mut self, examples: &[Example]) -> Result<Tensor> {
-        let mut rows = Rows::default();
-        self.targets.clear();
-        for example in examples {
-            match self.format.target {
-                Target::Classes => write_classes(self.format.output.as_ref(), &example.solution, &mut self.targets)?,
-                Target::Tokens => {
-                    self.target_vocabulary.write(&example.solution, &mut self.targets)?;
-                    rows.end(self.targets.len());
-                }
-            }
-        }
-        Ok(match self.format.target {
-            Target::Classes => {
-                let fields = self.format.output.fields().len() as i64;
-                Tensor::from_slice(&self.targets).view([examples.len() as i64, -1, fields])
-            }
-            Target::Tokens => rows.tensor(&self.targets),
         })
     }
 
     /// The source side alone: `[batch, count]` values, after the task where there are several, or `[batch, length]` tokens.
     pub fn source<'a>(&mut self, operands: impl Iterator<Item = &'a [Matrix]>) -> Result<Tensor> {
-        if !self.format.canonical {
-            return self.write(operands);
-        }
-        let problem = self.format.problem;
-        let canonical = operands.map(|operands| Symmetry::canonical(problem, operands).transform(operands));
-        let canonical: Vec<_> = canonical.collect();
-        self.write(canonical.iter().map(Vec::as_slice))
-    }
-
-    fn write<'a>(&mut self, operands: impl Iterator<Item = &'a [Matrix]>) -> Result<Tensor> {
-        let mut rows = Rows::default();
-        self.values.clear();
-        self.tokens.clear();
+        self.clear();
         let mut count = 0;
         for operands in operands {
             count += 1;
-            match &self.source_vocabulary {
-                Some(vocabulary) => {
-                    vocabulary.write(operands, &mut self.tokens)?;
-                    rows.end(self.tokens.len());
-                }
-                None => {
-                    self.values.extend(self.task.map(|task| task as f32));
-                    self.values
-                        .extend(operands.iter().flat_map(row_major).map(|x| x as f32));
+            if self.format.canonical {
+                self.symmetry.make_canonical(operands);
+                self.write(&self.symmetry.transform(operands))?;
+            } else {
+                self.write(operands)?;
+            }
+        }
+        Ok(self.source_tensor(count))
+    }
+
+    fn clear(&mut self) {
+        self.values.clear();
+        self.sources.clear();
+        self.targets.clear();
+    }
+
+    fn write(&mut self, operands: &[Matrix]) -> Result<()> {
+        match &self.source_vocabulary {
+            Some(vocabulary) => {
+                vocabulary.write(operands, &mut self.sources.flat)?;
+                self.sources.end();
+            }
+            None => {
+                self.values.extend(self.task.map(|task| task as f32));
+                for operand in operands {
+                    self.values.extend(row_major(operand).map(|x| x as f32));
                 }
             }
         }
-        Ok(match self.source_vocabulary {
-            Some(_) => rows.tensor(&self.tokens),
-            None => Tensor::from_slice(&self.values).view([count, -1]),
-        })
+        Ok(())
+    }
+
+    fn write_target(&mut self, solution: &[Matrix]) -> Result<()> {
+        let targets = &mut self.targets.flat;
+        match self.format.target {
+            Target::Classes => {
+                let output = self.format.output.as_ref();
+                let starts = &[0; MAX_FIELDS][..output.fields().len()];
+                solution
+                    .iter()
+                    .try_for_each(|matrix| output.write(matrix, starts, targets))?;
+            }
+            Target::Tokens => {
+                self.target_vocabulary.write(solution, targets)?;
+                self.targets.end();
+            }
+        }
+        Ok(())
+    }
+
+    fn source_tensor(&self, count: usize) -> Tensor {
+        match self.source_vocabulary {
+            Some(_) => self.sources.tensor(),
+            None => Tensor::from_slice(&self.values).view([count as i64, -1]),
+        }
     }
 }
 
 /// The coefficients of a matrix in reading order.
-pub fn row_major(matrix: &Matrix) -> impl Iterator<Item = f64> + '_ {
-    (0..matrix.nrows()).flat_map(move |row| (0..matrix.ncols()).map(move |col| matrix[(row, col)]))
-}
-
-fn write_classes(encoding: &dyn Encoding, matrices: &[Matrix], classes: &mut Vec<i64>) -> Result<(), OutOfRange> {
-    let mut number = [0; MAX_FIELDS];
-    let number = &mut number[..encoding.fields().len()];
-    for value in matrices.iter().flat_map(row_major) {
-        encoding.encode(value, number)?;
-        classes.extend(number.iter().map(|&class| i64::from(class)));
-    }
-    Ok(())
+pub fn row_major(matrix: &Matrix) -> impl ExactSizeIterator<Item = f64> + '_ {
+    let (columns, rows) = (matrix.as_slice(), matrix.nrows());
+    let mut place = 0;
+    columns.iter().map(move |_| {
+        let value = columns[place];
+        place += rows;
+        if place >= columns.len() {
+            // The first of the next row.
+            place -= columns.len() - 1;
+        }
+        value
+    })
 }
 
 /// Rows of different lengths in one flat buffer.
 #[derive(Debug, Default)]
 struct Rows {
+    flat: Vec<i64>,
     ends: Vec<usize>,
 }
 
 impl Rows {
-    fn end(&mut self, at: usize) {
-        self.ends.push(at);
+    fn clear(&mut self) {
+        self.flat.clear();
+        self.ends.clear();
+    }
+
+    /// Ends a row.
+    fn end(&mut self) {
+        self.ends.push(self.flat.len());
     }
 
     /// `[rows, longest]`, padded.
-    fn tensor(&self, flat: &[i64]) -> Tensor {
+    fn tensor(&self) -> Tensor {
         let starts = || std::iter::once(0).chain(self.ends.iter().copied());
         let longest = starts()
             .zip(&self.ends)
             .map(|(start, end)| end - start)
             .max()
             .unwrap_or(0);
-        if longest * self.ends.len() == flat.len() {
-            return Tensor::from_slice(flat).view([self.ends.len() as i64, longest as i64]);
+        let shape = [self.ends.len() as i64, longest as i64];
+        if longest * self.ends.len() == self.flat.len() {
+            return Tensor::from_slice(&self.flat).view(shape);
         }
         let mut padded = vec![PAD; longest * self.ends.len()];
         for (row, (start, &end)) in padded.chunks_mut(longest).zip(starts().zip(&self.ends)) {
-            row[..end - start].copy_from_slice(&flat[start..end]);
+            row[..end - start].copy_from_slice(&self.flat[start..end]);
         }
-        Tensor::from_slice(&padded).view([self.ends.len() as i64, longest as i64])
+        Tensor::from_slice(&padded).view(shape)
     }
 }
 

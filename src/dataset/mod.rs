@@ -76,18 +76,32 @@ impl Example {
 
     /// The same in the canonical form of its problem, without what noise has hidden.
     pub fn canonical(&self, problem: &dyn Problem) -> Self {
-        let symmetry = Symmetry::canonical(problem, &self.operands);
-        let mut solution = symmetry.transform_solution(&self.solution);
-        problem.fix_signs(&mut solution);
-        Self {
-            operands: symmetry.transform(&self.operands),
-            solution,
-            clean: Vec::new(),
-        }
+        let mut form = Self::default();
+        form.make_canonical(self, problem, &mut Symmetry::of(problem));
+        form
+    }
+
+    /// Becomes the canonical form of an example, in the memory that there is where it has the shapes of that one.
+    pub fn make_canonical(&mut self, example: &Self, problem: &dyn Problem, symmetry: &mut Symmetry) {
+        take_shapes(&mut self.operands, &example.operands);
+        take_shapes(&mut self.solution, &example.solution);
+        self.clean.clear();
+        symmetry.make_canonical(&example.operands);
+        symmetry.transform_to(&example.operands, &mut self.operands);
+        symmetry.transform_solution_to(&example.solution, &mut self.solution);
+        problem.fix_signs(&mut self.solution);
     }
 
     /// The shape that the problem calls its size.
     pub fn size(&self) -> Option<Shape> {
         self.operands.first().map(Shape::of)
+    }
+}
+
+/// Gives matrices the shapes of others; allocates nothing where they have them.
+fn take_shapes(matrices: &mut Vec<Matrix>, others: &[Matrix]) {
+    let have_them = matrices.len() == others.len() && matrices.iter().zip(others).all(|(a, b)| a.shape() == b.shape());
+    if !have_them {
+        *matrices = others.to_vec();
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Example, Repetition, Specification};
+use super::{Example, Repetition, Specification, take_shapes};
 use crate::{
     encoding::{Encoding, OutOfRange},
-    matrix::{Address, Matrix, Noise, Shape, Split, fingerprint, mix},
+    matrix::{Address, Matrix, Noise, Shape, Split, fingerprint, mirror, mix},
     problem::Unsolvable,
 };
 
@@ -160,6 +160,11 @@ impl Stream {
             if !has_shapes(&example.operands, &operands) || !has_shapes(&example.solution, &solution) {
                 *example = Example::zeros(problem, size);
             }
+            if self.noise.is_none() {
+                example.clean.clear();
+            } else {
+                take_shapes(&mut example.clean, &example.operands);
+            }
             self.draw_until_usable(index, example)?;
         }
         Ok(())
@@ -189,39 +194,53 @@ impl Stream {
         if self.targets == Targets::Exact {
             problem.solve(&example.operands, &mut example.solution)?;
         }
-        let noisy = (!self.noise.is_none()).then(|| self.noisy(index, attempt, &example.operands));
-        self.round(&mut example.operands)?;
+        let noisy = !self.noise.is_none();
+        if noisy {
+            self.add_noise(index, attempt, example);
+        }
+        let Example {
+            operands,
+            solution,
+            clean,
+        } = example;
+        let truth = if noisy { clean } else { &mut *operands };
+        self.round(truth, problem.is_symmetric())?;
         if self.targets == Targets::Rounded {
-            problem.solve(&example.operands, &mut example.solution)?;
+            problem.solve(truth, solution)?;
         }
         if let Some(encoding) = &self.output {
-            for value in example.solution.iter().flatten() {
-                encoding.check(*value)?;
+            for matrix in solution {
+                encoding.check(matrix.as_slice())?;
             }
         }
-        example.clean.clear();
-        if let Some(mut noisy) = noisy {
-            self.round(&mut noisy)?;
-            example.clean = std::mem::replace(&mut example.operands, noisy);
+        if noisy {
+            self.round(operands, false)?;
         }
         Ok(())
     }
 
-    fn noisy(&self, index: u64, attempt: u64, operands: &[Matrix]) -> Vec<Matrix> {
+    /// Keeps the operands as the clean ones.
+    fn add_noise(&self, index: u64, attempt: u64, example: &mut Example) {
         let distribution = self.specification.distribution();
         let deviation = distribution.coefficients.deviation(distribution.magnitude);
         let mut generator = self.address(index).generator(self.domains[3].wrapping_add(attempt));
-        let mut noisy = operands.to_vec();
-        for operand in &mut noisy {
+        for (operand, clean) in example.operands.iter_mut().zip(&mut example.clean) {
+            clean.copy_from(operand);
             self.noise.add(deviation, &mut generator, operand.as_mut_slice());
         }
-        noisy
     }
 
-    fn round(&self, operands: &mut [Matrix]) -> Result<(), Rejection> {
-        if let Some(encoding) = &self.input {
-            for value in operands.iter_mut().flat_map(|operand| operand.as_mut_slice()) {
-                *value = encoding.round(*value)?;
+    fn round(&self, operands: &mut [Matrix], are_symmetric: bool) -> Result<(), Rejection> {
+        let Some(encoding) = &self.input else { return Ok(()) };
+        for operand in operands {
+            if are_symmetric {
+                let order = operand.nrows();
+                for (j, column) in operand.as_mut_slice().chunks_exact_mut(order).enumerate() {
+                    encoding.round_all(&mut column[j..])?;
+                }
+                mirror(operand);
+            } else {
+                encoding.round_all(operand.as_mut_slice())?;
             }
         }
         Ok(())

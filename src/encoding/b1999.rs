@@ -61,6 +61,7 @@ impl Encoding for B1999 {
         &[1, 0]
     }
 
+    #[inline(always)]
     fn encode(&self, value: f64, classes: &mut [u32]) -> Result<(), OutOfRange> {
         let decimal = exponent::round("B1999", self.digits, value)?;
         classes[0] = if decimal.negative {
@@ -72,6 +73,7 @@ impl Encoding for B1999 {
         Ok(())
     }
 
+    #[inline(always)]
     fn round(&self, value: f64) -> Result<f64, OutOfRange> {
         Ok(exponent::round("B1999", self.digits, value)?.value())
     }

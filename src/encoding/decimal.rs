@@ -5,7 +5,7 @@
 //! almost every rounding; near a tie, the sign of the exact residual does. For that, powers beyond 10^22, which are no
 //! doubles, have a second part. The same steps in tensors are `torchscript/codec.py`.
 
-use std::sync::LazyLock;
+use super::powers::{POWERS, POWERS_BELOW_ONE, RESTS};
 
 /// ± mantissa × 10^exponent; the mantissa has all its digits, or is zero with exponent zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,48 +33,20 @@ const SMALLEST: f64 = 1e-104;
 /// Powers of ten that round up to a digit more.
 const TEN_TO: [u32; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
 
-struct Powers {
-    /// 10^k as the nearest double, at k + 110.
-    nearest: [f64; 2 * LARGEST_POWER as usize + 1],
-    /// 10^k less its nearest double, as the nearest double, at k ≥ 0.
-    rest: [f64; LARGEST_POWER as usize + 1],
-}
-
-static POWERS: LazyLock<Powers> = LazyLock::new(|| {
-    let nearest = std::array::from_fn(|i| parsed(&format!("1e{}", i as i32 - LARGEST_POWER)));
-    let rest = std::array::from_fn(|k| missing(k, nearest[k + LARGEST_POWER as usize]));
-    Powers { nearest, rest }
-});
-
 /// 10^exponent as the nearest double, for exponents up to ±110.
-#[inline]
+#[inline(always)]
 pub fn power(exponent: i32) -> f64 {
-    POWERS.nearest[(exponent + LARGEST_POWER) as usize]
+    // An index of a byte is within the table: no test is needed.
+    POWERS[usize::from((exponent + POWERS_BELOW_ONE) as u8)]
 }
 
 /// What [`power`] lacks to 10^exponent, for exponents from 0 to 110: nothing up to 22.
-#[inline]
 pub fn power_rest(exponent: i32) -> f64 {
-    POWERS.rest[exponent as usize]
-}
-
-/// `10^exponent - nearest`, from the decimal digits of `nearest`, which is an integer.
-fn missing(exponent: usize, nearest: f64) -> f64 {
-    let digits = format!("{nearest:.0}");
-    if digits.len() > exponent {
-        return 0.0 - parsed(&format!("0{}", &digits[1..]));
-    }
-    let nines: String = digits.bytes().map(|digit| char::from(b'0' + b'9' - digit)).collect();
-    parsed(&nines) + 1.0
-}
-
-/// A number that this file wrote.
-fn parsed(digits: &str) -> f64 {
-    digits.parse().unwrap_or(f64::NAN)
+    RESTS[exponent as usize]
 }
 
 /// The largest `k` with `power(k) ≤ magnitude`, for magnitudes from 1e-104 to below 1e110.
-#[inline]
+#[inline(always)]
 fn decimal_exponent(magnitude: f64) -> i32 {
     // 78913 / 2^18 is log10(2), close enough for the floor of its product with every binary exponent.
     let binary = (magnitude.to_bits() >> 52) as i32 - 1023;
@@ -82,30 +54,43 @@ fn decimal_exponent(magnitude: f64) -> i32 {
     estimate + i32::from(magnitude >= power(estimate + 1))
 }
 
-/// Further from a half than this, a product below 10^9 with a relative error of 2^-51 is on the side where it seems.
+/// Nearer to a half than this, a product below 10^9 with a relative error of 2^-51 may be on the other side.
 const NEAR_TIE: f64 = 1e-6;
 
+/// 2^52: added to a smaller number, it leaves the nearest integer in the last bits.
+const INTEGERS: f64 = 4_503_599_627_370_496.0;
+
 /// The integer nearest to `magnitude × 10^shift`, below 10^9.
-#[inline]
+#[inline(always)]
 fn scaled(magnitude: f64, shift: i32, ties: Ties) -> u32 {
     let product = if shift >= 0 {
         magnitude * power(shift)
     } else {
         magnitude / power(-shift)
     };
-    let below = product as i32;
-    let fraction = product - f64::from(below);
-    let up = if (fraction - 0.5).abs() > NEAR_TIE {
-        fraction > 0.5
+    let shifted = product + INTEGERS;
+    if (product - (shifted - INTEGERS)).abs() < 0.5 - NEAR_TIE {
+        shifted.to_bits() as u32
     } else {
-        let residual = residual(magnitude, shift, f64::from(below) + 0.5);
-        residual > 0.0 || (residual == 0.0 && (ties == Ties::Up || below % 2 == 1))
-    };
-    below as u32 + u32::from(up)
+        near_tie(magnitude, shift, product as u32, ties)
+    }
+}
+
+/// The one of `below` and `below + 1` that is nearest to `magnitude × 10^shift`, which is about half-way.
+#[cold]
+fn near_tie(magnitude: f64, shift: i32, below: u32, ties: Ties) -> u32 {
+    let residual = residual(magnitude, shift, f64::from(below) + 0.5);
+    let up = residual > 0.0 || (residual == 0.0 && (ties == Ties::Up || below % 2 == 1));
+    below + u32::from(up)
+}
+
+/// A mantissa that was rounded up to a digit more, and its exponent; seldom, so that others need not wait for a division.
+#[cold]
+fn carried(mantissa: u32, exponent: i32) -> (u32, i32) {
+    (mantissa / 10, exponent + 1)
 }
 
 /// A number with the sign of `magnitude × 10^shift - tie`, where the two are near.
-#[cold]
 fn residual(magnitude: f64, shift: i32, tie: f64) -> f64 {
     let factor = if shift >= 0 { magnitude } else { tie };
     let (power, rest) = (power(shift.abs()), power_rest(shift.abs()));
@@ -120,14 +105,14 @@ fn residual(magnitude: f64, shift: i32, tie: f64) -> f64 {
 }
 
 impl Decimal {
-    const ZERO: Self = Self {
+    pub(super) const ZERO: Self = Self {
         negative: false,
         mantissa: 0,
         exponent: 0,
     };
 
     /// Rounds a value of a magnitude below 1e110 to `digits` ≤ 5 significant digits. Below 10^`floor` the unit of the last
-    /// digit stays that of 10^`floor` (fixed point). Inlined, because results that go through memory are waited for.
+    /// digit stays that of 10^`floor` (fixed point).
     #[inline(always)]
     pub fn round(value: f64, digits: u32, floor: i32, ties: Ties) -> Self {
         let magnitude = value.abs();
@@ -135,23 +120,33 @@ impl Decimal {
             return Self::ZERO;
         }
         let last = decimal_exponent(magnitude).max(floor) + 1 - digits as i32;
-        let mantissa = scaled(magnitude, -last, ties);
-        if mantissa == 0 {
-            return Self::ZERO;
+        match Self::multiple(value, digits, last, ties) {
+            Self { mantissa: 0, .. } => Self::ZERO,
+            decimal => decimal,
         }
-        let negative = value < 0.0;
-        if mantissa == TEN_TO[digits as usize] {
-            Self {
-                negative,
-                mantissa: mantissa / 10,
-                exponent: last + 1,
-            }
+    }
+
+    /// Rounds a value of a magnitude from 1e-104 to below 1e110 to `digits` ≤ 5 significant digits, ties to even. Inlined,
+    /// because results that go through memory are waited for.
+    #[inline(always)]
+    pub(super) fn of_ordinary(value: f64, digits: u32) -> Self {
+        let last = decimal_exponent(value.abs()) + 1 - digits as i32;
+        Self::multiple(value, digits, last, Ties::Even)
+    }
+
+    /// The nearest multiple of 10^`last`, of at most `digits` digits when it is rounded down.
+    #[inline(always)]
+    fn multiple(value: f64, digits: u32, last: i32, ties: Ties) -> Self {
+        let (mantissa, negative) = (scaled(value.abs(), -last, ties), value.is_sign_negative());
+        let (mantissa, exponent) = if mantissa == TEN_TO[digits as usize] {
+            carried(mantissa, last)
         } else {
-            Self {
-                negative,
-                mantissa,
-                exponent: last,
-            }
+            (mantissa, last)
+        };
+        Self {
+            negative,
+            mantissa,
+            exponent,
         }
     }
 
@@ -165,8 +160,8 @@ impl Decimal {
         } else {
             mantissa * power(self.exponent)
         };
-        // Signs are random: a product costs less than a branch.
-        magnitude * if self.negative { -1.0 } else { 1.0 }
+        // Signs are random: their bit costs less than a branch.
+        f64::from_bits(magnitude.to_bits() | u64::from(self.negative) << 63)
     }
 }
 

@@ -25,25 +25,39 @@ pub fn of_class(class: u32) -> i32 {
 /// Every smaller magnitude can be written.
 pub const REACH: f64 = 1e100;
 
+/// Whether a magnitude is between 2^-300 and 2^300, about 10^±90: with any digits its exponent has a token. No other number
+/// passes, be it zero, infinite or none.
+#[inline(always)]
+fn is_ordinary(value: f64) -> bool {
+    let biased = value.abs().to_bits() >> 52;
+    (1023 - 300..1023 + 300).contains(&biased)
+}
+
 /// Rounds to the digits of an encoding: zero below its smallest number, an error beyond its largest.
 #[inline(always)]
 pub fn round(name: &str, digits: u32, value: f64) -> Result<Decimal, OutOfRange> {
-    if value.is_nan() || value.abs() >= 1e110 {
+    if is_ordinary(value) {
+        Ok(Decimal::of_ordinary(value, digits))
+    } else {
+        round_any(name, digits, value)
+    }
+}
+
+#[cold]
+fn round_any(name: &str, digits: u32, value: f64) -> Result<Decimal, OutOfRange> {
+    // False also where the value is not a number.
+    let in_table = value.abs() < 1e110;
+    if !in_table {
         return Err(too_large(name, digits, value));
     }
     let decimal = Decimal::round(value, digits, -LARGEST_POWER, Ties::Even);
     match decimal.exponent {
         exponent if exponent > LARGEST => Err(too_large(name, digits, value)),
-        exponent if exponent < -LARGEST => Ok(Decimal {
-            negative: false,
-            mantissa: 0,
-            exponent: 0,
-        }),
+        exponent if exponent < -LARGEST => Ok(Decimal::ZERO),
         _ => Ok(decimal),
     }
 }
 
-#[cold]
 fn too_large(name: &str, digits: u32, value: f64) -> OutOfRange {
     OutOfRange {
         value,

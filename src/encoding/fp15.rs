@@ -80,6 +80,7 @@ impl Encoding for Fp15 {
         &[0]
     }
 
+    #[inline(always)]
     fn encode(&self, value: f64, classes: &mut [u32]) -> Result<(), OutOfRange> {
         let too_large = || OutOfRange {
             value,

@@ -11,6 +11,7 @@ mod grammar;
 mod input;
 mod layout;
 mod positional;
+mod powers;
 mod vocabulary;
 #[cfg(test)]
 mod worked;
@@ -24,6 +25,7 @@ pub use layout::Layout;
 pub use positional::Positional;
 pub use vocabulary::{PAD, START, Vocabulary, WORDS};
 
+use crate::dataset::row_major;
 use crate::matrix::{self, Matrix, UnknownName};
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
@@ -98,19 +100,46 @@ pub trait Encoding: std::fmt::Debug + Send + Sync {
         Ok(self.decode(classes))
     }
 
+    /// [`Self::round`] of every number, in place. Provided loops like this one know their encoding, so that nothing is looked up
+    /// for single numbers.
+    fn round_all(&self, values: &mut [f64]) -> Result<(), OutOfRange> {
+        for value in values {
+            *value = self.round(*value)?;
+        }
+        Ok(())
+    }
+
+    /// Appends the classes of the coefficients of a matrix in reading order, each added to the start of its field.
+    fn write(&self, matrix: &Matrix, starts: &[i64], symbols: &mut Vec<i64>) -> Result<(), OutOfRange> {
+        let mut classes = [0; MAX_FIELDS];
+        let classes = &mut classes[..starts.len()];
+        let written = symbols.len();
+        symbols.resize(written + matrix.len() * starts.len(), 0);
+        for (value, number) in row_major(matrix).zip(symbols[written..].chunks_exact_mut(starts.len())) {
+            self.encode(value, classes)?;
+            for ((symbol, start), class) in number.iter_mut().zip(starts).zip(&*classes) {
+                *symbol = start + i64::from(*class);
+            }
+        }
+        Ok(())
+    }
+
     /// A bound below which every magnitude can be written, so that most numbers need not be encoded to know it.
     fn reach(&self) -> f64 {
         0.0
     }
 
-    /// Whether a number can be written.
-    fn check(&self, value: f64) -> Result<(), OutOfRange> {
-        // False also where the value is not a number.
-        if value.abs() < self.reach() {
-            Ok(())
-        } else {
-            self.round(value).map(drop)
+    /// Whether numbers can be written.
+    fn check(&self, values: &[f64]) -> Result<(), OutOfRange> {
+        let reach = self.reach();
+        for value in values {
+            // False also where the value is not a number.
+            let within = value.abs() < reach;
+            if !within {
+                self.round(*value)?;
+            }
         }
+        Ok(())
     }
 
     /// Whether a zero is written shorter than other numbers, so that sequences of one shape differ in length.
@@ -172,8 +201,8 @@ fn split_digits(text: &str) -> Result<(&str, u32), UnknownEncoding> {
 /// Matrices as an encoding writes them.
 pub fn round_matrices(encoding: &dyn Encoding, matrices: &[Matrix]) -> Result<Vec<Matrix>, OutOfRange> {
     let mut rounded = matrices.to_vec();
-    for value in rounded.iter_mut().flat_map(|matrix| matrix.as_mut_slice()) {
-        *value = encoding.round(*value)?;
+    for matrix in &mut rounded {
+        encoding.round_all(matrix.as_mut_slice())?;
     }
     Ok(rounded)
 }
@@ -236,7 +265,11 @@ mod tests {
             for value in values.into_iter().chain([within, f64::INFINITY, f64::NAN]) {
                 for value in [value, -value] {
                     let encoded = encoding.encode(value, &mut classes);
-                    assert_eq!(encoding.check(value).is_ok(), encoded.is_ok(), "{value} {encoding:?}");
+                    assert_eq!(
+                        encoding.check(&[value]).is_ok(),
+                        encoded.is_ok(),
+                        "{value} {encoding:?}"
+                    );
                 }
             }
             assert!(encoding.encode(within, &mut classes).is_ok());
@@ -281,7 +314,7 @@ mod tests {
                 encoding.encode(back, &mut again).unwrap();
                 prop_assert_eq!(again, classes);
                 prop_assert_eq!(encoding.round(value).unwrap().to_bits(), back.to_bits(), "{:?}", name);
-                prop_assert_eq!(encoding.check(value), Ok(()));
+                prop_assert_eq!(encoding.check(&[value]), Ok(()));
             }
         }
 

@@ -91,6 +91,7 @@ impl Encoding for Positional {
         &self.order
     }
 
+    #[inline(always)]
     fn encode(&self, value: f64, classes: &mut [u32]) -> Result<(), OutOfRange> {
         let decimal = exponent::round(self.name, self.digits, value)?;
         classes[0] = u32::from(decimal.negative);
@@ -104,6 +105,7 @@ impl Encoding for Positional {
         Ok(())
     }
 
+    #[inline(always)]
     fn round(&self, value: f64) -> Result<f64, OutOfRange> {
         Ok(exponent::round(self.name, self.digits, value)?.value())
     }

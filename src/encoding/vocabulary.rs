@@ -1,7 +1,6 @@
 //! Token ids: `<s>`, padding, dimensions, the words of an encoding, then the tasks of a co-trained model.
 
 use super::{Encoding, MAX_FIELDS, OutOfRange};
-use crate::dataset::row_major;
 use crate::matrix::{Matrix, Shape};
 use std::sync::Arc;
 
@@ -22,6 +21,8 @@ pub struct Vocabulary {
     tasks: Vec<&'static str>,
     /// The token that begins a sequence.
     first: i64,
+    /// The token of the first class of every field.
+    starts: Vec<i64>,
 }
 
 /// A sequence that writes no matrices of the shapes that are expected.
@@ -45,7 +46,9 @@ pub enum Unwritable {
 
 impl Vocabulary {
     pub fn new(encoding: Arc<dyn Encoding>) -> Self {
+        let fields = encoding.fields().iter();
         Self {
+            starts: fields.map(|field| WORDS + field.words.start as i64).collect(),
             encoding,
             tasks: Vec::new(),
             first: START,
@@ -118,21 +121,30 @@ impl Vocabulary {
             }
             tokens.push(dimension_token(dimension));
         }
-        let fields = self.encoding.fields();
-        let can_be_short = self.encoding.is_variable_length();
-        let mut classes = [0; MAX_FIELDS];
-        let classes = &mut classes[..fields.len()];
-        for value in row_major(matrix) {
-            self.encoding.encode(value, classes)?;
-            let short = can_be_short && classes[1] == 0;
-            for (i, (field, class)) in fields.iter().zip(classes.iter()).enumerate() {
-                // A short zero has one digit.
-                if !(short && (2..fields.len() - 1).contains(&i)) {
-                    tokens.push(WORDS + field.words.start as i64 + i64::from(*class));
-                }
-            }
+        let numbers = tokens.len();
+        self.encoding.write(matrix, &self.starts, tokens)?;
+        if self.encoding.is_variable_length() {
+            self.shorten_zeros(numbers, tokens);
         }
         Ok(())
+    }
+
+    /// Leaves one digit of every zero, of the numbers from a place on.
+    fn shorten_zeros(&self, numbers: usize, tokens: &mut Vec<i64>) {
+        let fields = self.starts.len();
+        let mut end = numbers;
+        for number in (numbers..tokens.len()).step_by(fields) {
+            let digits = number + 1..number + fields - 1;
+            let dropped = if tokens[digits.start] == self.starts[1] {
+                digits.len() - 1
+            } else {
+                0
+            };
+            tokens.copy_within(number..number + 2, end);
+            tokens.copy_within(number + 2 + dropped..number + fields, end + 2);
+            end += fields - dropped;
+        }
+        tokens.truncate(end);
     }
 
     /// The matrices of a whole sequence, without padding.

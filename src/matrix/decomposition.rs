@@ -3,11 +3,12 @@
 //! Orders up to 10 run on statically sized matrices on the stack, which is several times as fast as on the heap.
 
 use nalgebra::{
-    Const, DefaultAllocator, Dim, DimDiff, DimMin, DimMinimum, DimSub, Dyn, LU, OMatrix, OVector, SVD, SymmetricEigen,
-    U1, allocator::Allocator,
+    Const, DMatrixView, DefaultAllocator, Dim, DimDiff, DimMin, DimMinimum, DimSub, Dyn, LU, OMatrix, OVector, SVD,
+    SymmetricEigen, U1, allocator::Allocator,
 };
 
 use super::{Matrix, jacobi};
+use std::cmp::Ordering;
 
 /// The decomposition met a value that is not finite, or did not converge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +57,49 @@ pub(crate) fn eigenvalues(matrix: &Matrix, values: &mut [f64]) -> Result<(), Not
 /// Eigenvalues of a symmetric matrix, descending, and its eigenvectors as columns, signs fixed by [`fix_sign`].
 pub(crate) fn eigen(matrix: &Matrix, values: &mut [f64], vectors: &mut Matrix) -> Result<(), NotConverged> {
     require_finite(matrix)?;
-    with_dim!(matrix.nrows(), dim => eigen_of(dim, matrix, values, vectors))
+    with_dim!(matrix.nrows(), dim => {
+        let found = eigen_of(dim, matrix)?;
+        values.copy_from_slice(found.eigenvalues.as_slice());
+        vectors.copy_from_slice(found.eigenvectors.as_slice());
+    });
+    Ok(())
+}
+
+/// Replaces the eigenvalues of a symmetric matrix, from the largest to the smallest, up to rounding errors that are not
+/// symmetric.
+pub(crate) fn replace_eigenvalues(
+    matrix: &mut Matrix,
+    mut replaced: impl FnMut(f64) -> f64,
+) -> Result<(), NotConverged> {
+    require_finite(matrix)?;
+    with_dim!(matrix.nrows(), dim => {
+        let SymmetricEigen { mut eigenvectors, eigenvalues } = eigen_of(dim, matrix)?;
+        let mut scaled = eigenvectors.clone_owned();
+        for (mut column, value) in scaled.column_iter_mut().zip(&eigenvalues) {
+            column *= replaced(*value);
+        }
+        eigenvectors.transpose_mut();
+        dynamic(&scaled).mul_to(&dynamic(&eigenvectors), matrix);
+    });
+    Ok(())
+}
+
+/// Writes MᵀM, M a matrix of the same order whose coefficients are drawn.
+pub(crate) fn fill_gram(matrix: &mut Matrix, draw: impl FnOnce(&mut [f64])) {
+    with_dim!(matrix.nrows(), dim => {
+        let mut factor = OMatrix::zeros_generic(dim, dim);
+        draw(factor.as_mut_slice());
+        dynamic(&factor).tr_mul_to(&dynamic(&factor), matrix);
+    });
+}
+
+/// A matrix as one whose size is not static: nalgebra sums the products of the two in different orders, and the bits of data
+/// sets must not depend on where matrices are in memory.
+fn dynamic<D: Dim>(matrix: &OMatrix<f64, D, D>) -> DMatrixView<'_, f64>
+where
+    DefaultAllocator: Allocator<D, D>,
+{
+    DMatrixView::from_slice(matrix.as_slice(), matrix.nrows(), matrix.ncols())
 }
 
 /// Singular values, descending.
@@ -83,14 +126,25 @@ pub(crate) fn svd(matrix: &Matrix, u: &mut Matrix, values: &mut [f64], v: &mut M
         Some(Svd { u: Some(left), v_t: Some(right), singular_values: found })
             if are_plausible(matrix, found.as_slice()) =>
         {
-            sorted_svd(found.as_slice(), &left, |i, j| right[(j, i)], u, values, v);
-            rebuilds(matrix, u, values, v)
+            let order = descending(&found, |a, b| b.cmp(a));
+            write_svd(order.as_slice(), found.as_slice(), &left, |i, j| right[(j, i)], u, values, v);
+            rebuilds(matrix, order.as_slice(), &found, left, &right)
         }
         _ => false,
     });
     if !found {
         let (left, found, right) = jacobi::svd(matrix);
-        sorted_svd(&found, &left, |i, j| right[(i, j)], u, values, v);
+        let found = nalgebra::DVector::from_vec(found);
+        let order = descending(&found, |a, b| b.cmp(a));
+        write_svd(
+            order.as_slice(),
+            found.as_slice(),
+            &left,
+            |i, j| right[(i, j)],
+            u,
+            values,
+            v,
+        );
     }
     Ok(())
 }
@@ -101,7 +155,7 @@ pub(crate) fn invert(matrix: &Matrix, inverse: &mut Matrix) -> bool {
 }
 
 fn require_finite(matrix: &Matrix) -> Result<(), NotConverged> {
-    if matrix.iter().all(|x| x.is_finite()) {
+    if matrix.as_slice().iter().all(|x| x.is_finite()) {
         Ok(())
     } else {
         Err(NotConverged)
@@ -113,14 +167,19 @@ fn symmetric<D: Dim>(dim: D, matrix: &Matrix) -> OMatrix<f64, D, D>
 where
     DefaultAllocator: Allocator<D, D>,
 {
-    OMatrix::from_fn_generic(dim, dim, |i, j| {
-        let (here, there) = (matrix[(i, j)], matrix[(j, i)]);
-        here + 0.5 * (there - here)
-    })
+    let mut mean = OMatrix::from_column_slice_generic(dim, dim, matrix.as_slice());
+    for j in 0..dim.value() {
+        for i in 0..j {
+            let (here, there) = (mean[(i, j)], mean[(j, i)]);
+            mean[(i, j)] = here + 0.5 * (there - here);
+            mean[(j, i)] = there + 0.5 * (here - there);
+        }
+    }
+    mean
 }
 
-/// The permutation that sorts values descending.
-fn descending<D: Dim>(values: &OVector<f64, D>) -> OVector<usize, D>
+/// The places of values from the largest to the smallest; `ties` orders the places of equal values, whose vectors differ.
+fn descending<D: Dim>(values: &OVector<f64, D>, ties: fn(&usize, &usize) -> Ordering) -> OVector<usize, D>
 where
     DefaultAllocator: Allocator<D>,
 {
@@ -128,27 +187,24 @@ where
     let mut order = OVector::from_fn_generic(dim, one, |i, _| i);
     order
         .as_mut_slice()
-        .sort_unstable_by(|a, b| values[*b].total_cmp(&values[*a]));
+        .sort_unstable_by(|a, b| values[*b].total_cmp(&values[*a]).then_with(|| ties(a, b)));
     order
 }
 
-fn eigen_of<D>(dim: D, matrix: &Matrix, values: &mut [f64], vectors: &mut Matrix) -> Result<(), NotConverged>
+/// Eigenvalues in descending order, and their vectors with fixed signs.
+fn eigen_of<D>(dim: D, matrix: &Matrix) -> Result<SymmetricEigen<f64, D>, NotConverged>
 where
     D: DimSub<U1>,
     DefaultAllocator: Allocator<D, D> + Allocator<D> + Allocator<DimDiff<D, U1>>,
 {
     let found =
         SymmetricEigen::try_new(symmetric(dim, matrix), f64::EPSILON, MAXIMUM_ITERATIONS).ok_or(NotConverged)?;
-    let order = descending(&found.eigenvalues);
-    for (to, &from) in order.iter().enumerate() {
-        values[to] = found.eigenvalues[from];
-        let column = found.eigenvectors.column(from);
-        let sign = fix_sign(column.iter());
-        for (i, x) in column.iter().enumerate() {
-            vectors[(i, to)] = sign * x;
-        }
-    }
-    Ok(())
+    let order = descending(&found.eigenvalues, usize::cmp);
+    let signs = order.map(|from| fix_sign(found.eigenvectors.column(from).iter()));
+    Ok(SymmetricEigen {
+        eigenvalues: order.map(|from| found.eigenvalues[from]),
+        eigenvectors: OMatrix::from_fn_generic(dim, dim, |i, to| signs[to] * found.eigenvectors[(i, order[to])]),
+    })
 }
 
 type Svd<R, C> = SVD<f64, R, C>;
@@ -177,27 +233,59 @@ where
 const TOLERANCE: f64 = 1e-12;
 
 /// Whether A = U diag(s) Vᵀ to nearly all digits; nalgebra loses some where two singular values are close.
-fn rebuilds(matrix: &Matrix, u: &Matrix, values: &[f64], v: &Matrix) -> bool {
-    let limit = TOLERANCE * matrix.amax();
+fn rebuilds<R, K, C>(
+    matrix: &Matrix,
+    order: &[usize],
+    values: &OVector<f64, K>,
+    mut u: OMatrix<f64, R, K>,
+    v_t: &OMatrix<f64, K, C>,
+) -> bool
+where
+    R: Dim,
+    K: Dim,
+    C: Dim,
+    DefaultAllocator: Allocator<R, K> + Allocator<K> + Allocator<K, C> + Allocator<R>,
+{
+    let limit = TOLERANCE * amax(matrix);
+    for (mut column, value) in u.column_iter_mut().zip(values) {
+        column *= *value;
+    }
     (0..matrix.ncols()).all(|j| {
-        (0..matrix.nrows()).all(|i| {
-            let rebuilt: f64 = values.iter().enumerate().map(|(k, s)| u[(i, k)] * s * v[(j, k)]).sum();
-            (rebuilt - matrix[(i, j)]).abs() <= limit
-        })
+        let mut rebuilt = OVector::zeros_generic(u.shape_generic().0, U1);
+        for &k in order {
+            rebuilt.axpy(v_t[(k, j)], &u.column(k), 1.0);
+        }
+        let column = &matrix.as_slice()[j * matrix.nrows()..][..matrix.nrows()];
+        column
+            .iter()
+            .zip(rebuilt.as_slice())
+            .all(|(given, rebuilt)| (rebuilt - given).abs() <= limit)
     })
 }
 
 /// Whether nalgebra's singular values can be trusted: those of a matrix of deficient rank cannot (see [`jacobi`]).
 fn are_plausible(matrix: &Matrix, values: &[f64]) -> bool {
-    let scale = matrix.amax();
+    let scale = amax(matrix);
     let square = |sum: f64, x: &f64| sum + (x / scale).powi(2);
-    let (given, found) = (matrix.iter().fold(0.0, square), values.iter().fold(0.0, square));
+    let (given, found) = (
+        matrix.as_slice().iter().fold(0.0, square),
+        values.iter().fold(0.0, square),
+    );
     let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);
     (given - found).abs() <= TOLERANCE * given && smallest > TOLERANCE * scale
 }
 
-/// Writes a decomposition, `right` an entry of V, in our order and signs.
-fn sorted_svd<R, K, S>(
+/// The largest magnitude of a finite matrix. Iterators of slices are several times as fast as nalgebra's.
+fn amax(matrix: &Matrix) -> f64 {
+    matrix
+        .as_slice()
+        .iter()
+        .fold(0.0, |largest, x| f64::max(largest, x.abs()))
+}
+
+/// Writes a decomposition, `right` an entry of V, in an order of its values and in our signs.
+fn write_svd<R, K, S>(
+    order: &[usize],
     found: &[f64],
     left: &nalgebra::Matrix<f64, R, K, S>,
     right: impl Fn(usize, usize) -> f64,
@@ -209,15 +297,9 @@ fn sorted_svd<R, K, S>(
     K: Dim,
     S: nalgebra::RawStorage<f64, R, K>,
 {
-    values.copy_from_slice(found);
-    for to in 0..found.len() {
-        // Selection needs no memory; `values` holds what is left.
-        let from = (0..found.len())
-            .filter(|i| !values[*i].is_nan())
-            .max_by(|a, b| values[*a].total_cmp(&values[*b]));
-        let from = from.unwrap_or(to);
-        values[from] = f64::NAN;
-        let height = u.nrows();
+    let height = u.nrows();
+    for (to, &from) in order.iter().enumerate() {
+        values[to] = found[from];
         let sign = fix_sign(left.column(from).iter().take(height));
         for i in 0..height {
             u[(i, to)] = sign * left[(i, from)];
@@ -226,8 +308,6 @@ fn sorted_svd<R, K, S>(
             v[(i, to)] = sign * right(i, from);
         }
     }
-    values.copy_from_slice(found);
-    values.sort_unstable_by(|a, b| b.total_cmp(a));
 }
 
 fn invert_of<D>(dim: D, matrix: &Matrix, inverse: &mut Matrix) -> bool

@@ -21,6 +21,7 @@ pub use entries::{Coefficients, Entries};
 pub use name::UnknownName;
 pub(crate) use name::find;
 pub use noise::{InvalidNoise, Noise};
+pub(crate) use spectrum::mirror;
 pub use spectrum::{Spectra, Spectrum};
 
 /// The generator behind every draw: named, so that a data set stays the same when a library is updated.

@@ -2,7 +2,6 @@
 
 use std::{fmt, str::FromStr};
 
-use nalgebra::DVector;
 use rand::RngExt;
 use rand_distr::{Exp1, StandardNormal};
 
@@ -57,13 +56,11 @@ impl Spectrum {
     /// Draws a symmetric matrix into one that already has its (square) shape.
     pub fn fill(self, entries: &Entries, generator: &mut Generator, matrix: &mut Matrix) {
         if self == Spectrum::MarchenkoPastur {
-            let mut factor = matrix.clone();
             let root = Entries {
                 magnitude: entries.magnitude.sqrt(),
                 ..*entries
             };
-            root.fill(generator, factor.as_mut_slice());
-            factor.tr_mul_to(&factor, matrix);
+            decomposition::fill_gram(matrix, |values| root.fill(generator, values));
             mirror(matrix);
             return;
         }
@@ -77,24 +74,10 @@ impl Spectrum {
 
     /// Keeps the eigenvectors of a Wigner matrix; false where its decomposition failed.
     fn replace_eigenvalues(self, magnitude: f64, generator: &mut Generator, matrix: &mut Matrix) -> bool {
-        let n = matrix.nrows();
-        let mut values = DVector::zeros(n);
-        let mut vectors = Matrix::zeros(n, n);
-        if decomposition::eigen(matrix, values.as_mut_slice(), &mut vectors).is_err() {
-            return false;
-        }
-        let sigma = (n as f64 / 3.0).sqrt() * magnitude;
-        for value in values.iter_mut() {
-            *value = self.eigenvalue(*value, sigma, generator);
-        }
-        let mut scaled = vectors.clone();
-        for (mut column, value) in scaled.column_iter_mut().zip(&values) {
-            column *= *value;
-        }
-        vectors.transpose_mut();
-        scaled.mul_to(&vectors, matrix);
+        let sigma = (matrix.nrows() as f64 / 3.0).sqrt() * magnitude;
+        let drawn = decomposition::replace_eigenvalues(matrix, |value| self.eigenvalue(value, sigma, generator));
         mirror(matrix);
-        true
+        drawn.is_ok()
     }
 
     /// A draw of this law; `wigner` is the eigenvalue that it replaces.
@@ -123,7 +106,7 @@ fn fill_wigner(entries: &Entries, generator: &mut Generator, matrix: &mut Matrix
 }
 
 /// Copies the lower triangle onto the upper one.
-fn mirror(matrix: &mut Matrix) {
+pub(crate) fn mirror(matrix: &mut Matrix) {
     matrix.fill_upper_triangle_with_lower_triangle();
 }
 
