@@ -1,6 +1,7 @@
 //! The exported module beside the Rust model that it was traced from.
 
 use laformer::dataset::{Batcher, Case, Example, Format, Source, Stream, row_major};
+use laformer::evaluation::Search;
 use laformer::matrix::{Matrix, Shape, Split};
 use laformer::problem::{self, Form};
 use laformer::torchscript::{export, method_name};
@@ -66,10 +67,12 @@ fn answers_are_those_of_the_rust_model_on_a_thousand_matrices_of_every_problem()
                 .map(|index| Source::example(&stream, index).unwrap())
                 .collect();
             let size = recipe.dimensions().unwrap().max();
-            let source = Batcher::new(format.clone())
-                .source(examples.iter().map(|e| e.operands.as_slice()))
+            let asked: Vec<&[Matrix]> = examples.iter().map(|example| example.operands.as_slice()).collect();
+            let mut batcher = Batcher::new(format.clone());
+            // As `laformer solve` asks: vectors have the sign of solutions.
+            let answers = Search::default()
+                .answers(&model, &mut batcher, size.into(), &asked)
                 .unwrap();
-            let answers = model.generate(&source, size, 1).unwrap();
             let operands =
                 problem.operand_forms().iter().enumerate().map(|(i, form)| {
                     IValue::Tensor(stacked(examples.iter().map(|example| &example.operands[i]), *form))
@@ -165,7 +168,9 @@ fn each_problem_of_a_co_trained_module_is_answered_as_by_the_rust_model() {
                 let operands = examples.iter().map(|example| example.operands.as_slice());
                 Batcher::new(format.clone()).source(operands).unwrap()
             };
-            let answers = model.generate(&sources(format), case, 1).unwrap();
+            let asked: Vec<&[Matrix]> = examples.iter().map(|example| example.operands.as_slice()).collect();
+            let mut batcher = Batcher::new(format.clone());
+            let answers = Search::default().answers(&model, &mut batcher, case, &asked).unwrap();
             let method = method_name(format);
             let problem = format.problem;
             let operands: Vec<IValue> = (problem.operand_forms().iter().enumerate())

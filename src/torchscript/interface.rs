@@ -214,7 +214,7 @@ def encode(self, {typed}) -> Tensor:
 def decode(self, tokens: Tensor) -> {result}:
     tokens = tokens.to(self.device())
     shapes = self.announced_shapes(tokens, {matrices})
-    return self.shaped(self.matrices(self.read(tokens, shapes), shapes), True)
+    return self.shaped(self.with_signs(self.matrices(self.read(tokens, shapes), shapes)), True)
 "#,
             typed = typed.join(", "),
             batches = batches.join(", "),
