@@ -116,8 +116,9 @@ def test_a_canonical_model_answers_equivalent_problems_alike(train, problem):
 
 
 @pytest.mark.parametrize("problem", ["eigenvectors", "svd"])
-def test_vectors_of_a_canonical_model_have_their_largest_entry_positive(train, problem):
-    answer = solve(load(train(problem, CANONICAL)), operands(problem, 20))
+@pytest.mark.parametrize("settings", [{}, CANONICAL, {"loss.free_signs": "true"}], ids=["given", "canonical", "free"])
+def test_vectors_have_their_largest_entry_positive(train, problem, settings):
+    answer = solve(load(train(problem, settings)), operands(problem, 20))
     vectors = answer[1] if problem == "eigenvectors" else answer[0]
     assert (vectors.gather(1, vectors.abs().argmax(1, keepdim=True)) >= 0).all()
 
