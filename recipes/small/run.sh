@@ -66,6 +66,14 @@ larger() {
     done
     table larger curve $(runs "${steps[@]/#/larger-}" "${steps[@]/#/larger-scratch-}") --ends --picture "$folder/larger.svg"
 }
+another-law() {
+    for count in 16 128 1024; do
+        local sets=(--set data.spectrum=laplace --set "training.steps=$count" --set "training.warmup=$((count / 20))")
+        train "law-$count" "$small/spectra-5x5.toml" --from checkpoints/eigenvalues-5x5 "${sets[@]}"
+        train "law-scratch-$count" "$small/spectra-5x5.toml" "${sets[@]}"
+    done
+    table another-law curve $(runs law-{16,128,1024} law-scratch-{16,128,1024}) --ends --picture "$folder/another-law.svg"
+}
 co-training() {
     train co-training "$small/co-training.toml"
     table co-trained eval "$folder/co-training" --count 5000
@@ -105,5 +113,5 @@ embedding() {
     compare embeddings "${names[@]/#/embedding-}"
 }
 
-all=(spectra spectra-5x5 noise sizes few-shot larger co-training architectures encodings two-set embedding grokking)
+all=(spectra spectra-5x5 noise sizes few-shot larger another-law co-training architectures encodings two-set embedding grokking)
 for experiment in "${@:-${all[@]}}"; do "$experiment"; done
