@@ -50,14 +50,6 @@ sizes() {
     train rectangular "$small/rectangular.toml"
     table rectangular-tested eval "$folder/rectangular" --count 9000
 }
-few-shot() {
-    train spectrum-semicircle "$small/spectrum-semicircle.toml"
-    for steps in 25 100 400 1650; do
-        train "few-$steps" "$small/few-shot.toml" --from "$folder/spectrum-semicircle" --set training.steps=$steps
-        train "scratch-$steps" "$small/few-shot.toml" --set training.steps=$steps
-    done
-    table few-shot curve $(runs few-{25,100,400,1650} scratch-{25,100,400,1650}) --ends --picture "$folder/few-shot.svg"
-}
 larger() {
     local steps=(2 16 128 1024 4700)
     for count in "${steps[@]}"; do
@@ -113,5 +105,5 @@ embedding() {
     compare embeddings "${names[@]/#/embedding-}"
 }
 
-all=(spectra spectra-5x5 noise sizes few-shot larger another-law co-training architectures encodings two-set embedding grokking)
+all=(spectra spectra-5x5 noise sizes larger another-law co-training architectures encodings two-set embedding grokking)
 for experiment in "${@:-${all[@]}}"; do "$experiment"; done
