@@ -1,6 +1,7 @@
 //! Training: recipe, optimizer, loop, checkpoints.
 
 mod arena;
+mod average;
 mod capture;
 mod loss;
 mod optimizer;

@@ -97,6 +97,7 @@ impl Recipe {
                 momentum: 0.95,
                 schedule: if paper { Schedule::Constant } else { Schedule::Linear },
                 warmup: if paper { 10_000 } else { 300 },
+                average: 0.0,
                 clip: if paper { 5.0 } else { 1.0 },
                 precision: Precision::Bf16,
                 threads: if paper { 0 } else { 1 },
@@ -268,6 +269,7 @@ impl Recipe {
             ("training.beta1", training.beta1),
             ("training.beta2", training.beta2),
             ("training.momentum", training.momentum),
+            ("training.average", training.average),
         ];
         for (key, value) in shares {
             ensure!(

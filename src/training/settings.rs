@@ -110,6 +110,10 @@ pub struct Training {
     pub schedule: Schedule,
     /// Steps over which the learning rate rises.
     pub warmup: u64,
+    /// Evaluates and keeps a mean of the weights over about the last so much of all steps: 0.1 for a tenth; 0 for the weights of the last
+    /// step.
+    #[serde(default)]
+    pub average: f64,
     /// Largest norm of the gradient; 0 disables clipping.
     pub clip: f64,
     pub precision: Precision,

@@ -1,6 +1,7 @@
 //! The training loop.
 
 use super::arena::Arena;
+use super::average::Average;
 use super::capture::{self, Steps};
 use super::loss::{BatchLoss, Loss};
 use super::optimizer::Optimizer;
@@ -61,6 +62,7 @@ pub struct Trainer {
     model: Model,
     arena: Arena,
     optimizer: Optimizer,
+    average: Option<Average>,
     loss: Loss,
     progress: Progress,
     captures: bool,
@@ -72,13 +74,17 @@ impl Trainer {
         let model = recipe.build(device)?;
         let arena = Arena::new(&model)?;
         let mut optimizer = Optimizer::new(&arena, &recipe.training);
+        let share = recipe.training.average;
+        let mut average = (share > 0.0).then(|| Average::new(&arena, share));
         let loss = Loss::new(&model, &recipe.loss);
         let mut progress = Progress::default();
         if resume && run.resume().exists() {
             let (state, saved) = run.load_resume(&model)?;
-            optimizer
-                .load(&state)
-                .with_context(|| format!("{} is damaged", run.resume().display()))?;
+            let damaged = || format!("{} is damaged", run.resume().display());
+            optimizer.load(&state).with_context(damaged)?;
+            if let Some(average) = &mut average {
+                average.load(&state).with_context(damaged)?;
+            }
             progress = saved;
         }
         Ok(Self {
@@ -88,6 +94,7 @@ impl Trainer {
             model,
             arena,
             optimizer,
+            average,
             loss,
             progress,
         })
@@ -177,6 +184,9 @@ impl Trainer {
 
             let factor = training.schedule.factor(step, training.steps, training.warmup);
             self.optimizer.set_factor(factor);
+            if let Some(average) = &mut self.average {
+                average.set_step(step);
+            }
             steps.run(&batch, |batch| self.step(batch, &mut meter.sums))?;
             meter.steps += 1;
             self.progress.step += 1;
@@ -235,15 +245,38 @@ impl Trainer {
     pub(super) fn update(&mut self) -> Result<Tensor> {
         let norm = self.arena.clip_gradients(self.recipe.training.clip);
         self.optimizer.step(&mut self.arena)?;
+        if let Some(average) = &mut self.average {
+            average.add(&self.arena);
+        }
         Ok(norm)
     }
 
     fn save(&self) -> Result<()> {
-        self.run
-            .save_resume(&self.model, &self.recipe, self.optimizer.state(), &self.progress)
+        let mut state = self.optimizer.state();
+        state.extend(self.average.as_ref().map(Average::state));
+        self.run.save_resume(&self.model, &self.recipe, state, &self.progress)
     }
 
+    /// Evaluates, and keeps the weights if they are the best: their mean, where there is one.
     fn evaluate(&mut self, training: &dyn Source, validation: &dyn Source, observer: &mut dyn Observer) -> Result<()> {
+        self.exchange_average();
+        let result = self.evaluate_weights(training, validation, observer);
+        self.exchange_average();
+        result
+    }
+
+    fn exchange_average(&mut self) {
+        if let Some(average) = &mut self.average {
+            average.exchange(&mut self.arena);
+        }
+    }
+
+    fn evaluate_weights(
+        &mut self,
+        training: &dyn Source,
+        validation: &dyn Source,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
         let settings = &self.recipe.evaluation;
         // So many examples of each problem.
         let count = settings.count * self.model.formats().len();

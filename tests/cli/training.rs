@@ -77,15 +77,15 @@ fn every_problem_goes_from_recipe_to_export() {
 fn an_interrupted_run_goes_on_to_the_same_bits() {
     for more in ["", "[data]\ntargets = \"exact\"\n[encoding]\ninput = \"P1000\""] {
         for settings in [
-            &["--set", "training.optimizer=muon"],
-            &["--set", "model.decoder=autoregressive"],
+            &["--set", "training.optimizer=muon"][..],
+            &["--set", "model.decoder=autoregressive", "--set", "training.average=0.3"],
         ] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path();
             tiny_recipe(path, "eigenvalues", more);
             let train = |output: &str, more: &[&str]| {
                 let common = ["train", "tiny.toml", "--output", output, "--threads", "1"];
-                succeed(path, &[&common, &settings[..], more].concat())
+                succeed(path, &[&common, settings, more].concat())
             };
             train("whole", &[]);
             train("parts", &[]);
@@ -99,6 +99,26 @@ fn an_interrupted_run_goes_on_to_the_same_bits() {
             assert_eq!(steps(&path.join("whole")), steps(&path.join("stopped")));
         }
     }
+}
+
+#[test]
+fn the_mean_of_the_weights_is_kept_and_changes_no_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tiny_recipe(path, "eigenvalues", "");
+    let train = |output: &str, average: &str| {
+        let common = ["train", "tiny.toml", "--output", output, "--threads", "1", "--set"];
+        succeed(path, &[&common[..], &[average]].concat());
+        let losses: Vec<_> = steps(&path.join(output))
+            .into_iter()
+            .map(|row| row[..7].to_vec())
+            .collect();
+        (losses, tensors(&path.join(output).join("model.safetensors")))
+    };
+    let (losses, last) = train("last", "training.average=0");
+    let (same_losses, mean) = train("mean", "training.average=0.5");
+    assert_eq!(losses, same_losses);
+    assert_ne!(last, mean);
 }
 
 #[test]
