@@ -103,8 +103,7 @@ pub struct SearchOptions {
     /// Candidates that an autoregressive decoder keeps
     #[arg(long, default_value_t = 1)]
     beam: usize,
-    /// Asks for so many equivalent problems, rows and columns in another order and with other signs (smaller ones, where the
-    /// model reads canonical forms); with --verify
+    /// Asks for so many equivalent problems, the problem rotated, and answers with the median; with --verify, with the best
     #[arg(long, default_value_t = 1)]
     views: usize,
     /// Asks for an equivalent problem that looks like those of the training: scaled, and for eigenvalues shifted

@@ -111,6 +111,11 @@ impl Solved {
         self.error.is_some_and(|error| error < self.tolerance)
     }
 
+    /// Whether the answer may be another than the model's first.
+    fn is_searched(&self) -> bool {
+        self.is_checked || self.proposals > 1
+    }
+
     fn verdict(&self) -> &'static str {
         if self.residual < self.tolerance {
             "confirmed"
@@ -132,6 +137,8 @@ impl Solved {
         if self.is_checked {
             json["residual"] = json!(self.residual);
             json["verdict"] = json!(self.verdict());
+        }
+        if self.is_searched() {
             json["proposals"] = json!(self.proposals);
             json["first"] = json!({
                 "prediction": self.own.as_deref().map(matrices),
@@ -148,7 +155,7 @@ impl fmt::Display for Solved {
         if let Some(own) = self
             .own
             .as_ref()
-            .filter(|own| self.is_checked && **own != self.prediction)
+            .filter(|own| self.is_searched() && **own != self.prediction)
         {
             let (own, residual) = (text::print_list(own), percent(self.own_residual));
             writeln!(f, "first       {own}, residual {residual}")?;

@@ -6,7 +6,7 @@ use crate::dataset::{Batcher, Case, Format};
 use crate::encoding::round_matrices;
 use crate::matrix::{Address, Matrix, Split, fingerprint};
 use crate::model::{Candidate, Model};
-use crate::problem::{ALL, Normalization, Problem, Symmetry};
+use crate::problem::{ALL, Normalization, Problem, Rotation, Symmetry};
 use anyhow::{Result, ensure};
 use tch::Kind;
 
@@ -15,11 +15,11 @@ use tch::Kind;
 pub struct Search {
     /// Candidates that an autoregressive decoder keeps.
     pub beam: usize,
-    /// How many equivalent problems the model is asked, the problem itself among them.
+    /// How many equivalent problems the model is asked, the problem itself among them; the answer is the median of its answers.
     pub views: usize,
     /// Asks for an equivalent problem whose coefficients have this deviation, that of the training; see [`Normalization`].
     pub normalize: Option<f64>,
-    /// Takes the proposal with the smallest residual, instead of the most probable answer.
+    /// Takes the proposal with the smallest residual; the median is one, too.
     pub verify: bool,
     /// Goes one step from the answer towards the solution, and stays where that does not lower the residual.
     pub repair: bool,
@@ -56,6 +56,8 @@ pub struct Answer {
     pub residual: f64,
     /// Number of proposals.
     pub proposals: usize,
+    /// The median of the proposals for all views; none where there is one view.
+    pub median: Option<Checked>,
     pub verified: Option<Checked>,
     pub repaired: Option<Checked>,
 }
@@ -63,7 +65,11 @@ pub struct Answer {
 impl Answer {
     /// What the search ends with, and its residual.
     pub fn last(&self) -> Option<(&[Matrix], f64)> {
-        let checked = self.repaired.as_ref().or(self.verified.as_ref());
+        let checked = self
+            .repaired
+            .as_ref()
+            .or(self.verified.as_ref())
+            .or(self.median.as_ref());
         let own = self.own.as_ref().map(|own| (own.solution.as_slice(), self.residual));
         checked
             .map(|checked| (checked.prediction.as_slice(), checked.residual))
@@ -83,11 +89,6 @@ impl Search {
             "views = {}: expected 1 to {}",
             self.views,
             Self::VIEWS
-        );
-        ensure!(
-            self.views == 1 || self.verify,
-            "views = {}: several proposals are only of use where the best of them is chosen; add --verify",
-            self.views
         );
         for format in model.formats() {
             let problem = format.problem;
@@ -143,30 +144,21 @@ impl Search {
                 index,
             };
             let mut generator = address.generator(fingerprint("views"));
-            let symmetry = Symmetry::draw(problem, first, &mut generator);
-            // All that permutations make of a problem has one canonical form; a smaller problem has its own.
-            let smaller = model
-                .format_of(case)
-                .canonical
-                .then(|| Normalization::draw(problem, &mut generator));
-            let moved: Vec<Vec<Matrix>> = operands
+            let rotation = Rotation::draw(problem, first, &mut generator);
+            let rotated: Vec<_> = operands
                 .iter()
                 .map(|operands| {
-                    let moved = symmetry.transform(operands);
-                    match &smaller {
-                        Some(smaller) => smaller.transform(&moved),
-                        None => moved,
-                    }
+                    let moved = rotation.transform(operands);
+                    // Models are used to a range.
+                    let smaller = Normalization::within(problem, &moved, operands);
+                    (smaller.transform(&moved), smaller)
                 })
                 .collect();
-            let moved: Vec<&[Matrix]> = moved.iter().map(Vec::as_slice).collect();
-            for (answers, more) in answers.iter_mut().zip(self.propose(model, batcher, case, &moved)?) {
+            let moved: Vec<&[Matrix]> = rotated.iter().map(|(moved, _)| moved.as_slice()).collect();
+            let proposed = self.propose(model, batcher, case, &moved)?;
+            for ((answers, more), (_, smaller)) in answers.iter_mut().zip(proposed).zip(&rotated) {
                 answers.extend(more.into_iter().map(|candidate| {
-                    let solution = match &smaller {
-                        Some(smaller) => smaller.restore(&candidate.solution),
-                        None => candidate.solution,
-                    };
-                    let mut solution = symmetry.restore(&solution);
+                    let mut solution = rotation.restore(&smaller.restore(&candidate.solution));
                     problem.fix_signs(&mut solution);
                     Candidate { solution, ..candidate }
                 }));
@@ -201,11 +193,15 @@ impl Search {
     /// Checks proposals, the most probable of the problem itself first.
     pub fn choose(&self, problem: &dyn Problem, operands: &[Matrix], proposals: Vec<Candidate>) -> Answer {
         let residual = |prediction: &[Matrix]| problem.residual(operands, prediction);
+        let check = |prediction: Vec<Matrix>| Checked {
+            residual: residual(&prediction),
+            prediction,
+        };
+        let medians = (self.views > 1).then(|| median(problem, &proposals)).flatten();
+        let median = medians.map(check);
         let verified = self.verify.then(|| {
-            let checked = proposals.iter().map(|candidate| Checked {
-                residual: residual(&candidate.solution),
-                prediction: candidate.solution.clone(),
-            });
+            let checked = proposals.iter().map(|candidate| check(candidate.solution.clone()));
+            let checked = checked.chain(median.clone());
             checked.min_by(|a, b| a.residual.total_cmp(&b.residual))
         });
         let proposals_count = proposals.len();
@@ -214,6 +210,7 @@ impl Search {
             residual: own.as_ref().map_or(f64::INFINITY, |own| residual(&own.solution)),
             own,
             proposals: proposals_count,
+            median,
             verified: verified.flatten(),
             repaired: None,
         };
@@ -236,6 +233,25 @@ impl Search {
         }
         answer
     }
+}
+
+/// The median of each coefficient of proposals: errors of either sign cancel, and one that is far off has no weight. None where
+/// there are no proposals.
+fn median(problem: &dyn Problem, proposals: &[Candidate]) -> Option<Vec<Matrix>> {
+    let count = proposals.len();
+    let mut medians = proposals.first()?.solution.clone();
+    for (place, matrix) in medians.iter_mut().enumerate() {
+        for index in 0..matrix.len() {
+            let mut values: Vec<f64> = proposals
+                .iter()
+                .map(|proposal| proposal.solution[place][index])
+                .collect();
+            values.sort_by(f64::total_cmp);
+            matrix[index] = (values[(count - 1) / 2] + values[count / 2]) / 2.0;
+        }
+    }
+    problem.fix_signs(&mut medians);
+    Some(medians)
 }
 
 /// Equivalent problems whose coefficients have a deviation, as the model sees them, and how they were made.
@@ -295,6 +311,35 @@ mod tests {
         assert_eq!((value(&verified), verified.proposals), (0.26, 4));
         assert!((verified.last().unwrap().1 - 0.04).abs() < 1e-12 && (verified.residual - 0.2).abs() < 1e-12);
         assert_eq!(search(verify, &[]).last(), None);
+    }
+
+    #[test]
+    fn the_median_of_views_is_an_answer_and_a_proposal() {
+        let views = Search {
+            views: 5,
+            ..Search::default()
+        };
+        assert_eq!(value(&search(views, &[0.2, 9.0, 0.24, 0.26, 0.23])), 0.24);
+        assert!((value(&search(views, &[0.2, 0.3])) - 0.25).abs() < 1e-12);
+        let verify = Search { verify: true, ..views };
+        assert!((value(&search(verify, &[0.2, 0.3])) - 0.25).abs() < 1e-12);
+        assert_eq!(value(&search(verify, &[0.1, 0.25, 0.9, 0.8])), 0.25);
+        assert_eq!(search(views, &[]).last(), None);
+    }
+
+    #[test]
+    fn the_median_of_vectors_is_of_one_sign() {
+        let eigenvectors = problem::named("eigenvectors").unwrap();
+        let proposal = |x: f64| Candidate {
+            solution: vec![
+                Matrix::from_column_slice(2, 1, &[3.0, 1.0]),
+                Matrix::from_row_slice(2, 2, &[x, 0.5, -0.9, 0.5]),
+            ],
+            tokens: vec![],
+            log_probability: 0.0,
+        };
+        let medians = median(eigenvectors, &[-0.8, -1.2, -1.0].map(proposal)).unwrap();
+        assert_eq!(medians[1].column(0).as_slice(), [1.0, 0.9]);
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! Normalization: an equivalent problem of another scale, and for eigenvalues of another mean.
 
 use super::{Invariance, Problem};
-use crate::matrix::{Generator, Matrix};
-use rand::RngExt;
+use crate::matrix::Matrix;
 
 /// A problem's operands times a number, minus a multiple of the identity: so that matrices unlike those that a model knows
 /// become like them.
@@ -17,10 +16,12 @@ impl Normalization {
     /// The largest coefficient in units of the deviation; that of uniform coefficients is √3.
     const LARGEST: f64 = 1.65;
 
-    /// Draws a factor that makes a problem a little smaller.
-    pub fn draw(problem: &dyn Problem, generator: &mut Generator) -> Self {
+    /// Makes a problem smaller if it has a larger coefficient, by absolute value, than `others` have.
+    pub fn within(problem: &dyn Problem, operands: &[Matrix], others: &[Matrix]) -> Self {
+        let scale = largest(others) / largest(operands);
         Self {
-            scale: generator.random_range(0.7..1.0),
+            // Zeros have none.
+            scale: if scale < 1.0 { scale } else { 1.0 },
             shift: 0.0,
             degrees: problem.invariance().degrees,
         }
@@ -42,8 +43,7 @@ impl Normalization {
         let moved = unscaled.transform(operands);
         let count: usize = moved.iter().map(|matrix| matrix.len()).sum();
         let square: f64 = moved.iter().map(|matrix| matrix.norm_squared()).sum();
-        let largest = moved.iter().map(|matrix| matrix.amax()).fold(0.0, f64::max);
-        let scale = (deviation / (square / count as f64).sqrt()).min(Self::LARGEST * deviation / largest);
+        let scale = (deviation / (square / count as f64).sqrt()).min(Self::LARGEST * deviation / largest(&moved));
         // Of a multiple of the identity nothing is left to scale.
         let scale = if scale.is_finite() { scale } else { 1.0 };
         Self { scale, ..unscaled }
@@ -75,6 +75,11 @@ impl Normalization {
     }
 }
 
+/// The largest absolute value.
+fn largest(operands: &[Matrix]) -> f64 {
+    operands.iter().map(|matrix| matrix.amax()).fold(0.0, f64::max)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,10 +103,15 @@ mod tests {
 
     #[test]
     fn solutions_of_smaller_problems_give_back_the_solution() {
-        for (problem, operands, mut generator) in cases() {
-            let smaller = Normalization::draw(problem, &mut generator);
+        for (problem, operands, _) in cases() {
+            let others = [Matrix::from_element(1, 1, -2.0)];
+            let smaller = Normalization::within(problem, &operands, &others);
             let moved = smaller.transform(&operands);
-            assert!(moved[0].amax() < operands[0].amax());
+            assert!((largest(&moved) - 2.0).abs() < 1e-12);
+            assert_eq!(
+                Normalization::within(problem, &moved, &operands).transform(&moved),
+                moved
+            );
             let restored = smaller.restore(&solved(problem, &moved));
             assert_eq!(problem.check(&operands, &restored), Ok(()), "{}", problem.name());
         }

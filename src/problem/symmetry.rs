@@ -10,11 +10,15 @@
 
 mod equilibration;
 mod monomial;
+mod rotation;
 
 use super::Problem;
-use crate::matrix::{Generator, Matrix};
+#[cfg(test)]
+use crate::matrix::Generator;
+use crate::matrix::Matrix;
 use equilibration::Equilibration;
 use monomial::Monomial;
+pub use rotation::Rotation;
 
 /// What happens to the rows or the columns of a matrix of a problem. The numbers are those of `torchscript/canonical.py`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +49,19 @@ pub struct Invariance {
     pub scales: bool,
 }
 
+impl Invariance {
+    /// The length of an axis of operands; 0 where they have none such.
+    fn length(&self, axis: Axis, operands: &[Matrix]) -> usize {
+        let lengths = self
+            .operands
+            .iter()
+            .zip(operands)
+            .flat_map(|(&(rows, cols), matrix)| [(rows, matrix.nrows()), (cols, matrix.ncols())]);
+        let mut lengths = lengths.filter(|(of, _)| *of == axis).map(|(_, length)| length);
+        lengths.next().unwrap_or(0)
+    }
+}
+
 /// A monomial matrix for every axis of a problem.
 #[derive(Clone, Debug)]
 pub struct Symmetry {
@@ -57,17 +74,10 @@ pub struct Symmetry {
 
 impl Symmetry {
     /// Draws a symmetry of a problem with operands of these shapes.
-    pub fn draw(problem: &dyn Problem, operands: &[Matrix], generator: &mut Generator) -> Self {
+    #[cfg(test)]
+    pub(crate) fn draw(problem: &dyn Problem, operands: &[Matrix], generator: &mut Generator) -> Self {
         let invariance = problem.invariance();
-        let mut draw = |axis: Axis| {
-            let lengths = invariance
-                .operands
-                .iter()
-                .zip(operands)
-                .flat_map(|(&(rows, cols), matrix)| [(rows, matrix.nrows()), (cols, matrix.ncols())]);
-            let length = lengths.filter(|(of, _)| *of == axis).map(|(_, length)| length).next();
-            Monomial::draw(length.unwrap_or(0), generator)
-        };
+        let mut draw = |axis| Monomial::draw(invariance.length(axis, operands), generator);
         Self {
             rows: draw(Axis::Rows),
             cols: draw(Axis::Cols),

@@ -26,6 +26,13 @@ fn a_verified_answer_has_the_smaller_residual_and_is_better() {
         number(&verified["residual"]) < number(&verified["first"]["residual"]),
         "{verified}"
     );
+    let median = json(folder, &["solve", &run, matrix, "--json", "--views", "6"]);
+    assert_eq!(
+        (&median["first"]["prediction"], &median["proposals"]),
+        (&plain["prediction"], &6.into())
+    );
+    assert_ne!(median["prediction"], plain["prediction"]);
+    assert_eq!(median.get("residual"), None, "{median}");
     let repaired = json(
         folder,
         &["solve", &run, matrix, "--json", "--verify", "--views", "6", "--repair"],
@@ -51,8 +58,12 @@ fn a_verified_answer_has_the_smaller_residual_and_is_better() {
             "eval", &run, "--count", "300", "--json", "--verify", "--views", "4", "--repair",
         ],
     );
-    let [own, verified, repaired] = ["accuracy", "verified", "repaired"].map(|key| number(&measured[key]["0.005"]));
-    assert!(own + 0.1 < verified && verified + 0.05 < repaired, "{measured}");
+    let [own, median, verified, repaired] =
+        ["accuracy", "median", "verified", "repaired"].map(|key| number(&measured[key]["0.005"]));
+    assert!(
+        own + 0.1 < median && own + 0.1 < verified && verified + 0.02 < repaired,
+        "{measured}"
+    );
     assert_eq!(measured["confirmed"]["0.005"]["right"], 1.0);
     assert_eq!(number(&measured["confirmed"]["0.005"]["share"]), repaired);
 }
@@ -103,7 +114,6 @@ fn searches_that_cannot_be_are_refused_with_what_can() {
             &["--repair"][..],
             "there is no repair for add, but for eigenvalues, eigenvectors",
         ),
-        ("inverse-2x2", &["--views", "3"], "add --verify"),
         (
             "inverse-2x2",
             &["--views", "0", "--verify"],

@@ -1,6 +1,8 @@
 //! Permutations with factors.
 
+#[cfg(test)]
 use crate::matrix::Generator;
+#[cfg(test)]
 use rand::RngExt;
 use std::cmp::Ordering;
 
@@ -12,6 +14,7 @@ pub(super) struct Monomial {
 }
 
 impl Monomial {
+    #[cfg(test)]
     pub fn draw(length: usize, generator: &mut Generator) -> Self {
         let mut drawn = Self::default();
         drawn.reset(length);
