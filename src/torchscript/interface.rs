@@ -198,8 +198,8 @@ def shaped(self, solution: List[Tensor], batched: bool) -> {result}:
     return {answers}
 
 
-def solve(self, {typed}, beam: int = 1) -> {result}:
-    return self.shaped(self.solution(self.operands({names}), beam), {batched})
+def solve(self, {typed}, beam: int = 1, views: int = 1) -> {result}:
+    return self.shaped(self.solution_of_views(self.operands({names}), beam, views), {batched})
 
 
 # As `solve`, with expected numbers in place of chosen ones, and a gradient.

@@ -3,27 +3,12 @@
 use crate::dataset::Format;
 use crate::problem::{Axis, Invariance};
 
-/// The scripts of `moves`, `posed` and `restored`.
+/// The scripts of `moves`, `posed`, `restored` and `solution_of_views`.
 pub(super) fn source(format: &Format) -> String {
-    let signs = format!(
-        r#"
-
-# Matrices of the solution whose columns change signs together.
-def vectors(self) -> List[int]:
-    places: List[int] = {vectors:?}
-    return places
-
-
-{script}"#,
-        vectors = format.problem.vectors(),
-        script = include_str!("signs.py"),
-    );
-    if !format.canonical {
-        return format!("{signs}\n\n{}", include_str!("given.py"));
-    }
     let Invariance {
         operands,
         solution,
+        degrees,
         scales,
         ..
     } = format.problem.invariance();
@@ -34,6 +19,43 @@ def vectors(self) -> List[int]:
             .collect();
         pairs.join(", ")
     };
+    let common = format!(
+        r#"
+
+# Matrices of the solution whose columns change signs together.
+def vectors(self) -> List[int]:
+    places: List[int] = {vectors:?}
+    return places
+
+
+# What happens to the rows and columns of each operand: 0 as to the rows of the first, 1 as to its columns, 2 as to the columns of
+# the second, 3 nothing.
+def operand_axes(self) -> List[Tuple[int, int]]:
+    return [{operands}]
+
+
+# The same of each matrix of the solution.
+def solution_axes(self) -> List[Tuple[int, int]]:
+    return [{solution}]
+
+
+# The power of a number by which each matrix of the solution grows where all operands are multiplied by it.
+def degrees(self) -> List[int]:
+    return {degrees:?}
+
+
+{signs}
+
+{views}"#,
+        vectors = format.problem.vectors(),
+        operands = axes(operands),
+        solution = axes(solution),
+        signs = include_str!("signs.py"),
+        views = include_str!("views.py"),
+    );
+    if !format.canonical {
+        return format!("{common}\n\n{}", include_str!("given.py"));
+    }
     let moves = match operands {
         [(Axis::Rows, Axis::Rows), ..] => "moves_together",
         [_, (Axis::Cols, _)] => "moves_of_product",
@@ -45,15 +67,7 @@ def vectors(self) -> List[int]:
         "own_moves(operands)"
     };
     format!(
-        r#"{signs}
-
-def operand_axes(self) -> List[Tuple[int, int]]:
-    return [{operands}]
-
-
-def solution_axes(self) -> List[Tuple[int, int]]:
-    return [{solution}]
-
+        r#"{common}
 
 def own_moves(self, operands: List[Tensor]) -> List[Tuple[Tensor, Tensor]]:
     return self.{moves}(operands)
@@ -64,8 +78,6 @@ def canonical_moves(self, operands: List[Tensor]) -> List[Tuple[Tensor, Tensor]]
 
 
 {script}"#,
-        operands = axes(operands),
-        solution = axes(solution),
         script = include_str!("canonical.py"),
     )
 }

@@ -1,0 +1,72 @@
+# Answers to the problem rotated: the median of each coefficient is nearer to the solution than most of them are.
+
+
+# An orthogonal matrix [n, n], the same one at every call.
+def rotation(self, length: int, axis: int, view: int) -> Tensor:
+    # The last digits of a sine, in which nobody sees a pattern; torch's own random numbers are left to the caller.
+    places = torch.arange(length * length, dtype=torch.float64, device=self.device())
+    digits = torch.sin(places * 12.9898 + axis * 37.719 + view * 78.233) * 43758.5453
+    return torch.linalg_qr((digits - digits.floor() - 0.5).unflatten(0, [length, length]))[0]
+
+
+# Of rows, columns and the columns of the second operand.
+def rotations(self, operands: List[Tensor], view: int) -> List[Tensor]:
+    axes = self.operand_axes()
+    lengths = [0, 0, 0, 0]
+    for i in range(len(operands)):
+        rows, cols = axes[i]
+        lengths[rows] = operands[i].size(1)
+        lengths[cols] = operands[i].size(2)
+    return [self.rotation(lengths[axis], axis, view) for axis in range(3)]
+
+
+# Rotates rows and columns of matrices [batch, n, m]; axis 3 stays.
+def rotated(self, matrices: List[Tensor], axes: List[Tuple[int, int]], rotations: List[Tensor]) -> List[Tensor]:
+    result: List[Tensor] = []
+    for i in range(len(matrices)):
+        matrix = matrices[i]
+        rows, cols = axes[i]
+        if rows != 3:
+            matrix = rotations[rows] @ matrix
+        if cols != 3:
+            matrix = matrix @ rotations[cols].transpose(0, 1)
+        result.append(matrix)
+    return result
+
+
+# The largest absolute value of the operands, [batch, 1, 1].
+def largest(self, operands: List[Tensor]) -> Tensor:
+    return torch.stack([operand.abs().amax([1, 2], keepdim=True) for operand in operands]).amax(0)
+
+
+# The solution by way of a rotated problem.
+def view(self, operands: List[Tensor], beam: int, view: int) -> List[Tensor]:
+    rotations = self.rotations(operands, view)
+    rotated = self.rotated(operands, self.operand_axes(), rotations)
+    # Models are used to a range: no coefficient becomes larger than the largest was.
+    before, after = self.largest(operands), self.largest(rotated)
+    scale = torch.where(after > before, before / after, torch.ones_like(after))
+    for i in range(len(rotated)):
+        rotated[i] = rotated[i] * scale
+        if self.symmetric == 1:
+            rotated[i] = rotated[i] / 2 + rotated[i].transpose(1, 2) / 2
+    solution = self.solution(rotated, beam)
+    degrees = self.degrees()
+    for i in range(len(solution)):
+        solution[i] = solution[i] / scale.pow(degrees[i])
+    back = [rotation.transpose(0, 1) for rotation in rotations]
+    return self.with_signs(self.rotated(solution, self.solution_axes(), back))
+
+
+# The median of the answers to the problem and to views - 1 rotated ones.
+def solution_of_views(self, operands: List[Tensor], beam: int, views: int) -> List[Tensor]:
+    if views < 1:
+        raise ValueError("views must be at least 1, not {}".format(views))
+    answers = [self.solution(operands, beam)]
+    for view in range(1, views):
+        answers.append(self.view(operands, beam, view))
+    result: List[Tensor] = []
+    for i in range(len(answers[0])):
+        ordered = torch.stack([answer[i] for answer in answers]).sort(0)[0]
+        result.append((ordered[(views - 1) // 2] + ordered[views // 2]) / 2)
+    return self.with_signs(result)
