@@ -1,7 +1,8 @@
-"""Makes a shipped checkpoint of a run: `python checkpoints/ship.py RUN… [--device TEXT]`, then the table anew.
+"""Makes a shipped checkpoint of a run: `python checkpoints/ship.py RUN… [--device TEXT]`, then the table anew. A checkpoint that is
+shipped already, `checkpoints/*/`, is exported and measured again.
 
 A shipped checkpoint holds the module with its matrices in half precision, the recipe, the metrics, the curve, and
-`evaluation.json`: what `laformer eval --count 10000` said of that very module, which `make zoo-check` compares.
+`evaluation.json`: what `laformer eval --count 10000 --views 8` said of that very module, which `make zoo-check` compares.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import tomllib
 
 HERE = pathlib.Path(__file__).parent
 LAFORMER = os.environ.get("LAFORMER_BIN", str(HERE.parent / "target/release/laformer"))
-COUNT = 10_000
+COUNT, VIEWS = 10_000, 8
 BEGIN, END = "<!-- table -->", "<!-- end of the table -->"
 
 
@@ -24,13 +25,16 @@ def output(*command):
 
 def ship(run, device, commit):
     folder = HERE / run.name
-    folder.mkdir(exist_ok=True)
-    for name in ["config.toml", "metrics.csv", "curves.svg", "README.md"]:
-        if run.resolve() != folder.resolve():
+    if run.resolve() == folder.resolve():
+        told = json.loads((folder / "evaluation.json").read_text())
+        device, commit = told["device"], told["commit"]
+    else:
+        folder.mkdir(exist_ok=True)
+        for name in ["config.toml", "metrics.csv", "curves.svg", "README.md"]:
             shutil.copy(run / name, folder / name)
     module = folder / "model.pt"
     output(LAFORMER, "export", str(run), "--half", "--output", str(module))
-    evaluation = json.loads(output(LAFORMER, "eval", str(module), "--count", str(COUNT), "--json"))
+    evaluation = json.loads(output(LAFORMER, "eval", str(module), "--count", str(COUNT), "--views", str(VIEWS), "--json"))
     lines = [line.strip("| \n").split(" | ") for line in open(folder / "README.md") if line.startswith("| ")]
     card = {line[0]: line[1] for line in lines if len(line) == 2}
     evaluation |= {"device": device, "commit": commit, "parameters": int(card["parameters"])}
@@ -49,7 +53,7 @@ def row(folder):
     return " | ".join([
         f"| [{folder.name}]({folder.name})", recipe["problem"], size, recipe["encoding"]["output"],
         f"{found['parameters'] / 1e6:.2f} M", f"{int(examples):,}", found["training_time"].removesuffix(" minutes"),
-        percent("accuracy"), f"{100 * low:.2f} to {100 * high:.2f}", percent("ceiling"), found["device"],
+        percent("accuracy"), f"{100 * low:.2f} to {100 * high:.2f}", percent("median"), percent("ceiling"), found["device"],
         f"{found['commit']} |",
     ])
 
@@ -65,7 +69,7 @@ def main():
         ship(run, arguments.device, commit)
     folders = sorted(path.parent for path in HERE.glob("*/evaluation.json"))
     head = ["| checkpoint | problem | size | output | parameters | examples | minutes | accuracy at 5 / 2 / 1 / 0.5 % "
-            "| interval at 1 % | ceiling | device | commit |", "|" + "---|" * 12]
+            f"| interval at 1 % | median of {VIEWS} views | ceiling | device | commit |", "|" + "---|" * 13]
     page = HERE / "README.md"
     before, rest = page.read_text().split(BEGIN)
     table = "\n".join([*head, *map(row, folders)])
