@@ -240,12 +240,14 @@ impl Search {
 fn median(problem: &dyn Problem, proposals: &[Candidate]) -> Option<Vec<Matrix>> {
     let count = proposals.len();
     let mut medians = proposals.first()?.solution.clone();
+    let mut solutions: Vec<Vec<Matrix>> = proposals.iter().map(|proposal| proposal.solution.clone()).collect();
+    // Where two entries are equally large, the sign that solutions have is a matter of luck.
+    for solution in &mut solutions {
+        problem.align_signs(solution, &medians);
+    }
     for (place, matrix) in medians.iter_mut().enumerate() {
         for index in 0..matrix.len() {
-            let mut values: Vec<f64> = proposals
-                .iter()
-                .map(|proposal| proposal.solution[place][index])
-                .collect();
+            let mut values: Vec<f64> = solutions.iter().map(|solution| solution[place][index]).collect();
             values.sort_by(f64::total_cmp);
             matrix[index] = (values[(count - 1) / 2] + values[count / 2]) / 2.0;
         }
@@ -330,16 +332,18 @@ mod tests {
     #[test]
     fn the_median_of_vectors_is_of_one_sign() {
         let eigenvectors = problem::named("eigenvectors").unwrap();
-        let proposal = |x: f64| Candidate {
+        let proposal = |vector: [f64; 2]| Candidate {
             solution: vec![
-                Matrix::from_column_slice(2, 1, &[3.0, 1.0]),
-                Matrix::from_row_slice(2, 2, &[x, 0.5, -0.9, 0.5]),
+                Matrix::from_element(2, 1, 1.0),
+                Matrix::from_columns(&[vector.to_vec().into(), vec![0.5, 0.5].into()]),
             ],
             tokens: vec![],
             log_probability: 0.0,
         };
-        let medians = median(eigenvectors, &[-0.8, -1.2, -1.0].map(proposal)).unwrap();
-        assert_eq!(medians[1].column(0).as_slice(), [1.0, 0.9]);
+        // As solutions have it, the larger entry is positive.
+        let vectors = [[-0.6, 0.8], [0.8, -0.6], [0.8, -0.6], [-0.6, 0.8]];
+        let medians = median(eigenvectors, &vectors.map(proposal)).unwrap();
+        assert!((medians[1].column(0) - Matrix::from_column_slice(2, 1, &[0.7, -0.7])).amax() < 1e-12);
     }
 
     #[test]

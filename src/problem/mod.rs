@@ -179,6 +179,22 @@ pub trait Problem: std::fmt::Debug + Send + Sync {
         }
     }
 
+    /// Gives each vector of a prediction, [`Self::vectors`] together, the sign that makes it nearer to that of another prediction.
+    fn align_signs(&self, prediction: &mut [Matrix], other: &[Matrix]) {
+        let Some(&first) = self.vectors().first() else { return };
+        for column in 0..prediction[first].ncols() {
+            let products = self
+                .vectors()
+                .iter()
+                .map(|&place| prediction[place].column(column).dot(&other[place].column(column)));
+            if products.sum::<f64>() < 0.0 {
+                for &place in self.vectors() {
+                    prediction[place].column_mut(column).neg_mut();
+                }
+            }
+        }
+    }
+
     /// Whether the problem is defined for operands: shapes, finite values, symmetry; the error says what does not hold.
     fn check_operands(&self, operands: &[Matrix]) -> Result<(), String> {
         self.size_of(&property::shapes(operands))?;

@@ -58,6 +58,18 @@ def view(self, operands: List[Tensor], beam: int, view: int) -> List[Tensor]:
     return self.with_signs(self.rotated(solution, self.solution_axes(), back))
 
 
+# Vectors have the signs that make them nearer to those of another solution.
+def aligned(self, solution: List[Tensor], other: List[Tensor]) -> List[Tensor]:
+    vectors = self.vectors()
+    result = [matrix for matrix in solution]
+    if len(vectors) > 0:
+        products = [(solution[place] * other[place]).sum(1, keepdim=True) for place in vectors]
+        sign = self.sign_of(torch.stack(products).sum(0))
+        for place in vectors:
+            result[place] = solution[place] * sign
+    return result
+
+
 # The median of the answers to the problem and to views - 1 rotated ones.
 def solution_of_views(self, operands: List[Tensor], beam: int, views: int) -> List[Tensor]:
     if views < 1:
@@ -65,6 +77,8 @@ def solution_of_views(self, operands: List[Tensor], beam: int, views: int) -> Li
     answers = [self.solution(operands, beam)]
     for view in range(1, views):
         answers.append(self.view(operands, beam, view))
+    # Where two entries are equally large, the sign that solutions have is a matter of luck.
+    answers = [self.aligned(answer, answers[0]) for answer in answers]
     result: List[Tensor] = []
     for i in range(len(answers[0])):
         ordered = torch.stack([answer[i] for answer in answers]).sort(0)[0]

@@ -63,6 +63,15 @@ def test_the_median_of_vectors_has_the_sign_of_solutions(train):
     assert (vectors.gather(1, largest) >= 0).all()
 
 
+def test_vectors_get_the_signs_of_another_solution(train):
+    model = load(train("svd"))
+    u, s, v = (torch.randn(4, *shape, dtype=torch.float64) for shape in [(3, 3), (3, 1), (4, 3)])
+    signs = torch.tensor([1.0, -1.0, -1.0], dtype=torch.float64)
+    rough = [matrix + 0.1 * torch.randn_like(matrix) for matrix in (u * signs, s, v * signs)]
+    aligned = model.aligned([u, s, v], rough)
+    assert all(map(torch.equal, aligned, (u * signs, s, v * signs)))
+
+
 def test_zeros_and_wrong_numbers_of_views(train):
     model = load(train("singular-values"))
     assert model.solve(torch.zeros(3, 4), views=3).isfinite().all()
