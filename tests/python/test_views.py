@@ -72,6 +72,15 @@ def test_vectors_get_the_signs_of_another_solution(train):
     assert all(map(torch.equal, aligned, (u * signs, s, v * signs)))
 
 
+def test_a_model_of_several_problems_takes_views_for_each(train):
+    model = load(train("transpose+add", size="rows = 3\ncols = 4"))
+    left, right = (torch.from_numpy(array) for array in operands("add", 2))
+    sums = [model.add(left, right), *(model.add_view([left, right], 1, view)[0] for view in (1, 2))]
+    assert torch.equal(model.add(left, right, views=3), torch.stack(sums).median(0)[0])
+    transposes = [model.transpose(left), *(model.transpose_view([left], 1, view)[0] for view in (1, 2))]
+    assert torch.equal(model.transpose(left, views=3), torch.stack(transposes).median(0)[0])
+
+
 def test_zeros_and_wrong_numbers_of_views(train):
     model = load(train("singular-values"))
     assert model.solve(torch.zeros(3, 4), views=3).isfinite().all()
