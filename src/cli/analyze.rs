@@ -145,7 +145,14 @@ impl Analyze {
             Some(vocabulary) => words(&batch.source, |token| vocabulary.word(token))?,
             None => {
                 let task = format.task().map(|_| format.problem.name().to_string());
-                task.into_iter().chain(coefficients(&seen.operands)).collect()
+                let read = format
+                    .source_positions(case.size)
+                    .into_iter()
+                    .filter(|[_, _, row, ..]| *row > 0);
+                let numbers = read.map(|[_, matrix, row, column, _]| {
+                    seen.operands[matrix as usize][(row as usize - 1, column as usize - 1)].to_string()
+                });
+                task.into_iter().chain(numbers).collect()
             }
         };
         let vocabulary = format.target_vocabulary();

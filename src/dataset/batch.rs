@@ -147,7 +147,12 @@ impl Batcher {
             None => {
                 self.values.extend(self.task.map(|task| task as f32));
                 for operand in operands {
-                    self.values.extend(row_major(operand).map(|x| x as f32));
+                    if self.format.reads_triangle() {
+                        let rows = (0..operand.nrows()).flat_map(|i| (0..=i).map(move |j| operand[(i, j)] as f32));
+                        self.values.extend(rows);
+                    } else {
+                        self.values.extend(row_major(operand).map(|x| x as f32));
+                    }
                 }
             }
         }

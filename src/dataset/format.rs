@@ -111,6 +111,11 @@ impl Format {
         }
     }
 
+    /// Whether the model reads the lower triangle of its operands only.
+    pub fn reads_triangle(&self) -> bool {
+        matches!(self.input, Input::Values { triangle: true, .. })
+    }
+
     /// Whether sources of one size may differ in length, so that padding must be masked.
     pub fn pads_source(&self) -> bool {
         matches!(&self.input, Input::Tokens(encoding) if encoding.is_variable_length())
@@ -121,8 +126,17 @@ impl Format {
         let shapes = self.problem.operand_shapes(size);
         match &self.input {
             Input::Tokens(encoding) => Layout::tokens(&shapes, encoding.as_ref()),
-            Input::Values { .. } if self.task().is_some() => Layout::after_task(Layout::coefficients(&shapes)),
-            Input::Values { .. } => Layout::coefficients(&shapes),
+            Input::Values { triangle, .. } => {
+                let places = if *triangle {
+                    Layout::triangle(&shapes)
+                } else {
+                    Layout::coefficients(&shapes)
+                };
+                match self.task() {
+                    Some(_) => Layout::after_task(places),
+                    None => places,
+                }
+            }
         }
     }
 

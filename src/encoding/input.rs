@@ -10,8 +10,9 @@ use std::sync::Arc;
 pub enum Input {
     /// One position per token.
     Tokens(Arc<dyn Encoding>),
-    /// One position per coefficient, which is the number rounded to so many significant digits.
-    Values { digits: u32 },
+    /// One position per coefficient, which is the number rounded to so many significant digits; of symmetric operands the lower
+    /// triangle may do.
+    Values { digits: u32, triangle: bool },
 }
 
 impl Input {
@@ -19,17 +20,21 @@ impl Input {
     pub fn rounding(&self) -> Arc<dyn Encoding> {
         match self {
             Self::Tokens(encoding) => encoding.clone(),
-            Self::Values { digits } => Arc::new(Positional::p1000(*digits)),
+            Self::Values { digits, .. } => Arc::new(Positional::p1000(*digits)),
         }
     }
 }
 
-/// `P1000:3`, `values:4`
+/// `P1000:3`, `values:4`, `triangle:3`
 impl fmt::Display for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tokens(encoding) => write!(f, "{}:{}", encoding.name(), encoding.digits()),
-            Self::Values { digits } => write!(f, "values:{digits}"),
+            Self::Values {
+                digits,
+                triangle: false,
+            } => write!(f, "values:{digits}"),
+            Self::Values { digits, triangle: true } => write!(f, "triangle:{digits}"),
         }
     }
 }
@@ -39,7 +44,11 @@ impl FromStr for Input {
 
     fn from_str(text: &str) -> Result<Self, UnknownInput> {
         match split_digits(text)? {
-            ("values", digits) => Ok(Self::Values { digits }),
+            ("values", digits) => Ok(Self::Values {
+                digits,
+                triangle: false,
+            }),
+            ("triangle", digits) => Ok(Self::Values { digits, triangle: true }),
             _ => Ok(Self::Tokens(named(text)?)),
         }
     }
@@ -47,7 +56,9 @@ impl FromStr for Input {
 
 /// Why a name is no input.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{0}, or values for one position per coefficient")]
+#[error(
+    "{0}, or values for one position per coefficient, or triangle for one per coefficient of half a symmetric matrix"
+)]
 pub struct UnknownInput(#[from] UnknownEncoding);
 
 #[cfg(test)]
@@ -56,7 +67,15 @@ mod tests {
 
     #[test]
     fn names_come_back() {
-        for name in ["values:3", "values:5", "P10:3", "P1000:4", "B1999:3", "FP15:3"] {
+        for name in [
+            "values:3",
+            "values:5",
+            "triangle:3",
+            "P10:3",
+            "P1000:4",
+            "B1999:3",
+            "FP15:3",
+        ] {
             assert_eq!(name.parse::<Input>().unwrap().to_string(), name);
         }
         assert_eq!("values".parse::<Input>().unwrap().to_string(), "values:3");

@@ -33,6 +33,13 @@ impl Layout {
         )
     }
 
+    /// One row per coefficient on or below the diagonal.
+    pub fn triangle(shapes: &[Shape]) -> Vec<[i64; 5]> {
+        let mut places = Self::coefficients(shapes);
+        places.retain(|&[_, _, row, column, _]| column <= row);
+        numbered(places)
+    }
+
     /// The same after a row for the task, which belongs to no coefficient.
     pub fn after_task(places: Vec<[i64; 5]>) -> Vec<[i64; 5]> {
         numbered(std::iter::once([0; 5]).chain(places).collect())
@@ -74,6 +81,14 @@ mod tests {
                 [8, 0, 1, 2, 3],
                 [9, 0, 0, 0, 0],
             ]
+        );
+    }
+
+    #[test]
+    fn a_triangle_has_no_coefficients_above_the_diagonal() {
+        assert_eq!(
+            Layout::triangle(&[Shape::new(2, 2)]),
+            [[0, 0, 1, 1, 1], [1, 0, 2, 1, 1], [2, 0, 2, 2, 1]]
         );
     }
 

@@ -13,6 +13,7 @@ mod generation;
 mod layers;
 mod parallel;
 mod recurrent;
+mod source;
 mod stack;
 mod transformer;
 mod values;
@@ -30,12 +31,12 @@ use crate::dataset::{Case, Format, Target, positions_tensor};
 use crate::encoding::{Input, PAD};
 use crate::matrix::Shape;
 use anyhow::{Result, ensure};
-use embedding::{Extent, PositionEmbedding};
+use embedding::Extent;
+use source::SourceEmbedding;
 use stack::EncoderStack;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use tch::{Device, Kind, Tensor, nn};
-use values::ValueEmbedding;
 
 /// An encoder–decoder for one problem, or several that a token tells apart, and one pair of encodings.
 #[derive(Debug)]
@@ -45,9 +46,6 @@ pub struct Model {
     /// One per problem, in the order of the tasks.
     formats: Vec<Format>,
     source: SourceEmbedding,
-    /// The vector that stands for a task before a source of values, `[tasks, width]`; none for a model of one problem.
-    source_tasks: Option<Tensor>,
-    source_positions: PositionEmbedding,
     /// None where the decoder's queries go through it.
     encoder: Option<Box<dyn EncoderStack>>,
     decoder: Decoder,
@@ -57,13 +55,6 @@ pub struct Model {
     dim: i64,
     /// Position indices of source and target by case, on the device: every step asks for them.
     positions: RefCell<HashMap<Case, [Tensor; 2]>>,
-}
-
-#[derive(Debug)]
-enum SourceEmbedding {
-    Values(ValueEmbedding),
-    /// The table `[vocabulary, width]`.
-    Tokens(Tensor),
 }
 
 /// The two ways to write an answer.
@@ -119,25 +110,7 @@ impl Model {
             tasks,
             fields: fields(format.output.as_ref()),
         };
-        let path = &root / "source";
-        let source = match &format.input {
-            Input::Values { digits } => SourceEmbedding::Values(ValueEmbedding::new(
-                &path / "values",
-                config,
-                magnitude,
-                i64::from(*digits),
-            )),
-            Input::Tokens(_) => SourceEmbedding::Tokens(embedding::table(
-                &path,
-                "tokens",
-                format.source_vocabulary().map_or(0, |vocabulary| vocabulary.size()) as i64,
-                config.width,
-                embedding::deviation(config),
-            )),
-        };
-        let source_tasks = (tasks > 0 && format.source_vocabulary().is_none())
-            .then(|| embedding::table(&path, "tasks", tasks, config.width, embedding::deviation(config)));
-        let source_positions = PositionEmbedding::new(&path / "positions", config, source_extent);
+        let source = SourceEmbedding::new(&root / "source", config, format, source_extent, magnitude);
         let path = &root / "encoder";
         let mut encoder = Some(stack::encoder(&path, config));
         let path = &root / "decoder";
@@ -160,8 +133,6 @@ impl Model {
             config: config.clone(),
             formats,
             source,
-            source_tasks,
-            source_positions,
             encoder,
             decoder,
             lengths: (source_length, target_length),
@@ -310,17 +281,7 @@ impl Model {
     /// `[length, 5]` to the memory `[batch, length, width]`: what the encoder makes of it, or its embedding where there is no
     /// decoder.
     pub fn encode(&self, source: &Tensor, positions: &Tensor, pass: Pass) -> Tensor {
-        let embedded = match (&self.source, &self.source_tasks) {
-            (SourceEmbedding::Values(values), None) => values.forward(source, pass.kind),
-            (SourceEmbedding::Values(values), Some(tasks)) => {
-                // An end that is not given is none of a size, so that a trace holds at every length.
-                let (task, numbers) = (source.slice(1, 0, 1, 1), source.slice(1, 1, None, 1));
-                let task = embedding::lookup(tasks, &task.to_kind(Kind::Int64));
-                Tensor::cat(&[task, values.forward(&numbers, pass.kind)], 1)
-            }
-            (SourceEmbedding::Tokens(table), _) => embedding::lookup(table, source),
-        };
-        let x = embedded + self.source_positions.forward(positions);
+        let x = self.source.forward(source, positions, pass.kind);
         match &self.encoder {
             Some(encoder) => encoder.forward(&x, self.source_mask(source).as_ref(), pass),
             None => x,

@@ -1,8 +1,18 @@
 # A source of values: one position per coefficient, the number itself.
 
 
+# Positions of the coefficients that are read: all, or those on or below the diagonal. The first column is their place among all.
+def read_positions(self, rows: int, cols: int) -> Tensor:
+    positions = self.coefficient_positions(self.operand_shapes(rows, cols))
+    if self.triangle == 1:
+        positions = positions[positions[:, 2] >= positions[:, 3]]
+    return positions
+
+
 def source_of(self, operands: List[Tensor]) -> Tensor:
     values = torch.cat([operand.flatten(1) for operand in operands], 1).to(torch.float32)
+    if self.triangle == 1:
+        values = values[:, self.read_positions(operands[0].size(1), operands[0].size(2))[:, 0]]
     if self.task >= 0:
         values = torch.cat([torch.full_like(values[:, :1], self.task), values], 1)
     return values
@@ -10,14 +20,14 @@ def source_of(self, operands: List[Tensor]) -> Tensor:
 
 # Where the model answers several problems, the task stands first and belongs to no coefficient.
 def source_positions(self, rows: int, cols: int, length: int) -> Tensor:
-    positions = self.coefficient_positions(self.operand_shapes(rows, cols))
+    places = self.read_positions(rows, cols)[:, 1:]
     if self.task >= 0:
-        positions = self.numbered(torch.cat([torch.zeros_like(positions[:1, 1:]), positions[:, 1:]]))
-    return positions
+        places = torch.cat([torch.zeros_like(places[:1]), places])
+    return self.numbered(places)
 
 
 def source_length(self, rows: int, cols: int) -> int:
-    return self.count(self.operand_shapes(rows, cols)) + int(self.task >= 0)
+    return self.read_positions(rows, cols).size(0) + int(self.task >= 0)
 
 
 def check_task(self, source: Tensor) -> None:

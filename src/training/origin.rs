@@ -3,6 +3,7 @@
 use super::recipe::Recipe;
 use super::run::Trained;
 use crate::dataset::Format;
+use crate::encoding::Input;
 use crate::matrix::{Shape, fingerprint};
 use crate::model::Model;
 use anyhow::{Context, Result, bail, ensure};
@@ -86,7 +87,8 @@ impl Origin {
         let (theirs, ours) = (self.trained.recipe.dimensions()?, recipe.dimensions()?);
         // Several problems share their flat places, each in a layout of its own: those keep their place.
         let one = recipe.problems()?.len() == 1;
-        let differ = theirs.max() != ours.max() || self.trained.recipe.problem != recipe.problem;
+        let halved = model.format().reads_triangle() != self.trained.model.format().reads_triangle();
+        let differ = theirs.max() != ours.max() || self.trained.recipe.problem != recipe.problem || halved;
         let moves = one && theirs.is_fixed() && ours.is_fixed() && differ;
         let layouts = moves.then(|| {
             (
@@ -134,7 +136,8 @@ impl Origin {
 /// Position indices at a size.
 type Layout = fn(&Format, Shape) -> Vec<[i64; 5]>;
 
-/// Whether two recipes are of the same problems, or each of one whose operands are the same and have one canonical form.
+/// Whether two recipes are of the same problems, or each of one whose operands are the same and move together: that those of an
+/// inverse are scaled besides is another law of theirs, no other form.
 fn read_the_same(a: &Recipe, b: &Recipe) -> Result<bool> {
     if a.problem == b.problem {
         return Ok(true);
@@ -146,13 +149,16 @@ fn read_the_same(a: &Recipe, b: &Recipe) -> Result<bool> {
     let (size, forms) = (Shape::new(2, 2), (one.invariance(), other.invariance()));
     Ok(one.operand_shapes(size) == other.operand_shapes(size)
         && one.is_symmetric() == other.is_symmetric()
-        && forms.0.operands == forms.1.operands
-        && forms.0.scales == forms.1.scales)
+        && forms.0.operands == forms.1.operands)
 }
 
 /// What decides the shapes and the meaning of weights.
 fn ingredients(recipe: &Recipe) -> Result<Table> {
-    let format = recipe.format()?;
+    let mut format = recipe.format()?;
+    // Half a matrix is made of the same coefficients, in other places, which are known of one size.
+    if let Input::Values { triangle, .. } = &mut format.input {
+        *triangle &= !recipe.dimensions()?.is_fixed();
+    }
     let output = format!("{}:{}", format.output.name(), format.output.digits());
     let mut ingredients = Table::from_iter([
         ("encoding.input".to_string(), format.input.to_string().into()),
@@ -262,6 +268,24 @@ mod tests {
     }
 
     #[test]
+    fn half_a_matrix_has_the_entries_of_its_coefficients() {
+        let half = ["encoding.input=triangle"];
+        let (from, to) = copied(&recipe("2", &[]), &recipe("2", &half));
+        let flat = "source.positions.flat";
+        assert_eq!(rows(&from, flat, &[0, 2, 3]), to.variables()[flat]);
+        let range = recipe("2-3", &half);
+        let base = recipe("2-3", &[]);
+        let model = base.build(Device::Cpu).unwrap();
+        let trained = Trained { recipe: base, model };
+        let name = "base".into();
+        let message = Origin { name, trained }.check(&range).unwrap_err().to_string();
+        assert!(
+            message.contains("\"values:3\", but the recipe has \"triangle:3\""),
+            "{message}"
+        );
+    }
+
+    #[test]
     fn a_range_that_grows_keeps_its_places() {
         let (from, to) = copied(&recipe("2", &[]), &recipe("2-3", &[]));
         let flat = "source.positions.flat";
@@ -305,6 +329,13 @@ mod tests {
         assert_eq!(to.variables()[flat].size()[0], 6);
         let (_, back) = copied(&vectors, &values);
         assert_eq!(back.variables()[flat].size()[0], 2);
+        // Inverses are scaled besides.
+        let canonical = |problem| recipe("2", &["encoding.canonical=true", problem]);
+        let (from, to) = copied(&canonical("problem=singular-values"), &canonical("problem=inverse"));
+        assert_eq!(
+            from.variables()["source.positions.flat"],
+            to.variables()["source.positions.flat"]
+        );
     }
 
     #[test]

@@ -221,6 +221,13 @@ impl Recipe {
             self.encoding.input
         );
         ensure!(
+            !format.reads_triangle() || format.problems.iter().all(|problem| problem.is_symmetric()),
+            "encoding.input = \"{}\" with problem = \"{}\": half of a matrix tells the other half only where it is symmetric; use \
+             encoding.input = \"values\"",
+            self.encoding.input,
+            self.problem
+        );
+        ensure!(
             !self.loss.free_signs || FreeSigns::are_in(&format),
             "loss.free_signs = true: it is for models that predict all coefficients of eigenvectors or an SVD at once, signs first \
              (model.decoder = \"parallel\" or \"none\", encoding.output = \"P1000\" or \"P10\"); leave it out"

@@ -52,6 +52,7 @@ fn a_bad_recipe_names_key_value_and_what_is_allowed() {
         ("model.architecture=bert", "laformer"),
         ("encoding.output=P100", "P1000"),
         ("encoding.input=valuess", "values"),
+        ("encoding.input=triangles", "triangle"),
         ("data.spectrum=lapace", "laplace"),
         ("dim=200", "1 to 100"),
         ("problem=svdd", "svd"),

@@ -120,6 +120,13 @@ def coefficient_positions(shapes):
     return torch.tensor([(place, *rest) for place, rest in enumerate(places)])
 
 
+def triangle_positions(shapes):
+    """The same of the coefficients on or below the diagonal alone."""
+    positions = coefficient_positions(shapes)
+    positions = positions[positions[:, 2] >= positions[:, 3]]
+    return torch.cat([torch.arange(len(positions))[:, None], positions[:, 1:]], 1)
+
+
 def token_positions(shapes, fields):
     """[length, 5], with 0 for row, column and field of what is no coefficient."""
     places = [(0, 0, 0, 0)]

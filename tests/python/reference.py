@@ -375,8 +375,9 @@ class Transformer(nn.Module):
         config, self.problem = recipe["model"], recipe["problem"]
         digits = recipe["encoding"]["digits"]
         self.parallel, self.alone = config["decoder"] != "autoregressive", config["decoder"] == "none"
-        self.reads_values = recipe["encoding"]["input"].startswith("values")
-        self.input = codec.Encoding(recipe["encoding"]["input"].replace("values", "P1000"), digits)
+        kind, *rest = recipe["encoding"]["input"].split(":")
+        self.reads_values, self.triangle = kind in ("values", "triangle"), kind == "triangle"
+        self.input = codec.Encoding(":".join(["P1000" if self.reads_values else kind, *rest]), digits)
         self.output = codec.Encoding(recipe["encoding"]["output"], digits)
         largest = [int(recipe[key].split("-")[-1]) for key in (["dim"] * 2 if recipe["dim"] else ["rows", "cols"])]
         self.size = largest if not any("-" in recipe[key] for key in ("dim", "rows", "cols")) else None
@@ -395,7 +396,7 @@ class Transformer(nn.Module):
         """Position indices of the source, and of the coefficients or of the tokens that are read."""
         operands, solution = codec.shapes(self.problem, rows, cols)
         if self.reads_values:
-            source = codec.coefficient_positions(operands)
+            source = (codec.triangle_positions if self.triangle else codec.coefficient_positions)(operands)
         else:
             source = codec.token_positions(operands, len(self.input.fields))
         if self.parallel:

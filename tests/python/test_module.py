@@ -25,6 +25,7 @@ NUMPY = {
 problems = pytest.mark.parametrize("problem", NUMPY)
 PAPER = {"model.architecture": "paper"}
 CANONICAL = {"encoding.canonical": "true"}
+TRIANGLE = {"encoding.input": "triangle"}
 
 
 def load(folder):
@@ -58,6 +59,20 @@ def test_a_batch_is_answered_as_its_examples_alone(train, problem, settings):
     for i in range(4):
         alone = solve(model, [array[i] for array in arrays])
         assert all(equal_but_for_ties(one, many[i]) for one, many in zip(alone, together, strict=True))
+
+
+@pytest.mark.parametrize("size", [2, 4])
+@pytest.mark.parametrize("settings", [TRIANGLE, TRIANGLE | CANONICAL], ids=["as given", "canonical"])
+def test_half_of_a_symmetric_matrix_is_read(laformer, train, settings, size):
+    folder = train("eigenvalues", settings, size='dim = "2-4"')
+    matrix = torch.randn(size, size, dtype=torch.float64, generator=torch.Generator().manual_seed(size))
+    matrix, model = matrix + matrix.T, load(folder)
+    if settings == TRIANGLE:
+        lower = [value for i, row in enumerate(matrix.tolist()) for value in row[: i + 1]]
+        assert torch.allclose(model.encode(matrix), torch.tensor([lower]), rtol=5e-3)
+    assert model.encode(matrix).shape == (1, size * (size + 1) // 2)
+    printed = json.loads(laformer("solve", "--json", "--device", "cpu", folder, json.dumps(matrix.tolist())))
+    assert torch.equal(model.solve(matrix), torch.tensor(printed["prediction"][0], dtype=torch.float64)[:, 0])
 
 
 @problems

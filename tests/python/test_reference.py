@@ -79,6 +79,13 @@ def test_logits_of_every_ingredient(train, architecture):
     compare(train("svd", ARCHITECTURES[architecture]), [torch.from_numpy(matrices)])
 
 
+@pytest.mark.parametrize("problem", ["eigenvalues", "eigenvectors", "symmetric-inverse"])
+@pytest.mark.parametrize("settings", [{}, NO_DECODER, {"model.positions": "flat"}], ids=["laformer", "encoder only", "flat"])
+def test_logits_of_triangles(train, problem, settings):
+    (matrices,) = operands(problem, 5)
+    compare(train(problem, settings | {"encoding.input": "triangle"}), [torch.from_numpy(matrices)])
+
+
 @pytest.mark.parametrize("architecture", ["laformer values", "paper P10", "lstm P10", "encoder only", "universal paper"])
 @pytest.mark.parametrize("size", [2, 3, 4])
 def test_logits_of_many_sizes(train, architecture, size):

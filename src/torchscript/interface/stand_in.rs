@@ -237,7 +237,10 @@ pub struct Case {
 impl Case {
     pub fn square(problem: &'static str, range: RangeInclusive<usize>) -> Self {
         let dimensions = Dimensions::Square(Extent::new(*range.start(), *range.end()).unwrap());
-        let input = Input::Values { digits: 3 };
+        let input = Input::Values {
+            digits: 3,
+            triangle: false,
+        };
         Self {
             problem,
             dimensions,

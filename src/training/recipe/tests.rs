@@ -93,6 +93,18 @@ fn values_have_features_and_tokens_have_none() {
 }
 
 #[test]
+fn half_of_a_matrix_is_read_where_it_is_symmetric() {
+    assert!(Recipe::parse(MINIMAL, &["encoding.input=triangle".into()]).is_ok());
+    for problem in ["transpose", "svd", "add+eigenvalues"] {
+        let text = error(MINIMAL, &["encoding.input=triangle", &format!("problem={problem}")]);
+        assert!(
+            text.contains(&format!("\"{problem}\"")) && text.contains("symmetric"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn the_recipes_of_the_embedding_experiment_differ_in_how_numbers_are_read() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/embedding");
     let recipes: Vec<Recipe> = std::fs::read_dir(folder)
