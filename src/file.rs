@@ -4,6 +4,8 @@ use anyhow::{Context, Result, bail, ensure};
 use std::fs;
 use std::path::Path;
 
+const PARTIAL: &str = ".partial";
+
 /// Lets `write` fill a file beside `path`, which then takes its place; a kill at any instant leaves the old one.
 pub fn replace_by(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let Some(name) = path.file_name() else {
@@ -16,7 +18,7 @@ pub fn replace_by(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Resul
         path.display()
     );
     let mut beside = name.to_owned();
-    beside.push(format!(".{}.partial", std::process::id()));
+    beside.push(format!(".{}{PARTIAL}", std::process::id()));
     let beside = path.with_file_name(beside);
     let outcome = write(&beside).and_then(|()| {
         // A rename that survives a power cut must not point at a file that does not.
@@ -28,6 +30,11 @@ pub fn replace_by(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Resul
         let _ = fs::remove_file(&beside);
     }
     outcome.with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Whether a name is that of a file that a kill has left half written.
+pub fn is_partial(name: &str) -> bool {
+    name.ends_with(PARTIAL)
 }
 
 /// Writes a file with this content.

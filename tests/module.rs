@@ -1,8 +1,8 @@
 //! The exported module beside the Rust model that it was traced from.
 
-use laformer::dataset::{Batcher, Case, Example, Format, Source, Stream, row_major};
+use laformer::dataset::{Batcher, Case, Example, Format, Source, Stream};
 use laformer::evaluation::Search;
-use laformer::matrix::{Matrix, Shape, Split};
+use laformer::matrix::{Matrix, Shape, Split, row_major};
 use laformer::problem::{self, Form};
 use laformer::torchscript::{export, method_name};
 use laformer::training::Recipe;
@@ -106,6 +106,8 @@ fn halved_modules_take_half_the_space_and_answer_as_the_halved_rust_model() {
     for flavor in [
         "dim=2 model.activation=bilinear",
         "dim=2 model.decoder=autoregressive model.architecture=paper model.decoder_layers=1",
+        "dim=2 model.architecture=lstm",
+        "dim=2 model.architecture=gru model.decoder=parallel",
     ] {
         let recipe = recipe("eigenvalues", &format!("{flavor} model.width=128"));
         let model = recipe.build(Device::Cpu).unwrap();

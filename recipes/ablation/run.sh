@@ -27,6 +27,9 @@ fi
 if has 'free_signs = true'; then
     variants+=("signs of the solutions  loss.free_signs=false")
 fi
+if has 'problem = "eigen'; then
+    variants+=("half the matrix         encoding.input=triangle")
+fi
 if has 'activation = "bilinear"'; then
     variants+=(
         "GELU feed-forward       model.activation=gelu"

@@ -3,9 +3,9 @@
 use super::options::{DeviceOption, progress_bar, read_operands};
 use super::output::say;
 use super::{Failure, UsageError};
-use crate::dataset::{Batcher, Example, row_major};
+use crate::dataset::{Batcher, Example};
 use crate::evaluation::{Analysis, Evaluation, Search, evaluate};
-use crate::matrix::{Matrix, Split};
+use crate::matrix::{Matrix, Split, row_major};
 use crate::model::{AttentionKind, AttentionMap, record_attention};
 use crate::report::{AttentionPanel, analysis_files, analysis_text, draw_attention};
 use crate::training::Trained;
@@ -113,7 +113,7 @@ impl Analyze {
         }
         let model = &trained.model;
         let format = model.format().named(self.problem.as_deref()).context("--problem")?;
-        let operands = read_operands(&self.matrix, trained, &format).context("--matrix")?;
+        let operands = read_operands(&self.matrix, trained, &format).context("--matrix")?.seen;
         let case = format.case_of(&operands)?;
         let mut batcher = Batcher::new(format.clone());
         let answers = Search::default().answers(model, &mut batcher, case, &[&operands])?;

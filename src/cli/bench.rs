@@ -125,7 +125,16 @@ impl Bench {
     }
 
     fn recipe(&self) -> Result<Recipe> {
-        ensure!(self.threads >= 1, "--threads 0: expected 1 or more");
+        ensure!(
+            (1..=1024).contains(&self.threads),
+            "--threads {}: expected 1 to 1024",
+            self.threads
+        );
+        ensure!(
+            self.threads == 1 || self.what != What::Scale,
+            "--threads {}: scale measures one thread and two; leave it out",
+            self.threads
+        );
         ensure!(
             self.seconds > 0.0,
             "--seconds {}: expected a positive number",
@@ -150,7 +159,8 @@ impl Bench {
         };
         let mut overrides = self.overrides.clone();
         overrides.extend(self.problem.iter().map(|problem| format!("problem={problem}")));
-        overrides.extend(self.dim.iter().map(|dim| format!("dim=\"{dim}\"")));
+        let dim = self.dim.iter();
+        overrides.extend(dim.flat_map(|dim| [format!("dim=\"{dim}\""), "rows=\"\"".into(), "cols=\"\"".into()]));
         let recipe = Recipe::parse(&text, &overrides)?;
         ensure!(
             self.what != What::Scale || !recipe.dim.is_empty(),

@@ -6,7 +6,6 @@ use crate::libtorch;
 use crate::report::Table;
 use clap::Args;
 use std::env;
-use tch::Cuda;
 
 /// Show versions, devices and threads: what will work on this machine
 #[derive(Debug, Args)]
@@ -36,12 +35,8 @@ impl Doctor {
                 "use training.precision = \"fp32\""
             },
         );
-        row(
-            "threads",
-            tch::get_num_threads().to_string(),
-            "train --threads changes it",
-        );
-        let devices = Cuda::device_count();
+        row("threads", found.threads.to_string(), "train --threads changes it");
+        let devices = found.cuda_devices;
         let meaning = match (found.cuda_compiled, devices) {
             (false, _) => "this libtorch was built without CUDA: install torch with CUDA for --device cuda",
             (true, 0) => "libtorch has CUDA, but no driver or device is found: --device cpu only",

@@ -3,8 +3,8 @@
 use super::options::{DeviceOption, SearchOptions, progress_bar};
 use super::output::say;
 use super::{Failure, UsageError};
-use crate::dataset::{Case, Seen, Source, Table, collisions};
-use crate::evaluation::{Coverage, evaluate};
+use crate::dataset::{Case, Collisions, Seen, Source, Table, collisions};
+use crate::evaluation::{Coverage, MAX_EXAMPLES, evaluate};
 use crate::matrix::{Noise, Spectra, Spectrum, Split};
 use crate::model::{DecoderKind, Readout};
 use crate::report::{self, PaperFigures, TestSet, sets_json, sets_table};
@@ -78,14 +78,20 @@ struct TestSource {
 impl Eval {
     pub fn run(self) -> Result<(), Failure> {
         let device = self.device.device().usage()?;
+        self.check_predictions().usage()?;
         let mut trained = Trained::load(&self.checkpoint, device)?;
         self.set_readout(&mut trained).usage()?;
         let sources = self.sources(&trained).usage()?;
         let search = self.search.search(&trained).usage()?;
         let tolerances = &trained.recipe.evaluation.tolerances;
         let coverage = self.coverage(&trained)?;
+        let seen = if self.check_disjoint {
+            self.seen_before(&trained)?
+        } else {
+            vec![None; sources.len()]
+        };
         let mut sets = Vec::new();
-        for TestSource { name, source, paper } in sources {
+        for (TestSource { name, source, paper }, seen) in sources.into_iter().zip(seen) {
             let count = self.total(&trained);
             let total = source.count().map_or(count as u64, |len| len.min(count as u64));
             let bar = progress_bar(total, &name);
@@ -98,11 +104,9 @@ impl Eval {
                 name,
                 evaluation,
                 outside: outside.transpose()?,
+                seen,
                 paper,
             });
-        }
-        if self.check_disjoint {
-            self.check_disjoint(&trained)?;
         }
         if let Some(path) = &self.predictions {
             report::write_predictions(path, &sets)?;
@@ -134,12 +138,36 @@ impl Eval {
         let differs =
             !self.dim.is_empty() || !self.spectrum.is_empty() || !self.magnitude.is_empty() || self.data.is_some();
         let has_spectrum = trained.model.formats().len() == 1 && trained.model.format().problem.is_symmetric();
-        let training = (differs && has_spectrum).then(|| Coverage::of(&trained.recipe.stream(Split::Train)?));
+        let is_stream = trained.recipe.data.file.is_empty();
+        let training =
+            (differs && has_spectrum && is_stream).then(|| Coverage::of(&trained.recipe.stream(Split::Train)?));
         training.transpose()
     }
 
-    /// Tells how many of the examples the model has seen. Small matrices of few digits occur twice by chance.
-    fn check_disjoint(&self, trained: &Trained) -> Result<()> {
+    /// What the predictions would overwrite, and where they could not be written, before anything is measured.
+    fn check_predictions(&self) -> Result<()> {
+        let Some(path) = &self.predictions else { return Ok(()) };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        ensure!(
+            folder.is_none_or(Path::is_dir),
+            "--predictions {}: there is no such folder",
+            path.display()
+        );
+        let whole = |path: &Path| path.canonicalize().ok();
+        let is_data = self
+            .data
+            .as_deref()
+            .is_some_and(|data| whole(data).is_some() && whole(data) == whole(path));
+        ensure!(
+            !is_data,
+            "--predictions {}: the examples are read from this file; choose another",
+            path.display()
+        );
+        Ok(())
+    }
+
+    /// How many of the examples that the model has seen occur in each test. Small matrices of few digits occur twice by chance.
+    fn seen_before(&self, trained: &Trained) -> Result<Vec<Option<Collisions>>> {
         // Clean matrices: another draw of noise makes no other example.
         let recipe = without_noise(&trained.recipe);
         let (training, validation) = (recipe.source(Split::Train)?, recipe.source(Split::Validation)?);
@@ -154,15 +182,20 @@ impl Eval {
                 count: (recipe.evaluation.count * trained.model.formats().len()) as u64,
             },
         ];
-        for (name, test) in self.tests(trained)? {
-            let test = without_noise(&test).source(Split::Test)?;
-            let found = collisions(test.as_ref(), self.total(trained) as u64, &seen)?;
-            eprintln!(
-                "{name}: {} of {} examples seen before occur in the test",
-                found.collisions, found.seen
-            );
+        let mut found: Vec<(Recipe, Collisions)> = Vec::new();
+        for (_, test) in self.tests(trained)? {
+            let test = without_noise(&test);
+            let known = found
+                .last()
+                .filter(|(recipe, _)| *recipe == test)
+                .map(|(_, found)| *found);
+            let collisions = match known {
+                Some(found) => found,
+                None => collisions(test.source(Split::Test)?.as_ref(), self.total(trained) as u64, &seen)?,
+            };
+            found.push((test, collisions));
         }
-        Ok(())
+        Ok(found.into_iter().map(|(_, collisions)| Some(collisions)).collect())
     }
 
     /// How many examples there are of all problems.
@@ -172,9 +205,24 @@ impl Eval {
 
     /// What to measure on, by name.
     fn sources(&self, trained: &Trained) -> Result<Vec<TestSource>> {
-        ensure!(self.count > 0, "--count 0: expected at least one example");
+        ensure!(
+            (1..=MAX_EXAMPLES).contains(&self.count),
+            "--count {}: expected 1 to {MAX_EXAMPLES} examples",
+            self.count
+        );
         if let Some(path) = &self.data {
             return self.tables(path, trained);
+        }
+        let recipe = &trained.recipe;
+        let origins = [
+            ("the rows of", &recipe.data.file),
+            ("the examples of", &recipe.training.from),
+        ];
+        for (what, name) in origins.into_iter().filter(|(_, name)| !name.is_empty()) {
+            ensure!(
+                !self.check_disjoint,
+                "--check-disjoint: this model has seen {what} {name} as well, which cannot be made again from its recipe"
+            );
         }
         let mut names = HashSet::new();
         let sources = self.tests(trained)?.into_iter().map(|(name, test)| {

@@ -10,7 +10,7 @@ use crate::model::Architecture;
 use crate::problem::Form;
 use crate::report::Table;
 use crate::training::{Trained, why_eager};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Error, Result, bail, ensure};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
@@ -133,8 +133,15 @@ impl SearchOptions {
     }
 }
 
-/// One matrix as JSON for each operand, as the model sees them; the error says what it cannot read.
-pub fn read_operands(texts: &[String], trained: &Trained, format: &Format) -> Result<Vec<Matrix>> {
+/// Operands as they were given and as the model sees them.
+pub struct Operands {
+    pub given: Vec<Matrix>,
+    /// Rounded.
+    pub seen: Vec<Matrix>,
+}
+
+/// One matrix as JSON for each operand; the error says what the model cannot read.
+pub fn read_operands(texts: &[String], trained: &Trained, format: &Format) -> Result<Operands> {
     let problem = format.problem;
     let forms = problem.operand_forms().iter().chain(std::iter::repeat(&Form::Matrix));
     let operands = texts.iter().zip(forms).map(|(operand, form)| {
@@ -146,7 +153,7 @@ pub fn read_operands(texts: &[String], trained: &Trained, format: &Format) -> Re
         };
         matrix.with_context(|| format!("`{operand}` is no matrix"))
     });
-    let operands: Vec<Matrix> = operands.collect::<Result<_>>()?;
+    let mut operands: Vec<Matrix> = operands.collect::<Result<_>>()?;
     let case = format.case_of(&operands)?;
     trained.model.check_size(case)?;
     let size = case.size;
@@ -155,15 +162,20 @@ pub fn read_operands(texts: &[String], trained: &Trained, format: &Format) -> Re
         "this model was trained on {} matrices, not on {size}",
         trained.recipe.dimensions()?.label()
     );
-    if problem.is_symmetric() && operands[0] != operands[0].transpose() {
-        bail!(
-            "{} wants a symmetric matrix: {} differs from its transpose",
-            problem.name(),
-            texts[0]
-        );
+    problem
+        .check_operands(&operands)
+        .map_err(Error::msg)
+        .context(problem.name())?;
+    if problem.is_symmetric() {
+        // Rounding errors of a computed matrix are forgiven.
+        operands[0] = &operands[0] / 2.0 + operands[0].transpose() / 2.0;
     }
-    round_matrices(format.input.rounding().as_ref(), &operands)
-        .context("the matrix is out of the range of this model's encoding")
+    let seen = round_matrices(format.input.rounding().as_ref(), &operands);
+    let seen = seen.context("the matrix is out of the range of this model's encoding")?;
+    for &x in seen.iter().flatten() {
+        format.input.check(x)?;
+    }
+    Ok(Operands { given: operands, seen })
 }
 
 /// `--csv`, `--picture` and `--json`: what becomes of a comparison of runs.
@@ -197,6 +209,11 @@ impl ComparisonOptions {
             file::replace(path, comparison.table().csv()?.as_bytes())?;
         }
         if let Some(path) = &self.picture {
+            ensure!(
+                path.extension().is_some_and(|extension| extension == "svg"),
+                "--picture {}: pictures are SVG; choose a name that ends in .svg",
+                path.display()
+            );
             comparison.draw(path)?;
         }
         if self.json {

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::output::say;
-use crate::report::{self, Table};
+use crate::report::{self, Table, percent};
 use crate::training::{Recipe, Run};
 use anyhow::{Context, Result};
 use clap::Args;
@@ -74,12 +74,7 @@ fn list(folders: &[PathBuf]) -> Result<Table> {
 fn percents(shares: &[f64]) -> String {
     shares
         .iter()
-        .map(|share| {
-            format!("{:.4}", 100.0 * share)
-                .trim_end_matches('0')
-                .trim_end_matches('.')
-                .to_string()
-        })
+        .map(|share| percent(*share))
         .collect::<Vec<_>>()
         .join(" / ")
 }

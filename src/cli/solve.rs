@@ -1,11 +1,12 @@
 //! `laformer solve`: a model's answer beside nalgebra's.
 
-use super::options::{DeviceOption, SearchOptions, read_operands};
+use super::options::{DeviceOption, Operands, SearchOptions, read_operands};
 use super::output::say;
 use super::{Failure, UsageError};
 use crate::dataset::{Batcher, Example, Format};
 use crate::evaluation::Search;
 use crate::matrix::{Matrix, text};
+use crate::report::{self, error_percent};
 use crate::training::Trained;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -41,7 +42,7 @@ impl Solve {
         let format = format.context("--problem").usage()?;
         let operands = read_operands(&self.operands, &trained, &format).usage()?;
         let search = self.search.search(&trained).usage()?;
-        let answer = trained.answer(&format, &operands, &search)?;
+        let answer = trained.answer(&format, operands, &search)?;
         if self.json {
             say!("{:#}", answer.json())?;
         } else {
@@ -51,22 +52,14 @@ impl Solve {
     }
 }
 
-/// `0.236 %`, or `1.9e94` times where a percentage would be unreadable.
-fn percent(error: f64) -> String {
-    if error < 100.0 {
-        format!("{:.3} %", 100.0 * error)
-    } else {
-        format!("{error:.1e} times the answer")
-    }
-}
-
 fn rows(matrix: &Matrix) -> Vec<Vec<f64>> {
     matrix.row_iter().map(|row| row.iter().copied().collect()).collect()
 }
 
 impl Trained {
-    /// The answer for operands as the model sees them.
-    fn answer(&self, format: &Format, operands: &[Matrix], search: &Search) -> Result<Solved> {
+    /// The answer for operands, and what it is compared with: the solution of them as the model sees them.
+    fn answer(&self, format: &Format, read: Operands, search: &Search) -> Result<Solved> {
+        let operands = read.seen.as_slice();
         let case = format.case_of(operands)?;
         let proposals = search.answers(&self.model, &mut Batcher::new(format.clone()), case, &[operands])?;
         let answer = search.choose(format.problem, operands, proposals.into_iter().flatten().collect());
@@ -85,11 +78,14 @@ impl Trained {
             log_probability: answer.own.map_or(f64::NEG_INFINITY, |own| own.log_probability),
             is_checked: search.verify || search.repair,
             tolerance: self.recipe.evaluation.tolerances[0],
+            rounded: (read.seen != read.given).then_some(read.seen),
         })
     }
 }
 
 struct Solved {
+    /// The operands as the model sees them, where they are not those that were given.
+    rounded: Option<Vec<Matrix>>,
     prediction: Vec<Matrix>,
     /// The exact solution of the matrix as the model sees it; none where there is none.
     solution: Option<Vec<Matrix>>,
@@ -134,6 +130,9 @@ impl Solved {
             "tolerance": self.tolerance,
             "right": self.is_right(),
         });
+        if let Some(rounded) = &self.rounded {
+            json["operands"] = json!(matrices(rounded));
+        }
         if self.is_checked {
             json["residual"] = json!(self.residual);
             json["verdict"] = json!(self.verdict());
@@ -151,18 +150,21 @@ impl Solved {
 
 impl fmt::Display for Solved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tolerance = 100.0 * self.tolerance;
+        let tolerance = report::percent(self.tolerance);
+        if let Some(rounded) = &self.rounded {
+            writeln!(f, "rounded to  {}", text::print_list(rounded))?;
+        }
         if let Some(own) = self
             .own
             .as_ref()
             .filter(|own| self.is_searched() && **own != self.prediction)
         {
-            let (own, residual) = (text::print_list(own), percent(self.own_residual));
+            let (own, residual) = (text::print_list(own), error_percent(self.own_residual));
             writeln!(f, "first       {own}, residual {residual}")?;
         }
         writeln!(f, "prediction  {}", text::print_list(&self.prediction))?;
         if self.is_checked {
-            let (residual, verdict) = (percent(self.residual), self.verdict());
+            let (residual, verdict) = (error_percent(self.residual), self.verdict());
             let many = if self.proposals > 1 {
                 format!(", the best of {} proposals", self.proposals)
             } else {
@@ -179,7 +181,11 @@ impl fmt::Display for Solved {
         }
         let verdict = if self.is_right() { "right" } else { "wrong" };
         match self.error {
-            Some(error) => write!(f, "error       {}: {verdict} within {tolerance} %", percent(error)),
+            Some(error) => write!(
+                f,
+                "error       {}: {verdict} within {tolerance} %",
+                error_percent(error)
+            ),
             None => write!(f, "error       unknown: there is nothing to compare with"),
         }
     }

@@ -6,7 +6,7 @@ use super::{Failure, UsageError};
 use crate::dataset::{Repetition, Source, Table};
 use crate::evaluation::Evaluation;
 use crate::libtorch;
-use crate::matrix::Split;
+use crate::matrix::{Split, fingerprint};
 use crate::model::Model;
 use crate::report::{RunReport, log_line};
 use crate::torchscript;
@@ -64,6 +64,7 @@ impl Train {
             .usage()?;
         let origin = self.from.as_deref().map(Origin::load).transpose()?;
         self.begin_from(origin.as_ref(), &mut recipe).usage()?;
+        self.read_from(&mut recipe).usage()?;
         let device = self.device.device().usage()?;
         self.graph.check(recipe.model.architecture, device).usage()?;
         if recipe.training.threads > 0 {
@@ -164,6 +165,29 @@ impl Train {
         Ok(())
     }
 
+    /// Checks which file is trained on, and writes it into the recipe.
+    fn read_from(&self, recipe: &mut Recipe) -> Result<()> {
+        let given = std::mem::take(&mut recipe.data.file);
+        let Some(path) = &self.data else {
+            let begun = Run::open(&self.path()?).ok().filter(|_| self.resume);
+            let file = begun.map_or(given, |(_, begun)| begun.data.file);
+            ensure!(
+                file.is_empty(),
+                "data.file = \"{file}\": give that file with --data, or leave the key out of a new run"
+            );
+            return Ok(());
+        };
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        let label = format!("{name} {:016x}", fingerprint(&text));
+        ensure!(
+            given.is_empty() || given == label,
+            "--data is {label}, but the recipe has data.file = \"{given}\": give that file, or leave the key out"
+        );
+        recipe.data.file = label;
+        Ok(())
+    }
+
     /// Whether the run continues from a save.
     fn goes_on(&self, run: &Run) -> bool {
         self.resume && run.resume().exists()
@@ -186,6 +210,12 @@ impl Train {
                     folder.display()
                 );
             }
+            ensure!(
+                self.goes_on(&run) || !run.module().exists(),
+                "{} has a model, but no resume.safetensors to go on from: choose another --output, or begin anew with --overwrite",
+                folder.display()
+            );
+            run.clear_partial()?;
             return Ok(run);
         }
         if self.overwrite {

@@ -3,7 +3,7 @@
 use super::{Case, Example, Format, Target};
 use crate::encoding::{MAX_FIELDS, PAD, Vocabulary};
 use crate::libtorch;
-use crate::matrix::{Matrix, Shape};
+use crate::matrix::{Matrix, Shape, row_major};
 use crate::problem::Symmetry;
 use anyhow::Result;
 use tch::{Device, Kind, Tensor};
@@ -147,6 +147,7 @@ impl Batcher {
             None => {
                 self.values.extend(self.task.map(|task| task as f32));
                 for operand in operands {
+                    operand.iter().try_for_each(|&x| self.format.input.check(x))?;
                     if self.format.reads_triangle() {
                         let rows = (0..operand.nrows()).flat_map(|i| (0..=i).map(move |j| operand[(i, j)] as f32));
                         self.values.extend(rows);
@@ -183,21 +184,6 @@ impl Batcher {
             None => Tensor::from_slice(&self.values).view([count as i64, -1]),
         }
     }
-}
-
-/// The coefficients of a matrix in reading order.
-pub fn row_major(matrix: &Matrix) -> impl ExactSizeIterator<Item = f64> + '_ {
-    let (columns, rows) = (matrix.as_slice(), matrix.nrows());
-    let mut place = 0;
-    columns.iter().map(move |_| {
-        let value = columns[place];
-        place += rows;
-        if place >= columns.len() {
-            // The first of the next row.
-            place -= columns.len() - 1;
-        }
-        value
-    })
 }
 
 /// Rows of different lengths in one flat buffer.

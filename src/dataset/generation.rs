@@ -19,9 +19,6 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// All in one part.
-    pub const WHOLE: Shard = Shard { number: 1, count: 1 };
-
     /// The part of `total` examples that it holds.
     pub fn indices(self, total: u64) -> Range<u64> {
         let bound = |parts: u64| {

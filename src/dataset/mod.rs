@@ -19,7 +19,7 @@ mod stream;
 mod table;
 mod verification;
 
-pub use batch::{Batch, Batcher, positions_tensor, row_major};
+pub use batch::{Batch, Batcher, positions_tensor};
 pub use collision::{Collisions, Seen, collisions};
 pub use csv::{BadRow, HEADER, Reader, Row, write_row};
 pub use dimensions::{Dimensions, Extent, InvalidDimensions};

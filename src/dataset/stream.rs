@@ -208,10 +208,12 @@ impl Stream {
         if self.targets == Targets::Rounded {
             problem.solve(truth, solution)?;
         }
-        if let Some(encoding) = &self.output {
-            for matrix in solution {
-                encoding.check(matrix.as_slice())?;
-            }
+        match &self.output {
+            Some(encoding) => solution
+                .iter()
+                .try_for_each(|matrix| encoding.check(matrix.as_slice()))?,
+            None if solution.iter().flatten().all(|x| x.is_finite()) => {}
+            None => return Err(Rejection::Overflow),
         }
         if noisy {
             self.round(operands, false)?;
@@ -270,6 +272,8 @@ enum Rejection {
     Unsolvable(#[from] Unsolvable),
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
+    #[error("the solution has coefficients beyond 1.8e308")]
+    Overflow,
 }
 
 /// No draw of an index was an example.

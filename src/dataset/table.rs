@@ -3,7 +3,7 @@
 use super::{Case, Dimensions, Example, Format, Reader, Source, Targets};
 use crate::encoding::round_matrices;
 use crate::matrix::{Address, Generator, Noise, Shape, Split, fingerprint};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Error, Result, bail, ensure};
 use rand::RngExt;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -42,6 +42,8 @@ impl Table {
             let format = &formats[task];
             let size = format.size_of(&row.example.operands).with_context(place)?;
             let mut example = row.example;
+            let checked = format.problem.check_operands(&example.operands);
+            checked.map_err(Error::msg).with_context(place)?;
             example.operands = round_matrices(rounding.as_ref(), &example.operands).with_context(place)?;
             if targets == Targets::Rounded {
                 format

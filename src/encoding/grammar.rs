@@ -3,7 +3,7 @@
 //! A sequence is a list of *slots*: a token that is forced (`<s>`, dimensions), or a number. Within a number, states are
 //! the fields; a P10 zero goes from its first digit to a state of its own, where only E0 is legal.
 
-use super::vocabulary::{PAD, START, WORDS, dimension_token};
+use super::vocabulary::{START, dimension_token};
 use super::{Encoding, exponent};
 use crate::matrix::Shape;
 
@@ -66,68 +66,69 @@ impl Grammar {
     }
 }
 
-/// A place in one sequence.
-#[derive(Clone, Debug)]
-pub struct Cursor<'a> {
-    grammar: &'a Grammar,
-    slots: &'a [i64],
-    slot: usize,
-    state: usize,
-}
-
-impl<'a> Cursor<'a> {
-    /// Before the first token of a sequence with these slots.
-    pub fn new(grammar: &'a Grammar, slots: &'a [i64]) -> Self {
-        Self {
-            grammar,
-            slots,
-            slot: 0,
-            state: 0,
-        }
-    }
-
-    /// Whether a token is legal here; after the end only padding is.
-    pub fn allows(&self, token: i64) -> bool {
-        match self.slots.get(self.slot) {
-            None => token == PAD,
-            Some(-1) => {
-                let word = usize::try_from(token - WORDS).ok();
-                word.and_then(|word| self.grammar.allowed[self.state].get(word))
-                    .copied()
-                    .unwrap_or(false)
-            }
-            Some(forced) => token == *forced,
-        }
-    }
-
-    /// Goes on after a token; false, without a move, where it is not legal.
-    pub fn advance(&mut self, token: i64) -> bool {
-        if !self.allows(token) {
-            return false;
-        }
-        let next = match self.slots.get(self.slot) {
-            None => return true,
-            Some(-1) => self.grammar.next[self.state][(token - WORDS) as usize],
-            Some(_) => -1,
-        };
-        match usize::try_from(next) {
-            Ok(state) => self.state = state,
-            Err(_) => (self.slot, self.state) = (self.slot + 1, 0),
-        }
-        true
-    }
-
-    pub fn is_finished(&self) -> bool {
-        self.slot >= self.slots.len()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encoding::vocabulary::{PAD, WORDS};
     use crate::encoding::{Vocabulary, named, tests::all};
     use crate::matrix::Matrix;
     use proptest::prelude::*;
+
+    /// A place in one sequence.
+    #[derive(Clone, Debug)]
+    struct Cursor<'a> {
+        grammar: &'a Grammar,
+        slots: &'a [i64],
+        slot: usize,
+        state: usize,
+    }
+
+    impl<'a> Cursor<'a> {
+        /// Before the first token of a sequence with these slots.
+        fn new(grammar: &'a Grammar, slots: &'a [i64]) -> Self {
+            Self {
+                grammar,
+                slots,
+                slot: 0,
+                state: 0,
+            }
+        }
+
+        /// Whether a token is legal here; after the end only padding is.
+        fn allows(&self, token: i64) -> bool {
+            match self.slots.get(self.slot) {
+                None => token == PAD,
+                Some(-1) => {
+                    let word = usize::try_from(token - WORDS).ok();
+                    word.and_then(|word| self.grammar.allowed[self.state].get(word))
+                        .copied()
+                        .unwrap_or(false)
+                }
+                Some(forced) => token == *forced,
+            }
+        }
+
+        /// Goes on after a token; false, without a move, where it is not legal.
+        fn advance(&mut self, token: i64) -> bool {
+            if !self.allows(token) {
+                return false;
+            }
+            let next = match self.slots.get(self.slot) {
+                None => return true,
+                Some(-1) => self.grammar.next[self.state][(token - WORDS) as usize],
+                Some(_) => -1,
+            };
+            match usize::try_from(next) {
+                Ok(state) => self.state = state,
+                Err(_) => (self.slot, self.state) = (self.slot + 1, 0),
+            }
+            true
+        }
+
+        fn is_finished(&self) -> bool {
+            self.slot >= self.slots.len()
+        }
+    }
 
     const SHAPES: [Shape; 2] = [Shape::new(2, 1), Shape::new(1, 3)];
 

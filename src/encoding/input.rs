@@ -1,6 +1,6 @@
 //! What a model reads: tokens, or the numbers themselves.
 
-use super::{Encoding, Positional, UnknownEncoding, named, split_digits};
+use super::{Encoding, OutOfRange, Positional, UnknownEncoding, named, split_digits};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -16,6 +16,21 @@ pub enum Input {
 }
 
 impl Input {
+    /// Values from here on have features that fp32 does not hold.
+    pub const LARGEST_VALUE: f64 = 1e18;
+
+    /// Fails where a number cannot be read: tokens have limits of their own.
+    pub fn check(&self, x: f64) -> Result<(), OutOfRange> {
+        match self {
+            Self::Values { .. } if x.abs() >= Self::LARGEST_VALUE => Err(OutOfRange {
+                value: x,
+                encoding: self.to_string(),
+                limit: "magnitudes below 1e18".into(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// The encoding that operands are rounded through before the model sees them.
     pub fn rounding(&self) -> Arc<dyn Encoding> {
         match self {

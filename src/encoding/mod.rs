@@ -19,13 +19,13 @@ mod worked;
 pub use b1999::B1999;
 pub use decimal::{Decimal, LARGEST_POWER, Ties, power, power_rest};
 pub use fp15::Fp15;
-pub use grammar::{Cursor, Grammar};
+pub use grammar::Grammar;
 pub use input::Input;
 pub use layout::Layout;
 pub use positional::Positional;
 pub use vocabulary::{PAD, START, Vocabulary, WORDS};
 
-use crate::dataset::row_major;
+use crate::matrix::row_major;
 use crate::matrix::{self, Matrix, UnknownName};
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;

@@ -12,7 +12,7 @@ pub use search::{Answer, Checked, Search};
 
 use crate::dataset::{Batcher, Case, Example, Format, Source};
 use crate::encoding::round_matrices;
-use crate::matrix::{Matrix, Shape};
+use crate::matrix::{Matrix, Shape, mirror};
 use crate::model::{Candidate, Model};
 use crate::problem::{Problem, Symmetry};
 use anyhow::Result;
@@ -180,6 +180,9 @@ impl Evaluation {
     }
 }
 
+/// The largest number of examples of an evaluation, which keeps them all.
+pub const MAX_EXAMPLES: usize = 1 << 24;
+
 /// Measures a model on the first `count` examples of a source, of all its problems together; `progress` is told how many more are done.
 pub fn evaluate(
     model: &Model,
@@ -258,7 +261,7 @@ fn measure(
         size: case.size,
         error: own.as_ref().map_or(f64::INFINITY, |own| error(&own.solution)),
         ceiling,
-        limit: limit(format.problem, case.size, &example),
+        limit: limit(format.problem, format.reads_triangle(), case.size, &example),
         // Both sides are values of the encoding: equal values are equal tokens.
         exact: own.as_ref().is_some_and(|own| rounded.as_ref() == Some(&own.solution)),
         log_probability: own.as_ref().map_or(f64::NEG_INFINITY, |own| own.log_probability),
@@ -272,13 +275,16 @@ fn measure(
 }
 
 /// Error of the exact operation on noisy operands, measured with the clean ones as a model's answer is; none where there
-/// is no noise. Of a symmetric problem it is the operation on the symmetric part, the best guess at the clean matrix.
-fn limit(problem: &dyn Problem, size: Shape, example: &Example) -> Option<f64> {
+/// is no noise. Of a symmetric problem it is the operation on the symmetric part, the best guess at the clean matrix, or on what
+/// the half that is read says of the other.
+fn limit(problem: &dyn Problem, is_halved: bool, size: Shape, example: &Example) -> Option<f64> {
     if example.clean.is_empty() {
         return None;
     }
     let mut operands = example.operands.clone();
-    if problem.is_symmetric() {
+    if is_halved {
+        mirror(&mut operands[0]);
+    } else if problem.is_symmetric() {
         operands[0] = (&operands[0] + operands[0].transpose()) * 0.5;
     }
     let mut answer = Example::zeros(problem, size).solution;
@@ -315,7 +321,7 @@ mod tests {
             .with_input("values".parse::<crate::encoding::Input>().unwrap().rounding())
             .with_noise(Noise::new(noise).unwrap());
         let errors: Vec<f64> = (0..4_000)
-            .map(|index| limit(problem, Shape::new(5, 5), &stream.example(index).unwrap()).unwrap())
+            .map(|index| limit(problem, false, Shape::new(5, 5), &stream.example(index).unwrap()).unwrap())
             .collect();
         let within = |tolerance: f64| 100.0 * Accuracy::below(&errors, tolerance).share();
         [0.1, 0.05, 0.02, 0.01, 0.005].map(within).to_vec()
@@ -368,7 +374,7 @@ mod tests {
     fn without_noise_there_is_no_limit() {
         let problem = problem::named("add").unwrap();
         let example = Example::zeros(problem, Shape::new(2, 2));
-        assert_eq!(limit(problem, Shape::new(2, 2), &example), None);
+        assert_eq!(limit(problem, false, Shape::new(2, 2), &example), None);
     }
 
     #[test]
@@ -381,11 +387,11 @@ mod tests {
         };
         // |2 · 1/4 - 1|.
         let inverse = problem::named("inverse").unwrap();
-        assert_eq!(limit(inverse, Shape::new(1, 1), &example), Some(0.5));
+        assert_eq!(limit(inverse, false, Shape::new(1, 1), &example), Some(0.5));
         let singular = Example {
             operands: matrix(0.0),
             ..example
         };
-        assert_eq!(limit(inverse, Shape::new(1, 1), &singular), Some(f64::INFINITY));
+        assert_eq!(limit(inverse, false, Shape::new(1, 1), &singular), Some(f64::INFINITY));
     }
 }

@@ -125,7 +125,7 @@ impl Search {
         Ok(answers)
     }
 
-    /// Answers for operands, and for as many equivalent ones as are asked for.
+    /// Answers for operands, and for as many equivalent ones as are asked for, which are not rounded again: that would make them others.
     fn views(
         &self,
         model: &Model,

@@ -13,12 +13,8 @@ pub struct Capabilities {
     pub cpu: String,
     /// Whether the CPU multiplies bf16 numbers itself, so that bf16 is faster than float32.
     pub cpu_bfloat16: bool,
-    /// Whether oneDNN's kernels are built in.
-    pub mkldnn: bool,
     /// Threads of one operation.
     pub threads: usize,
-    /// Threads that run operations beside each other.
-    pub interop_threads: usize,
     /// Whether libtorch was built with CUDA and its library is loaded.
     pub cuda_compiled: bool,
     /// Usable CUDA devices; 0 without driver or device.
@@ -38,9 +34,7 @@ pub fn capabilities() -> Result<Capabilities> {
         version: version.to_string_lossy().into_owned(),
         cpu,
         cpu_bfloat16: multiplies_bfloat16(),
-        mkldnn: tch::utils::has_mkldnn(),
         threads: usize::try_from(tch::get_num_threads()).unwrap_or(1),
-        interop_threads: usize::try_from(tch::get_num_interop_threads()).unwrap_or(1),
         cuda_compiled: tch::utils::has_cudart(),
         cuda_devices: usize::try_from(tch::Cuda::device_count()).unwrap_or(0),
     })

@@ -30,6 +30,21 @@ pub type Generator = rand_pcg::Pcg64Dxsm;
 /// A real matrix of any shape, stored column-major by nalgebra; tokens, CSV and positions are row-major.
 pub type Matrix = nalgebra::DMatrix<f64>;
 
+/// The coefficients of a matrix in reading order.
+pub fn row_major(matrix: &Matrix) -> impl ExactSizeIterator<Item = f64> + '_ {
+    let (columns, rows) = (matrix.as_slice(), matrix.nrows());
+    let mut place = 0;
+    columns.iter().map(move |_| {
+        let value = columns[place];
+        place += rows;
+        if place >= columns.len() {
+            // The first of the next row.
+            place -= columns.len() - 1;
+        }
+        value
+    })
+}
+
 /// Rows and columns of a matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Shape {

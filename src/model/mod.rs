@@ -51,8 +51,8 @@ pub struct Model {
     decoder: Decoder,
     /// Length of the longest source and target.
     lengths: (i64, i64),
-    /// Largest number of rows or columns.
-    dim: i64,
+    /// The size that there are positions for.
+    largest: Shape,
     /// Position indices of source and target by case, on the device: every step asks for them.
     positions: RefCell<HashMap<Case, [Tensor; 2]>>,
 }
@@ -75,6 +75,9 @@ impl Decoder {
 }
 
 impl Model {
+    /// The widest beam.
+    pub const BEAM: usize = 1_000;
+
     /// A model with random parameters, drawn from libtorch's generator (see [`tch::manual_seed`]). `largest` is the
     /// largest size it must have positions for; `magnitude` the bound of its coefficients. The model answers all problems of
     /// the format.
@@ -136,7 +139,7 @@ impl Model {
             encoder,
             decoder,
             lengths: (source_length, target_length),
-            dim,
+            largest,
             positions: RefCell::default(),
         }
     }
@@ -200,7 +203,11 @@ impl Model {
 
     /// Fails where the decoder cannot keep so many candidates.
     pub fn check_beam(&self, beam: usize) -> Result<()> {
-        ensure!(beam >= 1, "beam = {beam}: at least one candidate must be kept");
+        ensure!(
+            (1..=Self::BEAM).contains(&beam),
+            "beam = {beam}: expected 1 to {} candidates",
+            Self::BEAM
+        );
         ensure!(
             beam == 1 || self.config.decoder == DecoderKind::Autoregressive,
             "beam = {beam}: a model that predicts all coefficients at once has no beam search; use beam 1, or train with \
@@ -217,11 +224,11 @@ impl Model {
             format.source_positions(size).len() as i64,
             format.target_positions(size).len() as i64,
         );
+        let largest = self.largest.rows.max(self.largest.cols);
         ensure!(
-            source <= self.lengths.0 && target <= self.lengths.1 && (size.rows.max(size.cols) as i64) <= self.dim,
-            "this model has positions for matrices up to {}x{} only, not for {size}",
-            self.dim,
-            self.dim
+            source <= self.lengths.0 && target <= self.lengths.1 && size.rows.max(size.cols) <= largest,
+            "this model has positions for matrices up to {} only, not for {size}",
+            self.largest
         );
         Ok(())
     }

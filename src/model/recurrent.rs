@@ -5,7 +5,7 @@
 use super::attention::CrossAttention;
 use super::block::Pass;
 use super::config::Config;
-use super::layers::Linear;
+use super::layers::{Linear, cast};
 use super::stack::{DecoderStack, EncoderStack, batch_of};
 use tch::{Kind, Tensor, nn};
 
@@ -75,13 +75,15 @@ impl Recurrence {
     fn run(&self, x: &Tensor, state: &Tensor) -> (Tensor, Tensor) {
         // cuDNN keeps what a backward pass needs only when it is told that it trains.
         let train = x.requires_grad();
+        // They may be stored in half precision.
+        let parameters = self.parameters.each_ref().map(|parameter| cast(parameter, Kind::Float));
         match self.cell {
             Cell::Lstm => {
                 let state = [state.narrow(0, 0, 1), state.narrow(0, 1, 1)];
-                let (y, hidden, memory) = x.lstm(&state, &self.parameters, true, 1, 0.0, train, false, true);
+                let (y, hidden, memory) = x.lstm(&state, &parameters, true, 1, 0.0, train, false, true);
                 (y, Tensor::cat(&[hidden, memory], 0))
             }
-            Cell::Gru => x.gru(state, &self.parameters, true, 1, 0.0, train, false, true),
+            Cell::Gru => x.gru(state, &parameters, true, 1, 0.0, train, false, true),
         }
     }
 }

@@ -16,6 +16,8 @@ impl Normalization {
     /// The largest coefficient in units of the deviation; that of uniform coefficients is √3.
     const LARGEST: f64 = 1.65;
 
+    const OF_NOTHING: f64 = 1e100;
+
     /// Makes a problem smaller if it has a larger coefficient, by absolute value, than `others` have.
     pub fn within(problem: &dyn Problem, operands: &[Matrix], others: &[Matrix]) -> Self {
         let scale = largest(others) / largest(operands);
@@ -44,8 +46,8 @@ impl Normalization {
         let count: usize = moved.iter().map(|matrix| matrix.len()).sum();
         let square: f64 = moved.iter().map(|matrix| matrix.norm_squared()).sum();
         let scale = (deviation / (square / count as f64).sqrt()).min(Self::LARGEST * deviation / largest(&moved));
-        // Of a multiple of the identity nothing is left to scale.
-        let scale = if scale.is_finite() { scale } else { 1.0 };
+        // Of a multiple of the identity nothing is left: whatever a model makes of it is nothing beside the mean.
+        let scale = if scale.is_finite() { scale } else { Self::OF_NOTHING };
         Self { scale, ..unscaled }
     }
 
@@ -123,6 +125,9 @@ mod tests {
         let normalization = Normalization::of(eigenvalues, &[Matrix::from_diagonal_element(2, 2, 7.0)], 1.0);
         let moved = normalization.transform(&[Matrix::from_diagonal_element(2, 2, 7.0)]);
         assert_eq!(moved[0].amax(), 0.0);
-        assert_eq!(normalization.restore(&[Matrix::zeros(2, 1)])[0].as_slice(), [7.0, 7.0]);
+        assert_eq!(
+            normalization.restore(&[Matrix::from_element(2, 1, 0.3)])[0].as_slice(),
+            [7.0, 7.0]
+        );
     }
 }

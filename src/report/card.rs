@@ -1,6 +1,6 @@
 //! The model card: what a checkpoint is, how well it does, how to use it.
 
-use super::text::evaluation_table;
+use super::text::{evaluation_table, percent};
 use crate::dataset::{Format, Repetition};
 use crate::evaluation::Evaluation;
 use crate::matrix::Split;
@@ -30,8 +30,10 @@ pub fn card(
     let calls: Vec<String> = format.tasks().iter().map(call).collect();
     let seen = match (recipe.repetition()?, training_set) {
         (Repetition::Fixed { examples }, _) => format!(", the same {examples} again and again"),
-        (Repetition::TwoSets { examples, share }, _) => format!(", {} % of them of the same {examples}", 100.0 * share),
-        (Repetition::Never, Some(_)) => ", the same rows again and again".to_string(),
+        (Repetition::TwoSets { examples, share }, _) => {
+            format!(", {} % of them of the same {examples}", percent(share))
+        }
+        (Repetition::Never, Some(_)) => format!(", the rows of {} again and again", recipe.data.file),
         (Repetition::Never, None) => String::new(),
     };
     let training_set = training_set.map_or(String::new(), |evaluation| {

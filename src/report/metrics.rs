@@ -3,7 +3,7 @@
 use crate::evaluation::Evaluation;
 use crate::file;
 use crate::training::LogLine;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
@@ -73,6 +73,11 @@ impl Metrics {
         writer.write_record(&self.columns)?;
         if step > 0 && self.path.exists() {
             let mut reader = csv::ReaderBuilder::new().flexible(true).from_path(&self.path)?;
+            ensure!(
+                reader.headers()?.iter().eq(&self.columns),
+                "{} has other columns than this run writes: move it away, or choose another --output",
+                self.path.display()
+            );
             for record in reader.records() {
                 let record = record.with_context(|| format!("{} is damaged", self.path.display()))?;
                 let row_step = record.get(0).and_then(|step| step.parse::<u64>().ok());

@@ -24,4 +24,6 @@ pub use paper::{PaperFigures, PaperTransfer};
 pub use run::RunReport;
 pub use sets::{TestSet, sets_json, sets_table};
 pub use table::Table;
-pub use text::{evaluation_json, evaluation_line, evaluation_table, log_line, percent, write_predictions};
+pub use text::{
+    error_percent, evaluation_json, evaluation_line, evaluation_table, log_line, percent, write_predictions,
+};

@@ -1,7 +1,7 @@
 //! The figures of Charton (2021), to stand beside ours.
 
 use super::percent;
-use crate::matrix::{Coefficients, Spectrum};
+use crate::matrix::{Coefficients, Distribution, Spectrum};
 use crate::training::Recipe;
 use anyhow::{Context, Result};
 use std::collections::HashMap;
@@ -33,6 +33,7 @@ impl PaperTransfer {
             && size == "5x5"
             && tolerance == 0.05
             && data.coefficients == Coefficients::Uniform
+            && data.magnitude == Distribution::DEFAULT_MAGNITUDE
             && data.noise == 0.0;
         if !is_its {
             return Ok(None);

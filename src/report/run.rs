@@ -4,6 +4,7 @@ use super::card;
 use super::curves::{Curve, accuracy_curves};
 use super::events::EventFile;
 use super::metrics::{EvaluationRow, Metrics, evaluations};
+use super::text::percent;
 use crate::evaluation::Evaluation;
 use crate::file;
 use crate::model::Model;
@@ -108,7 +109,7 @@ impl RunReport {
         let mut curves = Vec::new();
         for (i, tolerance) in names.iter().enumerate() {
             curves.push(Curve {
-                name: format!("within {} %", 100.0 * tolerance.parse::<f64>().unwrap_or(f64::NAN)),
+                name: format!("within {} %", percent(tolerance.parse().unwrap_or(f64::NAN))),
                 points: points(&|row| row.accuracies.get(i).copied()),
                 dashed: false,
             });

@@ -1,7 +1,8 @@
 //! Measures of one model on one or several sets of test examples.
 
-use super::text::{evaluation_json, evaluation_table, percent};
+use super::text::{error_percent, evaluation_json, evaluation_table, percent};
 use super::{PaperFigures, Table};
+use crate::dataset::Collisions;
 use crate::evaluation::{Accuracy, Evaluation, Outside};
 use serde_json::{Map, Value, json};
 
@@ -12,6 +13,8 @@ pub struct TestSet {
     pub evaluation: Evaluation,
     /// How far the set is from the training; none where the problem has no spectrum.
     pub outside: Option<Outside>,
+    /// How many of the examples that the model has seen are in the test, where that was asked.
+    pub seen: Option<Collisions>,
     /// What the paper says of such a test; none where it says nothing.
     pub paper: Option<PaperFigures>,
 }
@@ -27,6 +30,10 @@ pub fn sets_table(sets: &[TestSet]) -> String {
                     two_digits(outside.range),
                     two_digits(outside.ranks)
                 ));
+            }
+            if let Some(seen) = one.seen {
+                let (found, all) = (seen.collisions, seen.seen);
+                text.push_str(&format!("\n{found} of {all} examples seen before occur in the test"));
             }
             if let Some(paper) = &one.paper {
                 text.push_str(&format!("\n{paper}"));
@@ -65,18 +72,21 @@ fn rows(sets: &[TestSet]) -> String {
             .into_iter()
             .flatten(),
     );
+    let has_seen = sets.iter().any(|set| set.seen.is_some());
+    headers.extend(has_seen.then(|| "seen before".into()));
     let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
     let mut table = Table::new(&headers);
     for TestSet {
         name,
         evaluation,
         outside,
+        seen,
         ..
     } in sets
     {
         let mut cells = vec![name.clone(), evaluation.examples.len().to_string()];
         cells.extend(evaluation.accuracies().into_iter().map(with_interval));
-        cells.push(format!("{:.3} %", 100.0 * evaluation.median_error()));
+        cells.push(error_percent(evaluation.median_error()));
         cells.push(shares(&evaluation.ceilings()));
         if has_limits {
             cells.push(evaluation.limits().map_or("-".into(), |limits| shares(&limits)));
@@ -88,6 +98,9 @@ fn rows(sets: &[TestSet]) -> String {
             let shares = outside.map(|outside| [outside.range, outside.ranks]);
             let cell = |share| format!("{} %", two_digits(share));
             cells.extend(shares.map_or(["-".into(), "-".into()], |shares| shares.map(cell)));
+        }
+        if has_seen {
+            cells.push(seen.map_or("-".into(), |seen| format!("{} of {}", seen.collisions, seen.seen)));
         }
         table.row(cells);
     }
@@ -118,6 +131,9 @@ pub fn sets_json(sets: &[TestSet]) -> Value {
         let mut measures = evaluation_json(&set.evaluation);
         if let Some(outside) = set.outside {
             measures["outside"] = json!({ "range": outside.range, "ranks": outside.ranks });
+        }
+        if let Some(seen) = set.seen {
+            measures["seen_before"] = json!({ "examples": seen.seen, "in_test": seen.collisions });
         }
         if let Some(paper) = &set.paper {
             let accuracies: Map<String, Value> = paper

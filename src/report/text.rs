@@ -89,6 +89,15 @@ pub fn percent(share: f64) -> String {
         .to_string()
 }
 
+/// `0.236 %`, or `1.9e94 times the answer` where a percentage would be unreadable.
+pub fn error_percent(error: f64) -> String {
+    if error < 100.0 {
+        format!("{:.3} %", 100.0 * error)
+    } else {
+        format!("{error:.1e} times the answer")
+    }
+}
+
 fn with_interval(accuracy: Accuracy) -> (String, String) {
     let (low, high) = accuracy.interval();
     (
@@ -149,9 +158,9 @@ fn problem_table(name: &str, evaluation: &Evaluation) -> String {
     let (share, interval) = with_interval(evaluation.exact());
     table.row(vec!["every token".into(), share, interval, "100.00 %".into()]);
     let mut text = format!(
-        "{name}: {} examples, median error {:.3} %\n{table}",
+        "{name}: {} examples, median error {}\n{table}",
         evaluation.examples.len(),
-        100.0 * evaluation.median_error()
+        error_percent(evaluation.median_error())
     );
     let sizes = evaluation.by_size();
     if sizes.len() > 1 {

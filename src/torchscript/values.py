@@ -10,7 +10,12 @@ def read_positions(self, rows: int, cols: int) -> Tensor:
 
 
 def source_of(self, operands: List[Tensor]) -> Tensor:
-    values = torch.cat([operand.flatten(1) for operand in operands], 1).to(torch.float32)
+    values = torch.cat([operand.flatten(1) for operand in operands], 1)
+    # Features of larger ones are beyond float32.
+    large = values.detach().abs() >= 1e18
+    if bool(large.any()):
+        raise ValueError("{} is too large: this model reads numbers of magnitudes below 1e18".format(float(values[large][0])))
+    values = values.to(torch.float32)
     if self.triangle == 1:
         values = values[:, self.read_positions(operands[0].size(1), operands[0].size(2))[:, 0]]
     if self.task >= 0:

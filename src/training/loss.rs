@@ -3,7 +3,7 @@
 
 use super::settings::Loss as Settings;
 use super::signs::FreeSigns;
-use crate::dataset::Batch;
+use crate::dataset::{Batch, Format, Target};
 use crate::encoding::{Field, PAD, Part, WORDS};
 use crate::model::{Decoder, Model, ParallelDecoder};
 use tch::{Device, Kind, Reduction, Tensor};
@@ -137,15 +137,26 @@ fn weight(field: &Field, settings: &Settings) -> f64 {
     }
 }
 
+/// Whether a model of a format may have soft labels.
+pub fn softens(format: &Format) -> bool {
+    let fields = format.output.fields();
+    format.target == Target::Classes && fields.iter().any(|field| softened(field).is_some())
+}
+
+/// The class of the mantissa zero, of a field whose labels may be soft.
+fn softened(field: &Field) -> Option<i64> {
+    let zero = match field.part {
+        Part::Mantissa { leading: true } => 0,
+        // Signed mantissas run from -(10^d - 1) to 10^d - 1.
+        Part::SignedMantissa => field.classes() as i64 / 2,
+        _ => return None,
+    };
+    SOFTENED.contains(&field.classes()).then_some(zero)
+}
+
 impl LossPart {
     fn new(field: &Field, settings: &Settings, device: Device) -> Self {
-        let zero = match field.part {
-            Part::Mantissa { leading: true } => Some(0),
-            // Signed mantissas run from -(10^d - 1) to 10^d - 1.
-            Part::SignedMantissa => Some(field.classes() as i64 / 2),
-            _ => None,
-        };
-        let zero = zero.filter(|_| SOFTENED.contains(&field.classes()) && settings.smoothing > 0.0);
+        let zero = softened(field).filter(|_| settings.smoothing > 0.0);
         Self {
             name: field.name.clone(),
             weight: weight(field, settings),

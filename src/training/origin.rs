@@ -53,7 +53,10 @@ impl Origin {
 
     /// Fails where a recipe's model has other ingredients, naming the first with both values.
     pub fn check(&self, recipe: &Recipe) -> Result<()> {
-        let (ours, theirs) = (ingredients(recipe)?, ingredients(&self.trained.recipe)?);
+        // Half a matrix is made of the same coefficients, in other places, which are known where both have one size.
+        let fixed = recipe.dimensions()?.is_fixed() && self.trained.recipe.dimensions()?.is_fixed();
+        let [ours, theirs] = [recipe, &self.trained.recipe].map(|recipe| ingredients(recipe, fixed));
+        let (ours, theirs) = (ours?, theirs?);
         ensure!(
             read_the_same(recipe, &self.trained.recipe)?,
             "{} was trained with problem = \"{}\", but the recipe has \"{}\": weights are of use to problems that read the \
@@ -152,12 +155,11 @@ fn read_the_same(a: &Recipe, b: &Recipe) -> Result<bool> {
         && forms.0.operands == forms.1.operands)
 }
 
-/// What decides the shapes and the meaning of weights.
-fn ingredients(recipe: &Recipe) -> Result<Table> {
+/// What decides the shapes and the meaning of weights; half a matrix may count as a whole one.
+fn ingredients(recipe: &Recipe, whole: bool) -> Result<Table> {
     let mut format = recipe.format()?;
-    // Half a matrix is made of the same coefficients, in other places, which are known of one size.
     if let Input::Values { triangle, .. } = &mut format.input {
-        *triangle &= !recipe.dimensions()?.is_fixed();
+        *triangle &= !whole;
     }
     let output = format!("{}:{}", format.output.name(), format.output.digits());
     let mut ingredients = Table::from_iter([
@@ -273,6 +275,9 @@ mod tests {
         let (from, to) = copied(&recipe("2", &[]), &recipe("2", &half));
         let flat = "source.positions.flat";
         assert_eq!(rows(&from, flat, &[0, 2, 3]), to.variables()[flat]);
+        // A range grows as that of whole matrices does.
+        let (from, to) = copied(&recipe("2", &half), &recipe("2-3", &half));
+        assert_eq!(from.variables()[flat], rows(&to, flat, &[0, 1, 2]));
         let range = recipe("2-3", &half);
         let base = recipe("2-3", &[]);
         let model = base.build(Device::Cpu).unwrap();

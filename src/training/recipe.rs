@@ -1,11 +1,13 @@
 //! A recipe: everything that decides a run, in one TOML file. Every key but the problem has a default; unknown keys and
 //! values are refused with the nearest valid name.
 
+use super::loss::softens;
 use super::schedule::Schedule;
 use super::settings::{Data, Encodings, Evaluation, Loss, OptimizerKind, Precision, Training};
 use super::signs::FreeSigns;
 use crate::dataset::{Dimensions, Format, Targets};
 use crate::encoding::{self, Input, round_matrices};
+use crate::evaluation::MAX_EXAMPLES;
 use crate::matrix::{Coefficients, Matrix, Split};
 use crate::model::{Architecture, Config, Decoder, Model, Positions, ValueFeatures};
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -52,6 +54,7 @@ impl Recipe {
                 examples: 0,
                 repeated: 0,
                 repeated_share: 0.0,
+                file: String::new(),
                 noise: 0.0,
             },
             encoding: Encodings {
@@ -211,6 +214,7 @@ impl Recipe {
         // Draws beyond the range would be drawn again, which changes the law of the others.
         let largest = Matrix::from_element(1, 1, self.data.magnitude);
         round_matrices(format.input.rounding().as_ref(), &[largest])
+            .and_then(|_| format.input.check(self.data.magnitude))
             .map_err(|error| anyhow!("data.magnitude = {}: {error}", self.data.magnitude))?;
         self.model.validate()?;
         ensure!(
@@ -226,6 +230,20 @@ impl Recipe {
              encoding.input = \"values\"",
             self.encoding.input,
             self.problem
+        );
+        let smoothing = Recipe::defaults(self.model.architecture).loss.smoothing;
+        ensure!(
+            self.loss.smoothing == smoothing || softens(&format),
+            "loss.smoothing = {}: labels are soft where a parallel decoder writes a mantissa of 100 to 2500 classes (model.decoder = \
+             \"parallel\", encoding.output = \"P1000\"), and are sharp here; leave it out",
+            self.loss.smoothing
+        );
+        let largest = self.dimensions()?.max();
+        let largest = largest.rows.max(largest.cols) as i64;
+        ensure!(
+            self.model.max_dim == 0 || self.model.max_dim >= largest,
+            "model.max_dim = {} is below the largest size of the recipe, {largest}; leave it out",
+            self.model.max_dim
         );
         ensure!(
             !self.loss.free_signs || FreeSigns::are_in(&format),
@@ -289,6 +307,11 @@ impl Recipe {
                 && self.evaluation.tolerances.iter().all(|t| *t > 0.0 && t.is_finite()),
             "evaluation.tolerances = {:?}: expected one or more positive numbers, e.g. [0.05, 0.01]",
             self.evaluation.tolerances
+        );
+        ensure!(
+            self.evaluation.count <= MAX_EXAMPLES,
+            "evaluation.count = {}: at most {MAX_EXAMPLES}",
+            self.evaluation.count
         );
         ensure!(
             training.batch_size <= 1 << 20,

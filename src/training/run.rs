@@ -41,7 +41,7 @@ impl Run {
         };
         ensure!(
             !run.config().exists(),
-            "{} already holds a run: continue it with --resume, or choose another --output",
+            "{} already holds a run: continue it with --resume, begin anew with --overwrite, or choose another --output",
             folder.display()
         );
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -80,21 +80,22 @@ impl Run {
             run.metrics(),
             run.curves(),
             run.card(),
+            folder.join("evaluation.json"),
         ];
-        for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .is_some_and(|name| name.starts_with("events.out.tfevents."))
-            {
-                ours.push(path);
-            }
-        }
+        ours.extend(named(folder, |name| name.starts_with("events.out.tfevents."))?);
+        ours.extend(named(folder, file::is_partial)?);
         // The recipe goes last: while it stands, the folder is known for a run.
         ours.push(run.config());
         for path in ours.iter().filter(|path| path.exists()) {
             fs::remove_file(path).with_context(|| format!("cannot delete {}", path.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Deletes what a kill has left half written.
+    pub fn clear_partial(&self) -> Result<()> {
+        for path in named(&self.folder, file::is_partial)? {
+            fs::remove_file(&path).with_context(|| format!("cannot delete {}", path.display()))?;
         }
         Ok(())
     }
@@ -263,3 +264,11 @@ impl Trained {
 
 /// Name of the recipe among a module's extra files, as JSON.
 pub const CONFIG_FILE: &str = "config.json";
+
+/// Files of a folder whose names are such.
+fn named(folder: &Path, is_such: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
+    let paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    let paths: Vec<PathBuf> = paths.collect::<Result<_>>()?;
+    let is_named = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()).is_some_and(&is_such);
+    Ok(paths.into_iter().filter(is_named).collect())
+}

@@ -30,6 +30,9 @@ pub struct Data {
     /// Probability that a place of a training batch takes one of the repeated examples.
     #[serde(default)]
     pub repeated_share: f64,
+    /// Name and fingerprint of the CSV file whose rows are trained on, where `train --data` gave it.
+    #[serde(default)]
+    pub file: String,
     /// Noise on what the model sees of every coefficient, as a share of their standard deviation; targets are of the clean
     /// operands. It makes symmetric matrices a little asymmetric.
     #[serde(default)]

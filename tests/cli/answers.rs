@@ -92,6 +92,27 @@ fn a_model_of_the_semicircle_answers_for_all_spectra_and_magnitudes_when_problem
 }
 
 #[test]
+fn a_matrix_is_answered_as_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let solve = |matrix: &str, more: &[&str]| {
+        let model = checkpoint("eigenvalues-3x3");
+        let command = [&["solve", &model, matrix, "--json"], more].concat();
+        serde_json::from_str::<Value>(&succeed(folder.path(), &command)).unwrap()
+    };
+    // Rounding errors of a computed matrix are forgiven; what is rounded is told.
+    let rounded = solve("[[1.2345678,0,0.1],[0,5.4321987,0],[0.10000000001,0,2]]", &[]);
+    let seen: Value = serde_json::from_str("[[[1.23,0,0.1],[0,5.43,0],[0.1,0,2]]]").unwrap();
+    assert_eq!(
+        rounded["operands"].to_string().replace(".0,", ",").replace(".0]", "]"),
+        seen.to_string()
+    );
+    assert!(solve("[[1,0,0],[0,5,0],[0,0,2]]", &[])["operands"].is_null());
+    // Of a multiple of the identity the mean eigenvalue is all there is.
+    let identity = solve("[[3,0,0],[0,3,0],[0,0,3]]", &["--normalize"]);
+    assert_eq!(number(&identity["error"]), 0.0, "{identity}");
+}
+
+#[test]
 fn the_median_of_what_is_predicted_is_nearer_than_its_mode() {
     let run = checkpoint("eigenvalues-3x3");
     let accuracy = |readout: &str| {

@@ -59,6 +59,10 @@ fn a_bad_recipe_names_key_value_and_what_is_allowed() {
         ("evaluation.tolerances=[]", "evaluation.tolerances"),
         ("loss.sign=-1", "loss.sign = -1"),
         ("data.magnitude=1e200", "cannot be written in P1000"),
+        ("data.magnitude=1e20", "magnitudes below 1e18"),
+        ("evaluation.count=1000000000000", "at most 16777216"),
+        ("model.max_dim=1", "model.max_dim = 1"),
+        ("data.file=x.csv", "give that file with --data"),
         ("novalue", "KEY=VALUE"),
     ];
     for (set, part) in cases {
@@ -235,7 +239,9 @@ fn solve_refuses_what_the_model_is_not_for() {
         (&["[[1,2],[2,1]]", "[[1,2],[2,1]]"], "shapes"),
         (&["[[1,2],[2,1"], "matrix"),
         (&["[[1e200,2],[2,1]]"], "range"),
+        (&["[[1e20,2],[2,1]]"], "below 1e18"),
         (&["[[1,2],[2,1]]", "--beam", "3"], "beam"),
+        (&["[[1,2],[2,1]]", "--beam", "1000000000000"], "1 to 1000"),
     ];
     for (arguments, part) in cases {
         let text = fail(path, 2, &[&["solve", "run"], *arguments].concat());
@@ -243,6 +249,35 @@ fn solve_refuses_what_the_model_is_not_for() {
     }
     assert!(fail(path, 2, &["eval", "run", "--spectrum", "lapace"]).contains("laplace"));
     assert!(fail(path, 2, &["eval", "run", "--dim", "9"]).contains("--dim"));
-    assert!(fail(path, 2, &["eval", "run", "--count", "0"]).contains("--count 0"));
+    for count in ["0", "1000000000000"] {
+        let text = fail(path, 2, &["eval", "run", "--count", count]);
+        assert!(text.contains(&format!("--count {count}")), "{text}");
+    }
     assert!(fail(path, 2, &["export", "run", "--output", "model.onnx"]).contains(".safetensors"));
+}
+
+#[test]
+fn soft_labels_are_refused_where_there_are_none() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny_recipe(folder.path(), "eigenvalues", "");
+    for sets in [&["model.decoder=autoregressive"][..], &["encoding.output=FP15"]] {
+        let sets = sets
+            .iter()
+            .chain(&["loss.smoothing=0.5"])
+            .flat_map(|set| ["--set", set]);
+        let text = fail(
+            folder.path(),
+            2,
+            &["train", "tiny.toml"].into_iter().chain(sets).collect::<Vec<_>>(),
+        );
+        assert!(text.contains("loss.smoothing = 0.5"), "{text}");
+    }
+}
+
+#[test]
+fn numbers_that_no_file_can_hold_are_not_generated() {
+    let folder = tempfile::tempdir().unwrap();
+    let size = ["--dim", "2", "--count", "1", "--magnitude", "1e200"];
+    let text = fail(folder.path(), 1, &[&["generate", "matrix-product"], &size[..]].concat());
+    assert!(text.contains("beyond 1.8e308"), "{text}");
 }

@@ -1,6 +1,6 @@
 //! train, eval, solve, export, runs, doctor.
 
-use super::{PROBLEMS, laformer, succeed, tiny_recipe};
+use super::{PROBLEMS, fail, succeed, tiny_recipe};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -267,6 +267,63 @@ fn training_and_evaluation_read_csv_files() {
 }
 
 #[test]
+fn a_run_goes_on_with_the_file_that_it_was_begun_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tiny_recipe(path, "eigenvalues", "");
+    for (file, seed) in [("x.csv", "1"), ("y.csv", "2")] {
+        let size = ["--dim", "2", "--count", "64", "--seed", seed, "--output", file];
+        succeed(path, &[&["generate", "eigenvalues"], &size[..]].concat());
+    }
+    let train = ["train", "tiny.toml", "--output", "run"];
+    succeed(path, &[&train[..], &["--data", "x.csv"]].concat());
+    let again = |more: &[&str]| fail(path, 2, &[&train[..], &["--resume"], more].concat());
+    assert!(again(&[]).contains("give that file with --data"));
+    assert!(again(&["--data", "y.csv"]).contains("data.file = \"x.csv"));
+    let metrics = fs::read_to_string(path.join("run/metrics.csv")).unwrap();
+    succeed(path, &[&train[..], &["--resume", "--data", "x.csv"]].concat());
+    assert_eq!(fs::read_to_string(path.join("run/metrics.csv")).unwrap(), metrics);
+    assert!(
+        fs::read_to_string(path.join("run/README.md"))
+            .unwrap()
+            .contains("the rows of x.csv")
+    );
+    // What it has seen is in no recipe, and what is read is not overwritten.
+    assert!(fail(path, 2, &["eval", "run", "--check-disjoint"]).contains("the rows of x.csv"));
+    let over = ["eval", "run", "--data", "x.csv", "--predictions", "./x.csv"];
+    assert!(fail(path, 2, &over).contains("choose another"));
+    assert!(fail(path, 2, &["eval", "run", "--predictions", "none/p.csv"]).contains("no such folder"));
+    let header = fs::read_to_string(path.join("x.csv"))
+        .unwrap()
+        .lines()
+        .next()
+        .unwrap()
+        .to_string();
+    let row = r#"0,eigenvalues,uniform,"[[[1,100],[0,1]]]","[[[5],[4]]]""#;
+    fs::write(path.join("z.csv"), format!("{header}\n{row}\n")).unwrap();
+    assert!(fail(path, 2, &["eval", "run", "--data", "z.csv"]).contains("z.csv line 2: the operand must be symmetric"));
+}
+
+#[test]
+fn what_a_kill_left_half_written_is_cleared() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tiny_recipe(path, "eigenvalues", "");
+    let train = ["train", "tiny.toml", "--output", "run"];
+    succeed(path, &train);
+    let partial = path.join("run/model.pt.1.partial");
+    for more in ["--resume", "--overwrite"] {
+        fs::write(&partial, "half").unwrap();
+        succeed(path, &[&train[..], &[more]].concat());
+        assert!(!partial.exists(), "{more}");
+    }
+    // A model that there is nothing to go on from is not trained anew over it.
+    fs::remove_file(path.join("run/resume.safetensors")).unwrap();
+    let text = fail(path, 2, &[&train[..], &["--resume"]].concat());
+    assert!(text.contains("no resume.safetensors"), "{text}");
+}
+
+#[test]
 fn predictions_hold_every_answer() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
@@ -325,13 +382,16 @@ fn tests_are_proven_to_be_unseen() {
     let folder = tempfile::tempdir().unwrap();
     tiny_recipe(folder.path(), "inverse", "");
     succeed(folder.path(), &["train", "tiny.toml", "--output", "run"]);
-    let output = laformer(folder.path(), &["eval", "run", "--count", "200", "--check-disjoint"]);
-    let text = String::from_utf8_lossy(&output.stderr);
+    let check = ["eval", "run", "--count", "200", "--check-disjoint"];
+    let text = succeed(folder.path(), &check);
     // Six steps of eight examples, and twenty of the validation.
     assert!(
-        output.status.success() && text.contains("0 of 68 examples seen before occur in the test"),
+        text.contains("0 of 68 examples seen before occur in the test"),
         "{text}"
     );
+    let measures = json(folder.path(), &[&check[..], &["--json"]].concat());
+    assert_eq!(measures["seen_before"]["in_test"], 0, "{measures}");
+    assert_eq!(measures["seen_before"]["examples"], 68, "{measures}");
 }
 
 #[test]
@@ -395,4 +455,8 @@ fn bench_refuses_options_of_other_measurements() {
     )
     .unwrap();
     assert!(fail(&["bench", "scale", "--recipe", "wide.toml"]).contains("give the recipe dim"));
+    assert!(fail(&["bench", "scale", "--threads", "2"]).contains("leave it out"));
+    assert!(fail(&["bench", "device", "--threads", "4294967296"]).contains("1 to 1024"));
+    let scale = ["bench", "scale", "--set", "model.width=96", "--set", "model.heads=3"];
+    assert!(super::fail(folder.path(), 1, &scale).contains("model.heads = 3"));
 }

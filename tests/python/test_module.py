@@ -273,3 +273,12 @@ def test_a_module_moves_to_cuda_as_a_whole(train, problem):
         on_cuda = solve(model, arrays)
         assert all(answer.device.type == "cuda" and answer.isfinite().all() for answer in on_cuda)
         assert solve(model.to("cpu"), arrays)[0].device.type == "cpu"
+
+
+@pytest.mark.parametrize("name", ["solve", "soft_solve", "encode"])
+def test_values_beyond_single_precision_are_refused(train, name):
+    model = load(train("eigenvalues"))
+    matrix = torch.eye(3, dtype=torch.float64)
+    assert torch.isfinite(getattr(model, name)(matrix * 9e17)).all()
+    with pytest.raises(Exception, match="magnitudes below 1e18"):
+        getattr(model, name)(matrix * 1e18)

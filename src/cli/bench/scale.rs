@@ -9,7 +9,7 @@ use crate::cli::output::say;
 use crate::libtorch::Tf32;
 use crate::report::{Panel, PanelLine, Table, draw_panels};
 use crate::training::Recipe;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::json;
 use std::collections::HashMap;
 use std::path::Path;
@@ -221,6 +221,16 @@ impl Measures<'_> {
 
 /// Measures every curve with each number of threads, prints them as a table, and draws them.
 pub fn run(recipe: &Recipe, device: Device, duration: Duration, output: Option<&Path>, json: bool) -> Result<()> {
+    for (axis, &value) in CURVES
+        .iter()
+        .flat_map(|(_, axis)| axis.values().iter().map(move |value| (axis, value)))
+    {
+        let mut recipe = recipe.clone();
+        axis.set(value, &mut recipe);
+        recipe
+            .validate()
+            .with_context(|| format!("scale to {} {value}", axis.name()))?;
+    }
     let mut measures = Measures {
         recipe,
         device,
