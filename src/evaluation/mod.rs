@@ -378,6 +378,24 @@ mod tests {
     }
 
     #[test]
+    fn the_limit_of_half_a_matrix_is_of_what_the_half_says() {
+        let eigenvalues = problem::named("eigenvalues").unwrap();
+        let clean = vec![Matrix::from_row_slice(2, 2, &[1.0, 2.0, 2.0, 1.0])];
+        // Noise has met the upper half alone.
+        let operands = vec![Matrix::from_row_slice(2, 2, &[1.0, 4.0, 2.0, 1.0])];
+        let solution = vec![Matrix::from_column_slice(2, 1, &[3.0, -1.0])];
+        let example = Example {
+            operands,
+            solution,
+            clean,
+        };
+        let limit = |is_halved| limit(eigenvalues, is_halved, Shape::new(2, 2), &example).unwrap();
+        assert!(limit(true) < 1e-12);
+        // The symmetric part has 4 and -2.
+        assert!((limit(false) - 0.5).abs() < 1e-12);
+    }
+
+    #[test]
     fn the_limit_of_an_inverse_is_a_residual_with_the_clean_matrix() {
         let matrix = |x: f64| vec![Matrix::from_element(1, 1, x)];
         let example = Example {
