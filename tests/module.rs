@@ -106,8 +106,8 @@ fn halved_modules_take_half_the_space_and_answer_as_the_halved_rust_model() {
     for flavor in [
         "dim=2 model.activation=bilinear",
         "dim=2 model.decoder=autoregressive model.architecture=paper model.decoder_layers=1",
-        "dim=2 model.architecture=lstm",
-        "dim=2 model.architecture=gru model.decoder=parallel",
+        "dim=2 model.architecture=lstm model.heads=1",
+        "dim=2 model.architecture=gru model.heads=1 model.decoder=parallel",
     ] {
         let recipe = recipe("eigenvalues", &format!("{flavor} model.width=128"));
         let model = recipe.build(Device::Cpu).unwrap();
