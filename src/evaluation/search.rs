@@ -125,7 +125,8 @@ impl Search {
         Ok(answers)
     }
 
-    /// Answers for operands, and for as many equivalent ones as are asked for, which are not rounded again: that would make them others.
+    /// Answers for operands, and for as many equivalent ones as are asked for. Those are not rounded again: rounding would make them
+    /// other problems.
     fn views(
         &self,
         model: &Model,

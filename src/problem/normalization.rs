@@ -16,6 +16,7 @@ impl Normalization {
     /// The largest coefficient in units of the deviation; that of uniform coefficients is √3.
     const LARGEST: f64 = 1.65;
 
+    /// The scale of a matrix that is zero: it stays zero, and an answer divided by this, or by its square, vanishes.
     const OF_NOTHING: f64 = 1e100;
 
     /// Makes a problem smaller if it has a larger coefficient, by absolute value, than `others` have.
