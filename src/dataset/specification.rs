@@ -37,9 +37,17 @@ impl Specification {
                 symmetric.join(", ")
             );
         }
-        let sign_bias = distribution.sign_bias;
-        let distribution = Distribution::new(distribution.coefficients, distribution.magnitude, distribution.spectra)?
-            .with_sign_bias(sign_bias)?;
+        // Its fields are public, so they are checked here.
+        let Distribution {
+            coefficients,
+            magnitude,
+            spectra,
+            sign_bias,
+            small_share,
+        } = distribution;
+        let distribution = Distribution::new(coefficients, magnitude, spectra)?
+            .with_sign_bias(sign_bias)?
+            .with_small_share(small_share)?;
         Ok(Self {
             problem,
             dimensions,

@@ -12,7 +12,7 @@ use super::{
 /// How operands are drawn.
 ///
 /// The text form, found in CSV files, is the law of the coefficients, `:` and their magnitude if it is not 10, `+bias:`
-/// and the sign bias if there is one, and `/` and the spectra if they are not the semicircle: `uniform`, `gaussian:5`,
+/// and the sign bias if there is one, `+small:` and the share of small coefficients if there is one, and `/` and the spectra if they are not the semicircle: `uniform`, `gaussian:5`,
 /// `uniform+bias:0.5`, `uniform/laplace+gaussian`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Distribution {
@@ -28,6 +28,10 @@ pub struct Distribution {
     /// of fair signs tells a gradient nothing until it is known whole. Among leaning signs its parts show, and what is
     /// learned there holds for fair ones too (Abbe, Cornacchia & Lotfi 2023, arXiv 2306.16921).
     pub sign_bias: f64,
+    /// Probability with which a coefficient is made smaller by up to six powers of ten, each as likely as any other.
+    ///
+    /// Of uniform coefficients one in a thousand is below a thousandth of the magnitude, too few to learn to copy from.
+    pub small_share: f64,
 }
 
 impl Distribution {
@@ -42,6 +46,7 @@ impl Distribution {
                 magnitude,
                 spectra,
                 sign_bias: 0.0,
+                small_share: 0.0,
             })
         } else {
             Err(InvalidDistribution::Magnitude(magnitude.to_string()))
@@ -57,6 +62,15 @@ impl Distribution {
         }
     }
 
+    /// Fails if the share is not one.
+    pub fn with_small_share(self, small_share: f64) -> Result<Self, InvalidDistribution> {
+        if (0.0..=1.0).contains(&small_share) {
+            Ok(Self { small_share, ..self })
+        } else {
+            Err(InvalidDistribution::SmallShare(small_share.to_string()))
+        }
+    }
+
     /// The law of the next matrix's coefficients.
     fn entries(&self, generator: &mut Generator) -> Entries {
         let leans = self.sign_bias > 0.0 && generator.random::<f64>() < self.sign_bias;
@@ -64,6 +78,7 @@ impl Distribution {
             coefficients: self.coefficients,
             magnitude: self.magnitude,
             positive: if leans { generator.random() } else { 0.0 },
+            small: self.small_share,
         }
     }
 
@@ -86,6 +101,7 @@ impl Default for Distribution {
             magnitude: Self::DEFAULT_MAGNITUDE,
             spectra: Spectra::default(),
             sign_bias: 0.0,
+            small_share: 0.0,
         }
     }
 }
@@ -98,6 +114,9 @@ impl fmt::Display for Distribution {
         }
         if self.sign_bias > 0.0 {
             write!(f, "+bias:{}", self.sign_bias)?;
+        }
+        if self.small_share > 0.0 {
+            write!(f, "+small:{}", self.small_share)?;
         }
         if !self.spectra.is_semicircle() {
             write!(f, "/{}", self.spectra)?;
@@ -113,6 +132,15 @@ impl FromStr for Distribution {
         let (law, spectra) = match text.split_once('/') {
             Some((law, spectra)) => (law, spectra.parse()?),
             None => (text, Spectra::default()),
+        };
+        let (law, small_share) = match law.split_once("+small:") {
+            Some((law, share)) => {
+                let number = share
+                    .parse()
+                    .map_err(|_| InvalidDistribution::SmallShare(share.to_owned()))?;
+                (law, number)
+            }
+            None => (law, 0.0),
         };
         let (law, sign_bias) = match law.split_once("+bias:") {
             Some((law, bias)) => {
@@ -132,7 +160,9 @@ impl FromStr for Distribution {
             }
             None => (law, Self::DEFAULT_MAGNITUDE),
         };
-        Self::new(coefficients.parse()?, magnitude, spectra)?.with_sign_bias(sign_bias)
+        Self::new(coefficients.parse()?, magnitude, spectra)?
+            .with_sign_bias(sign_bias)?
+            .with_small_share(small_share)
     }
 }
 
@@ -145,6 +175,8 @@ pub enum InvalidDistribution {
     Magnitude(String),
     #[error("the sign bias is `{0}`, but must be a share from 0 to 1")]
     SignBias(String),
+    #[error("the share of small coefficients is `{0}`, but must be from 0 to 1")]
+    SmallShare(String),
     #[error(transparent)]
     Name(#[from] UnknownName),
 }
@@ -163,6 +195,8 @@ mod tests {
             "uniform/laplace",
             "uniform+bias:0.5",
             "gaussian:3+bias:1/laplace",
+            "uniform+small:0.3",
+            "uniform:5+bias:0.5+small:0.25",
             "gaussian:1/uniform+abs-laplace",
         ] {
             assert_eq!(text.parse::<Distribution>().unwrap().to_string(), text);
@@ -179,6 +213,7 @@ mod tests {
         let message = |text: &str| text.parse::<Distribution>().unwrap_err().to_string();
         assert!(message("uniform:0").contains("must be a positive number"));
         assert!(message("uniform:ten").contains("`ten`"));
+        assert!(message("uniform+small:2").contains("from 0 to 1"));
         assert!(message("uniform:inf").contains("`inf`"));
         assert!(message("uniform+bias:1.5").contains("`1.5`, but must be a share"));
         assert!(message("normal").contains("Allowed: uniform, gaussian"));

@@ -60,16 +60,28 @@ pub struct Entries {
     pub magnitude: f64,
     /// Probability that a coefficient is replaced by its magnitude; 0 leaves the law as it is.
     pub positive: f64,
+    /// Probability that a coefficient is made smaller, by up to [`DECADES`]; 0 leaves the law as it is.
+    pub small: f64,
 }
+
+/// How much smaller a small coefficient is at most: by this many powers of ten, each as likely as any other.
+const DECADES: f64 = 6.0;
 
 impl Entries {
     /// Draws every value.
     pub fn fill(&self, generator: &mut Generator, values: &mut [f64]) {
         self.coefficients.fill(self.magnitude, generator, values);
         if self.positive > 0.0 {
-            for value in values {
+            for value in values.iter_mut() {
                 if generator.random::<f64>() < self.positive {
                     *value = value.abs();
+                }
+            }
+        }
+        if self.small > 0.0 {
+            for value in values {
+                if generator.random::<f64>() < self.small {
+                    *value *= 10f64.powf(-DECADES * generator.random::<f64>());
                 }
             }
         }
@@ -134,11 +146,41 @@ mod tests {
                 coefficients: Coefficients::Uniform,
                 magnitude: 1.0,
                 positive,
+                small: 0.0,
             };
             entries.fill(&mut generator, &mut values);
             let share = values.iter().filter(|&&x| x > 0.0).count() as f64 / values.len() as f64;
             assert!((share - (0.5 + positive / 2.0)).abs() < 0.01, "{positive}: {share}");
         }
+    }
+
+    #[test]
+    fn a_share_of_the_coefficients_is_made_smaller_by_any_power_of_ten() {
+        let address = Address {
+            seed: 3,
+            split: Split::Train,
+            index: 0,
+        };
+        let mut values = vec![0.0; 100_000];
+        let entries = Entries {
+            coefficients: Coefficients::Uniform,
+            magnitude: 10.0,
+            positive: 0.0,
+            small: 0.3,
+        };
+        entries.fill(&mut address.generator(0), &mut values);
+        let below = |bound: f64| values.iter().filter(|value| value.abs() < bound).count() as f64 / values.len() as f64;
+        // Of uniform u and v, 10 u 10^-6v is below 10^-d for all v above (d + 1) / 6, and with probability 10^(6v - d - 1) otherwise.
+        for d in [1.0, 2.0, 3.0, 4.0] {
+            let among_small = (5.0 - d) / 6.0 + (1.0 - 10f64.powf(-d - 1.0)) / (6.0 * 10f64.ln());
+            let expected = 0.3 * among_small + 0.7 * 10f64.powf(-d - 1.0);
+            assert!(
+                (below(10f64.powf(-d)) - expected).abs() < 0.005,
+                "{d}: {} and {expected}",
+                below(10f64.powf(-d))
+            );
+        }
+        assert!(values.iter().any(|&value| value < 0.0) && values.iter().all(|value| value.abs() <= 10.0));
     }
 
     #[test]

@@ -200,6 +200,7 @@ mod tests {
             coefficients: Coefficients::Uniform,
             magnitude: 10.0,
             positive: 0.0,
+            small: 0.0,
         };
         let mut matrix = Matrix::zeros(n, n);
         spectra.draw(&mut generator).fill(&entries, &mut generator, &mut matrix);

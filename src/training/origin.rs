@@ -5,8 +5,8 @@ use super::run::Trained;
 use crate::dataset::Format;
 use crate::encoding::Input;
 use crate::matrix::{Shape, fingerprint};
-use crate::model::Model;
-use anyhow::{Context, Result, bail, ensure};
+use crate::model::{Architecture, Model};
+use anyhow::{Context, Result, ensure};
 use std::collections::HashMap;
 use std::path::Path;
 use tch::{Device, Tensor};
@@ -18,6 +18,9 @@ pub struct Origin {
     name: String,
     trained: Trained,
 }
+
+/// The depth of the encoder, which may grow where [`deepens`] says so.
+const DEPTH: &str = "model.encoder_layers";
 
 /// Keys of `[model]` in which the two may differ: the preset is only a name for the others, and tables may grow.
 const FREE: [&str; 2] = ["architecture", "max_dim"];
@@ -66,11 +69,14 @@ impl Origin {
             recipe.problem
         );
         for (key, value) in &ours {
+            if key == DEPTH && deepens(recipe, &self.trained.recipe) {
+                continue;
+            }
             let there = theirs.get(key).map_or("nothing".to_string(), Value::to_string);
             ensure!(
                 there == value.to_string(),
                 "{} was trained with {key} = {there}, but the recipe has {value}: weights fit models of the same ingredients; \
-                 sizes, [data], [loss] and [training] may differ",
+                 sizes, [data], [loss] and [training] may differ, and a pre-norm encoder may have more layers",
                 self.name
             );
         }
@@ -83,7 +89,8 @@ impl Origin {
     /// sequence has the entry of the place of the same coefficient. Otherwise it has the entry of the same place, so that
     /// sizes which the model knows keep their meaning. Of another problem's answer, the same place in the same matrix counts as
     /// the same coefficient. Entries without a counterpart stay as they are. The scale of value inputs is that of the source,
-    /// whatever the magnitude of the recipe.
+    /// whatever the magnitude of the recipe. Layers that the encoder has more of come last and begin as the identity, so that
+    /// a deeper model begins with the answers of its origin (Net2DeeperNet: Chen, Goodfellow & Shlens 2016, arXiv 1511.05641).
     pub fn copy_into(&self, model: &Model, recipe: &Recipe) -> Result<()> {
         let _no_grad = tch::no_grad_guard();
         let source = self.trained.model.variables();
@@ -101,7 +108,16 @@ impl Origin {
         });
         for (name, mut variable) in model.variables() {
             let Some(tensor) = source.get(&name) else {
-                bail!("{} has no {name}: it is of another model", self.name)
+                ensure!(
+                    name.starts_with("encoder.layers.") && deepens(recipe, &self.trained.recipe),
+                    "{} has no {name}: it is of another model",
+                    self.name
+                );
+                // What an added layer writes to the residual sum is zero until it is trained.
+                if name.ends_with(".attention.out.weight") || name.ends_with(".feedforward.down.weight") {
+                    let _ = variable.zero_();
+                }
+                continue;
             };
             let tensor = tensor.to_device(variable.device());
             let fits = tensor.size()[1..] == variable.size()[1..];
@@ -155,6 +171,14 @@ fn read_the_same(a: &Recipe, b: &Recipe) -> Result<bool> {
         && forms.0.operands == forms.1.operands)
 }
 
+/// Whether `recipe` has a deeper encoder than `origin` to which layers can be added that change nothing at first: pre-norm
+/// layers, whose output is a sum.
+fn deepens(recipe: &Recipe, origin: &Recipe) -> bool {
+    let model = &recipe.model;
+    let is_transformer = matches!(model.architecture, Architecture::Laformer | Architecture::Paper);
+    is_transformer && !model.is_post_norm() && model.encoder_layers > origin.model.encoder_layers
+}
+
 /// What decides the shapes and the meaning of weights; half a matrix may count as a whole one.
 fn ingredients(recipe: &Recipe, whole: bool) -> Result<Table> {
     let mut format = recipe.format()?;
@@ -195,6 +219,7 @@ fn named_places(layout: &[[i64; 5]]) -> impl Iterator<Item = ([i64; 5], i64)> + 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tch::Kind;
 
     fn recipe(dim: &str, more: &[&str]) -> Recipe {
         let text =
@@ -306,6 +331,30 @@ mod tests {
     }
 
     #[test]
+    fn a_deeper_encoder_begins_with_the_answers_of_its_origin() {
+        let (from, to) = copied(&recipe("2", &[]), &recipe("2", &["model.encoder_layers=4"]));
+        let values = Tensor::from_slice(&[1f32, 2.0, 2.0, -3.0]).view([1, 4]);
+        let encoded = |model: &Model| model.generate(&values, Shape::new(2, 2), 1).unwrap();
+        for (shallow, deep) in encoded(&from)[0].iter().zip(&encoded(&to)[0]) {
+            assert_eq!(
+                (&shallow.solution, shallow.log_probability),
+                (&deep.solution, deep.log_probability)
+            );
+        }
+        // The added layers can be trained: only what they write is zero.
+        let variables = to.variables();
+        let is_zero = |name: &str| {
+            variables[&format!("encoder.layers.3.{name}.weight")]
+                .abs()
+                .sum(Kind::Float)
+                .double_value(&[])
+                == 0.0
+        };
+        assert!(is_zero("attention.out") && is_zero("feedforward.down"));
+        assert!(!is_zero("attention.qkv") && !is_zero("feedforward.up"));
+    }
+
+    #[test]
     fn tokens_of_no_coefficient_are_told_apart_by_their_order() {
         let more = [
             "model.decoder=autoregressive",
@@ -365,6 +414,10 @@ mod tests {
                 "problem = \"eigenvalues\", but the recipe has \"inverse\"",
             ),
             ("model.activation=relu", "model.activation = \"gelu\""),
+            (
+                "model.encoder_layers=1",
+                "model.encoder_layers = 2, but the recipe has 1",
+            ),
         ];
         for (set, part) in cases {
             let sets = [set, "model.positions=flat"];

@@ -50,6 +50,7 @@ impl Recipe {
                 magnitude: 10.0,
                 spectrum: "semicircle".into(),
                 sign_bias: 0.0,
+                small_share: 0.0,
                 targets: Targets::Rounded,
                 examples: 0,
                 repeated: 0,

@@ -17,6 +17,10 @@ pub struct Data {
     pub spectrum: String,
     /// Share of the training examples whose signs lean to the positive; validation and test examples never do.
     pub sign_bias: f64,
+    /// Share of the training coefficients that are made smaller, by up to six powers of ten; those of validation and test never
+    /// are.
+    #[serde(default)]
+    pub small_share: f64,
     /// Whether targets are computed from the matrix as the model sees it, or from the exact one.
     pub targets: Targets,
     /// Training takes only so many examples, epoch after epoch; 0 for no limit. Of each problem and size, where there are

@@ -22,17 +22,21 @@ impl Recipe {
         self.problem.parse().map_err(|error| anyhow!("problem: {error}"))
     }
 
-    /// How coefficients and spectra of a split are drawn: the signs of training examples alone may lean.
+    /// How coefficients and spectra of a split are drawn: the signs of training examples alone may lean, and their
+    /// coefficients be made smaller.
     pub fn distribution(&self, split: Split) -> Result<Distribution> {
         let data = &self.data;
         let spectra = data
             .spectrum
             .parse()
             .map_err(|error| anyhow!("data.spectrum: {error}"))?;
+        let of_training = |share| if split == Split::Train { share } else { 0.0 };
         Distribution::new(data.coefficients, data.magnitude, spectra)
             .map_err(|error| anyhow!("data.magnitude: {error}"))?
-            .with_sign_bias(if split == Split::Train { data.sign_bias } else { 0.0 })
-            .map_err(|error| anyhow!("data.sign_bias: {error}"))
+            .with_sign_bias(of_training(data.sign_bias))
+            .map_err(|error| anyhow!("data.sign_bias: {error}"))?
+            .with_small_share(of_training(data.small_share))
+            .map_err(|error| anyhow!("data.small_share: {error}"))
     }
 
     /// Problem, sizes and distribution; fails where there are several problems.

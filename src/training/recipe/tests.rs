@@ -49,6 +49,9 @@ fn bad_values_name_key_value_and_what_is_allowed() {
     assert!(error(MINIMAL, &["training.clip=-1"]).contains("training.clip = -1"));
     assert!(error(MINIMAL, &["data.spectrum=lapace"]).contains("laplace"));
     assert!(error(MINIMAL, &["data.sign_bias=1.5"]).contains("data.sign_bias: the sign bias is `1.5`"));
+    assert!(
+        error(MINIMAL, &["data.small_share=2"]).contains("data.small_share: the share of small coefficients is `2`")
+    );
     for noise in ["data.noise=-0.1", "data.noise=nan", "data.noise=inf"] {
         assert!(error(MINIMAL, &[noise]).contains("data.noise: the noise is"));
     }
@@ -58,10 +61,12 @@ fn bad_values_name_key_value_and_what_is_allowed() {
 }
 
 #[test]
-fn only_training_examples_have_leaning_signs() {
-    let recipe = Recipe::parse(MINIMAL, &["data.sign_bias=0.5".into()]).unwrap();
-    let bias = |split| recipe.specification(split).unwrap().distribution().sign_bias;
-    assert_eq!(Split::ALL.map(bias), [0.5, 0.0, 0.0]);
+fn only_training_examples_have_leaning_signs_and_small_coefficients() {
+    let sets = ["data.sign_bias=0.5".into(), "data.small_share=0.3".into()];
+    let recipe = Recipe::parse(MINIMAL, &sets).unwrap();
+    let drawn = |split| recipe.specification(split).unwrap().distribution().clone();
+    assert_eq!(Split::ALL.map(|split| drawn(split).sign_bias), [0.5, 0.0, 0.0]);
+    assert_eq!(Split::ALL.map(|split| drawn(split).small_share), [0.3, 0.0, 0.0]);
 }
 
 #[test]
