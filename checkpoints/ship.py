@@ -1,8 +1,9 @@
 """Makes a shipped checkpoint of a run: `python checkpoints/ship.py RUN… [--device TEXT]`, then the table anew. A checkpoint that is
 shipped already, `checkpoints/*/`, is exported and measured again.
 
-A shipped checkpoint holds the module with its matrices in half precision, the recipe, the metrics, the curve, and
-`evaluation.json`: what `laformer eval --count 10000 --views 8` said of that very module, which `make zoo-check` compares.
+A shipped checkpoint holds the module with its matrices in half precision, the recipe, the metrics, the curve, the card, and
+`evaluation.json`: what `laformer eval --count 10000 --views 8` said of that very module, which the card shows and `make zoo-check`
+compares.
 """
 
 import argparse
@@ -40,6 +41,27 @@ def ship(run, device, commit):
     evaluation |= {"device": device, "commit": commit, "parameters": int(card["parameters"])}
     evaluation |= {"trained_on": card["trained on"], "training_time": card["training time"]}
     (folder / "evaluation.json").write_text(json.dumps(evaluation, indent=2) + "\n")
+    show(folder / "README.md", evaluation)
+
+
+def show(card, found):
+    """Puts the accuracies of the shipped module into its card, in place of those of its last validation."""
+    percent = lambda share: f"{100 * share:.2f} %"
+    lines = [
+        "## Accuracy", "",
+        f"Of this module on {COUNT:,} fresh matrices. An answer is right when its relative error is within the tolerance. *Ceiling*: what the "
+        "exact answer scores after being rounded to tokens.", "",
+        f"| within | right | 95 % interval | median of {VIEWS} views | ceiling |", "|---|---|---|---|---|",
+    ]
+    for tolerance in sorted(found["accuracy"], key=float, reverse=True):
+        share = found["accuracy"][tolerance]
+        low, high = found["interval"][tolerance]
+        median, ceiling = (percent(found[key][tolerance]) for key in ["median", "ceiling"])
+        lines.append(f"| {100 * float(tolerance):g} % | {percent(share)} | {100 * low:.2f} to {100 * high:.2f} | {median} | {ceiling} |")
+    lines.append(f"| every token | {percent(found['exact'])} | | | |")
+    text = card.read_text()
+    before, use = text.split("## Accuracy")[0], text.split("## Use")[1]
+    card.write_text(before + "\n".join(lines) + "\n\n## Use" + use)
 
 
 def row(folder):

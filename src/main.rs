@@ -2,19 +2,20 @@
 
 use clap::Parser;
 use laformer::cli::{Arguments, Failure};
+use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match laformer::cli::run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Found) => ExitCode::from(1),
-        Err(Failure::Usage(error)) => {
-            eprintln!("Error: {error:#}");
-            ExitCode::from(2)
-        }
-        Err(Failure::Failed(error)) => {
-            eprintln!("Error: {error:#}");
-            ExitCode::from(1)
-        }
+        Err(Failure::Usage(error)) => fail(&error, 2),
+        Err(Failure::Failed(error)) => fail(&error, 1),
     }
+}
+
+fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
+    // Where nobody reads stderr any more, the code still says it.
+    let _ = writeln!(std::io::stderr(), "Error: {error:#}");
+    ExitCode::from(code)
 }

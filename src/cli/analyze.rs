@@ -1,7 +1,7 @@
 //! `laformer analyze`: what a model's answers are like, and what tells that one is wrong.
 
 use super::options::{DeviceOption, progress_bar, read_operands};
-use super::output::say;
+use super::output::{say, tell};
 use super::{Failure, UsageError};
 use crate::dataset::{Batcher, Example};
 use crate::evaluation::{Analysis, Evaluation, Search, evaluate};
@@ -64,14 +64,14 @@ impl Analyze {
                     folder.clone()
                 };
                 for file in analysis_files(&folder, &name, &analysis)? {
-                    eprintln!("wrote {}", file.display());
+                    tell!("wrote {}", file.display());
                 }
             }
         }
         if let (Some(folder), Some(panels)) = (&self.output, panels) {
             let path = folder.join("attention.svg");
             draw_attention(&path, &format!("Attention for {}", self.matrix.join(" ")), &panels)?;
-            eprintln!("wrote {}", path.display());
+            tell!("wrote {}", path.display());
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Standard output.
+//! Standard output, and what is told beside it.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -11,6 +11,18 @@ macro_rules! say {
     };
 }
 pub(in crate::cli) use say;
+
+/// `eprintln!` without its panic: a work of hours does not end because nobody listens to its progress any more.
+macro_rules! tell {
+    ($($text:tt)*) => {
+        $crate::cli::output::aside(format_args!($($text)*))
+    };
+}
+pub(in crate::cli) use tell;
+
+pub fn aside(text: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
 
 pub fn line(text: fmt::Arguments<'_>) -> anyhow::Result<()> {
     Ok(writeln!(io::stdout(), "{text}")?)

@@ -24,7 +24,12 @@ impl Runs {
     pub fn run(self) -> Result<(), Failure> {
         let table = match self.folders.as_slice() {
             [] => list(&children(&self.root)?)?,
-            [one] => list(std::slice::from_ref(one))?,
+            [one] => list(std::slice::from_ref(one)).with_context(|| {
+                format!(
+                    "the runs within a folder are listed by `laformer runs --root {}`",
+                    one.display()
+                )
+            })?,
             [a, b, ..] => compare(a, b)?,
         };
         say!("{table}")?;

@@ -1,7 +1,7 @@
 //! `laformer train`: a recipe in, a run folder out.
 
 use super::options::{DeviceOption, GraphOption};
-use super::output::say;
+use super::output::{say, tell};
 use super::{Failure, UsageError};
 use crate::dataset::{Repetition, Source, Table};
 use crate::evaluation::Evaluation;
@@ -62,6 +62,7 @@ impl Train {
         let mut recipe = Recipe::parse(&text, &overrides)
             .with_context(|| self.recipe.display().to_string())
             .usage()?;
+        self.check_folders().usage()?;
         let origin = self.from.as_deref().map(Origin::load).transpose()?;
         self.begin_from(origin.as_ref(), &mut recipe).usage()?;
         self.read_from(&mut recipe).usage()?;
@@ -78,7 +79,7 @@ impl Train {
             Some(origin) if !self.goes_on(&run) => trainer.begin_with(origin)?,
             _ => {}
         }
-        eprintln!(
+        tell!(
             "{} {}: {} parameters on {device:?}, {} steps of {} examples, into {}",
             recipe.problem,
             recipe.dimensions()?.label(),
@@ -91,8 +92,8 @@ impl Train {
             trainer.run_eagerly();
         } else if device.is_cuda() {
             match why_eager(recipe.model.architecture, device) {
-                None => eprintln!("steps are captured in CUDA graphs"),
-                Some(reason) => eprintln!("steps are not captured in CUDA graphs: {reason}"),
+                None => tell!("steps are captured in CUDA graphs"),
+                Some(reason) => tell!("steps are not captured in CUDA graphs: {reason}"),
             }
         }
         let repeats = training.repeats().is_some();
@@ -131,6 +132,22 @@ impl Train {
             validation.example(index)?;
         }
         Ok((training, validation))
+    }
+
+    /// Fails where `--overwrite` would delete what `--from` begins with.
+    fn check_folders(&self) -> Result<()> {
+        let (Some(from), true) = (&self.from, self.overwrite) else {
+            return Ok(());
+        };
+        let path = self.path()?;
+        if let (Ok(from), Ok(output)) = (from.canonicalize(), path.canonicalize()) {
+            ensure!(
+                !from.starts_with(&output),
+                "--overwrite would delete {}, with which --from begins: choose another --output",
+                path.display()
+            );
+        }
+        Ok(())
     }
 
     /// Checks where the run's first weights come from, and writes it into the recipe.
@@ -204,6 +221,11 @@ impl Train {
         if self.resume && Run::exists(&folder) {
             let (run, begun) = Run::open(&folder)?;
             if let Some((key, was, is)) = Recipe::differences(&begun, recipe)?.into_iter().next() {
+                ensure!(
+                    key != "training.from" || self.from.is_some(),
+                    "{} was begun with the weights of {was} and has nothing to go on from yet: give them with --from, too",
+                    folder.display()
+                );
                 bail!(
                     "{} was begun with {key} = {was}, not {is}; go on with the recipe of its config.toml, or choose \
                      another --output",
@@ -235,13 +257,13 @@ struct Watcher<'a> {
 impl Observer for Watcher<'_> {
     fn started(&mut self, step: u64) -> Result<()> {
         if step > 0 {
-            eprintln!("going on after step {step}");
+            tell!("going on after step {step}");
         }
         self.report.started(step)
     }
 
     fn logged(&mut self, line: &LogLine) -> Result<()> {
-        eprintln!("{}", log_line(line));
+        tell!("{}", log_line(line));
         self.report.logged(line)
     }
 
@@ -253,7 +275,7 @@ impl Observer for Watcher<'_> {
         model: &Model,
         improved: bool,
     ) -> Result<()> {
-        eprintln!(
+        tell!(
             "{}",
             crate::report::evaluation_line(progress.step, evaluation, training_set, improved)
         );

@@ -2,8 +2,7 @@
 //!
 //! A residual needs the operands and the proposal, but no solution, so that all this can be done where the answer is not known.
 
-use crate::dataset::{Batcher, Case, Format};
-use crate::encoding::round_matrices;
+use crate::dataset::{Batcher, Case};
 use crate::matrix::{Address, Matrix, Split, fingerprint};
 use crate::model::{Candidate, Model};
 use crate::problem::{ALL, Normalization, Problem, Rotation, Symmetry};
@@ -114,7 +113,7 @@ impl Search {
         let Some(deviation) = self.normalize else {
             return self.views(model, batcher, case, operands);
         };
-        let normalized = normalized(format, operands, deviation)?;
+        let normalized = normalized(format.problem, operands, deviation);
         let moved: Vec<&[Matrix]> = normalized.iter().map(|(_, moved)| moved.as_slice()).collect();
         let mut answers = self.views(model, batcher, case, &moved)?;
         for (answers, (normalization, _)) in answers.iter_mut().zip(&normalized) {
@@ -253,17 +252,23 @@ fn median(problem: &dyn Problem, proposals: &[Candidate]) -> Option<Vec<Matrix>>
             matrix[index] = (values[(count - 1) / 2] + values[count / 2]) / 2.0;
         }
     }
+    // Medians of entries are no unit vectors any more.
+    for &place in problem.vectors() {
+        for mut vector in medians[place].column_iter_mut() {
+            let _ = vector.try_normalize_mut(f64::MIN_POSITIVE);
+        }
+    }
     problem.fix_signs(&mut medians);
     Some(medians)
 }
 
-/// Equivalent problems whose coefficients have a deviation, as the model sees them, and how they were made.
-fn normalized(format: &Format, operands: &[&[Matrix]], deviation: f64) -> Result<Vec<(Normalization, Vec<Matrix>)>> {
-    let rounding = format.input.rounding();
+/// Equivalent problems whose coefficients have a deviation, and how they were made. They are not rounded again: rounding would make
+/// them other problems.
+fn normalized(problem: &dyn Problem, operands: &[&[Matrix]], deviation: f64) -> Vec<(Normalization, Vec<Matrix>)> {
     let normalized = operands.iter().map(|operands| {
-        let normalization = Normalization::of(format.problem, operands, deviation);
-        let moved = round_matrices(rounding.as_ref(), &normalization.transform(operands))?;
-        Ok((normalization, moved))
+        let normalization = Normalization::of(problem, operands, deviation);
+        let moved = normalization.transform(operands);
+        (normalization, moved)
     });
     normalized.collect()
 }
@@ -341,10 +346,12 @@ mod tests {
             tokens: vec![],
             log_probability: 0.0,
         };
-        // As solutions have it, the larger entry is positive.
+        // As solutions have it, the larger entry is positive. The medians are 0.7 and -0.7; a vector has norm 1.
         let vectors = [[-0.6, 0.8], [0.8, -0.6], [0.8, -0.6], [-0.6, 0.8]];
         let medians = median(eigenvectors, &vectors.map(proposal)).unwrap();
-        assert!((medians[1].column(0) - Matrix::from_column_slice(2, 1, &[0.7, -0.7])).amax() < 1e-12);
+        assert!(
+            (medians[1].column(0) - Matrix::from_column_slice(2, 1, &[0.5f64.sqrt(), -0.5f64.sqrt()])).amax() < 1e-12
+        );
     }
 
     #[test]

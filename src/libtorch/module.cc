@@ -39,14 +39,43 @@ struct TorchValue final : torch::jit::BuiltinModule {
   }
 };
 
-// Knows `torch` and the exception that the scripts raise.
+// What `with no_grad():` calls in scripts; the interpreter leaves it where an error ends the block, too.
+constexpr const char* kNoGrad = R"(
+def __init__(self) -> None:
+    self.before = torch.is_grad_enabled()
+
+def __enter__(self) -> None:
+    torch.set_grad_enabled(False)
+
+def __exit__(self, type: Any, value: Any, traceback: Any) -> None:
+    torch.set_grad_enabled(self.before)
+)";
+
+c10::ClassTypePtr no_grad_class(const std::shared_ptr<torch::jit::CompilationUnit>& unit) {
+  const c10::QualifiedName name(std::string(kTypePrefix) + "NoGrad");
+  if (auto known = unit->get_class(name)) return known;
+  auto type = c10::ClassType::create(name, unit);
+  type->addAttribute("before", c10::BoolType::get());
+  unit->register_type(type);
+  const torch::jit::SimpleSelf self(type);
+  unit->define(name, kNoGrad, torch::jit::nativeResolver(), &self);
+  return type;
+}
+
+// Knows `torch`, `no_grad` and the exception that the scripts raise.
 struct ScriptResolver final : torch::jit::NativeResolver {
+  explicit ScriptResolver(std::shared_ptr<torch::jit::CompilationUnit> unit) : unit_(std::move(unit)) {}
+
   std::shared_ptr<torch::jit::SugaredValue> resolveValue(const std::string& name, torch::jit::GraphFunction& function,
                                                          const torch::jit::SourceRange& location) override {
     if (name == "torch") return std::make_shared<TorchValue>();
+    if (name == "no_grad") return std::make_shared<torch::jit::ClassValue>(no_grad_class(unit_));
     if (name == "ValueError") return std::make_shared<torch::jit::ExceptionValue>(name);
     return NativeResolver::resolveValue(name, function, location);
   }
+
+ private:
+  std::shared_ptr<torch::jit::CompilationUnit> unit_;
 };
 
 // `encoder.0.attention` is the type `encoder_0_attention`.
@@ -213,7 +242,9 @@ char* laformer_module_trace(Module* module, const char* method, const char* cons
 }
 
 char* laformer_module_define(Module* module, const char* source) {
-  return guarded([&] { module->define(source, std::make_shared<ScriptResolver>()); });
+  return guarded([&] {
+    module->define(source, std::make_shared<ScriptResolver>(module->_ivalue()->compilation_unit()));
+  });
 }
 
 char* laformer_module_save(Module* module, const char* path, const char* const* names, const char* const* contents,

@@ -45,8 +45,11 @@ impl Normalization {
         };
         let moved = unscaled.transform(operands);
         let count: usize = moved.iter().map(|matrix| matrix.len()).sum();
-        let square: f64 = moved.iter().map(|matrix| matrix.norm_squared()).sum();
-        let scale = (deviation / (square / count as f64).sqrt()).min(Self::LARGEST * deviation / largest(&moved));
+        // In units of the largest, whose square may be beyond all numbers.
+        let largest = largest(&moved);
+        let square: f64 = moved.iter().map(|matrix| (matrix / largest).norm_squared()).sum();
+        let spread = (square / count as f64).sqrt();
+        let scale = (deviation / spread).min(Self::LARGEST * deviation) / largest;
         // Of a multiple of the identity nothing is left: whatever a model makes of it is nothing beside the mean.
         let scale = if scale.is_finite() { scale } else { Self::OF_NOTHING };
         Self { scale, ..unscaled }
@@ -102,6 +105,15 @@ mod tests {
             let restored = normalization.restore(&solved(problem, &moved));
             assert_eq!(problem.check(&operands, &restored), Ok(()), "{}", problem.name());
         }
+    }
+
+    #[test]
+    fn the_largest_numbers_are_normalized_too() {
+        let inverse = crate::problem::named("inverse").unwrap();
+        let small = [Matrix::from_row_slice(2, 2, &[1.0, 0.0, 0.3, -0.2])];
+        let large = small.clone().map(|matrix| matrix * 1e300);
+        let normalized = |operands: &[Matrix]| Normalization::of(inverse, operands, 1.0).transform(operands);
+        assert!((&normalized(&large)[0] - &normalized(&small)[0]).amax() < 1e-12);
     }
 
     #[test]

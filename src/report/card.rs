@@ -3,10 +3,13 @@
 use super::text::{evaluation_table, percent};
 use crate::dataset::{Format, Repetition};
 use crate::evaluation::Evaluation;
+use crate::matrix::Shape;
 use crate::matrix::Split;
-use crate::torchscript::method_name;
-use crate::training::{Progress, Recipe};
+use crate::problem::Form;
+use crate::torchscript::{method_name, operand_names};
+use crate::training::{Precision, Progress, Recipe};
 use anyhow::Result;
+use std::fmt::Write;
 
 /// The card as Markdown.
 pub fn card(
@@ -19,15 +22,16 @@ pub fn card(
     let format = recipe.format()?;
     let problem = &recipe.problem;
     let dimensions = recipe.dimensions()?.label();
-    let call = |format: &Format| {
-        let arguments = if format.problem.operand_forms().len() > 1 {
-            "a, b"
-        } else {
-            "matrix"
-        };
-        format!("model.{}({arguments})", method_name(format))
+    let size = recipe.dimensions()?.max();
+    let tasks = format.tasks();
+    let calls = tasks.iter().map(|format| call(format, size, recipe.data.magnitude));
+    let calls: Vec<String> = calls.collect::<Result<_>>()?;
+    let precision = match recipe.training.precision {
+        Precision::Fp32 => "",
+        Precision::Bf16 => {
+            " Measured in bf16, as it was trained; `laformer eval` and the module compute in fp32 and err less."
+        }
     };
-    let calls: Vec<String> = format.tasks().iter().map(call).collect();
     let seen = match (recipe.repetition()?, training_set) {
         (Repetition::Fixed { examples }, _) => format!(", the same {examples} again and again"),
         (Repetition::TwoSets { examples, share }, _) => {
@@ -60,21 +64,60 @@ pub fn card(
          | step | {step} of {steps} |\n\n\
          ## Accuracy on validation examples\n\n\
          An answer is right when its relative error is below the tolerance. *Ceiling*: what the exact answer scores after \
-         being rounded to tokens.\n\n```\n{table}\n```\n{training_set}\n\
+         being rounded to tokens.{precision}\n\n```\n{table}\n```\n{training_set}\n\
          ## Use\n\n```python\nimport torch\n\nmodel = torch.jit.load(\"model.pt\")\n{calls}\n```\n\n\
+         Operands are tensors `[rows, cols]` or `[batch, rows, cols]`, answers float64. `views=8` answers with the median of eight rotated \
+         problems, `normalize=True` first scales a problem to the coefficients of the training.\n\n\
          ## Limits\n\n\
-         Trained on {dimensions} matrices of {distribution} coefficients alone; answers for other matrices are \
-         extrapolation. Entries are rounded to the digits of the input encoding before the model sees them.\n",
+         Trained on {dimensions} matrices of {distribution} coefficients of magnitude {magnitude} alone; answers for other matrices, \
+         smaller or larger ones too, are extrapolation, and mostly wrong: `normalize=True` and `laformer solve --normalize` are for \
+         other scales. Entries are rounded to the digits of the input encoding before the model sees them.\n",
         version = env!("CARGO_PKG_VERSION"),
         input = format.input,
         output = format.output.name(),
         digits = format.output.digits(),
         examples = progress.step * recipe.training.batch_size as u64,
         distribution = recipe.distribution(Split::Train)?,
+        magnitude = recipe.data.magnitude,
         calls = calls.join("\n"),
         minutes = progress.elapsed / 60.0,
         step = progress.step,
         steps = recipe.training.steps,
         table = evaluation_table("validation", evaluation),
+    ))
+}
+
+/// A call in Python with random operands of a size, as those of the training are.
+fn call(format: &Format, size: Shape, magnitude: f64) -> Result<String> {
+    let problem = format.problem;
+    let names = operand_names(problem.operand_forms())?;
+    let mut lines = String::new();
+    for ((name, shape), form) in names
+        .iter()
+        .zip(problem.operand_shapes(size))
+        .zip(problem.operand_forms())
+    {
+        let sizes = match form {
+            Form::Column => shape.rows.to_string(),
+            Form::Matrix | Form::Transposed => format!("{}, {}", shape.rows, shape.cols),
+        };
+        let _ = writeln!(
+            lines,
+            "{name} = torch.empty({sizes}, dtype=torch.float64).uniform_(-{magnitude}, {magnitude})"
+        );
+        if problem.is_symmetric() {
+            let _ = writeln!(lines, "{name} = {name}.tril() + {name}.tril(-1).T");
+        }
+    }
+    let answer = match problem.name() {
+        "eigenvectors" => "values, vectors",
+        "svd" => "u, s, vt",
+        "eigenvalues" | "singular-values" => "values",
+        _ => "answer",
+    };
+    Ok(format!(
+        "{lines}{answer} = model.{}({})",
+        method_name(format),
+        names.join(", ")
     ))
 }

@@ -24,8 +24,8 @@ def legal(self, slots: Tensor, slot: Tensor, state: Tensor) -> Tensor:
 # Beam search over sequences that the grammar allows; a beam of 1 is greedy. Scores are log-probabilities among the legal
 # tokens. Returns [batch, length] tokens from the first on.
 def answer_tokens(self, source: Tensor, rows: int, cols: int, beam: int) -> Tensor:
-    if beam < 1:
-        raise ValueError("beam must be at least 1, not {}".format(beam))
+    if beam < 1 or beam > 1000:
+        raise ValueError("beam must be from 1 to 1000, not {}".format(beam))
     batch, device = source.size(0), source.device
     wanted = self.slots(self.solution_shapes(rows, cols))
     # The last slot is where a finished sequence stays.
@@ -78,7 +78,7 @@ def answer(self, source: Tensor, rows: int, cols: int, beam: int) -> Tensor:
 # Logits of every token of `target [batch, length]` but the first, given those before it and source as `encode` returns it:
 # [batch, length - 1, tokens].
 def forward(self, source: Tensor, target: Tensor, rows: int = 0, cols: int = 0) -> Tensor:
-    source, target = source.to(self.device()), target.to(self.device())
+    source, target = self.read_source(source), self.integers(target, "target")
     rows, cols = self.known_size(source, rows, cols)
     positions = self.answer_positions(rows, cols)
     steps = target.size(-1) - 1

@@ -31,6 +31,7 @@ pub fn export(model: &Model, recipe: &Recipe, metrics: &Value, path: &Path) -> R
         input_codec,
         output_codec,
         readout: model.config().readout,
+        deviation: recipe.deviation(),
     }
     .add_to(&mut module)?;
     module

@@ -29,6 +29,8 @@ pub struct Interface<'a> {
     pub output_codec: Codec,
     /// Of a parallel decoder.
     pub readout: Readout,
+    /// Standard deviation of the coefficients of the training.
+    pub deviation: f64,
 }
 
 impl Interface<'_> {
@@ -93,7 +95,11 @@ impl Interface<'_> {
         let source_start = format
             .source_vocabulary()
             .map_or(START, |vocabulary| vocabulary.first());
+        let source_tokens = format
+            .source_vocabulary()
+            .map_or(0, |vocabulary| vocabulary.size() as i64);
         let tokens = [
+            ("source_tokens", source_tokens),
             ("task", task),
             ("tasks", tasks),
             ("source_start", source_start),
@@ -142,7 +148,7 @@ impl Interface<'_> {
             write!(source, "\n\n{part}")?;
         }
         source.push_str(&soft::source(format));
-        source.push_str(&symmetry::source(format));
+        source.push_str(&symmetry::source(format, self.deviation));
         Ok(source)
     }
 
@@ -199,21 +205,23 @@ def shaped(self, solution: List[Tensor], batched: bool) -> {result}:
     return {answers}
 
 
-def solve(self, {typed}, beam: int = 1, views: int = 1) -> {result}:
-    return self.shaped(self.solution_of_views(self.operands({names}), beam, views), {batched})
+def solve(self, {typed}, beam: int = 1, views: int = 1, normalize: bool = False) -> {result}:
+    with no_grad():
+        solution = self.search(self.operands({names}), beam, views, normalize)
+    return self.shaped(solution, {batched})
 
 
 # As `solve`, with expected numbers in place of chosen ones, and a gradient.
 def soft_solve(self, {typed}) -> {result}:
-    return self.shaped(self.soft_solution(self.operands({names})), {batched})
+    return self.shaped(self.soft_solution(self.as_read(self.operands({names}))), {batched})
 
 
 def encode(self, {typed}) -> Tensor:
-    return self.source_of(self.question(self.operands({names}))[0])
+    return self.source_of(self.question(self.as_read(self.operands({names})))[0])
 
 
 def decode(self, tokens: Tensor) -> {result}:
-    tokens = tokens.to(self.device())
+    tokens = self.integers(tokens, "tokens")
     shapes = self.announced_shapes(tokens, {matrices})
     return self.shaped(self.with_signs(self.matrices(self.read(tokens, shapes), shapes)), True)
 "#,
@@ -301,7 +309,8 @@ def field_logits(self, hidden: Tensor, known: Tensor) -> Tensor:
     }
 }
 
-fn operand_names(forms: &[Form]) -> Result<&'static [&'static str]> {
+/// What the methods call a problem's operands.
+pub fn operand_names(forms: &[Form]) -> Result<&'static [&'static str]> {
     Ok(match forms {
         [_] => &["matrix"],
         [_, Form::Column] => &["matrix", "vector"],

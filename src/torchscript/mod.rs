@@ -13,7 +13,7 @@ mod symmetry;
 mod tables;
 
 pub use export::export;
-pub use interface::{Codec, Interface};
+pub use interface::{Codec, Interface, operand_names};
 pub use methods::methods;
 pub use namespace::method_name;
 

@@ -47,7 +47,7 @@ def with_median(self, known: Tensor, logits: Tensor, share: Tensor) -> Tuple[Ten
 # Logits of every field's classes, one field after another as they are predicted, each given the target's fields before it:
 # source as `encode` returns it and target [batch, length] as `generate` does, to [batch, count, classes of all fields].
 def forward(self, source: Tensor, target: Tensor, rows: int = 0, cols: int = 0) -> Tensor:
-    source, target = source.to(self.device()), target.to(self.device())
+    source, target = self.read_source(source), self.integers(target, "target")
     rows, cols = self.known_size(source, rows, cols)
     classes = self.read(target, self.solution_shapes(rows, cols))
     return self.field_logits(self.hidden(source, rows, cols), classes.index_select(2, self.prediction_order))

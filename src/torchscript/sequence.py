@@ -73,6 +73,13 @@ def announced_shapes(self, tokens: Tensor, matrices: int) -> List[Tuple[int, int
     return shapes
 
 
+# Tokens where the model is.
+def integers(self, tokens: Tensor, name: str) -> Tensor:
+    if tokens.is_floating_point() or tokens.is_complex():
+        raise ValueError("{} must be integers".format(name))
+    return tokens.to(self.device(), torch.int64)
+
+
 # [batch, length] tokens of matrices of these shapes to [batch, count, fields] classes.
 def read(self, tokens: Tensor, shapes: List[Tuple[int, int]]) -> Tensor:
     batch, fields, count = tokens.size(0), self.output_starts.size(0), self.count(shapes)

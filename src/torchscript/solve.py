@@ -55,22 +55,26 @@ def symmetrized(self, matrix: Tensor, name: str) -> Tensor:
     return matrix / 2 + matrix.transpose(1, 2) / 2
 
 
-# What the model is asked for operands, and how that was made of them. Operands are rounded as the input encoding writes them;
-# gradients pass as if they were not: what is added is zero.
-def question(self, operands: List[Tensor]) -> Tuple[List[Tensor], List[Tuple[Tensor, Tensor]]]:
-    seen: List[Tensor] = []
+# Operands rounded as the input encoding writes them; gradients pass as if they were not: what is added is zero.
+def as_read(self, operands: List[Tensor]) -> List[Tensor]:
+    result: List[Tensor] = []
     for operand in operands:
         numbers = operand.flatten(1)
         numbers = self.decode_input(self.encode_input(numbers)) + (numbers - numbers.detach())
-        seen.append(numbers.unflatten(1, [operand.size(1), operand.size(2)]))
-    moves = self.moves(seen)
-    return self.posed(seen, moves), moves
+        result.append(numbers.unflatten(1, [operand.size(1), operand.size(2)]))
+    return result
+
+
+# What the model is asked for operands, and how that was made of them.
+def question(self, operands: List[Tensor]) -> Tuple[List[Tensor], List[Tuple[Tensor, Tensor]]]:
+    moves = self.moves(operands)
+    return self.posed(operands, moves), moves
 
 
 # Examples that are computed at once, so that memory stays small.
 def chunk(self, rows: int, cols: int, beam: int) -> int:
     numbers = self.count(self.operand_shapes(rows, cols)) + self.count(self.solution_shapes(rows, cols))
-    return max(1, 65536 // (numbers * beam))
+    return max(1, 65536 // (numbers * max(1, beam)))
 
 
 # The matrices of the answer, float64 [batch, rows, cols] each.
@@ -132,14 +136,15 @@ def known_size(self, source: Tensor, rows: int, cols: int) -> Tuple[int, int]:
 
 # Answers of many sources, cut so that memory stays small.
 def generate(self, source: Tensor, rows: int = 0, cols: int = 0, beam: int = 1) -> Tensor:
-    source = source.to(self.device())
+    source = self.read_source(source)
     rows, cols = self.known_size(source, rows, cols)
     size = self.chunk(rows, cols, beam)
     parts: List[Tensor] = []
     longest = 0
-    for start in range(0, max(1, source.size(0)), size):
-        parts.append(self.answer_tokens(source[start:start + size], rows, cols, beam))
-        longest = max(longest, parts[-1].size(1))
+    with no_grad():
+        for start in range(0, max(1, source.size(0)), size):
+            parts.append(self.answer_tokens(source[start:start + size], rows, cols, beam))
+            longest = max(longest, parts[-1].size(1))
     for i in range(len(parts)):
         missing = longest - parts[i].size(1)
         parts[i] = torch.constant_pad_nd(parts[i], [0, missing], 1)

@@ -3,13 +3,14 @@
 use crate::dataset::Format;
 use crate::problem::{Axis, Invariance};
 
-/// The scripts of `moves`, `posed`, `restored` and `solution_of_views`.
-pub(super) fn source(format: &Format) -> String {
+/// The scripts of `moves`, `posed`, `restored` and `search`; `deviation` is that of the coefficients of the training.
+pub(super) fn source(format: &Format, deviation: f64) -> String {
     let Invariance {
         operands,
         solution,
         degrees,
         scales,
+        shifts,
         ..
     } = format.problem.invariance();
     let axes = |axes: &[(Axis, Axis)]| {
@@ -44,14 +45,28 @@ def degrees(self) -> List[int]:
     return {degrees:?}
 
 
+# Whether a multiple of the identity that is taken from the operand moves the first matrix of the solution by as much.
+def shifts(self) -> bool:
+    return {shifts}
+
+
+# Standard deviation of the coefficients of the training.
+def deviation(self) -> float:
+    return {deviation:?}
+
+
 {signs}
 
-{views}"#,
+{views}
+
+{normalized}"#,
+        shifts = if shifts { "True" } else { "False" },
         vectors = format.problem.vectors(),
         operands = axes(operands),
         solution = axes(solution),
         signs = include_str!("signs.py"),
         views = include_str!("views.py"),
+        normalized = include_str!("normalized.py"),
     );
     if !format.canonical {
         return format!("{common}\n\n{}", include_str!("given.py"));

@@ -20,6 +20,15 @@ def source_length(self, rows: int, cols: int) -> int:
     return 2 + 2 * len(shapes) + self.count(shapes) * self.input_starts.size(0)
 
 
+def read_source(self, source: Tensor) -> Tensor:
+    source = self.integers(source, "source")
+    known = (source >= 0) & (source < self.source_tokens)
+    if not bool(known.all()):
+        raise ValueError("source contains {}: this model reads the tokens 0 to {}".format(
+            int(source[~known][0]), self.source_tokens - 1))
+    return source
+
+
 def check_task(self, source: Tensor) -> None:
     if self.task >= 0 and bool((source[:, :1] != self.source_start).any()):
         raise ValueError("source was not encoded for {}".format(self.problem))

@@ -35,6 +35,13 @@ def source_length(self, rows: int, cols: int) -> int:
     return self.read_positions(rows, cols).size(0) + int(self.task >= 0)
 
 
+def read_source(self, source: Tensor) -> Tensor:
+    source = source.to(self.device(), torch.float32)
+    if not bool(torch.isfinite(source).all()):
+        raise ValueError("source contains NaN or infinity")
+    return source
+
+
 def check_task(self, source: Tensor) -> None:
     if self.task >= 0 and bool((source[:, :1] != self.task).any()):
         raise ValueError("source was not encoded for {}".format(self.problem))

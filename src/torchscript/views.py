@@ -83,4 +83,15 @@ def solution_of_views(self, operands: List[Tensor], beam: int, views: int) -> Li
     for i in range(len(answers[0])):
         ordered = torch.stack([answer[i] for answer in answers]).sort(0)[0]
         result.append((ordered[(views - 1) // 2] + ordered[views // 2]) / 2)
+    if views > 1:
+        result = self.unit(result)
     return self.with_signs(result)
+
+
+# Vectors of norm 1, which medians of their entries are not; one that is zero stays.
+def unit(self, solution: List[Tensor]) -> List[Tensor]:
+    result = [matrix for matrix in solution]
+    for place in self.vectors():
+        norm = result[place].square().sum(1, keepdim=True).sqrt()
+        result[place] = result[place] / torch.where(norm > 0, norm, torch.ones_like(norm))
+    return result

@@ -5,7 +5,7 @@ use super::run::Trained;
 use crate::dataset::Format;
 use crate::encoding::Input;
 use crate::matrix::{Shape, fingerprint};
-use crate::model::{Architecture, Model};
+use crate::model::Model;
 use anyhow::{Context, Result, ensure};
 use std::collections::HashMap;
 use std::path::Path;
@@ -22,8 +22,9 @@ pub struct Origin {
 /// The depth of the encoder, which may grow where [`deepens`] says so.
 const DEPTH: &str = "model.encoder_layers";
 
-/// Keys of `[model]` in which the two may differ: the preset is only a name for the others, and tables may grow.
-const FREE: [&str; 2] = ["architecture", "max_dim"];
+/// Keys of `[model]` in which the two may differ: the preset is only a name for the others, tables may grow, and answers may be
+/// read otherwise.
+const FREE: [&str; 3] = ["architecture", "max_dim", "readout"];
 
 impl Origin {
     /// Reads the best weights of a run folder, a `.pt` or a `.safetensors` file.
@@ -68,6 +69,12 @@ impl Origin {
             self.trained.recipe.problem,
             recipe.problem
         );
+        let (is, was) = (recipe.model.architecture, self.trained.recipe.model.architecture);
+        ensure!(
+            is == was || !is.is_recurrent() && !was.is_recurrent(),
+            "{} was trained with model.architecture = {was:?}, but the recipe has {is:?}: their layers have other weights",
+            self.name
+        );
         for (key, value) in &ours {
             if key == DEPTH && deepens(recipe, &self.trained.recipe) {
                 continue;
@@ -76,8 +83,13 @@ impl Origin {
             ensure!(
                 there == value.to_string(),
                 "{} was trained with {key} = {there}, but the recipe has {value}: weights fit models of the same ingredients; \
-                 sizes, [data], [loss] and [training] may differ, and a pre-norm encoder may have more layers",
-                self.name
+                 sizes, [data], [loss] and [training] may differ{}",
+                self.name,
+                if key == DEPTH {
+                    ", and the encoder of a pre-norm transformer may have more layers"
+                } else {
+                    ""
+                }
             );
         }
         Ok(())
@@ -109,7 +121,7 @@ impl Origin {
         for (name, mut variable) in model.variables() {
             let Some(tensor) = source.get(&name) else {
                 ensure!(
-                    name.starts_with("encoder.layers.") && deepens(recipe, &self.trained.recipe),
+                    deepens(recipe, &self.trained.recipe) && added(&name, self.trained.recipe.model.encoder_layers),
                     "{} has no {name}: it is of another model",
                     self.name
                 );
@@ -174,9 +186,17 @@ fn read_the_same(a: &Recipe, b: &Recipe) -> Result<bool> {
 /// Whether `recipe` has a deeper encoder than `origin` to which layers can be added that change nothing at first: pre-norm
 /// layers, whose output is a sum.
 fn deepens(recipe: &Recipe, origin: &Recipe) -> bool {
-    let model = &recipe.model;
-    let is_transformer = matches!(model.architecture, Architecture::Laformer | Architecture::Paper);
-    is_transformer && !model.is_post_norm() && model.encoder_layers > origin.model.encoder_layers
+    let (model, was) = (&recipe.model, &origin.model);
+    let are_transformers = !model.architecture.is_recurrent() && !was.architecture.is_recurrent();
+    are_transformers && !model.is_post_norm() && model.encoder_layers > was.encoder_layers
+}
+
+/// Whether a variable is of an encoder layer beyond the first `layers`.
+fn added(name: &str, layers: i64) -> bool {
+    let layer = name
+        .strip_prefix("encoder.layers.")
+        .and_then(|rest| rest.split_once('.'));
+    layer.is_some_and(|(number, _)| number.parse::<i64>().is_ok_and(|number| number >= layers))
 }
 
 /// What decides the shapes and the meaning of weights; half a matrix may count as a whole one.
@@ -416,7 +436,7 @@ mod tests {
             ("model.activation=relu", "model.activation = \"gelu\""),
             (
                 "model.encoder_layers=1",
-                "model.encoder_layers = 2, but the recipe has 1",
+                "may differ, and the encoder of a pre-norm transformer may have more layers",
             ),
         ];
         for (set, part) in cases {
@@ -426,8 +446,19 @@ mod tests {
                 .unwrap_err();
             assert!(message.to_string().contains(part), "{message}");
         }
+        let lstm =
+            "problem = \"eigenvalues\"\ndim = 3\n[model]\narchitecture = \"lstm\"\nwidth = 16\ndecoder_heads = 2";
+        let message = origin
+            .check(&Recipe::parse(lstm, &[]).unwrap())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("model.architecture = Laformer, but the recipe has Lstm"),
+            "{message}"
+        );
         for free in [
             "model.max_dim=6",
+            "model.readout=mode",
             "data.spectrum=laplace",
             "data.noise=0.1",
             "training.steps=5",

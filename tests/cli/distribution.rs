@@ -377,6 +377,34 @@ fn weights_of_other_models_are_refused_by_name() {
         assert!(!path.join("new").exists(), "nothing is begun");
     }
     assert!(fail(path, 1, &["train", "tiny.toml", "--from", "nowhere"]).contains("nowhere does not exist"));
+    for from in ["base", "base/model.pt"] {
+        let own = ["train", "tiny.toml", "--output", "base", "--overwrite", "--from", from];
+        assert!(fail(path, 2, &own).contains("--overwrite would delete base, with which --from begins"));
+    }
+    // A deeper encoder begins with the same answers.
+    let deeper = [
+        "--from",
+        "base",
+        "--set",
+        "model.encoder_layers=3",
+        "--set",
+        "training.steps=1",
+        "--set",
+        "training.learning_rate=1e-30",
+    ];
+    let slow = [
+        "--set",
+        "training.muon_learning_rate=1e-30",
+        "--set",
+        "training.warmup=0",
+    ];
+    succeed(
+        path,
+        &[&["train", "tiny.toml", "--output", "deep"][..], &deeper, &slow].concat(),
+    );
+    let answer = |run| succeed(path, &["solve", run, "[[2,1],[1,3]]", "--json"]);
+    let predicted = |run| serde_json::from_str::<serde_json::Value>(&answer(run)).unwrap()["prediction"].clone();
+    assert_eq!(predicted("deep"), predicted("base"));
 }
 
 #[test]

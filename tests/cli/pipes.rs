@@ -58,3 +58,24 @@ fn commands_end_quietly_where_their_output_is_closed() {
         assert!(path.join(file).exists(), "{file} is written all the same");
     }
 }
+
+#[test]
+fn a_training_goes_on_where_nobody_reads_its_progress() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tiny_recipe(path, "eigenvalues", "");
+    let (reader, writer) = std::io::pipe().expect("pipes can be made");
+    drop(reader);
+    let mut train = command(path, &["train", "tiny.toml", "--output", "run"]);
+    let status = train.stdout(Stdio::null()).stderr(writer).status().expect("it starts");
+    assert_eq!(status.code(), Some(0));
+    succeed(path, &["solve", "run", "[[2,1],[1,3]]"]);
+    // An error is told by its exit code.
+    let (reader, writer) = std::io::pipe().expect("pipes can be made");
+    drop(reader);
+    let status = command(path, &["eval", "nowhere"])
+        .stderr(writer)
+        .status()
+        .expect("it starts");
+    assert!(matches!(status.code(), Some(1 | 2)), "{status}");
+}

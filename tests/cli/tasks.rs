@@ -107,7 +107,9 @@ fn several_problems_go_from_recipe_to_export() {
         }
         let card = fs::read_to_string(path.join("run/README.md")).unwrap();
         for part in [
-            "model.transpose(matrix)\nmodel.add(a, b)",
+            "answer = model.transpose(matrix)\nleft = ",
+            "answer = model.add(left, right)\n",
+            "values = model.eigenvalues(matrix)\n",
             "add: 20 examples",
             "uniform/laplace",
         ] {

@@ -94,6 +94,69 @@ def test_answers_equal_those_of_the_command_line(laformer, train, problem, setti
                 assert np.array_equal(answer.numpy(), matrix.reshape(answer.shape))
 
 
+@problems
+def test_normalized_answers_equal_those_of_the_command_line(laformer, train, problem):
+    folder = train(problem)
+    model, arrays = load(folder), [300 * array[:1] for array in operands(problem, 1)]
+    example = [array[0] for array in arrays]
+    given = (json.dumps(array.tolist()) for array in example)
+    printed = json.loads(laformer("solve", "--json", "--normalize", "--device", "cpu", folder, *given))
+    predicted = [torch.tensor(matrix, dtype=torch.float64) for matrix in printed["prediction"]]
+    if problem == "svd":
+        predicted[2] = predicted[2].T
+    for answer, matrix in zip(solve(model, example, normalize=True), predicted, strict=True):
+        # The scale is a sum in another order, and untrained models answer 1e90.
+        torch.testing.assert_close(answer, matrix.reshape(answer.shape), rtol=1e-9, atol=0)
+    small = solve(model, [1e-30 * array for array in example], normalize=True)
+    assert all(answer.isfinite().all() for answer in small)
+
+
+def test_a_multiple_of_the_identity_is_normalized_to_its_mean(train):
+    answer = load(train("eigenvalues")).solve(7 * torch.eye(3), normalize=True)
+    torch.testing.assert_close(answer, torch.full([3], 7.0, dtype=torch.float64))
+
+
+@problems
+def test_the_example_of_a_model_card_runs(train, problem):
+    folder = train(problem)
+    example = (folder / "README.md").read_text().split("```python\n")[1].split("```")[0]
+    names = {}
+    exec(example.replace("model.pt", str(folder / "model.pt")), names)  # noqa: S102
+    model = names["model"]
+    wanted = {"eigenvectors": ["values", "vectors"], "svd": ["u", "s", "vt"], "eigenvalues": ["values"], "singular-values": ["values"]}
+    assert all(names[name].isfinite().all() for name in wanted.get(problem, ["answer"]))
+    assert type(model).__name__ == "RecursiveScriptModule"
+
+
+@pytest.mark.parametrize("views", [1, 3])
+def test_solve_records_no_gradients_and_leaves_others_alone(train, views):
+    model, matrix = load(train("eigenvalues")), torch.eye(3, dtype=torch.float64).requires_grad_()
+    assert not model.solve(matrix, views=views).requires_grad
+    assert not model.generate(model.encode(matrix)).requires_grad
+    # Also where it fails within.
+    with pytest.raises(torch.jit.Error, match="beam must be 1, not 2"):
+        model.solve(matrix, views=views, beam=2)
+    assert torch.is_grad_enabled()
+
+
+def test_sources_and_tokens_are_checked_as_operands_are(train):
+    values, tokens = load(train("eigenvalues")), load(train("eigenvalues", PAPER))
+    with pytest.raises(torch.jit.Error, match="source contains NaN or infinity"):
+        values.generate(torch.full([1, 9], float("nan")))
+    assert torch.equal(values.generate(torch.ones(1, 9, dtype=torch.float64)), values.generate(torch.ones(1, 9)))
+    source = tokens.encode(torch.eye(3))
+    with pytest.raises(torch.jit.Error, match="source contains 99999: this model reads the tokens 0 to"):
+        tokens.generate(torch.full_like(source, 99999))
+    for use in (lambda: tokens.generate(source.float()), lambda: tokens.decode(torch.rand(1, 9))):
+        with pytest.raises(torch.jit.Error, match="must be integers"):
+            use()
+    for beam in (0, 1001):
+        with pytest.raises(torch.jit.Error, match=f"beam must be from 1 to 1000, not {beam}"):
+            tokens.solve(torch.eye(3), beam=beam)
+    with pytest.raises(torch.jit.Error, match="beam must be 1, not 0"):
+        values.solve(torch.eye(3), beam=0)
+
+
 # What happens to A, to the second operand, and to each matrix of the answer, for signed permutations P (of rows) and Q.
 EQUIVALENT = {
     "transpose": (lambda p, q, a: [p @ a @ q], lambda p, q, x: [q.T @ x @ p.T]),

@@ -5,7 +5,7 @@
 //! The highest floor bounds the step where it makes at least half of its time; below that it is only the largest part.
 
 use super::{Cost, decoding, generate, peak, training};
-use crate::cli::output::say;
+use crate::cli::output::{say, tell};
 use crate::libtorch::Tf32;
 use crate::report::{Panel, PanelLine, Table, draw_panels};
 use crate::training::Recipe;
@@ -259,7 +259,7 @@ pub fn run(recipe: &Recipe, device: Device, duration: Duration, output: Option<&
             let name = format!("{threads} thread{}", if threads == 1 { "" } else { "s" });
             let mut points = Vec::new();
             for &value in axis.values() {
-                eprintln!("{}, {} {value}, {name}", work.name(), axis.name());
+                tell!("{}, {} {value}, {name}", work.name(), axis.name());
                 points.push(measures.point(work, axis, value, threads)?);
             }
             for point in &points {

@@ -286,6 +286,7 @@ impl Case {
         };
         let dimensions = self.dimensions;
         let interface = Interface {
+            deviation: 10.0 / 3f64.sqrt(),
             format: &format,
             dimensions,
             input_codec: codec(),
