@@ -60,7 +60,7 @@ pub struct Entries {
     pub magnitude: f64,
     /// Probability that a coefficient is replaced by its magnitude; 0 leaves the law as it is.
     pub positive: f64,
-    /// Probability that a coefficient is made smaller, by up to [`DECADES`]; 0 leaves the law as it is.
+    /// Probability that a coefficient is made smaller, by up to six powers of ten; 0 leaves the law as it is.
     pub small: f64,
 }
 
