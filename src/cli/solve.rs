@@ -6,6 +6,7 @@ use super::{Failure, UsageError};
 use crate::dataset::{Batcher, Example, Format};
 use crate::evaluation::Search;
 use crate::matrix::{Matrix, text};
+use crate::problem::root_mean_square;
 use crate::report::{self, error_percent};
 use crate::training::Trained;
 use anyhow::{Context, Result};
@@ -78,6 +79,8 @@ impl Trained {
             log_probability: answer.own.map_or(f64::NEG_INFINITY, |own| own.log_probability),
             is_checked: search.verify || search.repair,
             tolerance: self.recipe.evaluation.tolerances[0],
+            scale: root_mean_square(operands) / self.recipe.deviation(),
+            is_normalized: search.normalize.is_some(),
             rounded: (read.seen != read.given).then_some(read.seen),
         })
     }
@@ -86,6 +89,9 @@ impl Trained {
 struct Solved {
     /// The operands as the model sees them, where they are not those that were given.
     rounded: Option<Vec<Matrix>>,
+    /// Root mean square of the operands' coefficients in units of that of the training; NaN of zeros.
+    scale: f64,
+    is_normalized: bool,
     prediction: Vec<Matrix>,
     /// The exact solution of the matrix as the model sees it; none where there is none.
     solution: Option<Vec<Matrix>>,
@@ -103,6 +109,12 @@ struct Solved {
 }
 
 impl Solved {
+    /// Whether the model is asked for a problem of a scale that it hardly knows: coefficients that are uniform up to a magnitude, as
+    /// those of the training mostly are, have at most √3 of their deviation, and few matrices of them less than half.
+    fn is_of_another_scale(&self) -> bool {
+        !self.is_normalized && (self.scale < 0.5 || self.scale > 3f64.sqrt())
+    }
+
     fn is_right(&self) -> bool {
         self.error.is_some_and(|error| error < self.tolerance)
     }
@@ -129,6 +141,7 @@ impl Solved {
             "probability": self.log_probability.exp(),
             "tolerance": self.tolerance,
             "right": self.is_right(),
+            "scale": self.scale,
         });
         if let Some(rounded) = &self.rounded {
             json["operands"] = json!(matrices(rounded));
@@ -153,6 +166,13 @@ impl fmt::Display for Solved {
         let tolerance = report::percent(self.tolerance);
         if let Some(rounded) = &self.rounded {
             writeln!(f, "rounded to  {}", text::print_list(rounded))?;
+        }
+        if self.is_of_another_scale() {
+            let scale = self.scale;
+            writeln!(
+                f,
+                "scale       {scale:.2} times that of the training: --normalize asks for the problem at that scale"
+            )?;
         }
         if let Some(own) = self
             .own

@@ -19,7 +19,7 @@ mod symmetric_inverse;
 mod symmetry;
 mod transpose;
 
-pub use normalization::Normalization;
+pub use normalization::{Normalization, root_mean_square};
 pub use repair::Repair;
 pub use set::{InvalidProblems, Problems};
 pub use signal::{Origin, Signal};

@@ -44,12 +44,7 @@ impl Normalization {
             degrees,
         };
         let moved = unscaled.transform(operands);
-        let count: usize = moved.iter().map(|matrix| matrix.len()).sum();
-        // In units of the largest, whose square may be beyond all numbers.
-        let largest = largest(&moved);
-        let square: f64 = moved.iter().map(|matrix| (matrix / largest).norm_squared()).sum();
-        let spread = (square / count as f64).sqrt();
-        let scale = (deviation / spread).min(Self::LARGEST * deviation) / largest;
+        let scale = (deviation / root_mean_square(&moved)).min(Self::LARGEST * deviation / largest(&moved));
         // Of a multiple of the identity nothing is left: whatever a model makes of it is nothing beside the mean.
         let scale = if scale.is_finite() { scale } else { Self::OF_NOTHING };
         Self { scale, ..unscaled }
@@ -79,6 +74,15 @@ impl Normalization {
             });
         restored.collect()
     }
+}
+
+/// The root mean square of all coefficients; NaN where all are zero.
+pub fn root_mean_square(operands: &[Matrix]) -> f64 {
+    let count: usize = operands.iter().map(|matrix| matrix.len()).sum();
+    // In units of the largest, whose square may be beyond all numbers.
+    let unit = largest(operands);
+    let square: f64 = operands.iter().map(|matrix| (matrix / unit).norm_squared()).sum();
+    unit * (square / count as f64).sqrt()
 }
 
 /// The largest absolute value.

@@ -214,3 +214,28 @@ fn beams_are_verified_and_attention_of_tokens_is_drawn() {
     );
     assert!(svg.contains("V2") && svg.contains("E-2"), "the words of the tokens");
 }
+
+#[test]
+fn solve_says_where_the_scale_is_not_that_of_the_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tiny_recipe(path, "singular-values", "");
+    succeed(path, &["train", "tiny.toml", "--output", "run"]);
+    let scale = |operand: &str, more: &[&str]| {
+        let text = succeed(path, &[&["solve", "run", operand], more].concat());
+        text.lines().find(|line| line.starts_with("scale")).map(str::to_owned)
+    };
+    // The training's deviation is 10 / √3.
+    let small = scale("[[1,-1],[1,1]]", &[]).unwrap();
+    assert!(
+        small.contains("0.17 times that of the training: --normalize"),
+        "{small}"
+    );
+    assert!(scale("[[20,-20],[20,20]]", &[]).unwrap().contains("3.46 times"));
+    assert_eq!(scale("[[5,-7],[6,4]]", &[]), None);
+    assert_eq!(scale("[[1,-1],[1,1]]", &["--normalize"]), None);
+    assert_eq!(scale("[[0,0],[0,0]]", &[]), None);
+    let printed = succeed(path, &["solve", "run", "[[20,-20],[20,20]]", "--json"]);
+    let printed: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert!((printed["scale"].as_f64().unwrap() - 12f64.sqrt()).abs() < 1e-12);
+}
