@@ -1,7 +1,8 @@
 #!/bin/bash
 # Trains a recipe by way of smaller sizes, each beginning with the weights of the one before, at a constant rate:
 # bash recipes/grow.sh RECIPE CHECKPOINT FOLDER SIZE…
-# The recipe itself comes last, in FOLDER and the recipe's name. A run that is there is not trained again.
+# The recipe itself comes last, in FOLDER and the recipe's name. STEPS are those of every smaller size, 2000 unless given. A run
+# that was finished is not trained again.
 set -euo pipefail
 recipe=$1 from=$2 folder=$3
 shift 3
@@ -13,7 +14,10 @@ mkdir -p "$folder"
 train() {
     local run=$folder/$1
     shift
-    [[ -e $run/model.pt ]] || "$laformer" train "$recipe" --output "$run" --overwrite --from "$from" "$@"
+    if [[ ! -e $run/done ]]; then
+        "$laformer" train "$recipe" --output "$run" --overwrite --from "$from" "$@"
+        touch "$run/done"
+    fi
     from=$run
 }
 for size in "$@"; do

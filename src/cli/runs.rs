@@ -4,7 +4,7 @@ use super::Failure;
 use super::output::say;
 use crate::report::{self, Table, percent};
 use crate::training::{Recipe, Run};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,12 +24,7 @@ impl Runs {
     pub fn run(self) -> Result<(), Failure> {
         let table = match self.folders.as_slice() {
             [] => list(&children(&self.root)?)?,
-            [one] => list(std::slice::from_ref(one)).with_context(|| {
-                format!(
-                    "the runs within a folder are listed by `laformer runs --root {}`",
-                    one.display()
-                )
-            })?,
+            [one] => list(std::slice::from_ref(one))?,
             [a, b, ..] => compare(a, b)?,
         };
         say!("{table}")?;
@@ -51,6 +46,11 @@ fn list(folders: &[PathBuf]) -> Result<Table> {
         "run", "problem", "size", "steps", "examples", "minutes", "within", "accuracy",
     ]);
     for folder in folders {
+        ensure!(
+            Run::exists(folder),
+            "{0} holds no run; the runs within a folder are listed by `laformer runs --root {0}`",
+            folder.display()
+        );
         let (run, recipe) = Run::open(folder)?;
         let last = report::last_evaluation(&run.metrics())?;
         let size = recipe.dimensions()?.label();

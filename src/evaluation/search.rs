@@ -265,12 +265,11 @@ fn median(problem: &dyn Problem, proposals: &[Candidate]) -> Option<Vec<Matrix>>
 /// Equivalent problems whose coefficients have a deviation, and how they were made. They are not rounded again: rounding would make
 /// them other problems.
 fn normalized(problem: &dyn Problem, operands: &[&[Matrix]], deviation: f64) -> Vec<(Normalization, Vec<Matrix>)> {
-    let normalized = operands.iter().map(|operands| {
+    let normalize = |operands: &&[Matrix]| {
         let normalization = Normalization::of(problem, operands, deviation);
-        let moved = normalization.transform(operands);
-        (normalization, moved)
-    });
-    normalized.collect()
+        (normalization, normalization.transform(operands))
+    };
+    operands.iter().map(normalize).collect()
 }
 
 fn repairable() -> Vec<&'static str> {

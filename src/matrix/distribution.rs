@@ -12,8 +12,8 @@ use super::{
 /// How operands are drawn.
 ///
 /// The text form, found in CSV files, is the law of the coefficients, `:` and their magnitude if it is not 10, `+bias:`
-/// and the sign bias if there is one, `+small:` and the share of small coefficients if there is one, and `/` and the spectra if they are not the semicircle: `uniform`, `gaussian:5`,
-/// `uniform+bias:0.5`, `uniform/laplace+gaussian`.
+/// and the sign bias if there is one, `+small:` and the share of small coefficients if there is one, and `/` and the spectra if
+/// they are not the semicircle: `uniform`, `gaussian:5`, `uniform+bias:0.5`, `uniform/laplace+gaussian`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Distribution {
     pub coefficients: Coefficients,
@@ -133,36 +133,26 @@ impl FromStr for Distribution {
             Some((law, spectra)) => (law, spectra.parse()?),
             None => (text, Spectra::default()),
         };
-        let (law, small_share) = match law.split_once("+small:") {
-            Some((law, share)) => {
-                let number = share
-                    .parse()
-                    .map_err(|_| InvalidDistribution::SmallShare(share.to_owned()))?;
-                (law, number)
-            }
-            None => (law, 0.0),
-        };
-        let (law, sign_bias) = match law.split_once("+bias:") {
-            Some((law, bias)) => {
-                let number = bias
-                    .parse()
-                    .map_err(|_| InvalidDistribution::SignBias(bias.to_owned()))?;
-                (law, number)
-            }
-            None => (law, 0.0),
-        };
-        let (coefficients, magnitude) = match law.split_once(':') {
-            Some((coefficients, magnitude)) => {
-                let number = magnitude
-                    .parse()
-                    .map_err(|_| InvalidDistribution::Magnitude(magnitude.to_owned()))?;
-                (coefficients, number)
-            }
-            None => (law, Self::DEFAULT_MAGNITUDE),
-        };
+        let (law, small_share) = split_number(law, "+small:", 0.0, InvalidDistribution::SmallShare)?;
+        let (law, sign_bias) = split_number(law, "+bias:", 0.0, InvalidDistribution::SignBias)?;
+        let (coefficients, magnitude) =
+            split_number(law, ":", Self::DEFAULT_MAGNITUDE, InvalidDistribution::Magnitude)?;
         Self::new(coefficients.parse()?, magnitude, spectra)?
             .with_sign_bias(sign_bias)?
             .with_small_share(small_share)
+    }
+}
+
+/// What stands before a mark, and the number after it; all and the default where there is no mark.
+fn split_number<'a>(
+    text: &'a str,
+    mark: &str,
+    default: f64,
+    invalid: impl Fn(String) -> InvalidDistribution,
+) -> Result<(&'a str, f64), InvalidDistribution> {
+    match text.split_once(mark) {
+        Some((before, number)) => Ok((before, number.parse().map_err(|_| invalid(number.to_owned()))?)),
+        None => Ok((text, default)),
     }
 }
 
