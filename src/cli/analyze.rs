@@ -128,11 +128,10 @@ impl Analyze {
             clean: Vec::new(),
         };
         // What the model reads and writes is what its attention is between.
-        let seen = if format.canonical {
-            example.canonical(format.problem)
-        } else {
-            example
-        };
+        let mut seen = example.clone();
+        if let Some(mut pose) = format.pose() {
+            seen.pose(&example, format.problem, &mut pose);
+        }
         let batch = batcher
             .batch(case.size, std::slice::from_ref(&seen))?
             .to_device(model.device());

@@ -3,8 +3,8 @@
 use super::{Case, Example, Format, Target};
 use crate::encoding::{MAX_FIELDS, PAD, Vocabulary};
 use crate::libtorch;
-use crate::matrix::{Matrix, Shape, row_major};
-use crate::problem::Symmetry;
+use crate::matrix::{Matrix, Shape};
+use crate::problem::Pose;
 use anyhow::Result;
 use tch::{Device, Kind, Tensor};
 
@@ -66,9 +66,9 @@ pub struct Batcher {
     values: Vec<f32>,
     sources: Rows,
     targets: Rows,
-    /// The canonical form of an example, and what makes it.
-    form: Example,
-    symmetry: Symmetry,
+    /// What makes examples what the model reads, and such an example.
+    pose: Option<Pose>,
+    read: Example,
 }
 
 impl Batcher {
@@ -77,8 +77,8 @@ impl Batcher {
             source_vocabulary: format.source_vocabulary(),
             target_vocabulary: format.target_vocabulary(),
             task: format.task(),
-            symmetry: Symmetry::of(format.problem),
-            form: Example::default(),
+            pose: format.pose(),
+            read: Example::default(),
             format,
             values: Vec::new(),
             sources: Rows::default(),
@@ -90,12 +90,12 @@ impl Batcher {
     pub fn batch(&mut self, size: Shape, examples: &[Example]) -> Result<Batch> {
         self.clear();
         for example in examples {
-            if self.format.canonical {
-                let mut form = std::mem::take(&mut self.form);
-                form.make_canonical(example, self.format.problem, &mut self.symmetry);
-                self.write(&form.operands)?;
-                self.write_target(&form.solution)?;
-                self.form = form;
+            if let Some(pose) = &mut self.pose {
+                let mut read = std::mem::take(&mut self.read);
+                read.pose(example, self.format.problem, pose);
+                self.write(&read.operands)?;
+                self.write_target(&read.solution)?;
+                self.read = read;
             } else {
                 self.write(&example.operands)?;
                 self.write_target(&example.solution)?;
@@ -122,9 +122,10 @@ impl Batcher {
         let mut count = 0;
         for operands in operands {
             count += 1;
-            if self.format.canonical {
-                self.symmetry.make_canonical(operands);
-                self.write(&self.symmetry.transform(operands))?;
+            if let Some(pose) = &mut self.pose {
+                pose.find(operands);
+                let read = pose.transform(operands);
+                self.write(&read)?;
             } else {
                 self.write(operands)?;
             }
@@ -148,12 +149,10 @@ impl Batcher {
                 self.values.extend(self.task.map(|task| task as f32));
                 for operand in operands {
                     operand.iter().try_for_each(|&x| self.format.input.check(x))?;
-                    if self.format.reads_triangle() {
-                        let rows = (0..operand.nrows()).flat_map(|i| (0..=i).map(move |j| operand[(i, j)] as f32));
-                        self.values.extend(rows);
-                    } else {
-                        self.values.extend(row_major(operand).map(|x| x as f32));
-                    }
+                    let reading = self.format.reading();
+                    let places = (0..operand.nrows()).flat_map(|i| (0..operand.ncols()).map(move |j| (i, j)));
+                    let read = places.filter(|&(i, j)| reading.has(i as i64, j as i64));
+                    self.values.extend(read.map(|place| operand[place] as f32));
                 }
             }
         }
@@ -238,7 +237,7 @@ mod tests {
     use crate::dataset::{Specification, Stream};
     use crate::encoding;
     use crate::matrix::{Address, Split};
-    use crate::problem;
+    use crate::problem::{self, Symmetry};
 
     #[test]
     fn equivalent_examples_are_one_canonical_example_and_its_solution() {

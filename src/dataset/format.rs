@@ -1,8 +1,8 @@
 //! What a model reads and writes: a problem with the encodings of both sides.
 
-use crate::encoding::{Encoding, Input, Layout, Vocabulary};
+use crate::encoding::{Encoding, Input, Layout, Reading, Vocabulary};
 use crate::matrix::{Matrix, Shape};
-use crate::problem::{Problem, Problems};
+use crate::problem::{Pose, Problem, Problems};
 use anyhow::{Error, Result, ensure};
 use std::sync::Arc;
 
@@ -111,9 +111,23 @@ impl Format {
         }
     }
 
-    /// Whether the model reads the lower triangle of its operands only.
-    pub fn reads_triangle(&self) -> bool {
-        matches!(self.input, Input::Values { triangle: true, .. })
+    /// The coefficients that the model reads.
+    pub fn reading(&self) -> Reading {
+        match self.input {
+            Input::Values { reading, .. } => reading,
+            Input::Tokens(_) => Reading::Whole,
+        }
+    }
+
+    /// Whether the numbers that the model reads have a range: those of condensed forms, which are lengths of columns, have none.
+    pub fn is_ranged(&self) -> bool {
+        self.reading() != Reading::Condensed
+    }
+
+    /// What makes the problems that the model reads of those that it is given, yet of none; nothing where it reads problems as they are.
+    pub fn pose(&self) -> Option<Pose> {
+        let condensed = self.reading() == Reading::Condensed;
+        (self.canonical || condensed).then(|| Pose::new(self.problem, self.canonical, condensed))
     }
 
     /// Whether sources of one size may differ in length, so that padding must be masked.
@@ -126,12 +140,8 @@ impl Format {
         let shapes = self.problem.operand_shapes(size);
         match &self.input {
             Input::Tokens(encoding) => Layout::tokens(&shapes, encoding.as_ref()),
-            Input::Values { triangle, .. } => {
-                let places = if *triangle {
-                    Layout::triangle(&shapes)
-                } else {
-                    Layout::coefficients(&shapes)
-                };
+            Input::Values { reading, .. } => {
+                let places = Layout::reading(&shapes, *reading);
                 match self.task() {
                     Some(_) => Layout::after_task(places),
                     None => places,

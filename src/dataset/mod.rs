@@ -36,7 +36,7 @@ pub use verification::{Summary, verify};
 
 use crate::{
     matrix::{Matrix, Shape},
-    problem::{Problem, Symmetry},
+    problem::{Pose, Problem},
 };
 
 /// A problem set and solved.
@@ -74,21 +74,15 @@ impl Example {
         }
     }
 
-    /// The same in the canonical form of its problem, without what noise has hidden.
-    pub fn canonical(&self, problem: &dyn Problem) -> Self {
-        let mut form = Self::default();
-        form.make_canonical(self, problem, &mut Symmetry::of(problem));
-        form
-    }
-
-    /// Becomes the canonical form of an example, in the memory that there is where it has the shapes of that one.
-    pub fn make_canonical(&mut self, example: &Self, problem: &dyn Problem, symmetry: &mut Symmetry) {
+    /// Becomes an example in the form that a model reads, without what noise has hidden; in the memory that there is where it has the
+    /// shapes of that one.
+    pub fn pose(&mut self, example: &Self, problem: &dyn Problem, pose: &mut Pose) {
         take_shapes(&mut self.operands, &example.operands);
         take_shapes(&mut self.solution, &example.solution);
         self.clean.clear();
-        symmetry.make_canonical(&example.operands);
-        symmetry.transform_to(&example.operands, &mut self.operands);
-        symmetry.transform_solution_to(&example.solution, &mut self.solution);
+        pose.find(&example.operands);
+        pose.transform_to(&example.operands, &mut self.operands);
+        pose.transform_solution_to(&example.solution, &mut self.solution);
         problem.fix_signs(&mut self.solution);
     }
 

@@ -10,9 +10,39 @@ use std::sync::Arc;
 pub enum Input {
     /// One position per token.
     Tokens(Arc<dyn Encoding>),
-    /// One position per coefficient, which is the number rounded to so many significant digits; of symmetric operands the lower
-    /// triangle may do.
-    Values { digits: u32, triangle: bool },
+    /// One position per coefficient, which is the number rounded to so many significant digits.
+    Values { digits: u32, reading: Reading },
+}
+
+/// The coefficients that a model of values reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// All of them.
+    Whole,
+    /// Those on or below the diagonal, which are all that a symmetric matrix has.
+    Triangle,
+    /// The diagonal and what is right above it: of a condensed form, which has no others; see
+    /// [`Rotation::condensing`](crate::problem::Rotation::condensing).
+    Condensed,
+}
+
+impl Reading {
+    /// Whether the coefficient of a row and a column is read.
+    pub fn has(self, row: i64, column: i64) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::Triangle => column <= row,
+            Self::Condensed => column == row || column == row + 1,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Whole => "values",
+            Self::Triangle => "triangle",
+            Self::Condensed => "condensed",
+        }
+    }
 }
 
 impl Input {
@@ -40,16 +70,12 @@ impl Input {
     }
 }
 
-/// `P1000:3`, `values:4`, `triangle:3`
+/// `P1000:3`, `values:4`, `triangle:3`, `condensed:3`
 impl fmt::Display for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tokens(encoding) => write!(f, "{}:{}", encoding.name(), encoding.digits()),
-            Self::Values {
-                digits,
-                triangle: false,
-            } => write!(f, "values:{digits}"),
-            Self::Values { digits, triangle: true } => write!(f, "triangle:{digits}"),
+            Self::Values { digits, reading } => write!(f, "{}:{digits}", reading.name()),
         }
     }
 }
@@ -58,13 +84,11 @@ impl FromStr for Input {
     type Err = UnknownInput;
 
     fn from_str(text: &str) -> Result<Self, UnknownInput> {
-        match split_digits(text)? {
-            ("values", digits) => Ok(Self::Values {
-                digits,
-                triangle: false,
-            }),
-            ("triangle", digits) => Ok(Self::Values { digits, triangle: true }),
-            _ => Ok(Self::Tokens(named(text)?)),
+        let (name, digits) = split_digits(text)?;
+        let mut parts = [Reading::Whole, Reading::Triangle, Reading::Condensed].into_iter();
+        match parts.find(|reading| reading.name() == name) {
+            Some(reading) => Ok(Self::Values { digits, reading }),
+            None => Ok(Self::Tokens(named(text)?)),
         }
     }
 }
@@ -72,7 +96,8 @@ impl FromStr for Input {
 /// Why a name is no input.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error(
-    "{0}, or values for one position per coefficient, or triangle for one per coefficient of half a symmetric matrix"
+    "{0}, or values for one position per coefficient, or triangle for one per coefficient of half a symmetric matrix, or \
+     condensed for those of its condensed form"
 )]
 pub struct UnknownInput(#[from] UnknownEncoding);
 
@@ -86,6 +111,7 @@ mod tests {
             "values:3",
             "values:5",
             "triangle:3",
+            "condensed:3",
             "P10:3",
             "P1000:4",
             "B1999:3",

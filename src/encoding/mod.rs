@@ -20,7 +20,7 @@ pub use b1999::B1999;
 pub use decimal::{Decimal, LARGEST_POWER, Ties, power, power_rest};
 pub use fp15::Fp15;
 pub use grammar::Grammar;
-pub use input::Input;
+pub use input::{Input, Reading};
 pub use layout::Layout;
 pub use positional::Positional;
 pub use vocabulary::{PAD, START, Vocabulary, WORDS};

@@ -11,10 +11,10 @@ pub use coverage::{Coverage, Outside};
 pub use search::{Answer, Checked, Search};
 
 use crate::dataset::{Batcher, Case, Example, Format, Source};
-use crate::encoding::round_matrices;
+use crate::encoding::{Reading, round_matrices};
 use crate::matrix::{Matrix, Shape, mirror};
 use crate::model::{Candidate, Model};
-use crate::problem::{Problem, Symmetry};
+use crate::problem::Problem;
 use anyhow::Result;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -261,7 +261,12 @@ fn measure(
         size: case.size,
         error: own.as_ref().map_or(f64::INFINITY, |own| error(&own.solution)),
         ceiling,
-        limit: limit(format.problem, format.reads_triangle(), case.size, &example),
+        limit: limit(
+            format.problem,
+            format.reading() == Reading::Triangle,
+            case.size,
+            &example,
+        ),
         // Both sides are values of the encoding: equal values are equal tokens.
         exact: own.as_ref().is_some_and(|own| rounded.as_ref() == Some(&own.solution)),
         log_probability: own.as_ref().map_or(f64::NEG_INFINITY, |own| own.log_probability),
@@ -293,15 +298,15 @@ fn limit(problem: &dyn Problem, is_halved: bool, size: Shape, example: &Example)
     Some(error.unwrap_or(f64::INFINITY))
 }
 
-/// The solution as tokens would write it, of the canonical form where the model writes that; none where a value is out of the
+/// The solution as tokens would write it, of the form that the model reads; none where a value is out of the
 /// encoding's range.
 fn rounded(format: &Format, example: &Example) -> Option<Vec<Matrix>> {
     let round = |matrices: &[Matrix]| round_matrices(format.output.as_ref(), matrices).ok();
-    if !format.canonical {
+    let Some(mut pose) = format.pose() else {
         return round(&example.solution);
-    }
-    let symmetry = Symmetry::canonical(format.problem, &example.operands);
-    let mut rounded = symmetry.restore(&round(&symmetry.transform_solution(&example.solution))?);
+    };
+    pose.find(&example.operands);
+    let mut rounded = pose.restore(&round(&pose.transform_solution(&example.solution))?);
     format.problem.fix_signs(&mut rounded);
     Some(rounded)
 }

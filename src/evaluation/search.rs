@@ -2,10 +2,10 @@
 //!
 //! A residual needs the operands and the proposal, but no solution, so that all this can be done where the answer is not known.
 
-use crate::dataset::{Batcher, Case};
+use crate::dataset::{Batcher, Case, Format};
 use crate::matrix::{Address, Matrix, Split, fingerprint};
 use crate::model::{Candidate, Model};
-use crate::problem::{ALL, Normalization, Problem, Rotation, Symmetry};
+use crate::problem::{ALL, Normalization, Problem, Rotation};
 use anyhow::{Result, ensure};
 use tch::Kind;
 
@@ -113,7 +113,7 @@ impl Search {
         let Some(deviation) = self.normalize else {
             return self.views(model, batcher, case, operands);
         };
-        let normalized = normalized(format.problem, operands, deviation);
+        let normalized = normalized(format, operands, deviation);
         let moved: Vec<&[Matrix]> = normalized.iter().map(|(_, moved)| moved.as_slice()).collect();
         let mut answers = self.views(model, batcher, case, &moved)?;
         for (answers, (normalization, _)) in answers.iter_mut().zip(&normalized) {
@@ -134,9 +134,11 @@ impl Search {
         operands: &[&[Matrix]],
     ) -> Result<Vec<Vec<Candidate>>> {
         let mut answers = self.propose(model, batcher, case, operands)?;
-        let (Some(first), problem) = (operands.first(), model.format_of(case).problem) else {
+        let Some(first) = operands.first() else {
             return Ok(answers);
         };
+        let format = model.format_of(case);
+        let problem = format.problem;
         for index in 1..self.views as u64 {
             let address = Address {
                 seed: 0,
@@ -150,7 +152,8 @@ impl Search {
                 .map(|operands| {
                     let moved = rotation.transform(operands);
                     // Models are used to a range.
-                    let smaller = Normalization::within(problem, &moved, operands);
+                    let range = if format.is_ranged() { operands } else { moved.as_slice() };
+                    let smaller = Normalization::within(problem, &moved, range);
                     (smaller.transform(&moved), smaller)
                 })
                 .collect();
@@ -167,7 +170,7 @@ impl Search {
         Ok(answers)
     }
 
-    /// What the model writes, moved back where it reads canonical forms; vectors have the sign of solutions.
+    /// What the model writes, moved back where it reads another form; vectors have the sign of solutions.
     fn propose(
         &self,
         model: &Model,
@@ -178,11 +181,14 @@ impl Search {
         let source = batcher.source(operands.iter().copied())?;
         let mut answers = model.generate_in(self.kind, &source, case, self.beam)?;
         let format = model.format_of(case);
+        let mut pose = format.pose();
         for (answers, operands) in answers.iter_mut().zip(operands) {
-            let symmetry = format.canonical.then(|| Symmetry::canonical(format.problem, operands));
+            if let Some(pose) = &mut pose {
+                pose.find(operands);
+            }
             for candidate in answers {
-                if let Some(symmetry) = &symmetry {
-                    candidate.solution = symmetry.restore(&candidate.solution);
+                if let Some(pose) = &pose {
+                    candidate.solution = pose.restore(&candidate.solution);
                 }
                 format.problem.fix_signs(&mut candidate.solution);
             }
@@ -264,9 +270,9 @@ fn median(problem: &dyn Problem, proposals: &[Candidate]) -> Option<Vec<Matrix>>
 
 /// Equivalent problems whose coefficients have a deviation, and how they were made. They are not rounded again: rounding would make
 /// them other problems.
-fn normalized(problem: &dyn Problem, operands: &[&[Matrix]], deviation: f64) -> Vec<(Normalization, Vec<Matrix>)> {
+fn normalized(format: &Format, operands: &[&[Matrix]], deviation: f64) -> Vec<(Normalization, Vec<Matrix>)> {
     let normalize = |operands: &&[Matrix]| {
-        let normalization = Normalization::of(problem, operands, deviation);
+        let normalization = Normalization::of(format.problem, operands, deviation, format.is_ranged());
         (normalization, normalization.transform(operands))
     };
     operands.iter().map(normalize).collect()

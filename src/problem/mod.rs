@@ -23,7 +23,7 @@ pub use normalization::{Normalization, root_mean_square};
 pub use repair::Repair;
 pub use set::{InvalidProblems, Problems};
 pub use signal::{Origin, Signal};
-pub use symmetry::{Axis, Invariance, Rotation, Symmetry};
+pub use symmetry::{Axis, Invariance, Pose, Rotation, Symmetry};
 
 use crate::matrix::{
     self, Distribution, Generator, Matrix, Shape, UnknownName, decomposition, decomposition::NotConverged,

@@ -10,6 +10,7 @@
 
 mod equilibration;
 mod monomial;
+mod pose;
 mod rotation;
 
 use super::Problem;
@@ -18,6 +19,7 @@ use crate::matrix::Generator;
 use crate::matrix::Matrix;
 use equilibration::Equilibration;
 use monomial::Monomial;
+pub use pose::Pose;
 pub use rotation::Rotation;
 
 /// What happens to the rows or the columns of a matrix of a problem. The numbers are those of `torchscript/canonical.py`.

@@ -112,7 +112,7 @@ impl Interface<'_> {
             ("max_cols", max.cols),
             ("square", usize::from(square)),
             ("symmetric", usize::from(format.problem.is_symmetric())),
-            ("triangle", usize::from(format.reads_triangle())),
+            ("reading", format.reading() as usize),
             ("variable_input", usize::from(format.pads_source())),
             ("variable_output", usize::from(format.output.is_variable_length())),
         ];

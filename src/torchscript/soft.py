@@ -64,7 +64,7 @@ def branched(self, known: Tensor, weights: Tensor, probabilities: Tensor) -> Tup
 def soft_solution(self, operands: List[Tensor]) -> List[Tensor]:
     rows, cols = operands[0].size(1), operands[0].size(2)
     size = self.chunk(rows, cols, self.paths())
-    posed, moves = self.question(operands)
+    posed, moves, turns = self.question(operands)
     parts: List[Tensor] = []
     for start in range(0, max(1, operands[0].size(0)), size):
         source = self.source_of([operand[start:start + size] for operand in posed])
@@ -73,4 +73,4 @@ def soft_solution(self, operands: List[Tensor]) -> List[Tensor]:
                 if operand.requires_grad:
                     raise ValueError("this model reads tokens, through which no gradient reaches the operands: detach them")
         parts.append(self.soft_numbers(self.hidden(source, rows, cols)))
-    return self.restored(self.as_matrices(torch.cat(parts), self.solution_shapes(rows, cols)), moves)
+    return self.reply(self.as_matrices(torch.cat(parts), self.solution_shapes(rows, cols)), moves, turns)

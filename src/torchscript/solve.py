@@ -65,10 +65,21 @@ def as_read(self, operands: List[Tensor]) -> List[Tensor]:
     return result
 
 
-# What the model is asked for operands, and how that was made of them.
-def question(self, operands: List[Tensor]) -> Tuple[List[Tensor], List[Tuple[Tensor, Tensor]]]:
+# What the model is asked for operands, and how that was made of them: by moves, and then by rotations.
+def question(self, operands: List[Tensor]) -> Tuple[List[Tensor], List[Tuple[Tensor, Tensor]], List[Tensor]]:
     moves = self.moves(operands)
-    return self.posed(operands, moves), moves
+    posed = self.posed(operands, moves)
+    turns = self.turns(posed)
+    if len(turns) > 0:
+        posed = self.rotated(posed, self.operand_axes(), turns)
+    return posed, moves, turns
+
+
+# The solution of the problem that was asked for, from that of the question.
+def reply(self, solution: List[Tensor], moves: List[Tuple[Tensor, Tensor]], turns: List[Tensor]) -> List[Tensor]:
+    if len(turns) > 0:
+        solution = self.rotated(solution, self.solution_axes(), [turn.transpose(1, 2) for turn in turns])
+    return self.restored(solution, moves)
 
 
 # Examples that are computed at once, so that memory stays small.
@@ -81,12 +92,12 @@ def chunk(self, rows: int, cols: int, beam: int) -> int:
 def solution(self, operands: List[Tensor], beam: int) -> List[Tensor]:
     rows, cols = operands[0].size(1), operands[0].size(2)
     size = self.chunk(rows, cols, beam)
-    posed, moves = self.question(operands)
+    posed, moves, turns = self.question(operands)
     parts: List[Tensor] = []
     for start in range(0, max(1, operands[0].size(0)), size):
         source = self.source_of([operand[start:start + size] for operand in posed])
         parts.append(self.answer(source, rows, cols, beam))
-    return self.restored(self.matrices(torch.cat(parts), self.solution_shapes(rows, cols)), moves)
+    return self.reply(self.matrices(torch.cat(parts), self.solution_shapes(rows, cols)), moves, turns)
 
 
 # [batch, count, fields] classes to matrices.

@@ -1,9 +1,10 @@
 //! How operands become what a model reads, and how its answer becomes that of the operands.
 
 use crate::dataset::Format;
+use crate::encoding::Reading;
 use crate::problem::{Axis, Invariance};
 
-/// The scripts of `moves`, `posed`, `restored` and `search`; `deviation` is that of the coefficients of the training.
+/// The scripts of `moves`, `posed`, `restored`, `turns` and `search`; `deviation` is that of the coefficients of the training.
 pub(super) fn source(format: &Format, deviation: f64) -> String {
     let Invariance {
         operands,
@@ -19,6 +20,12 @@ pub(super) fn source(format: &Format, deviation: f64) -> String {
             .map(|&(rows, cols)| format!("({}, {})", rows as usize, cols as usize))
             .collect();
         pairs.join(", ")
+    };
+    let condensed = format.reading() == Reading::Condensed;
+    let turns = if condensed {
+        include_str!("condensed.py")
+    } else {
+        include_str!("unturned.py")
     };
     let common = format!(
         r#"
@@ -50,6 +57,11 @@ def shifts(self) -> bool:
     return {shifts}
 
 
+# Whether the numbers that the model reads have a range: those of condensed forms, which are lengths of columns, have none.
+def is_ranged(self) -> bool:
+    return {ranged}
+
+
 # Standard deviation of the coefficients of the training.
 def deviation(self) -> float:
     return {deviation:?}
@@ -59,7 +71,12 @@ def deviation(self) -> float:
 
 {views}
 
-{normalized}"#,
+{normalized}
+
+
+{turns}"#,
+        turns = turns,
+        ranged = if condensed { "False" } else { "True" },
         shifts = if shifts { "True" } else { "False" },
         vectors = format.problem.vectors(),
         operands = axes(operands),

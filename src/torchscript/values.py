@@ -1,11 +1,15 @@
 # A source of values: one position per coefficient, the number itself.
 
 
-# Positions of the coefficients that are read: all, or those on or below the diagonal. The first column is their place among all.
+# Positions of the coefficients that are read, as `reading` says: all (0), those on or below the diagonal (1), or the diagonal and what
+# is right above it (2). The first column is their place among all.
 def read_positions(self, rows: int, cols: int) -> Tensor:
     positions = self.coefficient_positions(self.operand_shapes(rows, cols))
-    if self.triangle == 1:
-        positions = positions[positions[:, 2] >= positions[:, 3]]
+    row, col = positions[:, 2], positions[:, 3]
+    if self.reading == 1:
+        return positions[col <= row]
+    if self.reading == 2:
+        return positions[(col == row) | (col == row + 1)]
     return positions
 
 
@@ -16,7 +20,7 @@ def source_of(self, operands: List[Tensor]) -> Tensor:
     if bool(large.any()):
         raise ValueError("{} is too large: this model reads numbers of magnitudes below 1e18".format(float(values[large][0])))
     values = values.to(torch.float32)
-    if self.triangle == 1:
+    if self.reading != 0:
         values = values[:, self.read_positions(operands[0].size(1), operands[0].size(2))[:, 0]]
     if self.task >= 0:
         values = torch.cat([torch.full_like(values[:, :1], self.task), values], 1)

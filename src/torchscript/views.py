@@ -29,7 +29,7 @@ def rotated(self, matrices: List[Tensor], axes: List[Tuple[int, int]], rotations
         if rows != 3:
             matrix = rotations[rows] @ matrix
         if cols != 3:
-            matrix = matrix @ rotations[cols].transpose(0, 1)
+            matrix = matrix @ rotations[cols].transpose(-2, -1)
         result.append(matrix)
     return result
 
@@ -43,9 +43,11 @@ def largest(self, operands: List[Tensor]) -> Tensor:
 def view(self, operands: List[Tensor], beam: int, view: int) -> List[Tensor]:
     rotations = self.rotations(operands, view)
     rotated = self.rotated(operands, self.operand_axes(), rotations)
-    # Models are used to a range: no coefficient becomes larger than the largest was.
     before, after = self.largest(operands), self.largest(rotated)
-    scale = torch.where(after > before, before / after, torch.ones_like(after))
+    scale = torch.ones_like(after)
+    if self.is_ranged():
+        # Models are used to a range: no coefficient becomes larger than the largest was.
+        scale = torch.where(after > before, before / after, scale)
     for i in range(len(rotated)):
         rotated[i] = rotated[i] * scale
         if self.symmetric == 1:

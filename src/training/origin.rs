@@ -3,7 +3,7 @@
 use super::recipe::Recipe;
 use super::run::Trained;
 use crate::dataset::Format;
-use crate::encoding::Input;
+use crate::encoding::{Input, Reading};
 use crate::matrix::{Shape, fingerprint};
 use crate::model::Model;
 use anyhow::{Context, Result, ensure};
@@ -57,7 +57,7 @@ impl Origin {
 
     /// Fails where a recipe's model has other ingredients, naming the first with both values.
     pub fn check(&self, recipe: &Recipe) -> Result<()> {
-        // Half a matrix is made of the same coefficients, in other places, which are known where both have one size.
+        // A part of a matrix is made of coefficients in other places, which are known where both have one size.
         let fixed = recipe.dimensions()?.is_fixed() && self.trained.recipe.dimensions()?.is_fixed();
         let [ours, theirs] = [recipe, &self.trained.recipe].map(|recipe| ingredients(recipe, fixed));
         let (ours, theirs) = (ours?, theirs?);
@@ -109,8 +109,8 @@ impl Origin {
         let (theirs, ours) = (self.trained.recipe.dimensions()?, recipe.dimensions()?);
         // Several problems share their flat places, each in a layout of its own: those keep their place.
         let one = recipe.problems()?.len() == 1;
-        let halved = model.format().reads_triangle() != self.trained.model.format().reads_triangle();
-        let differ = theirs.max() != ours.max() || self.trained.recipe.problem != recipe.problem || halved;
+        let readings_differ = model.format().reading() != self.trained.model.format().reading();
+        let differ = theirs.max() != ours.max() || self.trained.recipe.problem != recipe.problem || readings_differ;
         let moves = one && theirs.is_fixed() && ours.is_fixed() && differ;
         let layouts = moves.then(|| {
             (
@@ -199,11 +199,11 @@ fn added(name: &str, layers: i64) -> bool {
     layer.is_some_and(|(number, _)| number.parse::<i64>().is_ok_and(|number| number >= layers))
 }
 
-/// What decides the shapes and the meaning of weights; half a matrix may count as a whole one.
+/// What decides the shapes and the meaning of weights; a part of a matrix may count as a whole one.
 fn ingredients(recipe: &Recipe, whole: bool) -> Result<Table> {
     let mut format = recipe.format()?;
-    if let Input::Values { triangle, .. } = &mut format.input {
-        *triangle &= !whole;
+    if let (Input::Values { reading, .. }, true) = (&mut format.input, whole) {
+        *reading = Reading::Whole;
     }
     let output = format!("{}:{}", format.output.name(), format.output.digits());
     let mut ingredients = Table::from_iter([

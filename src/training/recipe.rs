@@ -6,7 +6,7 @@ use super::schedule::Schedule;
 use super::settings::{Data, Encodings, Evaluation, Loss, OptimizerKind, Precision, Training};
 use super::signs::FreeSigns;
 use crate::dataset::{Dimensions, Format, Targets};
-use crate::encoding::{self, Input, round_matrices};
+use crate::encoding::{self, Input, Reading, round_matrices};
 use crate::evaluation::MAX_EXAMPLES;
 use crate::matrix::{Coefficients, Matrix, Split};
 use crate::model::{Architecture, Config, Decoder, Model, Positions, ValueFeatures};
@@ -226,9 +226,19 @@ impl Recipe {
             self.encoding.input
         );
         ensure!(
-            !format.reads_triangle() || format.problems.iter().all(|problem| problem.is_symmetric()),
+            format.reading() != Reading::Triangle || format.problems.iter().all(|problem| problem.is_symmetric()),
             "encoding.input = \"{}\" with problem = \"{}\": half of a matrix tells the other half only where it is symmetric; use \
              encoding.input = \"values\"",
+            self.encoding.input,
+            self.problem
+        );
+        ensure!(
+            format.reading() != Reading::Condensed
+                || format
+                    .problems
+                    .iter()
+                    .all(|problem| problem.invariance().operands.len() == 1),
+            "encoding.input = \"{}\" with problem = \"{}\": only a single matrix has a condensed form; use encoding.input = \"values\"",
             self.encoding.input,
             self.problem
         );

@@ -127,6 +127,14 @@ def triangle_positions(shapes):
     return torch.cat([torch.arange(len(positions))[:, None], positions[:, 1:]], 1)
 
 
+def condensed_positions(shapes):
+    """The same of the diagonal and what is right above it."""
+    positions = coefficient_positions(shapes)
+    above = positions[:, 3] - positions[:, 2]
+    positions = positions[(above == 0) | (above == 1)]
+    return torch.cat([torch.arange(len(positions))[:, None], positions[:, 1:]], 1)
+
+
 def token_positions(shapes, fields):
     """[length, 5], with 0 for row, column and field of what is no coefficient."""
     places = [(0, 0, 0, 0)]

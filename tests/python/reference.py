@@ -369,6 +369,9 @@ class ParallelDecoder(Decoder):
         return torch.cat(logits, -1)
 
 
+VALUES = {"values": codec.coefficient_positions, "triangle": codec.triangle_positions, "condensed": codec.condensed_positions}
+
+
 class Transformer(nn.Module):
     def __init__(self, recipe):
         super().__init__()
@@ -376,7 +379,8 @@ class Transformer(nn.Module):
         digits = recipe["encoding"]["digits"]
         self.parallel, self.alone = config["decoder"] != "autoregressive", config["decoder"] == "none"
         kind, *rest = recipe["encoding"]["input"].split(":")
-        self.reads_values, self.triangle = kind in ("values", "triangle"), kind == "triangle"
+        self.positions = VALUES.get(kind)
+        self.reads_values = kind in VALUES
         self.input = codec.Encoding(":".join(["P1000" if self.reads_values else kind, *rest]), digits)
         self.output = codec.Encoding(recipe["encoding"]["output"], digits)
         largest = [int(recipe[key].split("-")[-1]) for key in (["dim"] * 2 if recipe["dim"] else ["rows", "cols"])]
@@ -396,7 +400,7 @@ class Transformer(nn.Module):
         """Position indices of the source, and of the coefficients or of the tokens that are read."""
         operands, solution = codec.shapes(self.problem, rows, cols)
         if self.reads_values:
-            source = (codec.triangle_positions if self.triangle else codec.coefficient_positions)(operands)
+            source = self.positions(operands)
         else:
             source = codec.token_positions(operands, len(self.input.fields))
         if self.parallel:

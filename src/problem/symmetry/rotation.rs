@@ -4,6 +4,7 @@
 use super::super::Problem;
 use super::{Axis, Invariance};
 use crate::matrix::{Generator, Matrix};
+use nalgebra::{DVector, Reflection, Unit};
 use rand::RngExt;
 use rand_distr::StandardNormal;
 
@@ -30,6 +31,44 @@ impl Rotation {
             rows: draw(Axis::Rows),
             cols: draw(Axis::Cols),
             others: draw(Axis::Others),
+            invariance,
+        }
+    }
+
+    /// The one that brings a matrix to its condensed form by Householder's reflections (Golub & Van Loan, *Matrix computations*,
+    /// 5.4.8 and 8.3.1): a tridiagonal matrix where rows and columns turn together, else one with a diagonal and another right above
+    /// it. What stands there is not negative but for the diagonal of the former, which makes the form one of a kind where
+    /// nothing is zero. What the first axis stands for stays: the first row and column where they turn together, else the first column. Of a
+    /// matrix that should be symmetric the symmetric part counts.
+    pub fn condensing(problem: &dyn Problem, operands: &[Matrix]) -> Self {
+        let invariance = problem.invariance();
+        let mut matrix = operands[0].clone();
+        let (m, n) = matrix.shape();
+        let [mut rows, mut cols] = [m, n].map(|length| Matrix::identity(length, length));
+        if invariance.operands[0] == (Axis::Rows, Axis::Rows) {
+            matrix = (&matrix + matrix.transpose()) / 2.0;
+            for k in 1..n {
+                let below = matrix.column(k - 1).rows_range(k..).into_owned();
+                straighten(below.clone(), k, [&mut matrix, &mut rows]);
+                matrix.transpose_mut();
+                straighten(below, k, [&mut matrix, &mut Matrix::zeros(n, 0)]);
+            }
+        } else {
+            for k in 0..m.min(n) {
+                let below = matrix.column(k).rows_range(k..).into_owned();
+                straighten(below, k, [&mut matrix, &mut rows]);
+                if k + 1 < n {
+                    let mut transposed = matrix.transpose();
+                    let right = transposed.column(k).rows_range(k + 1..).into_owned();
+                    straighten(right, k + 1, [&mut transposed, &mut cols]);
+                    matrix = transposed.transpose();
+                }
+            }
+        }
+        Self {
+            rows,
+            cols,
+            others: Matrix::zeros(0, 0),
             invariance,
         }
     }
@@ -63,6 +102,11 @@ impl Rotation {
             .collect()
     }
 
+    /// A solution of the equivalent problem from a solution of the problem, but for the signs of vectors.
+    pub fn transform_solution(&self, solution: &[Matrix]) -> Vec<Matrix> {
+        self.inverse().restore(solution)
+    }
+
     fn inverse(&self) -> Self {
         Self {
             rows: self.rows.transpose(),
@@ -79,6 +123,32 @@ impl Rotation {
             Axis::Cols => &self.cols * matrix,
             Axis::Others => &self.others * matrix,
             Axis::Fixed => matrix.clone(),
+        }
+    }
+}
+
+/// Reflects the rows of matrices from row `k` on, so that nothing but a first entry is left of the columns that are like `x`: their
+/// norm.
+fn straighten(mut x: DVector<f64>, k: usize, matrices: [&mut Matrix; 2]) {
+    let largest = x.amax();
+    if largest == 0.0 {
+        return;
+    }
+    // Squares of very small numbers are zero.
+    x /= largest;
+    let (first, norm) = (x[0], x.norm());
+    // first - norm, not as a difference of two numbers that may be nearly equal.
+    x[0] = if first < 0.0 {
+        first - norm
+    } else {
+        -x.rows_range(1..).norm_squared() / (first + norm)
+    };
+    // What is straight stays as it is.
+    if let Some(axis) = Unit::try_new(x, 0.0) {
+        let mirror = Reflection::new(axis, 0.0);
+        for matrix in matrices {
+            let count = matrix.nrows() - k;
+            mirror.reflect(&mut matrix.rows_mut(k, count));
         }
     }
 }
@@ -107,6 +177,53 @@ mod tests {
             let moved = Rotation::draw(problem, &operands, &mut generator).transform(&operands);
             for (moved, matrix) in moved.iter().zip(&operands) {
                 assert!((moved.norm() - matrix.norm()).abs() < 1e-9, "{}", problem.name());
+            }
+        }
+    }
+
+    #[test]
+    fn condensed_forms_have_two_diagonals() {
+        for (problem, operands, _) in cases() {
+            if operands.len() > 1 {
+                continue;
+            }
+            let (form, name) = (
+                Rotation::condensing(problem, &operands).transform(&operands).remove(0),
+                problem.name(),
+            );
+            let symmetric = problem.is_symmetric();
+            for j in 0..form.ncols() {
+                for i in 0..form.nrows() {
+                    let near = i == j || i + 1 == j || symmetric && j + 1 == i;
+                    assert!(near || form[(i, j)].abs() < 1e-12, "{name}: {form}");
+                    assert!(!near || symmetric && i == j || form[(i, j)] > 0.0, "{name}: {form}");
+                }
+            }
+            assert!((form.norm() - operands[0].norm()).abs() < 1e-9, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_hand_worked_condensed_form() {
+        let eigenvalues = crate::problem::named("eigenvalues").unwrap();
+        // The first column below the diagonal, (3, 4), has the norm 5 and the direction (3, 4) / 5, in which the rest is 1.72.
+        let matrix = Matrix::from_row_slice(3, 3, &[7.0, 3.0, 4.0, 3.0, 1.0, -1.0, 4.0, -1.0, 2.0]);
+        let form = Rotation::condensing(eigenvalues, std::slice::from_ref(&matrix)).transform(&[matrix]);
+        let expected = Matrix::from_row_slice(3, 3, &[7.0, 5.0, 0.0, 5.0, 0.68, 0.76, 0.0, 0.76, 2.32]);
+        assert!((&form[0] - expected).amax() < 1e-12, "{}", form[0]);
+    }
+
+    #[test]
+    fn what_is_zero_or_straight_already_stays() {
+        for name in ["eigenvalues", "svd"] {
+            let problem = crate::problem::named(name).unwrap();
+            for matrix in [
+                Matrix::zeros(3, 3),
+                Matrix::from_diagonal(&DVector::from_vec(vec![1e-200, 2.0, 3.0])),
+            ] {
+                let form = Rotation::condensing(problem, std::slice::from_ref(&matrix))
+                    .transform(std::slice::from_ref(&matrix));
+                assert_eq!(form[0], matrix, "{name}");
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::dataset::Extent;
-use crate::encoding::{Encoding, Field, OutOfRange, Part};
+use crate::encoding::{Encoding, Field, OutOfRange, Part, Reading};
 use crate::model::Readout;
 use crate::problem;
 use crate::torchscript::{Body, Method};
@@ -239,7 +239,7 @@ impl Case {
         let dimensions = Dimensions::Square(Extent::new(*range.start(), *range.end()).unwrap());
         let input = Input::Values {
             digits: 3,
-            triangle: false,
+            reading: Reading::Whole,
         };
         Self {
             problem,

@@ -95,6 +95,13 @@ fn half_a_matrix_has_the_entries_of_its_coefficients() {
 }
 
 #[test]
+fn a_condensed_form_has_the_entries_of_its_coefficients() {
+    let (from, to) = copied(&recipe("2", &[]), &recipe("2", &["encoding.input=condensed"]));
+    let flat = "source.positions.flat";
+    assert_eq!(rows(&from, flat, &[0, 1, 3]), to.variables()[flat]);
+}
+
+#[test]
 fn a_range_that_grows_keeps_its_places() {
     let (from, to) = copied(&recipe("2", &[]), &recipe("2-3", &[]));
     let flat = "source.positions.flat";

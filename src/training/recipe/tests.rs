@@ -110,6 +110,26 @@ fn half_of_a_matrix_is_read_where_it_is_symmetric() {
 }
 
 #[test]
+fn a_single_matrix_has_a_condensed_form() {
+    for problem in ["eigenvalues", "svd", "inverse", "eigenvalues+symmetric-inverse"] {
+        assert!(
+            Recipe::parse(
+                MINIMAL,
+                &["encoding.input=condensed".into(), format!("problem={problem}")]
+            )
+            .is_ok()
+        );
+    }
+    for problem in ["add", "matrix-product", "add+eigenvalues"] {
+        let text = error(MINIMAL, &["encoding.input=condensed", &format!("problem={problem}")]);
+        assert!(
+            text.contains(&format!("\"{problem}\"")) && text.contains("single matrix"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn the_recipes_of_the_embedding_experiment_differ_in_how_numbers_are_read() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/embedding");
     let recipes: Vec<Recipe> = std::fs::read_dir(folder)
