@@ -2,6 +2,7 @@
 
 use super::text::{evaluation_table, percent};
 use crate::dataset::{Format, Repetition};
+use crate::encoding::Reading;
 use crate::evaluation::Evaluation;
 use crate::matrix::Shape;
 use crate::matrix::Split;
@@ -58,6 +59,7 @@ pub fn card(
          | | |\n|---|---|\n\
          | parameters | {parameters} |\n\
          | input, output | {input}, {output}:{digits} |\n\
+         {reads}\
          | trained on | {examples} examples ({distribution} coefficients{noise}){seen} |\n\
          {from}\
          | training time | {minutes:.1} minutes |\n\
@@ -74,6 +76,7 @@ pub fn card(
          other scales. Entries are rounded to the digits of the input encoding before the model sees them.\n",
         version = env!("CARGO_PKG_VERSION"),
         input = format.input,
+        reads = reads(&format),
         output = format.output.name(),
         digits = format.output.digits(),
         examples = progress.step * recipe.training.batch_size as u64,
@@ -85,6 +88,19 @@ pub fn card(
         steps = recipe.training.steps,
         table = evaluation_table("validation", evaluation),
     ))
+}
+
+/// A row that says how matrices are changed before the model reads them; nothing where they are not.
+fn reads(format: &Format) -> String {
+    let form = match (format.reading(), format.canonical) {
+        (Reading::Whole, false) => return String::new(),
+        (Reading::Whole, true) => "the canonical form",
+        (Reading::Triangle, false) => "half of the matrix",
+        (Reading::Triangle, true) => "half of the canonical form",
+        (Reading::Condensed, false) => "the condensed form: two diagonals",
+        (Reading::Condensed, true) => "the condensed form of the canonical form: two diagonals",
+    };
+    format!("| reads | {form} |\n")
 }
 
 /// A call in Python with random operands of a size, as those of the training are.

@@ -216,6 +216,44 @@ fn beams_are_verified_and_attention_of_tokens_is_drawn() {
 }
 
 #[test]
+fn condensed_forms_are_trained_answered_and_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tiny_recipe(path, "svd", "[encoding]\ninput = \"condensed\"");
+    succeed(path, &["train", "tiny.toml", "--output", "run"]);
+    let card = std::fs::read_to_string(path.join("run/README.md")).unwrap();
+    assert!(card.contains("| reads | the condensed form: two diagonals |"), "{card}");
+    let solved = json(
+        path,
+        &[
+            "solve",
+            "run",
+            "[[1,2],[3,4]]",
+            "--views",
+            "3",
+            "--verify",
+            "--repair",
+            "--json",
+        ],
+    );
+    assert_eq!(solved["proposals"], 3);
+    let measured = json(path, &["eval", "run", "--count", "30", "--views", "2", "--json"]);
+    assert_eq!(measured["ceiling"]["0.05"], 1.0, "{measured}");
+    let options = ["--count", "20", "--output", "report", "--matrix", "[[1,2],[3,4]]"];
+    succeed(path, &[&["analyze", "run"][..], &options].concat());
+    assert!(path.join("report/attention.svg").exists());
+    let text = fail(
+        path,
+        2,
+        &["train", "tiny.toml", "--set", "problem=add", "--output", "other"],
+    );
+    assert!(
+        text.contains("encoding.input = \"condensed\"") && text.contains("single matrix"),
+        "{text}"
+    );
+}
+
+#[test]
 fn solve_says_where_the_scale_is_not_that_of_the_training() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
