@@ -119,11 +119,6 @@ impl Format {
         }
     }
 
-    /// Whether the numbers that the model reads have a range: those of condensed forms, which are lengths of columns, have none.
-    pub fn is_ranged(&self) -> bool {
-        self.reading() != Reading::Condensed
-    }
-
     /// What makes the problems that the model reads of those that it is given, yet of none; nothing where it reads problems as they are.
     pub fn pose(&self) -> Option<Pose> {
         let condensed = self.reading() == Reading::Condensed;

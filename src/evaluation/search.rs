@@ -2,7 +2,7 @@
 //!
 //! A residual needs the operands and the proposal, but no solution, so that all this can be done where the answer is not known.
 
-use crate::dataset::{Batcher, Case, Format};
+use crate::dataset::{Batcher, Case};
 use crate::matrix::{Address, Matrix, Split, fingerprint};
 use crate::model::{Candidate, Model};
 use crate::problem::{ALL, Normalization, Problem, Rotation};
@@ -113,7 +113,7 @@ impl Search {
         let Some(deviation) = self.normalize else {
             return self.views(model, batcher, case, operands);
         };
-        let normalized = normalized(format, operands, deviation);
+        let normalized = normalized(format.problem, operands, deviation);
         let moved: Vec<&[Matrix]> = normalized.iter().map(|(_, moved)| moved.as_slice()).collect();
         let mut answers = self.views(model, batcher, case, &moved)?;
         for (answers, (normalization, _)) in answers.iter_mut().zip(&normalized) {
@@ -137,8 +137,7 @@ impl Search {
         let Some(first) = operands.first() else {
             return Ok(answers);
         };
-        let format = model.format_of(case);
-        let problem = format.problem;
+        let problem = model.format_of(case).problem;
         for index in 1..self.views as u64 {
             let address = Address {
                 seed: 0,
@@ -152,8 +151,7 @@ impl Search {
                 .map(|operands| {
                     let moved = rotation.transform(operands);
                     // Models are used to a range.
-                    let range = if format.is_ranged() { operands } else { moved.as_slice() };
-                    let smaller = Normalization::within(problem, &moved, range);
+                    let smaller = Normalization::within(problem, &moved, operands);
                     (smaller.transform(&moved), smaller)
                 })
                 .collect();
@@ -270,9 +268,9 @@ fn median(problem: &dyn Problem, proposals: &[Candidate]) -> Option<Vec<Matrix>>
 
 /// Equivalent problems whose coefficients have a deviation, and how they were made. They are not rounded again: rounding would make
 /// them other problems.
-fn normalized(format: &Format, operands: &[&[Matrix]], deviation: f64) -> Vec<(Normalization, Vec<Matrix>)> {
+fn normalized(problem: &dyn Problem, operands: &[&[Matrix]], deviation: f64) -> Vec<(Normalization, Vec<Matrix>)> {
     let normalize = |operands: &&[Matrix]| {
-        let normalization = Normalization::of(format.problem, operands, deviation, format.is_ranged());
+        let normalization = Normalization::of(problem, operands, deviation);
         (normalization, normalization.transform(operands))
     };
     operands.iter().map(normalize).collect()

@@ -31,8 +31,8 @@ impl Normalization {
     }
 
     /// Takes the mean of the eigenvalues away where that only moves the solution. Then the root mean square of the coefficients
-    /// becomes `deviation`, or less where coefficients have a range and one would leave it.
-    pub fn of(problem: &dyn Problem, operands: &[Matrix], deviation: f64, is_ranged: bool) -> Self {
+    /// becomes `deviation`, or less where a coefficient would leave the range of such coefficients.
+    pub fn of(problem: &dyn Problem, operands: &[Matrix], deviation: f64) -> Self {
         let Invariance { degrees, shifts, .. } = problem.invariance();
         let shift = match operands {
             [a] if shifts => a.trace() / a.nrows() as f64,
@@ -44,10 +44,7 @@ impl Normalization {
             degrees,
         };
         let moved = unscaled.transform(operands);
-        let mut scale = deviation / root_mean_square(&moved);
-        if is_ranged {
-            scale = scale.min(Self::LARGEST * deviation / largest(&moved));
-        }
+        let scale = (deviation / root_mean_square(&moved)).min(Self::LARGEST * deviation / largest(&moved));
         // Of a multiple of the identity nothing is left: whatever a model makes of it is nothing beside the mean.
         let scale = if scale.is_finite() { scale } else { Self::OF_NOTHING };
         Self { scale, ..unscaled }
@@ -102,7 +99,7 @@ mod tests {
     fn solutions_of_normalized_problems_give_back_the_solution() {
         for (problem, operands, _) in cases() {
             let operands: Vec<Matrix> = operands.iter().map(|matrix| matrix * 300.0).collect();
-            let normalization = Normalization::of(problem, &operands, 10.0 / 3f64.sqrt(), true);
+            let normalization = Normalization::of(problem, &operands, 10.0 / 3f64.sqrt());
             let moved = normalization.transform(&operands);
             assert!(
                 moved.iter().all(|matrix| matrix.amax() < 9.6),
@@ -119,7 +116,7 @@ mod tests {
         let inverse = crate::problem::named("inverse").unwrap();
         let small = [Matrix::from_row_slice(2, 2, &[1.0, 0.0, 0.3, -0.2])];
         let large = small.clone().map(|matrix| matrix * 1e300);
-        let normalized = |operands: &[Matrix]| Normalization::of(inverse, operands, 1.0, true).transform(operands);
+        let normalized = |operands: &[Matrix]| Normalization::of(inverse, operands, 1.0).transform(operands);
         assert!((&normalized(&large)[0] - &normalized(&small)[0]).amax() < 1e-12);
     }
 
@@ -142,7 +139,7 @@ mod tests {
     #[test]
     fn a_mean_eigenvalue_is_taken_away_and_given_back() {
         let eigenvalues = crate::problem::named("eigenvalues").unwrap();
-        let normalization = Normalization::of(eigenvalues, &[Matrix::from_diagonal_element(2, 2, 7.0)], 1.0, true);
+        let normalization = Normalization::of(eigenvalues, &[Matrix::from_diagonal_element(2, 2, 7.0)], 1.0);
         let moved = normalization.transform(&[Matrix::from_diagonal_element(2, 2, 7.0)]);
         assert_eq!(moved[0].amax(), 0.0);
         assert_eq!(

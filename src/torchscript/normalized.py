@@ -10,10 +10,7 @@ def normalized(self, operands: List[Tensor]) -> Tuple[List[Tensor], Tensor, Tens
     numbers = torch.cat([operand.flatten(1) for operand in operands], 1)
     largest = numbers.abs().amax(1, keepdim=True)
     spread = (numbers / largest).square().mean(1, keepdim=True).sqrt()
-    scale = self.deviation() / spread
-    if self.is_ranged():
-        scale = scale.clamp(max=1.65 * self.deviation())
-    scale = scale / largest
+    scale = (self.deviation() / spread).clamp(max=1.65 * self.deviation()) / largest
     # Of a multiple of the identity nothing is left: whatever a model makes of it is nothing beside the mean.
     scale = torch.where(torch.isfinite(scale), scale, torch.full_like(scale, 1e100)).unsqueeze(2)
     return [operand * scale for operand in operands], shift.unsqueeze(2), scale

@@ -21,8 +21,7 @@ pub(super) fn source(format: &Format, deviation: f64) -> String {
             .collect();
         pairs.join(", ")
     };
-    let condensed = format.reading() == Reading::Condensed;
-    let turns = if condensed {
+    let turns = if format.reading() == Reading::Condensed {
         include_str!("condensed.py")
     } else {
         include_str!("unturned.py")
@@ -57,11 +56,6 @@ def shifts(self) -> bool:
     return {shifts}
 
 
-# Whether the numbers that the model reads have a range: those of condensed forms, which are lengths of columns, have none.
-def is_ranged(self) -> bool:
-    return {ranged}
-
-
 # Standard deviation of the coefficients of the training.
 def deviation(self) -> float:
     return {deviation:?}
@@ -76,7 +70,6 @@ def deviation(self) -> float:
 
 {turns}"#,
         turns = turns,
-        ranged = if condensed { "False" } else { "True" },
         shifts = if shifts { "True" } else { "False" },
         vectors = format.problem.vectors(),
         operands = axes(operands),

@@ -43,11 +43,9 @@ def largest(self, operands: List[Tensor]) -> Tensor:
 def view(self, operands: List[Tensor], beam: int, view: int) -> List[Tensor]:
     rotations = self.rotations(operands, view)
     rotated = self.rotated(operands, self.operand_axes(), rotations)
+    # Models are used to a range: no coefficient becomes larger than the largest was.
     before, after = self.largest(operands), self.largest(rotated)
-    scale = torch.ones_like(after)
-    if self.is_ranged():
-        # Models are used to a range: no coefficient becomes larger than the largest was.
-        scale = torch.where(after > before, before / after, scale)
+    scale = torch.where(after > before, before / after, torch.ones_like(after))
     for i in range(len(rotated)):
         rotated[i] = rotated[i] * scale
         if self.symmetric == 1:
