@@ -13,29 +13,42 @@ number() { sed -n "s/^$1 = //p" "$recipe"; }
 steps=$(number steps)
 
 paper="model.architecture=paper model.activation=relu model.encoder_layers=2 training.optimizer=adamw
-    training.schedule=cosine training.learning_rate=5e-4 training.threads=1 encoding.canonical=false loss.free_signs=false"
-variants=(
-    "the whole recipe"
-    "the paper's, small      encoding.input=P1000 encoding.output=P1000 $paper"
-)
-if has 'canonical = true'; then
+    training.schedule=cosine training.learning_rate=5e-4 training.threads=1 training.average=0 encoding.canonical=false loss.free_signs=false"
+variants=("the whole recipe")
+if has 'input = "condensed"'; then
+    variants+=(
+        "not condensed           encoding.input=values"
+        "condensed as given      encoding.canonical=false"
+        "as given                encoding.input=values encoding.canonical=false"
+    )
+elif has 'canonical = true'; then
     variants+=(
         "given form              encoding.canonical=false"
         "given form, leaning     encoding.canonical=false data.sign_bias=0.7"
+        "condensed form          encoding.input=condensed"
     )
 fi
 if has 'free_signs = true'; then
     variants+=("signs of the solutions  loss.free_signs=false")
 fi
-if has 'problem = "eigen'; then
+if has 'problem = "eigen' && ! has 'input = '; then
     variants+=("half the matrix         encoding.input=triangle")
 fi
 if has 'activation = "bilinear"'; then
     variants+=(
         "GELU feed-forward       model.activation=gelu"
         "two encoder layers      model.encoder_layers=2"
-        "equal loss weights      loss.sign=1 loss.exponent=1"
     )
+fi
+if has 'sign = 1'; then
+    variants+=("heavier loss weights    loss.sign=5 loss.exponent=2")
+else
+    variants+=("equal loss weights      loss.sign=1 loss.exponent=1")
+fi
+if has 'average = '; then
+    variants+=("last weights            training.average=0")
+else
+    variants+=("averaged weights        training.average=0.1")
 fi
 variants+=(
     "one layer, four times   model.encoder_layers=1 model.encoder_loops=4"
@@ -49,10 +62,10 @@ variants+=(
     "post-norm               model.normalization=post-layer"
     "fp32                    training.precision=fp32"
     "batch 256               training.batch_size=256 training.steps=$((steps / 4)) training.warmup=$((steps / 40)) evaluation.every=$((steps / 20))"
-    "constant rate           training.schedule=constant"
+    "constant rate           training.schedule=constant training.average=0"
     "constant, averaged      training.schedule=constant training.average=0.1"
-    "averaged weights        training.average=0.1"
     "targets before rounding data.targets=exact"
+    "the paper's, small      encoding.input=P1000 encoding.output=P1000 $paper"
 )
 for seed in "${@:-1}"; do
     for variant in "${variants[@]}"; do
