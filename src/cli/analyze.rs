@@ -133,7 +133,7 @@ impl Analyze {
             seen.pose(&example, format.problem, &mut pose);
         }
         let batch = batcher
-            .batch(case.size, std::slice::from_ref(&seen))?
+            .batch(case.size, std::slice::from_ref(&example))?
             .to_device(model.device());
         let (_, maps) = record_attention(|| {
             let _no_grad = tch::no_grad_guard();

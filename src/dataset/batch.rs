@@ -123,8 +123,7 @@ impl Batcher {
         for operands in operands {
             count += 1;
             if let Some(pose) = &mut self.pose {
-                pose.find(operands);
-                let read = pose.transform(operands);
+                let read = pose.find(operands);
                 self.write(&read)?;
             } else {
                 self.write(operands)?;

@@ -80,8 +80,7 @@ impl Example {
         take_shapes(&mut self.operands, &example.operands);
         take_shapes(&mut self.solution, &example.solution);
         self.clean.clear();
-        pose.find(&example.operands);
-        pose.transform_to(&example.operands, &mut self.operands);
+        pose.find_to(&example.operands, &mut self.operands);
         pose.transform_solution_to(&example.solution, &mut self.solution);
         problem.fix_signs(&mut self.solution);
     }

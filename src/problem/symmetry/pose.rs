@@ -9,49 +9,45 @@ use crate::matrix::Matrix;
 pub struct Pose {
     problem: &'static dyn Problem,
     symmetry: Option<Symmetry>,
+    /// None until there are operands; never any where forms are not condensed.
     rotation: Option<Rotation>,
+    condensed: bool,
 }
 
 /// Beside the largest coefficient of a solution, less than this is nothing.
 const ROUNDING: f64 = 1e-13;
 
 impl Pose {
-    /// That of a problem whose operands have no rows and no columns: memory for others.
+    /// That of no operands yet: memory for others.
     pub fn new(problem: &'static dyn Problem, canonical: bool, condensed: bool) -> Self {
         Self {
             problem,
             symmetry: canonical.then(|| Symmetry::of(problem)),
-            rotation: condensed.then(|| Rotation::condensing(problem, &[Matrix::zeros(0, 0)])),
+            rotation: None,
+            condensed,
         }
     }
 
-    /// Becomes that of operands.
-    pub fn find(&mut self, operands: &[Matrix]) {
-        if let Some(symmetry) = &mut self.symmetry {
-            symmetry.make_canonical(operands);
-        }
-        if let Some(rotation) = &mut self.rotation {
-            *rotation = match &self.symmetry {
-                Some(symmetry) => Rotation::condensing(self.problem, &symmetry.transform(operands)),
-                None => Rotation::condensing(self.problem, operands),
-            };
-        }
+    /// Becomes that of operands; returns the problem that is read.
+    pub fn find(&mut self, operands: &[Matrix]) -> Vec<Matrix> {
+        let mut read = operands.to_vec();
+        self.find_to(operands, &mut read);
+        read
     }
 
-    /// The problem that is read.
-    pub fn transform(&self, operands: &[Matrix]) -> Vec<Matrix> {
-        let mut moved = operands.to_vec();
-        self.transform_to(operands, &mut moved);
-        moved
-    }
-
-    /// The same, into matrices that already have their shapes: those of the operands.
-    pub fn transform_to(&self, operands: &[Matrix], moved: &mut [Matrix]) {
-        match (&self.symmetry, &self.rotation) {
-            (Some(symmetry), None) => symmetry.transform_to(operands, moved),
-            (None, Some(rotation)) => take(moved, rotation.transform(operands)),
-            (Some(symmetry), Some(rotation)) => take(moved, rotation.transform(&symmetry.transform(operands))),
-            (None, None) => moved.clone_from_slice(operands),
+    /// The same, with the problem that is read in matrices that already have their shapes: those of the operands.
+    pub fn find_to(&mut self, operands: &[Matrix], read: &mut [Matrix]) {
+        match &mut self.symmetry {
+            Some(symmetry) => {
+                symmetry.make_canonical(operands);
+                symmetry.transform_to(operands, read);
+            }
+            None => read.clone_from_slice(operands),
+        }
+        if self.condensed {
+            let rotation = Rotation::condensing(self.problem, read);
+            read.clone_from_slice(&rotation.transform(read));
+            self.rotation = Some(rotation);
         }
     }
 
@@ -69,13 +65,12 @@ impl Pose {
             None => moved.clone_from_slice(solution),
         }
         if let Some(rotation) = &self.rotation {
-            let mut rotated = rotation.transform_solution(moved);
+            moved.clone_from_slice(&rotation.transform_solution(moved));
             // The inverse of a condensed form has zeros, of which rotations leave the rounding errors: numbers like others to a model.
-            for matrix in &mut rotated {
+            for matrix in moved {
                 let least = ROUNDING * matrix.amax();
                 matrix.iter_mut().filter(|x| x.abs() < least).for_each(|x| *x = 0.0);
             }
-            take(moved, rotated);
         }
     }
 
@@ -87,11 +82,6 @@ impl Pose {
             None => rotated.unwrap_or_else(|| solution.to_vec()),
         }
     }
-}
-
-/// Becomes other matrices.
-fn take(moved: &mut [Matrix], others: Vec<Matrix>) {
-    moved.iter_mut().zip(others).for_each(|(moved, other)| *moved = other);
 }
 
 #[cfg(test)]
@@ -107,8 +97,7 @@ mod tests {
             let single = problem.invariance().operands.len() == 1;
             for (canonical, condensed) in POSES.into_iter().filter(|(_, condensed)| single || !condensed) {
                 let mut pose = Pose::new(problem, canonical, condensed);
-                pose.find(&operands);
-                let (read, name) = (pose.transform(&operands), problem.name());
+                let (read, name) = (pose.find(&operands), problem.name());
                 let mut expected = pose.transform_solution(&solved(problem, &operands));
                 problem.fix_signs(&mut expected);
                 assert_eq!(
@@ -134,8 +123,7 @@ mod tests {
                 let moved = Symmetry::draw(problem, &operands, &mut generator).transform(&operands);
                 let [one, other] = [&operands, &moved].map(|operands| {
                     let mut pose = Pose::new(problem, true, true);
-                    pose.find(operands);
-                    pose.transform(operands)
+                    pose.find(operands)
                 });
                 assert!((&one[0] - &other[0]).amax() < 1e-9, "{}", problem.name());
             }

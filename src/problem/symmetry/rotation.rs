@@ -4,7 +4,7 @@
 use super::super::Problem;
 use super::{Axis, Invariance};
 use crate::matrix::{Generator, Matrix};
-use nalgebra::{DVector, Reflection, Unit};
+use nalgebra::{DVector, Dyn, Reflection, U1, Unit, VecStorage};
 use rand::RngExt;
 use rand_distr::StandardNormal;
 
@@ -45,23 +45,28 @@ impl Rotation {
         let mut matrix = operands[0].clone();
         let (m, n) = matrix.shape();
         let [mut rows, mut cols] = [m, n].map(|length| Matrix::identity(length, length));
+        let mut work = DVector::zeros(m);
         if invariance.operands[0] == (Axis::Rows, Axis::Rows) {
             matrix = (&matrix + matrix.transpose()) / 2.0;
             for k in 1..n {
-                let below = matrix.column(k - 1).rows_range(k..).into_owned();
-                straighten(below.clone(), k, [&mut matrix, &mut rows]);
-                matrix.transpose_mut();
-                straighten(below, k, [&mut matrix, &mut Matrix::zeros(n, 0)]);
+                if let Some(mirror) = straightening(matrix.column(k - 1).rows_range(k..).into_owned()) {
+                    mirror.reflect(&mut matrix.rows_range_mut(k..));
+                    mirror.reflect_rows(&mut matrix.columns_range_mut(k..), &mut work);
+                    mirror.reflect(&mut rows.rows_range_mut(k..));
+                }
             }
         } else {
             for k in 0..m.min(n) {
-                let below = matrix.column(k).rows_range(k..).into_owned();
-                straighten(below, k, [&mut matrix, &mut rows]);
-                if k + 1 < n {
-                    let mut transposed = matrix.transpose();
-                    let right = transposed.column(k).rows_range(k + 1..).into_owned();
-                    straighten(right, k + 1, [&mut transposed, &mut cols]);
-                    matrix = transposed.transpose();
+                if let Some(mirror) = straightening(matrix.column(k).rows_range(k..).into_owned()) {
+                    mirror.reflect(&mut matrix.rows_range_mut(k..));
+                    mirror.reflect(&mut rows.rows_range_mut(k..));
+                }
+                if k + 1 == n {
+                    break;
+                }
+                if let Some(mirror) = straightening(matrix.row(k).columns_range(k + 1..).transpose()) {
+                    mirror.reflect_rows(&mut matrix.columns_range_mut(k + 1..), &mut work);
+                    mirror.reflect(&mut cols.rows_range_mut(k + 1..));
                 }
             }
         }
@@ -127,12 +132,11 @@ impl Rotation {
     }
 }
 
-/// Reflects the rows of matrices from row `k` on, so that nothing but a first entry is left of the columns that are like `x`: their
-/// norm.
-fn straighten(mut x: DVector<f64>, k: usize, matrices: [&mut Matrix; 2]) {
+/// The reflection that leaves a vector nothing but a first entry, its norm; none where it has nothing else.
+fn straightening(mut x: DVector<f64>) -> Option<Reflection<f64, Dyn, VecStorage<f64, Dyn, U1>>> {
     let largest = x.amax();
     if largest == 0.0 {
-        return;
+        return None;
     }
     // Squares of very small numbers are zero.
     x /= largest;
@@ -143,14 +147,7 @@ fn straighten(mut x: DVector<f64>, k: usize, matrices: [&mut Matrix; 2]) {
     } else {
         -x.rows_range(1..).norm_squared() / (first + norm)
     };
-    // What is straight stays as it is.
-    if let Some(axis) = Unit::try_new(x, 0.0) {
-        let mirror = Reflection::new(axis, 0.0);
-        for matrix in matrices {
-            let count = matrix.nrows() - k;
-            mirror.reflect(&mut matrix.rows_mut(k, count));
-        }
-    }
+    Some(Reflection::new(Unit::try_new(x, 0.0)?, 0.0))
 }
 
 #[cfg(test)]
