@@ -1,12 +1,11 @@
 //! `laformer eval`: the accuracy of a checkpoint on fresh examples.
 
-use super::options::{DeviceOption, SearchOptions, progress_bar};
+use super::options::{DeviceOption, ReadoutOption, SearchOptions, progress_bar};
 use super::output::say;
 use super::{Failure, UsageError};
 use crate::dataset::{Case, Collisions, Seen, Source, Table, collisions};
 use crate::evaluation::{Coverage, MAX_EXAMPLES, evaluate};
 use crate::matrix::{Noise, Spectra, Spectrum, Split};
-use crate::model::{DecoderKind, Readout};
 use crate::report::{self, PaperFigures, TestSet, sets_json, sets_table};
 use crate::training::{Recipe, Trained};
 use anyhow::{Context, Result, ensure};
@@ -52,9 +51,8 @@ pub struct Eval {
     data: Option<PathBuf>,
     #[command(flatten)]
     search: SearchOptions,
-    /// What a model that predicts all coefficients at once answers with [default: the recipe's]
-    #[arg(long, value_parser = ["median", "mode"])]
-    readout: Option<String>,
+    #[command(flatten)]
+    readout: ReadoutOption,
     /// Write every answer to a CSV file
     #[arg(long, value_name = "FILE.csv")]
     predictions: Option<PathBuf>,
@@ -80,7 +78,7 @@ impl Eval {
         let device = self.device.device().usage()?;
         self.check_predictions().usage()?;
         let mut trained = Trained::load(&self.checkpoint, device)?;
-        self.set_readout(&mut trained).usage()?;
+        self.readout.apply(&mut trained).usage()?;
         let sources = self.sources(&trained).usage()?;
         let search = self.search.search(&trained).usage()?;
         let tolerances = &trained.recipe.evaluation.tolerances;
@@ -116,20 +114,6 @@ impl Eval {
         } else {
             say!("{}", sets_table(&sets))?;
         }
-        Ok(())
-    }
-
-    fn set_readout(&self, trained: &mut Trained) -> Result<()> {
-        let readout = match self.readout.as_deref() {
-            None => return Ok(()),
-            Some("mode") => Readout::Mode,
-            Some(_) => Readout::Median,
-        };
-        ensure!(
-            trained.model.config().decoder != DecoderKind::Autoregressive,
-            "--readout: this model writes token after token; leave it out"
-        );
-        trained.model.set_readout(readout);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! `laformer export`: a checkpoint as a TorchScript module or as plain weights.
 
+use super::options::ReadoutOption;
 use super::output::say;
 use super::{Failure, UsageError};
 use crate::torchscript;
@@ -21,12 +22,14 @@ pub struct Export {
     /// Store matrices in half precision, in half the space; what is computed stays fp32
     #[arg(long)]
     half: bool,
+    #[command(flatten)]
+    readout: ReadoutOption,
 }
 
 impl Export {
     pub fn run(self) -> Result<(), Failure> {
         let extension = self.output.extension().and_then(|extension| extension.to_str());
-        let trained = match extension {
+        let mut trained = match extension {
             Some("pt" | "safetensors") => Trained::load(&self.checkpoint, Device::Cpu)?,
             _ => Err(anyhow!(
                 "--output {}: expected a name that ends in .pt or .safetensors",
@@ -34,6 +37,7 @@ impl Export {
             ))
             .usage()?,
         };
+        self.readout.apply(&mut trained).usage()?;
         if self.half {
             trained.model.halve();
         }

@@ -6,7 +6,7 @@ use crate::encoding::round_matrices;
 use crate::evaluation::Search;
 use crate::file;
 use crate::matrix::{Matrix, text};
-use crate::model::Architecture;
+use crate::model::{Architecture, DecoderKind, Readout};
 use crate::problem::Form;
 use crate::report::Table;
 use crate::training::{Trained, why_eager};
@@ -130,6 +130,29 @@ impl SearchOptions {
         };
         search.check(&trained.model)?;
         Ok(search)
+    }
+}
+
+/// `--readout`.
+#[derive(Debug, Args)]
+pub struct ReadoutOption {
+    /// What a model that predicts all coefficients at once answers with [default: the recipe's]
+    #[arg(long, value_parser = ["interpolated", "median", "mode"])]
+    readout: Option<String>,
+}
+
+impl ReadoutOption {
+    /// Lets the model answer so, and its recipe say it.
+    pub fn apply(&self, trained: &mut Trained) -> Result<()> {
+        let Some(name) = &self.readout else { return Ok(()) };
+        let readout: Readout = serde_json::from_value(Value::from(name.as_str()))?;
+        ensure!(
+            trained.model.config().decoder != DecoderKind::Autoregressive,
+            "--readout: this model writes token after token; leave it out"
+        );
+        trained.model.set_readout(readout);
+        trained.recipe.model.readout = readout;
+        Ok(())
     }
 }
 

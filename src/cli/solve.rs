@@ -1,6 +1,6 @@
 //! `laformer solve`: a model's answer beside nalgebra's.
 
-use super::options::{DeviceOption, Operands, SearchOptions, read_operands};
+use super::options::{DeviceOption, Operands, ReadoutOption, SearchOptions, read_operands};
 use super::output::say;
 use super::{Failure, UsageError};
 use crate::dataset::{Batcher, Example, Format};
@@ -28,6 +28,8 @@ pub struct Solve {
     problem: Option<String>,
     #[command(flatten)]
     search: SearchOptions,
+    #[command(flatten)]
+    readout: ReadoutOption,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -38,7 +40,8 @@ pub struct Solve {
 impl Solve {
     pub fn run(self) -> Result<(), Failure> {
         let device = self.device.device().usage()?;
-        let trained = Trained::load(&self.checkpoint, device)?;
+        let mut trained = Trained::load(&self.checkpoint, device)?;
+        self.readout.apply(&mut trained).usage()?;
         let format = trained.model.format().named(self.problem.as_deref());
         let format = format.context("--problem").usage()?;
         let operands = read_operands(&self.operands, &trained, &format).usage()?;

@@ -52,6 +52,11 @@ impl Part {
     }
 }
 
+/// The field of a magnitude's last digits; none where they share a field with the sign or the exponent.
+pub fn last_digit(fields: &[Field]) -> Option<usize> {
+    fields.iter().rposition(|field| field.part.is_magnitude())
+}
+
 /// One of the symbols that write a number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
@@ -91,6 +96,19 @@ pub trait Encoding: std::fmt::Debug + Send + Sync {
 
     /// The number that classes stand for; every tuple of valid classes stands for one.
     fn decode(&self, classes: &[u32]) -> f64;
+
+    /// The number at a share of those that these classes are written for: 0.5 is [`Self::decode`], 0 and 1 are half a unit of the last digit
+    /// nearer to zero and farther from it. Zero stays, and so do numbers whose [last digit](last_digit) is in no field of its own.
+    fn decode_within(&self, classes: &mut [u32], share: f64) -> f64 {
+        let value = self.decode(classes);
+        match last_digit(self.fields()) {
+            Some(last) if value != 0.0 => {
+                classes[last] += 1;
+                value + (self.decode(classes) - value) * (share - 0.5)
+            }
+            _ => value,
+        }
+    }
 
     /// The number that is read where this one was written: [`Self::decode`] of [`Self::encode`].
     fn round(&self, value: f64) -> Result<f64, OutOfRange> {
@@ -239,6 +257,16 @@ mod tests {
             names.map(|name| named(&name).unwrap()).collect()
         });
         &ALL
+    }
+
+    #[test]
+    fn numbers_without_a_digit_of_their_own_stay_where_they_are() {
+        for (encoding, value) in [("B1999", -3.14), ("FP15", 602.0)] {
+            let encoding = named(encoding).unwrap();
+            let mut classes = vec![0; encoding.fields().len()];
+            encoding.encode(value, &mut classes).unwrap();
+            assert_eq!(encoding.decode_within(&mut classes, 1.0), value);
+        }
     }
 
     #[test]

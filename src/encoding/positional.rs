@@ -172,6 +172,29 @@ mod tests {
     }
 
     #[test]
+    fn shares_move_a_number_within_half_a_unit_of_its_last_digit() {
+        let within = |encoding: &Positional, value: f64, share: f64| {
+            let mut classes = vec![0; encoding.fields().len()];
+            encoding.encode(value, &mut classes).unwrap();
+            encoding.decode_within(&mut classes, share)
+        };
+        for (encoding, value, share, expected) in [
+            (Positional::p1000(3), 3.14, 0.5, 3.14),
+            (Positional::p1000(3), 3.14, 0.0, 3.135),
+            (Positional::p1000(3), 3.14, 0.75, 3.1425),
+            (Positional::p1000(3), 9.99, 1.0, 9.995),
+            (Positional::p1000(3), -602.0, 1.0, -602.5),
+            (Positional::p1000(3), 0.0, 1.0, 0.0),
+            (Positional::p1000(4), 3.141, 0.0, 3.1405),
+            (Positional::p10(3), 0.0699, 1.0, 0.06995),
+        ] {
+            let found = within(&encoding, value, share);
+            assert!((found - expected).abs() <= 1e-14 * expected.abs(), "{value} at {share}: {found}");
+        }
+        assert_eq!(within(&Positional::p1000(3), 3.14, 0.5), 3.14, "to the bit");
+    }
+
+    #[test]
     fn largest_and_smallest_numbers() {
         let p1000 = Positional::p1000(3);
         assert_eq!(written(&p1000, 9.99e102), "+ 999 E100");

@@ -31,7 +31,8 @@ pub struct Config {
     pub activation: Activation,
     pub positions: Positions,
     pub decoder: DecoderKind,
-    /// What a parallel decoder answers with, of all that it thinks possible.
+    /// What a parallel decoder answers with, of all that it thinks possible; the most probable class of every field where the encoding
+    /// has no mantissa apart from sign and exponent (B1999, FP15).
     pub readout: Readout,
     /// What a number is to a model that reads values.
     pub value_features: ValueFeatures,
@@ -102,6 +103,9 @@ impl Activation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Readout {
+    /// The median as of grouped data: within the mantissa that it falls on, the place that halves the probability. Such a number has
+    /// more digits than are written; where the model is certain it is the one that is.
+    Interpolated,
     /// The most probable sign and exponent, and the median of the mantissas that go with them: the least expected error, and
     /// steadier than the top of a flat distribution.
     Median,
@@ -180,7 +184,7 @@ impl Config {
                 activation: Activation::Gelu,
                 positions: Positions::Both,
                 decoder: DecoderKind::Parallel,
-                readout: Readout::Median,
+                readout: Readout::Interpolated,
                 value_features: ValueFeatures::All,
                 max_dim: 0,
             },

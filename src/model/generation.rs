@@ -66,8 +66,10 @@ impl Model {
         for (place, &field) in encoding.prediction_order().iter().enumerate() {
             let logits = decoder.field_logits(place, hidden, &known, pass.kind);
             let class = match self.config.readout {
-                Readout::Median if encoding.fields()[field].part.is_magnitude() => median.next(&logits),
-                Readout::Median | Readout::Mode => logits.argmax(-1, true),
+                Readout::Interpolated | Readout::Median if encoding.fields()[field].part.is_magnitude() => {
+                    median.next(&logits)
+                }
+                _ => logits.argmax(-1, true),
             };
             let chosen = logits.gather(-1, &class, false).squeeze_dim(-1);
             log_probability += (chosen - logits.logsumexp(-1, false)).sum_dim_intlist(1, false, Kind::Double);
@@ -78,11 +80,16 @@ impl Model {
         let classes: Vec<i64> = Vec::try_from(classes.flatten(0, -1))?;
         let log_probability: Vec<f64> = Vec::try_from(log_probability)?;
         let shapes = self.format_of(case).problem.solution_shapes(case.size);
+        let shares: Vec<f32> = match self.config.readout {
+            Readout::Interpolated => Vec::try_from(median.share.flatten(0, -1))?,
+            Readout::Median | Readout::Mode => vec![MIDDLE; classes.len() / encoding.fields().len()],
+        };
         Ok(classes
             .chunks(per_example)
+            .zip(shares.chunks(per_example / encoding.fields().len()))
             .zip(log_probability)
-            .map(|(classes, log_probability)| {
-                let solution = read_classes(encoding, classes, &shapes);
+            .map(|((classes, shares), log_probability)| {
+                let solution = read_classes(encoding, classes, shares, &shapes);
                 vec![Candidate {
                     solution,
                     tokens: classes.to_vec(),
@@ -184,9 +191,13 @@ impl Model {
     }
 }
 
+/// The share of a number's probability that lies below the number itself.
+const MIDDLE: f32 = 0.5;
+
 /// Finds the median of numbers whose digits are predicted one field after the other, from the most significant on.
 struct Median {
-    /// The share of the probability that lies below the median among the numbers that begin as it does, `[batch, count]`.
+    /// The share of the probability that lies below the median among the numbers that begin as it does, `[batch, count]`; after the last
+    /// digit, where the median lies within the number.
     share: Tensor,
 }
 
@@ -195,7 +206,7 @@ impl Median {
     fn new(known: &Tensor) -> Self {
         let size = [known.size()[0], known.size()[1]];
         Self {
-            share: Tensor::full(size, 0.5, (Kind::Float, known.device())),
+            share: Tensor::full(size, f64::from(MIDDLE), (Kind::Float, known.device())),
         }
     }
 
@@ -214,15 +225,15 @@ impl Median {
     }
 }
 
-/// Classes in reading order to matrices.
-fn read_classes(encoding: &dyn Encoding, classes: &[i64], shapes: &[Shape]) -> Vec<Matrix> {
+/// Classes in reading order to matrices; `shares` say where within each number the answer lies, see [`Encoding::decode_within`].
+fn read_classes(encoding: &dyn Encoding, classes: &[i64], shares: &[f32], shapes: &[Shape]) -> Vec<Matrix> {
     let fields = encoding.fields().len();
     let mut number = vec![0u32; fields];
-    let mut values = classes.chunks(fields).map(|classes| {
+    let mut values = classes.chunks(fields).zip(shares).map(|(classes, &share)| {
         for (slot, &class) in number.iter_mut().zip(classes) {
             *slot = class as u32;
         }
-        encoding.decode(&number)
+        encoding.decode_within(&mut number, f64::from(share))
     });
     shapes
         .iter()
@@ -339,6 +350,17 @@ mod tests {
         assert_eq!(digits(&[&|_| vec![0.4, 0.15, 0.15, 0.15, 0.15]]), [1]);
         assert_eq!(digits(&[&|_| vec![0.1, 0.6, 0.3]]), [1]);
         assert_eq!(digits(&[&|_| vec![0.0, 0.0, 1.0]]), [2]);
+    }
+
+    #[test]
+    fn the_share_says_where_within_its_digit_the_median_lies() {
+        let mut median = Median::new(&Tensor::zeros([1, 1, 0], (Kind::Int64, tch::Device::Cpu)));
+        let _ = median.next(&Tensor::from_slice(&[0.1f32, 0.6, 0.3]).log().view([1, 1, -1]));
+        // 0.4 of the 0.6 lie below one half.
+        assert!((median.share.double_value(&[0, 0]) - 2.0 / 3.0).abs() < 1e-6);
+        let _ = median.next(&Tensor::from_slice(&[0.25f32, 0.75]).log().view([1, 1, -1]));
+        // Of these 0.6, 0.15 are of the first digit that follows: 0.25 of 0.45 is what is left.
+        assert!((median.share.double_value(&[0, 0]) - 5.0 / 9.0).abs() < 1e-6);
     }
 
     #[test]

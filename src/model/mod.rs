@@ -191,7 +191,7 @@ impl Model {
         }
     }
 
-    /// Answers from now on with the median or the mode of what is predicted; a decoder that writes tokens has no choice.
+    /// Answers from now on with another number of what is predicted; a decoder that writes tokens has no choice.
     pub fn set_readout(&mut self, readout: Readout) {
         self.config.readout = readout;
     }

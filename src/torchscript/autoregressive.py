@@ -70,9 +70,9 @@ def advanced(self, slots: Tensor, slot: Tensor, state: Tensor, token: Tensor) ->
     return slot, following.clamp(min=0)
 
 
-# [batch, count, fields] classes in the order in which they are written.
-def answer(self, source: Tensor, rows: int, cols: int, beam: int) -> Tensor:
-    return self.read(self.answer_tokens(source, rows, cols, beam), self.solution_shapes(rows, cols))
+# float64 [batch, count].
+def answer_numbers(self, source: Tensor, rows: int, cols: int, beam: int) -> Tensor:
+    return self.decode_output(self.read(self.answer_tokens(source, rows, cols, beam), self.solution_shapes(rows, cols)))
 
 
 # Logits of every token of `target [batch, length]` but the first, given those before it and source as `encode` returns it:

@@ -4,7 +4,7 @@
 use super::{Attribute, Module};
 use super::{namespace, soft, symmetry, tables};
 use crate::dataset::{Dimensions, Format, Target};
-use crate::encoding::{Grammar, Input, START};
+use crate::encoding::{Grammar, Input, START, last_digit};
 use crate::matrix::Shape;
 use crate::model::Readout;
 use crate::problem::{Form, Problem};
@@ -273,13 +273,19 @@ def step(self, tokens: Tensor, positions: Tensor, cross: Tensor, cache: Tensor,
                 let choice = |(rank, &field): (usize, &usize)| {
                     let logits = format!("self.field_logits_{rank}(hidden, known)");
                     match self.readout {
-                        Readout::Median if output.fields()[field].part.is_magnitude() => {
+                        Readout::Interpolated | Readout::Median if output.fields()[field].part.is_magnitude() => {
                             format!("    known, share = self.with_median(known, {logits}, share)\n")
                         }
-                        Readout::Median | Readout::Mode => format!("    known = self.with_best(known, {logits})\n"),
+                        _ => format!("    known = self.with_best(known, {logits})\n"),
                     }
                 };
                 let choices: String = output.prediction_order().iter().enumerate().map(choice).collect();
+                let numbers = match last_digit(output.fields()) {
+                    Some(last) if self.readout == Readout::Interpolated => {
+                        format!("self.decoded_within(classes, {last}, share)")
+                    }
+                    _ => "self.decode_output(classes)".to_owned(),
+                };
                 let logits: Vec<_> = (0..self.format.output.fields().len())
                     .map(|rank| format!("self.field_logits_{rank}(hidden, known[:, :, :{rank}])"))
                     .collect();
@@ -291,11 +297,17 @@ def query_memory(self, memory: Tensor, positions: Tensor, source: Tensor) -> Ten
     return self.query(memory, positions{tasks}{mask})
 
 
-# [batch, count, d] to [batch, count, fields] classes in the order in which they are predicted.
-def predict(self, hidden: Tensor) -> Tensor:
+# [batch, count, d] to classes [batch, count, fields] in the order in which they are predicted, and to the share [batch, count] of the
+# probability of the last digit that lies below the median.
+def predict(self, hidden: Tensor) -> Tuple[Tensor, Tensor]:
     known = torch.zeros([hidden.size(0), hidden.size(1), 0], dtype=torch.int64, device=hidden.device)
     share = torch.full([hidden.size(0), hidden.size(1)], 0.5, dtype=torch.float32, device=hidden.device)
-{choices}    return known
+{choices}    return known, share
+
+
+# What the model answers with, float64 [batch, count].
+def readout(self, classes: Tensor, share: Tensor) -> Tensor:
+    return {numbers}
 
 
 def field_logits(self, hidden: Tensor, known: Tensor) -> Tensor:

@@ -10,15 +10,32 @@ def hidden(self, source: Tensor, rows: int, cols: int) -> Tensor:
     return self.query_memory(memory, self.answer_positions(rows, cols), source)
 
 
-# [batch, count, fields] classes in the order in which they are written.
-def answer(self, source: Tensor, rows: int, cols: int, beam: int) -> Tensor:
+# Classes [batch, count, fields] in the order in which they are written, and shares [batch, count] of the last digit.
+def answer(self, source: Tensor, rows: int, cols: int, beam: int) -> Tuple[Tensor, Tensor]:
     if beam != 1:
         raise ValueError("this model predicts all coefficients at once: beam must be 1, not {}".format(beam))
-    return self.predict(self.hidden(source, rows, cols)).index_select(2, self.written_order)
+    known, share = self.predict(self.hidden(source, rows, cols))
+    return known.index_select(2, self.written_order), share
+
+
+# float64 [batch, count].
+def answer_numbers(self, source: Tensor, rows: int, cols: int, beam: int) -> Tensor:
+    classes, share = self.answer(source, rows, cols, beam)
+    return self.readout(classes, share)
+
+
+# The numbers at a share of those that classes are written for; the last digit is at a place of the classes. See
+# `Encoding::decode_within`.
+def decoded_within(self, classes: Tensor, last: int, share: Tensor) -> Tensor:
+    number = self.decode_output(classes)
+    after = classes.clone()
+    after.select(-1, last).add_(1)
+    within = number + (self.decode_output(after) - number) * (share.to(torch.float64) - 0.5)
+    return torch.where(number == 0, number, within)
 
 
 def answer_tokens(self, source: Tensor, rows: int, cols: int, beam: int) -> Tensor:
-    classes = self.answer(source, rows, cols, beam)
+    classes, _ = self.answer(source, rows, cols, beam)
     if self.variable_output == 1:
         # A decoder may choose the digits 053, but only 530 can be written.
         classes = self.encode_output(self.decode_output(classes))

@@ -96,8 +96,8 @@ def solution(self, operands: List[Tensor], beam: int) -> List[Tensor]:
     parts: List[Tensor] = []
     for start in range(0, max(1, operands[0].size(0)), size):
         source = self.source_of([operand[start:start + size] for operand in posed])
-        parts.append(self.answer(source, rows, cols, beam))
-    return self.reply(self.matrices(torch.cat(parts), self.solution_shapes(rows, cols)), moves, turns)
+        parts.append(self.answer_numbers(source, rows, cols, beam))
+    return self.reply(self.as_matrices(torch.cat(parts), self.solution_shapes(rows, cols)), moves, turns)
 
 
 # [batch, count, fields] classes to matrices.

@@ -127,6 +127,39 @@ fn the_median_of_what_is_predicted_is_nearer_than_its_mode() {
 }
 
 #[test]
+fn between_its_digits_the_median_of_an_inverse_is_nearer_than_the_ceiling_of_digits() {
+    let run = checkpoint("inverse-5x5");
+    let measured = |readout: &str| {
+        json(
+            Path::new("."),
+            &["eval", &run, "--count", "1000", "--json", "--readout", readout],
+        )
+    };
+    let (between, median) = (measured("interpolated"), measured("median"));
+    let share = |measured: &Value, measure: &str| number(&measured[measure]["0.005"]);
+    assert!(share(&between, "accuracy") > share(&median, "accuracy") + 0.1, "{between} {median}");
+    assert!(share(&between, "accuracy") > share(&median, "ceiling"), "{between}");
+    assert_eq!(between["exact"], median["exact"], "the digits are the same");
+}
+
+#[test]
+fn an_exported_module_keeps_the_readout_that_it_was_exported_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let (run, module) = (checkpoint("inverse-2x2"), folder.path().join("model.pt"));
+    let module = module.to_str().unwrap();
+    let answer = |checkpoint: &str, options: &[&str]| {
+        let command = [&["solve", checkpoint, "[[2,1],[1,-3]]", "--json"], options].concat();
+        json(folder.path(), &command)["prediction"].clone()
+    };
+    let [between, written] = ["interpolated", "median"].map(|readout| {
+        succeed(folder.path(), &["export", &run, "--output", module, "--readout", readout]);
+        assert_eq!(answer(module, &[]), answer(&run, &["--readout", readout]), "{readout}");
+        answer(module, &[])
+    });
+    assert_ne!(between, written);
+}
+
+#[test]
 fn searches_that_cannot_be_are_refused_with_what_can() {
     let folder = Path::new(".");
     for (name, options, message) in [

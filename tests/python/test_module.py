@@ -26,6 +26,8 @@ problems = pytest.mark.parametrize("problem", NUMPY)
 PAPER = {"model.architecture": "paper"}
 CANONICAL = {"encoding.canonical": "true"}
 TRIANGLE = {"encoding.input": "triangle"}
+# Answers to the last digit that is written, and none between.
+WRITTEN = {"model.readout": "median"}
 
 
 def load(folder):
@@ -202,7 +204,7 @@ def test_vectors_have_their_largest_entry_positive(train, problem, settings):
 
 
 def test_what_a_canonical_model_decodes_is_in_canonical_form(train):
-    model = load(train("transpose", CANONICAL))
+    model = load(train("transpose", CANONICAL | WRITTEN))
     (matrices,) = operands("transpose", 4)
     source = model.encode(torch.from_numpy(matrices)).reshape(4, 3, 4)
     corner = source.abs().amax([1, 2])
@@ -213,17 +215,28 @@ def test_what_a_canonical_model_decodes_is_in_canonical_form(train):
 
 @problems
 def test_decoding_what_is_generated_is_solving(train, problem):
-    for settings in ({}, PAPER):
+    for settings in (WRITTEN, PAPER):
         model, arrays = load(train(problem, settings)), operands(problem, 3)
         tokens = model.generate(model.encode(*map(torch.from_numpy, arrays)))
         decoded = tuple_of(model.decode(tokens))
         assert all(torch.equal(a, b) for a, b in zip(decoded, solve(model, arrays), strict=True))
 
 
+@pytest.mark.parametrize("problem", ["transpose", "inverse", "singular-values"])
+@pytest.mark.parametrize("output", ["P1000", "P1000:4"])
+def test_answers_lie_within_half_a_unit_of_the_last_digit_that_is_generated(train, problem, output):
+    model, arrays = load(train(problem, {"encoding.output": output})), operands(problem, 3)
+    (answer,) = solve(model, arrays)
+    written = model.decode(model.generate(model.encode(*map(torch.from_numpy, arrays))))
+    digits = int(output.partition(":")[2] or 3)
+    unit = 10 ** (written.abs().log10().floor() - digits + 1)
+    assert (written.abs() > 0).all() and ((answer - written).abs() <= 0.5001 * unit).all() and not torch.equal(answer, written)
+
+
 @problems
 def test_digits_that_cannot_be_written_are_generated_as_the_same_number(train, problem):
     # A parallel decoder may choose the P10 digits 053; a sequence has 530 and another exponent.
-    model, arrays = load(train(problem, {"encoding.output": "P10"})), operands(problem, 3)
+    model, arrays = load(train(problem, WRITTEN | {"encoding.output": "P10"})), operands(problem, 3)
     decoded = tuple_of(model.decode(model.generate(model.encode(*map(torch.from_numpy, arrays)))))
     for a, b in zip(decoded, solve(model, arrays), strict=True):
         # Powers beyond 10^22 are not exact, and P10 ends at 1e-98.
