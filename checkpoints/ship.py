@@ -1,15 +1,17 @@
-"""Makes a shipped checkpoint of a run: `python checkpoints/ship.py RUN… [--device TEXT]`, then the table anew. A checkpoint that is
-shipped already, `checkpoints/*/`, is exported and measured again.
+"""Makes a shipped checkpoint of a run: `python checkpoints/ship.py RUN… [--device TEXT] [--readout NAME]`, then the table anew. A
+checkpoint that is shipped already, `checkpoints/*/`, is exported and measured again. A run that began with a shipped checkpoint counts
+the examples and minutes of that, too.
 
 A shipped checkpoint holds the module with its matrices in half precision, the recipe, the metrics, the curve, the card, and
 `evaluation.json`: what `laformer eval --count 10000 --views 8` said of that very module, which the card shows and `make zoo-check`
-compares.
+compares, and what `--readout median` adds to it: the accuracy of the digits that are written.
 """
 
 import argparse
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tomllib
@@ -24,22 +26,52 @@ def output(*command):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def ship(run, device, commit):
+def card(folder):
+    """What the model card of a run tells: examples and minutes as they are written there, and parameters."""
+    lines = [line.strip("| \n").split(" | ") for line in (folder / "README.md").read_text().splitlines() if line.startswith("| ")]
+    rows = {line[0]: line[1] for line in lines if len(line) == 2}
+    return {"parameters": int(rows["parameters"]), "trained_on": rows["trained on"], "training_time": rows["training time"]}
+
+
+def spent(told):
+    """Examples and minutes of a checkpoint, with those of what it began with."""
+    earlier = told.get("earlier", {"examples": 0, "minutes": 0})
+    examples, minutes = int(told["trained_on"].split(" examples")[0]), float(told["training_time"].removesuffix(" minutes"))
+    return {"examples": earlier["examples"] + examples, "minutes": round(earlier["minutes"] + minutes, 1)}
+
+
+def origin_of(run):
+    """What was spent on what a run began with, a run beside it or a shipped checkpoint; nothing where it began with none."""
+    recipe = tomllib.loads((run / "config.toml").read_text())
+    name = recipe["training"].get("from", "").split(" ")[0]
+    if not name:
+        return {}
+    shipped = HERE / name / "evaluation.json"
+    return {"earlier": spent(json.loads(shipped.read_text()) if shipped.exists() else card(run.parent / name))}
+
+
+def ship(run, device, commit, readout):
     folder = HERE / run.name
     if run.resolve() == folder.resolve():
         told = json.loads((folder / "evaluation.json").read_text())
         device, commit = told["device"], told["commit"]
+        earlier = {"earlier": told["earlier"]} if "earlier" in told else {}
     else:
+        earlier = origin_of(run)
         folder.mkdir(exist_ok=True)
         for name in ["config.toml", "metrics.csv", "curves.svg", "README.md"]:
             shutil.copy(run / name, folder / name)
     module = folder / "model.pt"
-    output(LAFORMER, "export", str(run), "--half", "--output", str(module))
-    evaluation = json.loads(output(LAFORMER, "eval", str(module), "--count", str(COUNT), "--views", str(VIEWS), "--json"))
-    lines = [line.strip("| \n").split(" | ") for line in open(folder / "README.md") if line.startswith("| ")]
-    card = {line[0]: line[1] for line in lines if len(line) == 2}
-    evaluation |= {"device": device, "commit": commit, "parameters": int(card["parameters"])}
-    evaluation |= {"trained_on": card["trained on"], "training_time": card["training time"]}
+    options = ["--readout", readout] if readout else []
+    output(LAFORMER, "export", str(run), "--half", "--output", str(module), *options)
+    if readout:
+        config = folder / "config.toml"
+        config.write_text(re.sub(r'^readout = ".*"', f'readout = "{readout}"', config.read_text(), flags=re.MULTILINE))
+    measured = [LAFORMER, "eval", str(module), "--count", str(COUNT), "--json"]
+    evaluation = json.loads(output(*measured, "--views", str(VIEWS)))
+    written = json.loads(output(*measured, "--readout", "median"))
+    evaluation |= {"written": written["accuracy"]} | earlier
+    evaluation |= {"device": device, "commit": commit} | card(folder)
     (folder / "evaluation.json").write_text(json.dumps(evaluation, indent=2) + "\n")
     show(folder / "README.md", evaluation)
 
@@ -49,16 +81,16 @@ def show(card, found):
     percent = lambda share: f"{100 * share:.2f} %"
     lines = [
         "## Accuracy", "",
-        f"Of this module on {COUNT:,} fresh matrices. An answer is right when its relative error is within the tolerance. *Ceiling*: what the "
-        "exact answer scores after being rounded to tokens.", "",
-        f"| within | right | 95 % interval | median of {VIEWS} views | ceiling |", "|---|---|---|---|---|",
+        f"Of this module on {COUNT:,} fresh matrices. An answer is right when its relative error is within the tolerance. *Digits*: rounded to "
+        "those that are written. *Ceiling*: what the exact answer scores after that.", "",
+        f"| within | right | 95 % interval | digits | ceiling | median of {VIEWS} views |", "|---|---|---|---|---|---|",
     ]
     for tolerance in sorted(found["accuracy"], key=float, reverse=True):
         share = found["accuracy"][tolerance]
         low, high = found["interval"][tolerance]
-        median, ceiling = (percent(found[key][tolerance]) for key in ["median", "ceiling"])
-        lines.append(f"| {100 * float(tolerance):g} % | {percent(share)} | {100 * low:.2f} to {100 * high:.2f} | {median} | {ceiling} |")
-    lines.append(f"| every token | {percent(found['exact'])} | | | |")
+        rest = " | ".join(percent(found[key][tolerance]) for key in ["written", "ceiling", "median"])
+        lines.append(f"| {100 * float(tolerance):g} % | {percent(share)} | {100 * low:.2f} to {100 * high:.2f} | {rest} |")
+    lines.append(f"| every token | | | {percent(found['exact'])} | | |")
     text = card.read_text()
     before, use = text.split("## Accuracy")[0], text.split("## Use")[1]
     card.write_text(before + "\n".join(lines) + "\n\n## Use" + use)
@@ -71,11 +103,11 @@ def row(folder):
     size = recipe["dim"] or f"{recipe['rows']}x{recipe['cols']}"
     percent = lambda key: " / ".join(f"{100 * found[key][t]:.2f}" for t in ["0.05", "0.02", "0.01", "0.005"])
     low, high = found["interval"]["0.01"]
-    examples = found["trained_on"].split(" examples")[0]
+    total = spent(found)
     return " | ".join([
         f"| [{folder.name}]({folder.name})", recipe["problem"], size, recipe["encoding"]["output"],
-        f"{found['parameters'] / 1e6:.2f} M", f"{int(examples):,}", found["training_time"].removesuffix(" minutes"),
-        percent("accuracy"), f"{100 * low:.2f} to {100 * high:.2f}", percent("median"), percent("ceiling"), found["device"],
+        f"{found['parameters'] / 1e6:.2f} M", f"{total['examples']:,}", f"{total['minutes']:.1f}",
+        percent("accuracy"), f"{100 * low:.2f} to {100 * high:.2f}", percent("written"), percent("ceiling"), percent("median"), found["device"],
         f"{found['commit']} |",
     ])
 
@@ -85,13 +117,14 @@ def main():
     parser.add_argument("runs", nargs="*", type=pathlib.Path)
     parser.add_argument("--device", default="one CPU core", help="what the runs were trained on")
     parser.add_argument("--commit", default=None, help="the commit that trained them [default: the present one]")
+    parser.add_argument("--readout", default=None, help="what the modules answer with [default: what the runs say]")
     arguments = parser.parse_args()
     commit = arguments.commit or output("git", "-C", str(HERE), "rev-parse", "--short", "HEAD")
     for run in arguments.runs:
-        ship(run, arguments.device, commit)
+        ship(run, arguments.device, commit, arguments.readout)
     folders = sorted(path.parent for path in HERE.glob("*/evaluation.json"))
     head = ["| checkpoint | problem | size | output | parameters | examples | minutes | accuracy at 5 / 2 / 1 / 0.5 % "
-            f"| interval at 1 % | median of {VIEWS} views | ceiling | device | commit |", "|" + "---|" * 13]
+            f"| interval at 1 % | digits | ceiling | median of {VIEWS} views | device | commit |", "|" + "---|" * 14]
     page = HERE / "README.md"
     before, rest = page.read_text().split(BEGIN)
     table = "\n".join([*head, *map(row, folders)])

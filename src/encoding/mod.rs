@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn numbers_without_a_digit_of_their_own_stay_where_they_are() {
-        for (encoding, value) in [("B1999", -3.14), ("FP15", 602.0)] {
+        for (encoding, value) in [("B1999", -4.56), ("FP15", 602.0)] {
             let encoding = named(encoding).unwrap();
             let mut classes = vec![0; encoding.fields().len()];
             encoding.encode(value, &mut classes).unwrap();

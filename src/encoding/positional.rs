@@ -189,7 +189,10 @@ mod tests {
             (Positional::p10(3), 0.0699, 1.0, 0.06995),
         ] {
             let found = within(&encoding, value, share);
-            assert!((found - expected).abs() <= 1e-14 * expected.abs(), "{value} at {share}: {found}");
+            assert!(
+                (found - expected).abs() <= 1e-14 * expected.abs(),
+                "{value} at {share}: {found}"
+            );
         }
         assert_eq!(within(&Positional::p1000(3), 3.14, 0.5), 3.14, "to the bit");
     }

@@ -270,7 +270,7 @@ fn measure(
             &example,
         ),
         // Both sides are values of the encoding: equal values are equal tokens.
-        exact: own.as_ref().is_some_and(|own| rounded.as_ref() == Some(&own.solution)),
+        exact: own.as_ref().is_some_and(|own| rounded.as_ref() == Some(&own.written)),
         log_probability: own.as_ref().map_or(f64::NEG_INFINITY, |own| own.log_probability),
         residual: answer.residual,
         median,

@@ -118,7 +118,9 @@ impl Search {
         let mut answers = self.views(model, batcher, case, &moved)?;
         for (answers, (normalization, _)) in answers.iter_mut().zip(&normalized) {
             for candidate in answers {
-                candidate.solution = normalization.restore(&candidate.solution);
+                for solution in [&mut candidate.solution, &mut candidate.written] {
+                    *solution = normalization.restore(solution);
+                }
             }
         }
         Ok(answers)
@@ -185,10 +187,12 @@ impl Search {
                 pose.find(operands);
             }
             for candidate in answers {
-                if let Some(pose) = &pose {
-                    candidate.solution = pose.restore(&candidate.solution);
+                for solution in [&mut candidate.solution, &mut candidate.written] {
+                    if let Some(pose) = &pose {
+                        *solution = pose.restore(solution);
+                    }
+                    format.problem.fix_signs(solution);
                 }
-                format.problem.fix_signs(&mut candidate.solution);
             }
         }
         Ok(answers)
@@ -289,6 +293,7 @@ mod tests {
     fn candidate(value: f64) -> Candidate {
         Candidate {
             solution: vec![Matrix::from_element(1, 1, value)],
+            written: vec![],
             tokens: vec![],
             log_probability: -value,
         }
@@ -346,6 +351,7 @@ mod tests {
                 Matrix::from_element(2, 1, 1.0),
                 Matrix::from_columns(&[vector.to_vec().into(), vec![0.5, 0.5].into()]),
             ],
+            written: vec![],
             tokens: vec![],
             log_probability: 0.0,
         };

@@ -13,6 +13,8 @@ use tch::{Kind, Tensor};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
     pub solution: Vec<Matrix>,
+    /// What the tokens stand for: the solution, but for digits beyond the last that is written.
+    pub written: Vec<Matrix>,
     /// Classes of every coefficient in the order of the encoding (parallel), or the whole token sequence without
     /// padding (autoregressive).
     pub tokens: Vec<i64>,
@@ -89,9 +91,9 @@ impl Model {
             .zip(shares.chunks(per_example / encoding.fields().len()))
             .zip(log_probability)
             .map(|((classes, shares), log_probability)| {
-                let solution = read_classes(encoding, classes, shares, &shapes);
                 vec![Candidate {
-                    solution,
+                    solution: read_classes(encoding, classes, shares, &shapes),
+                    written: read_classes(encoding, classes, &vec![MIDDLE; shares.len()], &shapes),
                     tokens: classes.to_vec(),
                     log_probability,
                 }]
@@ -172,8 +174,10 @@ impl Model {
         let candidates = tokens.chunks(length).zip(score).map(|(tokens, log_probability)| {
             let end = tokens.iter().position(|&token| token == PAD).unwrap_or(length);
             let tokens = tokens[..end].to_vec();
+            let solution = vocabulary.read(&tokens, &shapes)?;
             Ok(Candidate {
-                solution: vocabulary.read(&tokens, &shapes)?,
+                written: solution.clone(),
+                solution,
                 tokens,
                 log_probability,
             })

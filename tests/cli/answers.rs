@@ -137,7 +137,10 @@ fn between_its_digits_the_median_of_an_inverse_is_nearer_than_the_ceiling_of_dig
     };
     let (between, median) = (measured("interpolated"), measured("median"));
     let share = |measured: &Value, measure: &str| number(&measured[measure]["0.005"]);
-    assert!(share(&between, "accuracy") > share(&median, "accuracy") + 0.1, "{between} {median}");
+    assert!(
+        share(&between, "accuracy") > share(&median, "accuracy") + 0.1,
+        "{between} {median}"
+    );
     assert!(share(&between, "accuracy") > share(&median, "ceiling"), "{between}");
     assert_eq!(between["exact"], median["exact"], "the digits are the same");
 }
@@ -152,7 +155,10 @@ fn an_exported_module_keeps_the_readout_that_it_was_exported_with() {
         json(folder.path(), &command)["prediction"].clone()
     };
     let [between, written] = ["interpolated", "median"].map(|readout| {
-        succeed(folder.path(), &["export", &run, "--output", module, "--readout", readout]);
+        succeed(
+            folder.path(),
+            &["export", &run, "--output", module, "--readout", readout],
+        );
         assert_eq!(answer(module, &[]), answer(&run, &["--readout", readout]), "{readout}");
         answer(module, &[])
     });
