@@ -11,7 +11,7 @@ pub struct Capabilities {
     pub version: String,
     /// Widest vector instructions that libtorch uses: `AVX512`.
     pub cpu: String,
-    /// Whether the CPU multiplies bf16 numbers itself, so that bf16 is faster than float32.
+    /// Whether the CPU multiplies bf16 numbers itself, which mostly is faster than float32.
     pub cpu_bfloat16: bool,
     /// Threads of one operation.
     pub threads: usize,
