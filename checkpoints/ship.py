@@ -66,7 +66,9 @@ def ship(run, device, commit, readout):
     output(LAFORMER, "export", str(run), "--half", "--output", str(module), *options)
     if readout:
         config = folder / "config.toml"
-        config.write_text(re.sub(r'^readout = ".*"', f'readout = "{readout}"', config.read_text(), flags=re.MULTILINE))
+        # Recipes of before there was a choice do not name it; `decoder` is the key before.
+        without = re.sub(r'^readout = ".*"\n', "", config.read_text(), flags=re.MULTILINE)
+        config.write_text(re.sub(r'^(decoder = ".*"\n)', rf'\1readout = "{readout}"\n', without, flags=re.MULTILINE))
     measured = [LAFORMER, "eval", str(module), "--count", str(COUNT), "--json"]
     evaluation = json.loads(output(*measured, "--views", str(VIEWS)))
     if re.search(r'^readout = "interpolated"', (folder / "config.toml").read_text(), re.MULTILINE):
