@@ -203,9 +203,16 @@ fn each_problem_of_a_co_trained_module_is_answered_as_by_the_rust_model() {
                 panic!("generate answers a tensor")
             };
             let decoded = call(&format!("{method}_decode"), &[IValue::Tensor(tokens.shallow_clone())]).unwrap();
-            for (decoded, scripted) in tensors(decoded).iter().zip(&scripted) {
+            for (i, (decoded, form)) in tensors(decoded).iter().zip(problem.solution_forms()).enumerate() {
+                let written = stacked(answers.iter().map(|candidates| &candidates[0].written[i]), *form);
                 // Powers of ten beyond 10^22 are not exact.
-                assert!(decoded.allclose(scripted, 1e-14, 1e-98, false), "{method} {flavor}");
+                let near = decoded.isclose(&written, 1e-14, 1e-98, false);
+                let different = near.logical_not().flatten(1, -1).any_dim(1, false);
+                let different = different.sum(Kind::Int64).int64_value(&[]);
+                assert!(
+                    different <= 1,
+                    "{method} {flavor}: {different} of 200 generated answers differ"
+                );
             }
             let first = format.target_vocabulary().first();
             assert!(bool::try_from(tokens.select(1, 0).eq(first).all()).unwrap());
