@@ -44,10 +44,12 @@ impl Specification {
             spectra,
             sign_bias,
             small_share,
+            large_share,
         } = distribution;
         let distribution = Distribution::new(coefficients, magnitude, spectra)?
             .with_sign_bias(sign_bias)?
-            .with_small_share(small_share)?;
+            .with_small_share(small_share)?
+            .with_large_share(large_share)?;
         Ok(Self {
             problem,
             dimensions,

@@ -12,7 +12,8 @@ use super::{
 /// How operands are drawn.
 ///
 /// The text form, found in CSV files, is the law of the coefficients, `:` and their magnitude if it is not 10, `+bias:`
-/// and the sign bias if there is one, `+small:` and the share of small coefficients if there is one, and `/` and the spectra if
+/// and the sign bias if there is one, `+small:` and the share of small coefficients if there is one,
+/// `+large:` and the share of large draws if there is one, and `/` and the spectra if
 /// they are not the semicircle: `uniform`, `gaussian:5`, `uniform+bias:0.5`, `uniform/laplace+gaussian`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Distribution {
@@ -32,6 +33,12 @@ pub struct Distribution {
     ///
     /// Of uniform coefficients one in a thousand is below a thousandth of the magnitude, too few to learn to copy from.
     pub small_share: f64,
+    /// Share of the draws whose coefficients are made larger: each has a power of its own, uniform on [0, 1], to which their share of the
+    /// magnitude is raised.
+    ///
+    /// Where coefficients are large together, so is what is made of them. Of the coefficients of products of uniform 5x5
+    /// matrices one in 2,000 is beyond half of the bound, too few for a model to learn their places on its scale.
+    pub large_share: f64,
 }
 
 impl Distribution {
@@ -47,6 +54,7 @@ impl Distribution {
                 spectra,
                 sign_bias: 0.0,
                 small_share: 0.0,
+                large_share: 0.0,
             })
         } else {
             Err(InvalidDistribution::Magnitude(magnitude.to_string()))
@@ -71,14 +79,28 @@ impl Distribution {
         }
     }
 
+    /// Fails if the share is not one.
+    pub fn with_large_share(self, large_share: f64) -> Result<Self, InvalidDistribution> {
+        if (0.0..=1.0).contains(&large_share) {
+            Ok(Self { large_share, ..self })
+        } else {
+            Err(InvalidDistribution::LargeShare(large_share.to_string()))
+        }
+    }
+
     /// The law of the next matrix's coefficients.
     fn entries(&self, generator: &mut Generator) -> Entries {
-        let leans = self.sign_bias > 0.0 && generator.random::<f64>() < self.sign_bias;
+        // A share of zero takes no random number, so that examples of other recipes stay what they are.
+        let mut of_share = |share: f64, otherwise: f64| {
+            let chosen = share > 0.0 && generator.random::<f64>() < share;
+            if chosen { generator.random() } else { otherwise }
+        };
         Entries {
             coefficients: self.coefficients,
             magnitude: self.magnitude,
-            positive: if leans { generator.random() } else { 0.0 },
+            positive: of_share(self.sign_bias, 0.0),
             small: self.small_share,
+            power: of_share(self.large_share, 1.0),
         }
     }
 
@@ -102,6 +124,7 @@ impl Default for Distribution {
             spectra: Spectra::default(),
             sign_bias: 0.0,
             small_share: 0.0,
+            large_share: 0.0,
         }
     }
 }
@@ -118,6 +141,9 @@ impl fmt::Display for Distribution {
         if self.small_share > 0.0 {
             write!(f, "+small:{}", self.small_share)?;
         }
+        if self.large_share > 0.0 {
+            write!(f, "+large:{}", self.large_share)?;
+        }
         if !self.spectra.is_semicircle() {
             write!(f, "/{}", self.spectra)?;
         }
@@ -133,13 +159,15 @@ impl FromStr for Distribution {
             Some((law, spectra)) => (law, spectra.parse()?),
             None => (text, Spectra::default()),
         };
+        let (law, large_share) = split_number(law, "+large:", 0.0, InvalidDistribution::LargeShare)?;
         let (law, small_share) = split_number(law, "+small:", 0.0, InvalidDistribution::SmallShare)?;
         let (law, sign_bias) = split_number(law, "+bias:", 0.0, InvalidDistribution::SignBias)?;
         let (coefficients, magnitude) =
             split_number(law, ":", Self::DEFAULT_MAGNITUDE, InvalidDistribution::Magnitude)?;
         Self::new(coefficients.parse()?, magnitude, spectra)?
             .with_sign_bias(sign_bias)?
-            .with_small_share(small_share)
+            .with_small_share(small_share)?
+            .with_large_share(large_share)
     }
 }
 
@@ -167,6 +195,8 @@ pub enum InvalidDistribution {
     SignBias(String),
     #[error("the share of small coefficients is `{0}`, but must be from 0 to 1")]
     SmallShare(String),
+    #[error("the share of large draws is `{0}`, but must be from 0 to 1")]
+    LargeShare(String),
     #[error(transparent)]
     Name(#[from] UnknownName),
 }
@@ -187,6 +217,8 @@ mod tests {
             "gaussian:3+bias:1/laplace",
             "uniform+small:0.3",
             "uniform:5+bias:0.5+small:0.25",
+            "uniform+large:0.3",
+            "gaussian+bias:0.5+small:0.25+large:1/laplace",
             "gaussian:1/uniform+abs-laplace",
         ] {
             assert_eq!(text.parse::<Distribution>().unwrap().to_string(), text);
@@ -204,6 +236,7 @@ mod tests {
         assert!(message("uniform:0").contains("must be a positive number"));
         assert!(message("uniform:ten").contains("`ten`"));
         assert!(message("uniform+small:2").contains("from 0 to 1"));
+        assert!(message("uniform+large:some").contains("share of large draws is `some`"));
         assert!(message("uniform:inf").contains("`inf`"));
         assert!(message("uniform+bias:1.5").contains("`1.5`, but must be a share"));
         assert!(message("normal").contains("Allowed: uniform, gaussian"));
@@ -237,6 +270,27 @@ mod tests {
         };
         assert!((share(0.0) - 0.5).abs() < 0.01);
         assert!((share(1.0) - 0.75).abs() < 0.02);
+    }
+
+    #[test]
+    fn a_share_of_the_draws_is_larger_as_a_whole() {
+        let distribution = Distribution::default().with_large_share(0.5).unwrap();
+        let mut matrix = Matrix::zeros(20, 20);
+        let (mut as_they_are, mut larger) = (0, 0);
+        for index in 0..1000 {
+            let address = Address {
+                seed: 1,
+                split: Split::Train,
+                index,
+            };
+            distribution.fill(&mut address.generator(0), &mut matrix);
+            let below_half = matrix.iter().filter(|x| x.abs() < 5.0).count() as f64 / 400.0;
+            as_they_are += usize::from((below_half - 0.5).abs() < 0.1);
+            larger += usize::from(below_half < 0.4);
+        }
+        // The share below one half is 2^(-1/t) at power t, and that is below 0.4 for t below 0.76.
+        assert!((as_they_are as f64 / 1000.0 - 0.62).abs() < 0.05, "{as_they_are}");
+        assert!((larger as f64 / 1000.0 - 0.38).abs() < 0.05, "{larger}");
     }
 
     #[test]

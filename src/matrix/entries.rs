@@ -62,6 +62,9 @@ pub struct Entries {
     pub positive: f64,
     /// Probability that a coefficient is made smaller, by up to six powers of ten; 0 leaves the law as it is.
     pub small: f64,
+    /// Power to which a coefficient's share of the magnitude is raised; 1 leaves the law as it is, 0 makes all as large as the
+    /// magnitude. What is beyond the magnitude stays there.
+    pub power: f64,
 }
 
 /// How much smaller a small coefficient is at most: by this many powers of ten, each as likely as any other.
@@ -71,6 +74,11 @@ impl Entries {
     /// Draws every value.
     pub fn fill(&self, generator: &mut Generator, values: &mut [f64]) {
         self.coefficients.fill(self.magnitude, generator, values);
+        if self.power < 1.0 {
+            for value in values.iter_mut().filter(|value| value.abs() < self.magnitude) {
+                *value = value.signum() * self.magnitude * (value.abs() / self.magnitude).powf(self.power);
+            }
+        }
         if self.positive > 0.0 {
             for value in values.iter_mut() {
                 if generator.random::<f64>() < self.positive {
@@ -147,6 +155,7 @@ mod tests {
                 magnitude: 1.0,
                 positive,
                 small: 0.0,
+                power: 1.0,
             };
             entries.fill(&mut generator, &mut values);
             let share = values.iter().filter(|&&x| x > 0.0).count() as f64 / values.len() as f64;
@@ -167,6 +176,7 @@ mod tests {
             magnitude: 10.0,
             positive: 0.0,
             small: 0.3,
+            power: 1.0,
         };
         entries.fill(&mut address.generator(0), &mut values);
         let below = |bound: f64| values.iter().filter(|value| value.abs() < bound).count() as f64 / values.len() as f64;
@@ -181,6 +191,39 @@ mod tests {
             );
         }
         assert!(values.iter().any(|&value| value < 0.0) && values.iter().all(|value| value.abs() <= 10.0));
+    }
+
+    #[test]
+    fn a_power_makes_coefficients_larger_within_the_magnitude_and_keeps_their_signs() {
+        let address = Address {
+            seed: 3,
+            split: Split::Train,
+            index: 0,
+        };
+        let draw = |coefficients, power| {
+            let mut values = vec![0.0; 100_000];
+            let entries = Entries {
+                coefficients,
+                magnitude: 10.0,
+                positive: 0.0,
+                small: 0.0,
+                power,
+            };
+            entries.fill(&mut address.generator(0), &mut values);
+            values
+        };
+        for coefficients in Coefficients::ALL {
+            let (plain, larger) = (draw(coefficients, 1.0), draw(coefficients, 0.5));
+            for (x, y) in plain.iter().zip(&larger) {
+                let expected = if x.abs() < 10.0 {
+                    x.signum() * (10.0 * x.abs()).sqrt()
+                } else {
+                    *x
+                };
+                assert!((y - expected).abs() < 1e-12, "{coefficients}: {x} became {y}");
+            }
+        }
+        assert!(draw(Coefficients::Uniform, 0.0).iter().all(|value| value.abs() == 10.0));
     }
 
     #[test]

@@ -201,6 +201,7 @@ mod tests {
             magnitude: 10.0,
             positive: 0.0,
             small: 0.0,
+            power: 1.0,
         };
         let mut matrix = Matrix::zeros(n, n);
         spectra.draw(&mut generator).fill(&entries, &mut generator, &mut matrix);

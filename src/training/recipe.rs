@@ -54,6 +54,7 @@ impl Recipe {
                 spectrum: "semicircle".into(),
                 sign_bias: 0.0,
                 small_share: 0.0,
+                large_share: 0.0,
                 targets: Targets::Rounded,
                 examples: 0,
                 repeated: 0,

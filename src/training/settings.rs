@@ -21,6 +21,10 @@ pub struct Data {
     /// are.
     #[serde(default)]
     pub small_share: f64,
+    /// Share of the training operands whose coefficients are made larger, towards the magnitude; those of validation and test never
+    /// are.
+    #[serde(default)]
+    pub large_share: f64,
     /// Whether targets are computed from the matrix as the model sees it, or from the exact one.
     pub targets: Targets,
     /// Training takes only so many examples, epoch after epoch; 0 for no limit. Of each problem and size, where there are

@@ -23,7 +23,7 @@ impl Recipe {
     }
 
     /// How coefficients and spectra of a split are drawn: the signs of training examples alone may lean, and their
-    /// coefficients be made smaller.
+    /// coefficients be made smaller or larger.
     pub fn distribution(&self, split: Split) -> Result<Distribution> {
         let data = &self.data;
         let spectra = data
@@ -36,7 +36,9 @@ impl Recipe {
             .with_sign_bias(of_training(data.sign_bias))
             .map_err(|error| anyhow!("data.sign_bias: {error}"))?
             .with_small_share(of_training(data.small_share))
-            .map_err(|error| anyhow!("data.small_share: {error}"))
+            .map_err(|error| anyhow!("data.small_share: {error}"))?
+            .with_large_share(of_training(data.large_share))
+            .map_err(|error| anyhow!("data.large_share: {error}"))
     }
 
     /// Problem, sizes and distribution; fails where there are several problems.

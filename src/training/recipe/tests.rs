@@ -52,6 +52,7 @@ fn bad_values_name_key_value_and_what_is_allowed() {
     assert!(
         error(MINIMAL, &["data.small_share=2"]).contains("data.small_share: the share of small coefficients is `2`")
     );
+    assert!(error(MINIMAL, &["data.large_share=-1"]).contains("data.large_share: the share of large draws is `-1`"));
     for noise in ["data.noise=-0.1", "data.noise=nan", "data.noise=inf"] {
         assert!(error(MINIMAL, &[noise]).contains("data.noise: the noise is"));
     }
@@ -61,12 +62,13 @@ fn bad_values_name_key_value_and_what_is_allowed() {
 }
 
 #[test]
-fn only_training_examples_have_leaning_signs_and_small_coefficients() {
-    let sets = ["data.sign_bias=0.5".into(), "data.small_share=0.3".into()];
+fn only_training_examples_have_leaning_signs_and_small_or_large_coefficients() {
+    let sets = ["data.sign_bias=0.5", "data.small_share=0.3", "data.large_share=0.2"].map(String::from);
     let recipe = Recipe::parse(MINIMAL, &sets).unwrap();
     let drawn = |split| recipe.specification(split).unwrap().distribution().clone();
     assert_eq!(Split::ALL.map(|split| drawn(split).sign_bias), [0.5, 0.0, 0.0]);
     assert_eq!(Split::ALL.map(|split| drawn(split).small_share), [0.3, 0.0, 0.0]);
+    assert_eq!(Split::ALL.map(|split| drawn(split).large_share), [0.2, 0.0, 0.0]);
 }
 
 #[test]
