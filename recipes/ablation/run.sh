@@ -2,6 +2,7 @@
 # One ingredient of the recipe taken away at a time, at equal examples: bash recipes/ablation/run.sh RECIPE FOLDER [SEED…]
 # Each line of FOLDER/table.txt: what is changed, the seed, seconds of training, accuracy at 5 / 2 / 1 / 0.5 %. A run that is
 # there is not trained again. FOLDER/examples.svg has the paper's recipe beside the whole one as examples come in.
+# ONLY='whole|flat' in the environment runs the rows whose names match, and draws nothing.
 set -euo pipefail
 recipe=$1 folder=$2
 shift 2
@@ -71,6 +72,7 @@ for seed in "${@:-1}"; do
     for variant in "${variants[@]}"; do
         name=${variant:0:23}
         name=${name%"${name##*[! ]}"}
+        [[ $name =~ ${ONLY:-.} ]] || continue
         set=()
         for change in ${variant:24}; do set+=(--set "$change"); done
         run="$folder/$(tr -cs 'a-zA-Z0-9' - <<< "$name")$seed"
@@ -82,4 +84,4 @@ for seed in "${@:-1}"; do
         touch "$run/done"
     done
 done
-"$laformer" curve "$folder"/the-{whole-recipe,paper-s-small}-"${1:-1}" --picture "$folder/examples.svg" > "$folder/examples.txt"
+[[ -n ${ONLY:-} ]] || "$laformer" curve "$folder"/the-{whole-recipe,paper-s-small}-"${1:-1}" --picture "$folder/examples.svg" > "$folder/examples.txt"
