@@ -46,8 +46,8 @@ def origin_of(run):
     name = recipe["training"].get("from", "").split(" ")[0]
     if not name:
         return {}
-    shipped = HERE / name / "evaluation.json"
-    return {"earlier": spent(json.loads(shipped.read_text()) if shipped.exists() else card(run.parent / name))}
+    shipped, beside = HERE / name / "evaluation.json", run.parent / name
+    return {"earlier": spent(json.loads(shipped.read_text()) if shipped.exists() else card(beside) | origin_of(beside))}
 
 
 def ship(run, device, commit, readout):
