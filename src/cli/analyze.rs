@@ -1,6 +1,6 @@
 //! `laformer analyze`: what a model's answers are like, and what tells that one is wrong.
 
-use super::options::{DeviceOption, progress_bar, read_operands};
+use super::options::{DeviceOption, check_count, progress_bar, read_operands};
 use super::output::{say, tell};
 use super::{Failure, UsageError};
 use crate::dataset::{Batcher, Example};
@@ -77,7 +77,7 @@ impl Analyze {
     }
 
     fn check(&self) -> Result<()> {
-        ensure!(self.count > 0, "--count 0: expected at least one example");
+        check_count(self.count)?;
         ensure!(
             self.tolerance > 0.0 && self.tolerance.is_finite(),
             "--tolerance {}: expected a number above 0",

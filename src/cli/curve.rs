@@ -52,6 +52,7 @@ struct Lines {
 
 impl Curve {
     pub fn run(self) -> Result<(), Failure> {
+        self.show.check().usage()?;
         let lines = Lines {
             tolerance: self.tolerance,
             lines: self.lines().usage()?,

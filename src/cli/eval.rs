@@ -1,10 +1,10 @@
 //! `laformer eval`: the accuracy of a checkpoint on fresh examples.
 
-use super::options::{DeviceOption, ReadoutOption, SearchOptions, progress_bar};
+use super::options::{DeviceOption, ReadoutOption, SearchOptions, check_count, progress_bar};
 use super::output::say;
 use super::{Failure, UsageError};
 use crate::dataset::{Case, Collisions, Seen, Source, Table, collisions};
-use crate::evaluation::{Coverage, MAX_EXAMPLES, evaluate};
+use crate::evaluation::{Coverage, evaluate};
 use crate::matrix::{Noise, Spectra, Spectrum, Split};
 use crate::report::{self, PaperFigures, TestSet, sets_json, sets_table};
 use crate::training::{Recipe, Trained};
@@ -189,11 +189,7 @@ impl Eval {
 
     /// What to measure on, by name.
     fn sources(&self, trained: &Trained) -> Result<Vec<TestSource>> {
-        ensure!(
-            (1..=MAX_EXAMPLES).contains(&self.count),
-            "--count {}: expected 1 to {MAX_EXAMPLES} examples",
-            self.count
-        );
+        check_count(self.count)?;
         if let Some(path) = &self.data {
             return self.tables(path, trained);
         }
@@ -300,6 +296,11 @@ impl Eval {
         if self.spectrum == ["all"] {
             return Ok(Spectrum::ALL.iter().map(|&spectrum| spectrum.into()).collect());
         }
+        ensure!(
+            !self.spectrum.iter().any(|text| text == "all"),
+            "--spectrum {}: all stands for every one, and alone",
+            self.spectrum.join(",")
+        );
         let spectra = self.spectrum.iter().map(|text| text.parse().context("--spectrum"));
         spectra.collect()
     }

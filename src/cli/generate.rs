@@ -1,6 +1,6 @@
 //! `laformer generate`: a data set as CSV.
 
-use super::options::{SizeOptions, progress_bar};
+use super::options::{SizeOptions, check_threads, progress_bar};
 use super::output::say;
 use super::{Failure, UsageError};
 use crate::dataset::{self, Dimensions, Shard, Specification, Stream};
@@ -53,6 +53,7 @@ pub struct Generate {
 
 impl Generate {
     pub fn run(self) -> Result<(), Failure> {
+        check_threads(self.threads).usage()?;
         let stream = Stream::new(self.specification().usage()?, self.seed, self.split);
         let indices = self.shard.indices(self.count);
         let bar = progress_bar(indices.end - indices.start, "generate");

@@ -3,7 +3,7 @@
 use super::output::say;
 use crate::dataset::{Dimensions, Format};
 use crate::encoding::round_matrices;
-use crate::evaluation::Search;
+use crate::evaluation::{MAX_EXAMPLES, Search};
 use crate::file;
 use crate::matrix::{Matrix, text};
 use crate::model::{Architecture, DecoderKind, Readout};
@@ -202,6 +202,25 @@ pub fn read_operands(texts: &[String], trained: &Trained, format: &Format) -> Re
 }
 
 /// `--csv`, `--picture` and `--json`: what becomes of a comparison of runs.
+/// Fails where a number of examples is none, or more than fit in memory.
+pub fn check_count(count: usize) -> Result<()> {
+    ensure!(
+        (1..=MAX_EXAMPLES).contains(&count),
+        "--count {count}: expected 1 to {MAX_EXAMPLES} examples"
+    );
+    Ok(())
+}
+
+/// Fails where there are more threads than any machine is faster with.
+pub fn check_threads(threads: usize) -> Result<()> {
+    const MOST: usize = 256;
+    ensure!(
+        threads <= MOST,
+        "--threads {threads}: at most {MOST}; 0 for one per core"
+    );
+    Ok(())
+}
+
 #[derive(Debug, Args)]
 pub struct ComparisonOptions {
     /// Write the accuracies to a CSV file
@@ -226,17 +245,33 @@ pub trait Comparison {
 }
 
 impl ComparisonOptions {
-    /// Writes the files that are asked for, and prints JSON or text.
-    pub fn show(&self, comparison: &impl Comparison) -> Result<()> {
-        if let Some(path) = &self.csv {
-            file::replace(path, comparison.table().csv()?.as_bytes())?;
-        }
+    /// Fails where a file that is asked for could not be written in the end.
+    pub fn check(&self) -> Result<()> {
         if let Some(path) = &self.picture {
             ensure!(
                 path.extension().is_some_and(|extension| extension == "svg"),
                 "--picture {}: pictures are SVG; choose a name that ends in .svg",
                 path.display()
             );
+        }
+        for (option, path) in [("--csv", &self.csv), ("--picture", &self.picture)] {
+            let Some(path) = path else { continue };
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            ensure!(
+                folder.is_none_or(|folder| folder.is_dir()),
+                "{option} {}: there is no such folder; make it, or choose another name",
+                path.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// Writes the files that are asked for, and prints JSON or text.
+    pub fn show(&self, comparison: &impl Comparison) -> Result<()> {
+        if let Some(path) = &self.csv {
+            file::replace(path, comparison.table().csv()?.as_bytes())?;
+        }
+        if let Some(path) = &self.picture {
             comparison.draw(path)?;
         }
         if self.json {

@@ -81,6 +81,7 @@ impl Trained {
             own_residual: answer.residual,
             log_probability: answer.own.map_or(f64::NEG_INFINITY, |own| own.log_probability),
             is_checked: search.verify || search.repair,
+            is_verified: search.verify,
             tolerance: self.recipe.evaluation.tolerances[0],
             scale: root_mean_square(operands) / self.recipe.deviation(),
             is_normalized: search.normalize.is_some(),
@@ -108,6 +109,8 @@ struct Solved {
     log_probability: f64,
     /// Whether the residual was asked for.
     is_checked: bool,
+    /// Whether it chose among the proposals; otherwise the answer is their median.
+    is_verified: bool,
     tolerance: f64,
 }
 
@@ -189,7 +192,8 @@ impl fmt::Display for Solved {
         if self.is_checked {
             let (residual, verdict) = (error_percent(self.residual), self.verdict());
             let many = if self.proposals > 1 {
-                format!(", the best of {} proposals", self.proposals)
+                let chosen = if self.is_verified { "best" } else { "median" };
+                format!(", the {chosen} of {} proposals", self.proposals)
             } else {
                 String::new()
             };

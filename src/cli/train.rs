@@ -118,6 +118,13 @@ impl Train {
                      data.repeated_share, or --data",
                     path.display()
                 );
+                let data = &recipe.data;
+                ensure!(
+                    data.sign_bias == 0.0 && data.small_share == 0.0 && data.large_share == 0.0,
+                    "--data {}: the rows of a file stay as they are; leave out data.sign_bias, data.small_share and \
+                     data.large_share, or --data",
+                    path.display()
+                );
                 let format = recipe.format()?;
                 let table = Table::read(path, &format, recipe.data.targets, recipe.data.seed)?;
                 let table = table.within(&recipe.dimensions()?)?;

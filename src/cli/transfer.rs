@@ -1,6 +1,6 @@
 //! `laformer transfer`: runs trained on some spectra, tested on all of them.
 
-use super::options::{Comparison, ComparisonOptions, DeviceOption, SearchOptions, progress_bar};
+use super::options::{Comparison, ComparisonOptions, DeviceOption, SearchOptions, check_count, progress_bar};
 use super::{Failure, UsageError};
 use crate::evaluation::{Accuracy, Coverage, Outside, Search, evaluate};
 use crate::matrix::{Spectrum, Split};
@@ -102,7 +102,8 @@ impl Transfer {
     }
 
     fn check(&self) -> Result<()> {
-        ensure!(self.count > 0, "--count 0: expected at least one example");
+        check_count(self.count)?;
+        self.show.check()?;
         ensure!(
             self.tolerance > 0.0 && self.tolerance.is_finite(),
             "--tolerance {}: expected a positive number such as 0.05",

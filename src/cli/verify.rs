@@ -1,7 +1,8 @@
 //! `laformer verify`: recomputes every row of a data set.
 
-use super::Failure;
+use super::options::check_threads;
 use super::output::say;
+use super::{Failure, UsageError};
 use crate::dataset::verify;
 use anyhow::Context;
 use clap::Args;
@@ -24,6 +25,7 @@ pub struct Verify {
 
 impl Verify {
     pub fn run(self) -> Result<(), Failure> {
+        check_threads(self.threads).usage()?;
         let mut sound = true;
         for file in &self.files {
             let input = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;

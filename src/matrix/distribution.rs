@@ -37,7 +37,7 @@ pub struct Distribution {
     /// magnitude is raised.
     ///
     /// Where coefficients are large together, so is what is made of them. Of the coefficients of products of uniform 5x5
-    /// matrices one in 2,000 is beyond half of the bound, too few for a model to learn their places on its scale.
+    /// matrices one in a thousand is beyond half of the bound, too few for a model to learn their places on its scale.
     pub large_share: f64,
 }
 

@@ -34,7 +34,7 @@ const RECIPE: &str = "recipe";
 const PROGRESS: &str = "progress";
 
 impl Run {
-    /// A folder for a new run; fails where one stands already.
+    /// A folder for a new run; fails where one stands already, or a file that it would write over.
     pub fn create(folder: &Path, recipe: &Recipe) -> Result<Self> {
         let run = Self {
             folder: folder.to_path_buf(),
@@ -44,6 +44,13 @@ impl Run {
             "{} already holds a run: continue it with --resume, begin anew with --overwrite, or choose another --output",
             folder.display()
         );
+        for path in run.files() {
+            ensure!(
+                !path.exists(),
+                "{} is of no run, and a run in this folder would write over it: choose another --output",
+                path.display()
+            );
+        }
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         file::replace(&run.config(), recipe.to_toml()?.as_bytes())?;
         Ok(run)
@@ -73,15 +80,7 @@ impl Run {
         let run = Self {
             folder: folder.to_path_buf(),
         };
-        let mut ours = vec![
-            run.weights(),
-            run.module(),
-            run.resume(),
-            run.metrics(),
-            run.curves(),
-            run.card(),
-            folder.join("evaluation.json"),
-        ];
+        let mut ours = run.files();
         ours.extend(named(folder, |name| name.starts_with("events.out.tfevents."))?);
         ours.extend(named(folder, file::is_partial)?);
         // The recipe goes last: while it stands, the folder is known for a run.
@@ -90,6 +89,19 @@ impl Run {
             fs::remove_file(path).with_context(|| format!("cannot delete {}", path.display()))?;
         }
         Ok(())
+    }
+
+    /// What may stand beside the recipe.
+    fn files(&self) -> Vec<PathBuf> {
+        vec![
+            self.weights(),
+            self.module(),
+            self.resume(),
+            self.metrics(),
+            self.curves(),
+            self.card(),
+            self.folder.join("evaluation.json"),
+        ]
     }
 
     /// Deletes what a kill has left half written.

@@ -51,6 +51,8 @@ fn a_verified_answer_has_the_smaller_residual_and_is_better() {
         text.contains("the best of 6 proposals") && text.contains("first "),
         "{text}"
     );
+    let text = succeed(folder, &["solve", &run, matrix, "--repair", "--views", "6"]);
+    assert!(text.contains("the median of 6 proposals"), "{text}");
 
     let measured = json(
         folder,

@@ -23,6 +23,8 @@ fn bad_usage_ends_with_code_2_and_says_what_is_allowed() {
         (&["encode", "FP15", "[[1e9]]"], "1e9"),
         (&["encode", "P1000", "[[1e200]]"], "1e103"),
         (&["train", "none.toml"], "none.toml"),
+        (&["generate", "add", "--dim", "3", "--threads", "100000"], "at most 256"),
+        (&["verify", "none.csv", "--threads", "257"], "at most 256"),
         (&["bench", "decode", "--no-graph"], "--no-graph is for train"),
         (
             &["bench", "train", "--no-graph", "--device", "cpu"],
@@ -224,6 +226,78 @@ fn a_run_is_not_overwritten_by_accident() {
     );
     assert!(text.contains("training.batch_size = 8"), "{text}");
     succeed(folder.path(), &["train", "tiny.toml", "--output", "run", "--overwrite"]);
+}
+
+#[test]
+fn a_run_does_not_write_over_files_of_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tiny_recipe(path, "eigenvalues", "");
+    fs::create_dir(path.join("notes")).unwrap();
+    fs::write(path.join("notes/README.md"), "my own").unwrap();
+    for more in [&[][..], &["--overwrite"]] {
+        let text = fail(path, 2, &[&["train", "tiny.toml", "--output", "notes"], more].concat());
+        assert!(text.contains("README.md is of no run"), "{text}");
+        assert_eq!(fs::read_to_string(path.join("notes/README.md")).unwrap(), "my own");
+        assert!(!path.join("notes/config.toml").exists());
+    }
+}
+
+#[test]
+fn what_cannot_be_shown_or_held_is_refused_before_anything_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tiny_recipe(path, "eigenvalues", "");
+    succeed(path, &["train", "tiny.toml", "--output", "run"]);
+    let few = ["transfer", "run", "--count", "2"];
+    let text = fail(
+        path,
+        2,
+        &[&few[..], &["--csv", "rows.csv", "--picture", "x.png"]].concat(),
+    );
+    assert!(text.contains("x.png: pictures are SVG"), "{text}");
+    assert!(!path.join("rows.csv").exists());
+    assert!(fail(path, 2, &[&few[..], &["--csv", "none/rows.csv"]].concat()).contains("no such folder"));
+    assert!(fail(path, 2, &["curve", "run", "--picture", "x.png"]).contains("pictures are SVG"));
+    for command in ["eval", "transfer", "analyze"] {
+        for count in ["0", "99999999999"] {
+            let text = fail(path, 2, &[command, "run", "--count", count]);
+            assert!(text.contains(&format!("--count {count}: expected 1 to")), "{text}");
+        }
+    }
+    assert!(fail(path, 2, &["eval", "run", "--spectrum", "all,laplace"]).contains("and alone"));
+    succeed(
+        path,
+        &[
+            "generate",
+            "eigenvalues",
+            "--dim",
+            "2",
+            "--count",
+            "8",
+            "--output",
+            "rows.csv",
+        ],
+    );
+    for share in ["sign_bias", "small_share", "large_share"] {
+        let set = format!("data.{share}=0.5");
+        let text = fail(
+            path,
+            2,
+            &[
+                "train",
+                "tiny.toml",
+                "--output",
+                "of-rows",
+                "--data",
+                "rows.csv",
+                "--set",
+                &set,
+            ],
+        );
+        assert!(text.contains("the rows of a file stay as they are"), "{text}");
+    }
+    assert!(fail(path, 2, &["train", "tiny.toml", "--set", "=1"]).contains("expected KEY=VALUE"));
 }
 
 #[test]

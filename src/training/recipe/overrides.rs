@@ -15,7 +15,7 @@ pub(super) fn normalize_sizes(given: &mut Table) {
 
 /// Applies `a.b=value`; the value is TOML, or else a string.
 pub(super) fn set(given: &mut Table, text: &str) -> Result<()> {
-    let Some((key, value)) = text.split_once('=') else {
+    let Some((key, value)) = text.split_once('=').filter(|(key, _)| !key.trim().is_empty()) else {
         bail!("--set {text}: expected KEY=VALUE, e.g. --set training.batch_size=128");
     };
     let value = value.trim();
