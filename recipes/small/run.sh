@@ -100,7 +100,7 @@ grokking() {
     compare grokked grokking
 }
 embedding() {
-    local names=(raw padded log-magnitude fourier digits all fp15 p1000)
+    local names=(raw padded log-magnitude fourier phases digits all fp15 p1000)
     for name in "${names[@]}"; do train "embedding-$name" "recipes/embedding/$name.toml"; done
     compare embeddings "${names[@]/#/embedding-}"
 }

@@ -88,6 +88,14 @@ impl Train {
             recipe.training.batch_size,
             run.folder().display(),
         );
+        let settings = &recipe.training;
+        if settings.warmup > settings.steps {
+            tell!(
+                "training.warmup = {} is longer than the run: its learning rates are never reached; --set training.warmup={}",
+                settings.warmup,
+                settings.steps / 20
+            );
+        }
         if self.graph.no_graph {
             trainer.run_eagerly();
         } else if device.is_cuda() {
@@ -118,11 +126,10 @@ impl Train {
                      data.repeated_share, or --data",
                     path.display()
                 );
-                let data = &recipe.data;
                 ensure!(
-                    data.sign_bias == 0.0 && data.small_share == 0.0 && data.large_share == 0.0,
-                    "--data {}: the rows of a file stay as they are; leave out data.sign_bias, data.small_share and \
-                     data.large_share, or --data",
+                    recipe.data.emphasis().is_none(),
+                    "--data {}: the rows of a file stay as they are; leave out data.sign_bias, data.small_share, data.large_share \
+                     and data.singular_share, or --data",
                     path.display()
                 );
                 let format = recipe.format()?;

@@ -18,6 +18,9 @@ pub struct Batch {
     pub source: Tensor,
     /// Classes `[batch, count, fields]` in the order of the encoding, or tokens `[batch, length]`; int64.
     pub target: Tensor,
+    /// Where the numbers are among those that are written with the classes, `[batch, count]` fp32: see
+    /// [`Encoding::share_within`](crate::encoding::Encoding::share_within). None beside tokens.
+    pub shares: Option<Tensor>,
 }
 
 impl Batch {
@@ -36,6 +39,7 @@ impl Batch {
             size: self.size,
             source: moved(&self.source),
             target: moved(&self.target),
+            shares: self.shares.as_ref().map(moved),
         }
     }
 
@@ -46,6 +50,7 @@ impl Batch {
             size: self.size,
             source: libtorch::pin_memory(&self.source)?,
             target: libtorch::pin_memory(&self.target)?,
+            shares: self.shares.as_ref().map(libtorch::pin_memory).transpose()?,
         })
     }
 
@@ -53,6 +58,9 @@ impl Batch {
     pub fn copy_from(&mut self, other: &Self) {
         self.source.copy_(&other.source);
         self.target.copy_(&other.target);
+        if let (Some(shares), Some(other)) = (&mut self.shares, &other.shares) {
+            shares.copy_(other);
+        }
     }
 }
 
@@ -66,6 +74,7 @@ pub struct Batcher {
     values: Vec<f32>,
     sources: Rows,
     targets: Rows,
+    shares: Vec<f32>,
     /// What makes examples what the model reads, and such an example.
     pose: Option<Pose>,
     read: Example,
@@ -83,6 +92,7 @@ impl Batcher {
             values: Vec::new(),
             sources: Rows::default(),
             targets: Rows::default(),
+            shares: Vec::new(),
         }
     }
 
@@ -101,18 +111,21 @@ impl Batcher {
                 self.write_target(&example.solution)?;
             }
         }
-        let target = match self.format.target {
+        let count = examples.len() as i64;
+        let (target, shares) = match self.format.target {
             Target::Classes => {
                 let fields = self.format.output.fields().len() as i64;
-                Tensor::from_slice(&self.targets.flat).view([examples.len() as i64, -1, fields])
+                let classes = Tensor::from_slice(&self.targets.flat).view([count, -1, fields]);
+                (classes, Some(Tensor::from_slice(&self.shares).view([count, -1])))
             }
-            Target::Tokens => self.targets.tensor(),
+            Target::Tokens => (self.targets.tensor(), None),
         };
         Ok(Batch {
             task: self.task.unwrap_or(0),
             size,
             source: self.source_tensor(examples.len()),
             target,
+            shares,
         })
     }
 
@@ -136,6 +149,7 @@ impl Batcher {
         self.values.clear();
         self.sources.clear();
         self.targets.clear();
+        self.shares.clear();
     }
 
     fn write(&mut self, operands: &[Matrix]) -> Result<()> {
@@ -164,9 +178,11 @@ impl Batcher {
             Target::Classes => {
                 let output = self.format.output.as_ref();
                 let starts = &[0; MAX_FIELDS][..output.fields().len()];
-                solution
-                    .iter()
-                    .try_for_each(|matrix| output.write(matrix, starts, targets))?;
+                for matrix in solution {
+                    let written = targets.len();
+                    output.write(matrix, starts, targets)?;
+                    output.write_shares(matrix, &targets[written..], &mut self.shares);
+                }
             }
             Target::Tokens => {
                 self.target_vocabulary.write(solution, targets)?;

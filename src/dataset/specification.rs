@@ -42,14 +42,9 @@ impl Specification {
             coefficients,
             magnitude,
             spectra,
-            sign_bias,
-            small_share,
-            large_share,
+            emphasis,
         } = distribution;
-        let distribution = Distribution::new(coefficients, magnitude, spectra)?
-            .with_sign_bias(sign_bias)?
-            .with_small_share(small_share)?
-            .with_large_share(large_share)?;
+        let distribution = Distribution::new(coefficients, magnitude, spectra)?.with_emphasis(emphasis)?;
         Ok(Self {
             problem,
             dimensions,

@@ -110,6 +110,32 @@ pub trait Encoding: std::fmt::Debug + Send + Sync {
         }
     }
 
+    /// The share at which [`Self::decode_within`] gives a number back of the classes that it is [encoded](Self::encode) as; 0.5 where it
+    /// gives one number at all shares.
+    fn share_within(&self, value: f64, classes: &mut [u32]) -> f64 {
+        let written = self.decode(classes);
+        match last_digit(self.fields()) {
+            Some(last) if written != 0.0 => {
+                classes[last] += 1;
+                0.5 + (value - written) / (self.decode(classes) - written)
+            }
+            _ => 0.5,
+        }
+    }
+
+    /// Appends the [share](Self::share_within) of every coefficient of a matrix, in reading order; `symbols` are what [`Self::write`]
+    /// appends for it with starts of zero.
+    fn write_shares(&self, matrix: &Matrix, symbols: &[i64], shares: &mut Vec<f32>) {
+        let mut classes = [0; MAX_FIELDS];
+        let classes = &mut classes[..self.fields().len()];
+        for (value, number) in row_major(matrix).zip(symbols.chunks_exact(classes.len())) {
+            for (class, symbol) in classes.iter_mut().zip(number) {
+                *class = *symbol as u32;
+            }
+            shares.push(self.share_within(value, classes) as f32);
+        }
+    }
+
     /// The number that is read where this one was written: [`Self::decode`] of [`Self::encode`].
     fn round(&self, value: f64) -> Result<f64, OutOfRange> {
         let mut classes = [0; MAX_FIELDS];
@@ -340,6 +366,11 @@ mod tests {
                 prop_assert!((back - value).abs() <= 0.5 * unit * (1.0 + 1e-9), "{name:?}: {value} as {back}");
                 let mut again = classes.clone();
                 encoding.encode(back, &mut again).unwrap();
+                let share = encoding.share_within(value, &mut classes.clone());
+                let within = encoding.decode_within(&mut classes.clone(), share);
+                let exact = if last_digit(encoding.fields()).is_some() { value } else { back };
+                prop_assert!((within - exact).abs() <= 1e-9 * unit, "{name:?}: {value} at {share} of {back}");
+                prop_assert!((-1e-9..=1.0 + 1e-9).contains(&share), "{name:?}: {value} at {share} of {back}");
                 prop_assert_eq!(again, classes);
                 prop_assert_eq!(encoding.round(value).unwrap().to_bits(), back.to_bits(), "{:?}", name);
                 prop_assert_eq!(encoding.check(&[value]), Ok(()));

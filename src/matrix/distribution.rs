@@ -2,19 +2,17 @@
 
 use std::{fmt, str::FromStr};
 
-use rand::RngExt;
-
 use super::{
-    Coefficients, Entries, Generator, Matrix, Spectra,
+    Coefficients, Emphasis, Entries, Generator, Matrix, Spectra,
+    emphasis::{chosen, scale_smallest, scale_smallest_symmetric},
     name::{UnknownName, serde_as_text},
 };
 
 /// How operands are drawn.
 ///
-/// The text form, found in CSV files, is the law of the coefficients, `:` and their magnitude if it is not 10, `+bias:`
-/// and the sign bias if there is one, `+small:` and the share of small coefficients if there is one,
-/// `+large:` and the share of large draws if there is one, and `/` and the spectra if
-/// they are not the semicircle: `uniform`, `gaussian:5`, `uniform+bias:0.5`, `uniform/laplace+gaussian`.
+/// The text form, found in CSV files, is the law of the coefficients, `:` and their magnitude if it is not 10, the [emphasis](Emphasis) if
+/// there is one, and `/` and the spectra if they are not the semicircle: `uniform`, `gaussian:5`, `uniform+bias:0.5`,
+/// `uniform/laplace+gaussian`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Distribution {
     pub coefficients: Coefficients,
@@ -22,23 +20,7 @@ pub struct Distribution {
     pub magnitude: f64,
     /// Of symmetric operands; others ignore it.
     pub spectra: Spectra,
-    /// Share of the draws whose signs lean to the positive: each has a probability of its own, uniform on [0, 1], with
-    /// which a coefficient is replaced by its magnitude.
-    ///
-    /// Determinants and their kin are sums of products whose signs are parities of the coefficients' signs, and a parity
-    /// of fair signs tells a gradient nothing until it is known whole. Among leaning signs its parts show, and what is
-    /// learned there holds for fair ones too (Abbe, Cornacchia & Lotfi 2023, arXiv 2306.16921).
-    pub sign_bias: f64,
-    /// Probability with which a coefficient is made smaller by up to six powers of ten, each as likely as any other.
-    ///
-    /// Of uniform coefficients one in a thousand is below a thousandth of the magnitude, too few to learn to copy from.
-    pub small_share: f64,
-    /// Share of the draws whose coefficients are made larger: each has a power of its own, uniform on [0, 1], to which their share of the
-    /// magnitude is raised.
-    ///
-    /// Where coefficients are large together, so is what is made of them. Of the coefficients of products of uniform 5x5
-    /// matrices one in a thousand is beyond half of the bound, too few for a model to learn their places on its scale.
-    pub large_share: f64,
+    pub emphasis: Emphasis,
 }
 
 impl Distribution {
@@ -52,67 +34,48 @@ impl Distribution {
                 coefficients,
                 magnitude,
                 spectra,
-                sign_bias: 0.0,
-                small_share: 0.0,
-                large_share: 0.0,
+                emphasis: Emphasis::default(),
             })
         } else {
             Err(InvalidDistribution::Magnitude(magnitude.to_string()))
         }
     }
 
-    /// Fails if the bias is not a share.
-    pub fn with_sign_bias(self, sign_bias: f64) -> Result<Self, InvalidDistribution> {
-        if (0.0..=1.0).contains(&sign_bias) {
-            Ok(Self { sign_bias, ..self })
-        } else {
-            Err(InvalidDistribution::SignBias(sign_bias.to_string()))
-        }
-    }
-
-    /// Fails if the share is not one.
-    pub fn with_small_share(self, small_share: f64) -> Result<Self, InvalidDistribution> {
-        if (0.0..=1.0).contains(&small_share) {
-            Ok(Self { small_share, ..self })
-        } else {
-            Err(InvalidDistribution::SmallShare(small_share.to_string()))
-        }
-    }
-
-    /// Fails if the share is not one.
-    pub fn with_large_share(self, large_share: f64) -> Result<Self, InvalidDistribution> {
-        if (0.0..=1.0).contains(&large_share) {
-            Ok(Self { large_share, ..self })
-        } else {
-            Err(InvalidDistribution::LargeShare(large_share.to_string()))
-        }
+    /// Fails if one of the shares is not one.
+    pub fn with_emphasis(self, emphasis: Emphasis) -> Result<Self, InvalidDistribution> {
+        emphasis.validate()?;
+        Ok(Self { emphasis, ..self })
     }
 
     /// The law of the next matrix's coefficients.
     fn entries(&self, generator: &mut Generator) -> Entries {
-        // A share of zero takes no random number, so that examples of other recipes stay what they are.
-        let mut of_share = |share: f64, otherwise: f64| {
-            let chosen = share > 0.0 && generator.random::<f64>() < share;
-            if chosen { generator.random() } else { otherwise }
-        };
+        let emphasis = self.emphasis;
         Entries {
             coefficients: self.coefficients,
             magnitude: self.magnitude,
-            positive: of_share(self.sign_bias, 0.0),
-            small: self.small_share,
-            power: of_share(self.large_share, 1.0),
+            positive: chosen(emphasis.sign_bias, 0.0, generator),
+            small: emphasis.small,
+            power: chosen(emphasis.large, 1.0, generator),
         }
     }
 
     /// Draws independent coefficients into a matrix that already has its shape.
     pub fn fill(&self, generator: &mut Generator, matrix: &mut Matrix) {
         self.entries(generator).fill(generator, matrix.as_mut_slice());
+        let nearness = self.emphasis.nearness(generator);
+        if nearness < 1.0 {
+            scale_smallest(matrix, nearness);
+        }
     }
 
     /// Draws a symmetric matrix into one that already has its shape.
     pub fn fill_symmetric(&self, generator: &mut Generator, matrix: &mut Matrix) {
         let spectrum = self.spectra.draw(generator);
         spectrum.fill(&self.entries(generator), generator, matrix);
+        let nearness = self.emphasis.nearness(generator);
+        if nearness < 1.0 {
+            scale_smallest_symmetric(matrix, nearness);
+        }
     }
 }
 
@@ -122,9 +85,7 @@ impl Default for Distribution {
             coefficients: Coefficients::Uniform,
             magnitude: Self::DEFAULT_MAGNITUDE,
             spectra: Spectra::default(),
-            sign_bias: 0.0,
-            small_share: 0.0,
-            large_share: 0.0,
+            emphasis: Emphasis::default(),
         }
     }
 }
@@ -135,15 +96,7 @@ impl fmt::Display for Distribution {
         if self.magnitude != Self::DEFAULT_MAGNITUDE {
             write!(f, ":{}", self.magnitude)?;
         }
-        if self.sign_bias > 0.0 {
-            write!(f, "+bias:{}", self.sign_bias)?;
-        }
-        if self.small_share > 0.0 {
-            write!(f, "+small:{}", self.small_share)?;
-        }
-        if self.large_share > 0.0 {
-            write!(f, "+large:{}", self.large_share)?;
-        }
+        write!(f, "{}", self.emphasis)?;
         if !self.spectra.is_semicircle() {
             write!(f, "/{}", self.spectra)?;
         }
@@ -159,28 +112,15 @@ impl FromStr for Distribution {
             Some((law, spectra)) => (law, spectra.parse()?),
             None => (text, Spectra::default()),
         };
-        let (law, large_share) = split_number(law, "+large:", 0.0, InvalidDistribution::LargeShare)?;
-        let (law, small_share) = split_number(law, "+small:", 0.0, InvalidDistribution::SmallShare)?;
-        let (law, sign_bias) = split_number(law, "+bias:", 0.0, InvalidDistribution::SignBias)?;
-        let (coefficients, magnitude) =
-            split_number(law, ":", Self::DEFAULT_MAGNITUDE, InvalidDistribution::Magnitude)?;
-        Self::new(coefficients.parse()?, magnitude, spectra)?
-            .with_sign_bias(sign_bias)?
-            .with_small_share(small_share)?
-            .with_large_share(large_share)
-    }
-}
-
-/// What stands before a mark, and the number after it; all and the default where there is no mark.
-fn split_number<'a>(
-    text: &'a str,
-    mark: &str,
-    default: f64,
-    invalid: impl Fn(String) -> InvalidDistribution,
-) -> Result<(&'a str, f64), InvalidDistribution> {
-    match text.split_once(mark) {
-        Some((before, number)) => Ok((before, number.parse().map_err(|_| invalid(number.to_owned()))?)),
-        None => Ok((text, default)),
+        let (law, emphasis) = Emphasis::split(law)?;
+        let (coefficients, magnitude) = match law.split_once(':') {
+            Some((coefficients, magnitude)) => {
+                let invalid = |_| InvalidDistribution::Magnitude(magnitude.to_owned());
+                (coefficients, magnitude.parse().map_err(invalid)?)
+            }
+            None => (law, Self::DEFAULT_MAGNITUDE),
+        };
+        Self::new(coefficients.parse()?, magnitude, spectra)?.with_emphasis(emphasis)
     }
 }
 
@@ -191,12 +131,13 @@ serde_as_text!(Distribution);
 pub enum InvalidDistribution {
     #[error("the magnitude of coefficients is `{0}`, but must be a positive number such as 10")]
     Magnitude(String),
-    #[error("the sign bias is `{0}`, but must be a share from 0 to 1")]
-    SignBias(String),
-    #[error("the share of small coefficients is `{0}`, but must be from 0 to 1")]
-    SmallShare(String),
-    #[error("the share of large draws is `{0}`, but must be from 0 to 1")]
-    LargeShare(String),
+    #[error("the {name} is `{value}`, but must be from 0 to 1")]
+    Share {
+        /// The name of the share in a recipe.
+        key: &'static str,
+        name: &'static str,
+        value: String,
+    },
     #[error(transparent)]
     Name(#[from] UnknownName),
 }
@@ -205,6 +146,10 @@ pub enum InvalidDistribution {
 mod tests {
     use super::*;
     use crate::matrix::{Address, Spectrum, Split};
+
+    fn emphasized(emphasis: Emphasis) -> Distribution {
+        Distribution::default().with_emphasis(emphasis).unwrap()
+    }
 
     #[test]
     fn distributions_parse_as_they_print() {
@@ -218,7 +163,8 @@ mod tests {
             "uniform+small:0.3",
             "uniform:5+bias:0.5+small:0.25",
             "uniform+large:0.3",
-            "gaussian+bias:0.5+small:0.25+large:1/laplace",
+            "uniform+singular:0.5",
+            "gaussian+bias:0.5+small:0.25+large:1+singular:0.125/laplace",
             "gaussian:1/uniform+abs-laplace",
         ] {
             assert_eq!(text.parse::<Distribution>().unwrap().to_string(), text);
@@ -238,7 +184,8 @@ mod tests {
         assert!(message("uniform+small:2").contains("from 0 to 1"));
         assert!(message("uniform+large:some").contains("share of large draws is `some`"));
         assert!(message("uniform:inf").contains("`inf`"));
-        assert!(message("uniform+bias:1.5").contains("`1.5`, but must be a share"));
+        assert!(message("uniform+bias:1.5").contains("the sign bias is `1.5`, but must be from 0 to 1"));
+        assert!(message("uniform+singular:-0.5").contains("share of nearly singular draws is `-0.5`"));
         assert!(message("normal").contains("Allowed: uniform, gaussian"));
         assert!(message("uniform/cauchy").contains("marchenko-pastur"));
     }
@@ -246,7 +193,10 @@ mod tests {
     #[test]
     fn biased_draws_are_symmetric_keep_their_spectrum_and_lean_to_the_positive() {
         let share = |sign_bias| {
-            let distribution = Distribution::default().with_sign_bias(sign_bias).unwrap();
+            let distribution = emphasized(Emphasis {
+                sign_bias,
+                ..Default::default()
+            });
             let mut matrix = Matrix::zeros(4, 4);
             let (mut positive, mut trace) = (0, 0.0);
             for index in 0..2000 {
@@ -274,7 +224,10 @@ mod tests {
 
     #[test]
     fn a_share_of_the_draws_is_larger_as_a_whole() {
-        let distribution = Distribution::default().with_large_share(0.5).unwrap();
+        let distribution = emphasized(Emphasis {
+            large: 0.5,
+            ..Default::default()
+        });
         let mut matrix = Matrix::zeros(20, 20);
         let (mut as_they_are, mut larger) = (0, 0);
         for index in 0..1000 {
@@ -291,6 +244,43 @@ mod tests {
         // The share below one half is 2^(-1/t) at power t, and that is below 0.4 for t below 0.76.
         assert!((as_they_are as f64 / 1000.0 - 0.62).abs() < 0.05, "{as_they_are}");
         assert!((larger as f64 / 1000.0 - 0.38).abs() < 0.05, "{larger}");
+    }
+
+    #[test]
+    fn a_share_of_the_draws_has_its_smallest_singular_value_alone_made_smaller() {
+        let (plain, near) = (
+            Distribution::default(),
+            emphasized(Emphasis {
+                singular: 1.0,
+                ..Default::default()
+            }),
+        );
+        let values = |distribution: &Distribution, symmetric: bool, index| {
+            let address = Address {
+                seed: 1,
+                split: Split::Train,
+                index,
+            };
+            let mut matrix = Matrix::zeros(4, 4);
+            if symmetric {
+                distribution.fill_symmetric(&mut address.generator(0), &mut matrix);
+                assert_eq!(matrix, matrix.transpose());
+            } else {
+                distribution.fill(&mut address.generator(0), &mut matrix);
+            }
+            matrix.singular_values()
+        };
+        for symmetric in [false, true] {
+            let mut decades = 0.0;
+            for index in 0..200 {
+                let [given, moved] = [&plain, &near].map(|distribution| values(distribution, symmetric, index));
+                assert!((given.rows(0, 3) - moved.rows(0, 3)).amax() < 1e-9);
+                let decade = (given[3] / moved[3]).log10();
+                assert!((-1e-6..2.0 + 1e-6).contains(&decade), "{decade}");
+                decades += decade / 200.0;
+            }
+            assert!((decades - 1.0).abs() < 0.15, "{decades}");
+        }
     }
 
     #[test]

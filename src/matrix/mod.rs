@@ -5,6 +5,7 @@
 mod address;
 pub(crate) mod decomposition;
 mod distribution;
+mod emphasis;
 mod entries;
 mod jacobi;
 mod name;
@@ -17,6 +18,7 @@ use std::fmt;
 pub(crate) use address::mix;
 pub use address::{Address, Split, fingerprint};
 pub use distribution::{Distribution, InvalidDistribution};
+pub use emphasis::Emphasis;
 pub use entries::{Coefficients, Entries};
 pub use name::UnknownName;
 pub(crate) use name::find;

@@ -157,6 +157,8 @@ pub enum ValueFeatures {
     LogMagnitude,
     /// Sines and cosines.
     Fourier,
+    /// Sign and logarithm, sines and cosines of the logarithm: the angles of a product are sums.
+    Phases,
     /// Sign, every decimal digit and the exponent, each as a one-hot vector.
     Digits,
     /// The number, its sign, logarithms, sines and cosines.

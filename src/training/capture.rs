@@ -128,6 +128,7 @@ mod tests {
             size: Size::new(2, 2),
             source: tokens.copy(),
             target: tokens,
+            shares: None,
         }
     }
 

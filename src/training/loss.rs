@@ -4,15 +4,17 @@
 use super::settings::Loss as Settings;
 use super::signs::FreeSigns;
 use crate::dataset::{Batch, Format, Target};
-use crate::encoding::{Field, PAD, Part, WORDS};
+use crate::encoding::{Field, PAD, Part, WORDS, last_digit};
 use crate::model::{Decoder, Model, ParallelDecoder};
 use tch::{Device, Kind, Reduction, Tensor};
 
-/// Mantissas with fewer classes are digits: neighbors are no better than others. With more, the table of soft labels
-/// would not be worth its memory.
+/// Mantissas with fewer classes are digits: neighbors are no better than others. With more, soft labels would not be worth their
+/// memory.
 const SOFTENED: std::ops::RangeInclusive<usize> = 100..=2500;
 /// Deviation of soft labels at a mantissa of zero, in units of the last digit.
 const LEAST_DEVIATION: f64 = 0.3;
+/// Deviations that soft labels have room for below the largest mantissa: what is cut off there would move their median.
+const ROOM: f64 = 3.0;
 
 /// The training loss of a model.
 #[derive(Debug)]
@@ -30,8 +32,21 @@ pub struct Loss {
 struct LossPart {
     name: String,
     weight: f64,
-    /// Row `c` is the distribution that class `c` is trained towards; none for a sharp target.
-    soft_labels: Option<Tensor>,
+    /// None for sharp targets.
+    soft_labels: Option<SoftLabels>,
+}
+
+/// Distributions over neighboring mantissas, which a field is trained towards.
+#[derive(Debug)]
+struct SoftLabels {
+    /// The class of the mantissa zero.
+    zero: i64,
+    /// Deviation as a share of the mantissa.
+    smoothing: f64,
+    /// Whether the number is told between the classes, by its share of those that are written alike.
+    between: bool,
+    /// Every class, `[1, classes]` fp32.
+    classes: Tensor,
 }
 
 /// The loss of one batch.
@@ -50,7 +65,10 @@ impl Loss {
             .prediction_order()
             .iter()
             .map(|&field| &encoding.fields()[field]);
-        let parts = fields.map(|field| LossPart::new(field, settings, device)).collect();
+        let last = last_digit(encoding.fields()).map(|field| &encoding.fields()[field]);
+        let parts = fields
+            .map(|field| LossPart::new(field, settings, last == Some(field), device))
+            .collect();
         let vocabulary = model.format().target_vocabulary().size();
         let mut weights = vec![1.0f32; vocabulary];
         let columns = encoding.fields().len() + 1;
@@ -102,8 +120,8 @@ impl Loss {
             if let Some(signs) = self.free_signs.as_ref().filter(|_| place == 0) {
                 classes = signs.follow(model.format_of(case), case, &logits, classes);
             }
-            let wanted = classes.select(-1, place as i64);
-            losses.push(part.cross_entropy(&logits.flatten(0, 1), &wanted.flatten(0, 1)));
+            let wanted = classes.select(-1, place as i64).flatten(0, 1);
+            losses.push(part.cross_entropy(&logits.flatten(0, 1), &wanted, batch.shares.as_ref()));
         }
         let terms = self.parts.iter().zip(&losses).map(|(part, loss)| loss * part.weight);
         let total = terms.reduce(|sum, term| sum + term).expect("an encoding has fields") / self.parts.len() as f64;
@@ -155,31 +173,115 @@ fn softened(field: &Field) -> Option<i64> {
 }
 
 impl LossPart {
-    fn new(field: &Field, settings: &Settings, device: Device) -> Self {
+    fn new(field: &Field, settings: &Settings, between: bool, device: Device) -> Self {
         let zero = softened(field).filter(|_| settings.smoothing > 0.0);
         Self {
             name: field.name.clone(),
             weight: weight(field, settings),
-            soft_labels: zero.map(|zero| soft_labels(field.classes() as i64, zero, settings.smoothing, device)),
+            soft_labels: zero.map(|zero| SoftLabels {
+                zero,
+                smoothing: settings.smoothing,
+                between,
+                classes: Tensor::arange(field.classes() as i64, (Kind::Float, device)).unsqueeze(0),
+            }),
         }
     }
 
-    /// Mean cross-entropy of logits `[count, classes]` against classes `[count]`, 0-d.
-    fn cross_entropy(&self, logits: &Tensor, classes: &Tensor) -> Tensor {
-        match &self.soft_labels {
-            None => logits.cross_entropy_loss(classes, None::<&Tensor>, Reduction::Mean, -100, 0.0),
-            Some(table) => {
-                let labels = table.index_select(0, classes);
-                logits.cross_entropy_loss(&labels, None::<&Tensor>, Reduction::Mean, -100, 0.0)
-            }
-        }
+    /// Mean cross-entropy of logits `[count, classes]` against classes `[count]` and their shares, 0-d.
+    fn cross_entropy(&self, logits: &Tensor, classes: &Tensor, shares: Option<&Tensor>) -> Tensor {
+        let Some(soft) = &self.soft_labels else {
+            return logits.cross_entropy_loss(classes, None::<&Tensor>, Reduction::Mean, -100, 0.0);
+        };
+        let centers = match shares {
+            Some(shares) if soft.between => classes.to_kind(Kind::Float) + shares.flatten(0, 1) - 0.5,
+            _ => classes.to_kind(Kind::Float),
+        };
+        logits.cross_entropy_loss(&soft.around(&centers), None::<&Tensor>, Reduction::Mean, -100, 0.0)
     }
 }
 
-/// Row `c`: a Gaussian around class `c` with a deviation of `smoothing` of the mantissa, `[classes, classes]`.
-fn soft_labels(classes: i64, zero: i64, smoothing: f64, device: Device) -> Tensor {
-    let mantissa = Tensor::arange(classes, (Kind::Float, Device::Cpu)) - zero as f64;
-    let deviation = (mantissa.abs() * smoothing + LEAST_DEVIATION).unsqueeze(1);
-    let distance = (mantissa.unsqueeze(0) - mantissa.unsqueeze(1)) / deviation;
-    (distance.square() * -0.5).softmax(-1, None::<Kind>).to_device(device)
+impl SoftLabels {
+    /// A Gaussian around each of so many mantissas `[count]`, `[count, classes]`, with a deviation of `smoothing` of the mantissa: narrower
+    /// just below the largest, so that the median is the mantissa everywhere.
+    fn around(&self, centers: &Tensor) -> Tensor {
+        let magnitude = (centers - self.zero as f64).abs();
+        let largest = (self.classes.size()[1] - 1 - self.zero) as f64;
+        let room = (&magnitude - (largest + 0.5)).clamp_max(0.0) / -ROOM;
+        let deviation = (magnitude * self.smoothing).minimum(&room) + LEAST_DEVIATION;
+        let mut distance = (&self.classes - centers.unsqueeze(1)) / deviation.unsqueeze(1);
+        (distance.square_() * -0.5).softmax(-1, None::<Kind>)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoding::{Encoding, named};
+
+    fn soft(encoding: &dyn Encoding, smoothing: f64) -> LossPart {
+        let settings = Settings {
+            smoothing,
+            ..crate::training::Recipe::defaults(crate::model::Architecture::Laformer).loss
+        };
+        let field = encoding
+            .fields()
+            .iter()
+            .find(|field| softened(field).is_some())
+            .unwrap();
+        LossPart::new(field, &settings, last_digit(encoding.fields()).is_some(), Device::Cpu)
+    }
+
+    /// The median as of grouped data.
+    fn median(labels: &[f64]) -> f64 {
+        let mut below = 0.0;
+        for (class, own) in labels.iter().enumerate() {
+            if below + own >= 0.5 {
+                return class as f64 - 0.5 + (0.5 - below) / own;
+            }
+            below += own;
+        }
+        panic!("a distribution sums to one");
+    }
+
+    #[test]
+    fn the_median_of_soft_labels_is_the_number_up_to_the_ends_of_the_mantissa() {
+        for (name, numbers) in [("P1000", 100..1000), ("B1999", 1099..1999)] {
+            let part = soft(named(name).unwrap().as_ref(), 0.01);
+            let labels = part.soft_labels.unwrap();
+            for tenth in numbers.start * 10..(numbers.end - 1) * 10 + 4 {
+                let center = f64::from(tenth) / 10.0;
+                let around = labels.around(&Tensor::from_slice(&[center as f32]));
+                let found = median(&Vec::<f64>::try_from(around.squeeze().to_kind(Kind::Double)).unwrap());
+                // Near the end a label is hardly wider than its class.
+                let narrow = center > f64::from(numbers.end) - 4.0;
+                let allowed = if narrow { 0.5 } else { 0.05 };
+                assert!((found - center).abs() < allowed, "{name}: {found} of {center}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_loss_is_least_where_the_median_is_the_number_between_the_digits() {
+        let encoding = named("P1000").unwrap();
+        let part = soft(encoding.as_ref(), 0.01);
+        let labels = part.soft_labels.as_ref().unwrap();
+        let loss = |center: f64, share: f32| {
+            let logits = labels.around(&Tensor::from_slice(&[center as f32])).log();
+            let classes = Tensor::from_slice(&[314i64]);
+            let shares = Tensor::from_slice(&[share]).unsqueeze(0);
+            f64::try_from(part.cross_entropy(&logits.clamp_min(-1e3), &classes, Some(&shares))).unwrap()
+        };
+        let mut classes = [0; 3];
+        encoding.encode(3.1437, &mut classes).unwrap();
+        let share = encoding.share_within(3.1437, &mut classes) as f32;
+        let places = [313.5, 314.0, 314.37, 314.7, 315.5];
+        let losses = places.map(|place| loss(place, share));
+        assert!((share - 0.87).abs() < 1e-6, "{share}");
+        assert!(
+            losses.iter().enumerate().all(|(i, &other)| i == 2 || other > losses[2]),
+            "{losses:?}"
+        );
+        // Of a number that is written exactly, it is the class.
+        assert!(loss(314.0, 0.5) < loss(314.37, 0.5));
+    }
 }

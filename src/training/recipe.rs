@@ -55,6 +55,7 @@ impl Recipe {
                 sign_bias: 0.0,
                 small_share: 0.0,
                 large_share: 0.0,
+                singular_share: 0.0,
                 targets: Targets::Rounded,
                 examples: 0,
                 repeated: 0,

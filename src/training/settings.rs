@@ -2,7 +2,7 @@
 
 use super::schedule::Schedule;
 use crate::dataset::Targets;
-use crate::matrix::Coefficients;
+use crate::matrix::{Coefficients, Emphasis};
 use serde::{Deserialize, Serialize};
 
 /// Where examples come from.
@@ -25,6 +25,10 @@ pub struct Data {
     /// are.
     #[serde(default)]
     pub large_share: f64,
+    /// Share of the training matrices whose smallest singular value is made smaller, by up to two powers of ten; those of validation and
+    /// test never are.
+    #[serde(default)]
+    pub singular_share: f64,
     /// Whether targets are computed from the matrix as the model sees it, or from the exact one.
     pub targets: Targets,
     /// Training takes only so many examples, epoch after epoch; 0 for no limit. Of each problem and size, where there are
@@ -57,6 +61,18 @@ pub struct Encodings {
     pub digits: u32,
     /// Reads the canonical form of every problem, permuted and with signs changed; answers are moved back.
     pub canonical: bool,
+}
+
+impl Data {
+    /// What training examples have more often than others.
+    pub fn emphasis(&self) -> Emphasis {
+        Emphasis {
+            sign_bias: self.sign_bias,
+            small: self.small_share,
+            large: self.large_share,
+            singular: self.singular_share,
+        }
+    }
 }
 
 /// Weights of the parts of the loss.

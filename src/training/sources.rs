@@ -2,7 +2,7 @@
 
 use super::recipe::Recipe;
 use crate::dataset::{Mixture, Repetition, Source, Specification, Stream};
-use crate::matrix::{Distribution, Noise, Split};
+use crate::matrix::{Distribution, Emphasis, InvalidDistribution, Noise, Split};
 use crate::problem::Problems;
 use anyhow::{Result, anyhow, ensure};
 use std::sync::Arc;
@@ -22,23 +22,24 @@ impl Recipe {
         self.problem.parse().map_err(|error| anyhow!("problem: {error}"))
     }
 
-    /// How coefficients and spectra of a split are drawn: the signs of training examples alone may lean, and their
-    /// coefficients be made smaller or larger.
+    /// How coefficients and spectra of a split are drawn; emphasis is on training examples alone.
     pub fn distribution(&self, split: Split) -> Result<Distribution> {
         let data = &self.data;
         let spectra = data
             .spectrum
             .parse()
             .map_err(|error| anyhow!("data.spectrum: {error}"))?;
-        let of_training = |share| if split == Split::Train { share } else { 0.0 };
+        let emphasis = match split {
+            Split::Train => data.emphasis(),
+            Split::Validation | Split::Test => Emphasis::default(),
+        };
+        let refused = |error| match error {
+            InvalidDistribution::Share { key, .. } => anyhow!("data.{key}: {error}"),
+            error => anyhow!("data.magnitude: {error}"),
+        };
         Distribution::new(data.coefficients, data.magnitude, spectra)
-            .map_err(|error| anyhow!("data.magnitude: {error}"))?
-            .with_sign_bias(of_training(data.sign_bias))
-            .map_err(|error| anyhow!("data.sign_bias: {error}"))?
-            .with_small_share(of_training(data.small_share))
-            .map_err(|error| anyhow!("data.small_share: {error}"))?
-            .with_large_share(of_training(data.large_share))
-            .map_err(|error| anyhow!("data.large_share: {error}"))
+            .and_then(|distribution| distribution.with_emphasis(emphasis))
+            .map_err(refused)
     }
 
     /// Problem, sizes and distribution; fails where there are several problems.

@@ -279,7 +279,7 @@ fn what_cannot_be_shown_or_held_is_refused_before_anything_is_measured() {
             "rows.csv",
         ],
     );
-    for share in ["sign_bias", "small_share", "large_share"] {
+    for share in ["sign_bias", "small_share", "large_share", "singular_share"] {
         let set = format!("data.{share}=0.5");
         let text = fail(
             path,

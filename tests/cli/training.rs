@@ -1,6 +1,6 @@
 //! train, eval, solve, export, runs, doctor.
 
-use super::{PROBLEMS, fail, succeed, tiny_recipe};
+use super::{PROBLEMS, fail, laformer, succeed, tiny_recipe};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -459,4 +459,18 @@ fn bench_refuses_options_of_other_measurements() {
     assert!(fail(&["bench", "device", "--threads", "4294967296"]).contains("1 to 1024"));
     let scale = ["bench", "scale", "--set", "model.width=96", "--set", "model.heads=3"];
     assert!(super::fail(folder.path(), 1, &scale).contains("model.heads = 3"));
+}
+
+#[test]
+fn a_warmup_that_a_run_does_not_get_through_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tiny_recipe(path, "add", "");
+    let told = |warmup: &str| {
+        let set = format!("training.warmup={warmup}");
+        let arguments = ["train", "tiny.toml", "--output", "run", "--overwrite", "--set", &set];
+        String::from_utf8(laformer(path, &arguments).stderr).unwrap()
+    };
+    assert!(told("7").contains("training.warmup = 7 is longer than the run"));
+    assert!(!told("6").contains("longer than the run"));
 }

@@ -57,12 +57,15 @@ class Values(nn.Module):
     """Numbers `[batch, count]` as vectors: features of them, mixed; or the bare number."""
 
     PERIODS = (4.0, 2.0, 1.0, 0.5, 0.25, 0.1, 0.05, 0.01, 0.005)
+    TURNS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
     def __init__(self, config, magnitude, digits):
         super().__init__()
         self.member, self.width, self.digits = config["value_features"], config["width"], digits
         if self.member in ("fourier", "all"):
             self.register_buffer("frequencies", torch.tensor([math.tau / (period * magnitude) for period in self.PERIODS]))
+        if self.member == "phases":
+            self.register_buffer("frequencies", torch.tensor([math.tau * turns for turns in self.TURNS]))
         if self.member not in ("fourier", "digits"):
             self.register_buffer("scale", torch.tensor([1 / magnitude]))
         if self.member == "raw":
@@ -90,6 +93,9 @@ class Values(nn.Module):
             return torch.cat([x.sign(), self.logarithm(x, 1e-3)], -1)
         if self.member == "fourier":
             return torch.cat(self.waves(x), -1)
+        if self.member == "phases":
+            logarithm = self.logarithm(x, 1e-3)
+            return torch.cat([x.sign(), logarithm, *self.waves(logarithm)], -1)
         if self.member == "digits":
             return torch.tensor([self.written(number) for number in x.flatten().tolist()]).unflatten(0, x.shape[:-1])
         logs = [self.logarithm(x, 1e-3), x.sign() * (1 + self.logarithm(x, 1e-2) / 2)]

@@ -48,7 +48,7 @@ OTHERS = {
     "gru P10": {"model.architecture": "gru", "encoding.input": "P10"},
     "gru encoder only": NO_DECODER | {"model.architecture": "gru"},
 }
-OTHERS |= {f"{member} values": {"model.value_features": member} for member in ["raw", "padded", "log-magnitude", "fourier", "digits"]}
+OTHERS |= {f"{member} values": {"model.value_features": member} for member in ["raw", "padded", "log-magnitude", "fourier", "phases", "digits"]}
 ARCHITECTURES = {f"laformer {name}": settings for name, settings in LAFORMER.items()}
 ARCHITECTURES |= {f"paper {name}": settings | {"model.architecture": "paper"} for name, settings in PAPER.items()} | OTHERS
 

@@ -69,6 +69,7 @@ impl Config {
             ("padded values", ValueFeatures::Padded),
             ("log-magnitudes", ValueFeatures::LogMagnitude),
             ("fourier features", ValueFeatures::Fourier),
+            ("phases", ValueFeatures::Phases),
             ("digits", ValueFeatures::Digits),
         ];
         variants.extend(features.map(|(name, value_features)| {

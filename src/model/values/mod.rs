@@ -5,6 +5,7 @@ mod all;
 mod digits;
 mod fourier;
 mod log_magnitude;
+mod phases;
 mod scaled;
 
 use super::config::{Config, ValueFeatures};
@@ -13,6 +14,7 @@ use all::All;
 use digits::Digits;
 use fourier::Fourier;
 use log_magnitude::LogMagnitude;
+use phases::Phases;
 use scaled::Scaled;
 use std::fmt::Debug;
 use tch::{Kind, Tensor, nn};
@@ -53,6 +55,7 @@ impl ValueEmbedding {
             ValueFeatures::Raw | ValueFeatures::Padded => Box::new(Scaled::new(&path, magnitude)),
             ValueFeatures::LogMagnitude => Box::new(LogMagnitude::new(Scaled::new(&path, magnitude))),
             ValueFeatures::Fourier => Box::new(Fourier::new(&path, magnitude)),
+            ValueFeatures::Phases => Box::new(Phases::new(&path, LogMagnitude::new(Scaled::new(&path, magnitude)))),
             ValueFeatures::Digits => Box::new(Digits::new(digits)),
             ValueFeatures::All => Box::new(All::new(&path, magnitude)),
         };

@@ -40,9 +40,28 @@ fn numbers_have_the_features_that_their_members_promise() {
         &[fourier[0], fourier[2], fourier[9]],
         &[(TAU / 16.0).sin(), 1.0, (TAU / 16.0).cos()],
     );
+    let phases = features(ValueFeatures::Phases, 3, -0.1);
+    assert_eq!(phases.len(), 2 + 14);
+    // A tenth of the unit: its logarithm is -1, a quarter of a turn back at the first frequency.
+    assert_close(&[phases[0], phases[1], phases[2], phases[9]], &[-1.0, -1.0, -1.0, 0.0]);
     let all = features(ValueFeatures::All, 3, 2.5);
     assert_close(&all[..3], &[0.25, 1.0, 2.5f64.log10()]);
     assert_close(&all[4..], &fourier);
+}
+
+#[test]
+fn phases_of_a_product_are_those_of_its_factors_multiplied_as_complex_numbers() {
+    let phases = |x| features(ValueFeatures::Phases, 3, x)[2..].to_vec();
+    let (one, other, product) = (phases(2.5), phases(-0.3), phases(-0.75));
+    for turns in 0..7 {
+        let [(s, c), (t, d)] = [&one, &other].map(|x| (x[turns], x[turns + 7]));
+        let wanted = [s * d + c * t, c * d - s * t];
+        let found = [product[turns], product[turns + 7]];
+        assert!(
+            wanted.iter().zip(found).all(|(a, b)| (a - b).abs() < 1e-4),
+            "{wanted:?} {found:?}"
+        );
+    }
 }
 
 #[test]

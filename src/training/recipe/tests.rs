@@ -1,6 +1,7 @@
 //! What is read, and what is refused by name.
 
 use super::*;
+use crate::matrix::Emphasis;
 use std::path::Path;
 
 const MINIMAL: &str = "problem = \"eigenvalues\"\ndim = 3\n";
@@ -52,6 +53,10 @@ fn bad_values_name_key_value_and_what_is_allowed() {
     assert!(
         error(MINIMAL, &["data.small_share=2"]).contains("data.small_share: the share of small coefficients is `2`")
     );
+    assert!(
+        error(MINIMAL, &["data.singular_share=nan"])
+            .contains("data.singular_share: the share of nearly singular draws is `NaN`")
+    );
     assert!(error(MINIMAL, &["data.large_share=-1"]).contains("data.large_share: the share of large draws is `-1`"));
     for noise in ["data.noise=-0.1", "data.noise=nan", "data.noise=inf"] {
         assert!(error(MINIMAL, &[noise]).contains("data.noise: the noise is"));
@@ -62,13 +67,25 @@ fn bad_values_name_key_value_and_what_is_allowed() {
 }
 
 #[test]
-fn only_training_examples_have_leaning_signs_and_small_or_large_coefficients() {
-    let sets = ["data.sign_bias=0.5", "data.small_share=0.3", "data.large_share=0.2"].map(String::from);
-    let recipe = Recipe::parse(MINIMAL, &sets).unwrap();
-    let drawn = |split| recipe.specification(split).unwrap().distribution().clone();
-    assert_eq!(Split::ALL.map(|split| drawn(split).sign_bias), [0.5, 0.0, 0.0]);
-    assert_eq!(Split::ALL.map(|split| drawn(split).small_share), [0.3, 0.0, 0.0]);
-    assert_eq!(Split::ALL.map(|split| drawn(split).large_share), [0.2, 0.0, 0.0]);
+fn emphasis_is_on_training_examples_alone() {
+    let sets = [
+        "data.sign_bias=0.5",
+        "data.small_share=0.3",
+        "data.large_share=0.2",
+        "data.singular_share=0.1",
+    ];
+    let recipe = Recipe::parse(MINIMAL, &sets.map(String::from)).unwrap();
+    let drawn = |split| recipe.specification(split).unwrap().distribution().emphasis;
+    let emphasis = Emphasis {
+        sign_bias: 0.5,
+        small: 0.3,
+        large: 0.2,
+        singular: 0.1,
+    };
+    assert_eq!(
+        Split::ALL.map(drawn),
+        [emphasis, Emphasis::default(), Emphasis::default()]
+    );
 }
 
 #[test]
@@ -138,7 +155,7 @@ fn the_recipes_of_the_embedding_experiment_differ_in_how_numbers_are_read() {
         .unwrap()
         .map(|entry| Recipe::parse(&std::fs::read_to_string(entry.unwrap().path()).unwrap(), &[]).unwrap())
         .collect();
-    assert_eq!(recipes.len(), 8);
+    assert_eq!(recipes.len(), 9);
     for (i, a) in recipes.iter().enumerate() {
         for b in &recipes[i + 1..] {
             let differences = Recipe::differences(a, b).unwrap();
