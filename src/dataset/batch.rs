@@ -251,7 +251,7 @@ mod tests {
     use super::*;
     use crate::dataset::{Specification, Stream};
     use crate::encoding;
-    use crate::matrix::{Address, Split};
+    use crate::matrix::{Address, Split, row_major};
     use crate::problem::{self, Symmetry};
 
     #[test]
@@ -287,6 +287,35 @@ mod tests {
             };
             assert_eq!(batch(true), [true, true], "{}", problem.name());
             assert!(!batch(false)[0], "{}", problem.name());
+        }
+    }
+
+    #[test]
+    fn classes_and_shares_of_a_batch_are_the_numbers_of_its_solutions_in_reading_order() {
+        let problem = problem::named("inverse").unwrap();
+        let specification = Specification::new(problem, "3".parse().unwrap(), Default::default()).unwrap();
+        let stream = Stream::new(specification, 5, Split::Test);
+        let examples = [0, 1].map(|index| stream.example(index).unwrap());
+        let format = Format {
+            problem,
+            problems: problem.into(),
+            input: "values".parse().unwrap(),
+            output: encoding::named("P1000").unwrap(),
+            target: Target::Classes,
+            canonical: false,
+        };
+        let batch = Batcher::new(format.clone()).batch(Shape::new(3, 3), &examples).unwrap();
+        let classes = Vec::<i64>::try_from(batch.target.flatten(0, -1)).unwrap();
+        let shares = Vec::<f32>::try_from(batch.shares.unwrap().flatten(0, -1)).unwrap();
+        let numbers: Vec<f64> = examples
+            .iter()
+            .flat_map(|example| row_major(&example.solution[0]))
+            .collect();
+        assert_eq!(shares.len(), numbers.len());
+        for ((number, share), classes) in numbers.iter().zip(shares).zip(classes.chunks(3)) {
+            let mut classes: Vec<u32> = classes.iter().map(|class| *class as u32).collect();
+            let found = format.output.decode_within(&mut classes, f64::from(share));
+            assert!((found - number).abs() < 1e-8 * number.abs(), "{found} for {number}");
         }
     }
 }
