@@ -46,6 +46,7 @@ impl Problem for Add {
             degrees: &[1],
             shifts: false,
             scales: false,
+            pivots: false,
         }
     }
 

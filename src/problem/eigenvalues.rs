@@ -77,6 +77,7 @@ impl Problem for Eigenvalues {
             degrees: &[1],
             shifts: true,
             scales: false,
+            pivots: false,
         }
     }
 

@@ -117,6 +117,7 @@ impl Problem for Eigenvectors {
             degrees: &[1, 0],
             shifts: true,
             scales: false,
+            pivots: false,
         }
     }
 

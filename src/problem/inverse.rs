@@ -67,6 +67,7 @@ impl Problem for Inverse {
             degrees: &[-1],
             shifts: false,
             scales: true,
+            pivots: true,
         }
     }
 

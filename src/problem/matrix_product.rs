@@ -46,6 +46,7 @@ impl Problem for MatrixProduct {
             degrees: &[2],
             shifts: false,
             scales: false,
+            pivots: false,
         }
     }
 

@@ -50,6 +50,7 @@ impl Problem for MatrixVector {
             degrees: &[2],
             shifts: false,
             scales: false,
+            pivots: false,
         }
     }
 

@@ -73,6 +73,7 @@ impl Problem for SingularValues {
             degrees: &[1],
             shifts: false,
             scales: false,
+            pivots: false,
         }
     }
 

@@ -122,6 +122,7 @@ impl Problem for Svd {
             degrees: &[0, 1, 0],
             shifts: false,
             scales: false,
+            pivots: false,
         }
     }
 

@@ -80,6 +80,7 @@ impl Problem for SymmetricInverse {
             degrees: &[-1],
             shifts: false,
             scales: true,
+            pivots: false,
         }
     }
 

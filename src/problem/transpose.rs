@@ -40,6 +40,7 @@ impl Problem for Transpose {
             degrees: &[1],
             shifts: false,
             scales: false,
+            pivots: false,
         }
     }
 

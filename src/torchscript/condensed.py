@@ -5,20 +5,39 @@
 # Rotations of rows [batch, m, m] and columns [batch, n, n]: those that bring the operand to its condensed form.
 def turns(self, operands: List[Tensor]) -> List[Tensor]:
     matrix = operands[0]
-    m, n = matrix.size(1), matrix.size(2)
-    rows, cols = self.unturned(matrix, m), self.unturned(matrix, n)
     if self.symmetric == 1:
+        n = matrix.size(1)
+        rows = self.unturned(matrix, n)
         for k in range(1, n):
             mirror = self.straightening(matrix[:, :, k - 1], k)
             matrix, rows = mirror @ matrix @ mirror, mirror @ rows
         return [rows]
+    rows, cols, pivot = self.bidiagonalizing(matrix, 0)
+    if self.pivots():
+        for first in range(1, matrix.size(2)):
+            other_rows, other_cols, other = self.bidiagonalizing(matrix, first)
+            # Rounding errors do not decide between equal ones.
+            smaller = other < pivot * (1 - 1e-9)
+            pivot = torch.where(smaller, other, pivot)
+            smaller = smaller.unsqueeze(1).unsqueeze(2)
+            rows, cols = torch.where(smaller, other_rows, rows), torch.where(smaller, other_cols, cols)
+    return [rows, cols]
+
+
+# Rotations that make a matrix bidiagonal once one of its columns has changed places with the first, and the last pivot [batch].
+def bidiagonalizing(self, matrix: Tensor, first: int) -> Tuple[Tensor, Tensor, Tensor]:
+    m, n = matrix.size(1), matrix.size(2)
+    order = torch.arange(n, device=matrix.device)
+    order[0], order[first] = first, 0
+    matrix, rows, cols = matrix[:, :, order], self.unturned(matrix, m), self.unturned(matrix, n)[:, order]
     for k in range(min(m, n)):
         mirror = self.straightening(matrix[:, :, k], k)
         matrix, rows = mirror @ matrix, mirror @ rows
         if k + 1 < n:
             mirror = self.straightening(matrix[:, k], k + 1)
             matrix, cols = matrix @ mirror, mirror @ cols
-    return [rows, cols]
+    last = min(m, n) - 1
+    return rows, cols, matrix[:, last, last]
 
 
 # Identities [batch, length, length].

@@ -65,10 +65,12 @@ def as_read(self, operands: List[Tensor]) -> List[Tensor]:
     return result
 
 
-# What the model is asked for operands, and how that was made of them: by moves, and then by rotations.
+# What the model is asked for operands, and how that was made of them: by moves, perhaps by transposition, and then by rotations.
 def question(self, operands: List[Tensor]) -> Tuple[List[Tensor], List[Tuple[Tensor, Tensor]], List[Tensor]]:
     moves = self.moves(operands)
     posed = self.posed(operands, moves)
+    if self.pivots():
+        posed = [matrix.transpose(1, 2) for matrix in posed]
     turns = self.turns(posed)
     if len(turns) > 0:
         posed = self.rotated(posed, self.operand_axes(), turns)
@@ -79,6 +81,8 @@ def question(self, operands: List[Tensor]) -> Tuple[List[Tensor], List[Tuple[Ten
 def reply(self, solution: List[Tensor], moves: List[Tuple[Tensor, Tensor]], turns: List[Tensor]) -> List[Tensor]:
     if len(turns) > 0:
         solution = self.rotated(solution, self.solution_axes(), [turn.transpose(1, 2) for turn in turns])
+    if self.pivots():
+        solution = [matrix.transpose(1, 2) for matrix in solution]
     return self.restored(solution, moves)
 
 

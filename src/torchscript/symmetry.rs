@@ -12,7 +12,7 @@ pub(super) fn source(format: &Format, deviation: f64) -> String {
         degrees,
         scales,
         shifts,
-        ..
+        pivots,
     } = format.problem.invariance();
     let axes = |axes: &[(Axis, Axis)]| {
         let pairs: Vec<_> = axes
@@ -21,7 +21,9 @@ pub(super) fn source(format: &Format, deviation: f64) -> String {
             .collect();
         pairs.join(", ")
     };
-    let turns = if format.reading() == Reading::Condensed {
+    let condensed = format.reading() == Reading::Condensed;
+    let python = |yes| if yes { "True" } else { "False" };
+    let turns = if condensed {
         include_str!("condensed.py")
     } else {
         include_str!("unturned.py")
@@ -56,6 +58,11 @@ def shifts(self) -> bool:
     return {shifts}
 
 
+# Whether the transposed operand is condensed, and to a form with the smallest pivot last.
+def pivots(self) -> bool:
+    return {pivots}
+
+
 # Standard deviation of the coefficients of the training.
 def deviation(self) -> float:
     return {deviation:?}
@@ -70,7 +77,8 @@ def deviation(self) -> float:
 
 {turns}"#,
         turns = turns,
-        shifts = if shifts { "True" } else { "False" },
+        shifts = python(shifts),
+        pivots = python(pivots && condensed),
         vectors = format.problem.vectors(),
         operands = axes(operands),
         solution = axes(solution),

@@ -52,6 +52,13 @@ def bidiagonal(matrix):
     return numbers
 
 
+def pivoted(matrix):
+    """Of the transposed matrix the form with the smallest pivot at the end, whichever of its columns comes first."""
+    n = len(matrix)
+    forms = [bidiagonal(np.roll(matrix.T, -first, 1)) for first in range(n)]
+    return min(forms, key=lambda form: form[-1])
+
+
 @pytest.mark.parametrize("size", ["dim = 2", "dim = 4"])
 def test_a_symmetric_matrix_is_read_as_a_tridiagonal_one(train, size):
     model, n = load(train("eigenvalues", CONDENSED, size=size)), int(size[-1])
@@ -67,6 +74,14 @@ def test_any_matrix_is_read_as_a_bidiagonal_one(train, rows, cols):
     model = load(train("singular-values", CONDENSED, size=f"rows = {rows}\ncols = {cols}"))
     matrices = np.random.default_rng(rows).integers(-99, 100, (5, rows, cols)).astype(float)
     expected = torch.tensor([bidiagonal(matrix) for matrix in matrices], dtype=torch.float32)
+    torch.testing.assert_close(model.encode(torch.from_numpy(matrices)), expected, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", ["dim = 1", "dim = 2", "dim = 5"])
+def test_the_inverse_of_a_matrix_is_read_from_the_row_that_leaves_the_smallest_pivot(train, size):
+    model, n = load(train("inverse", CONDENSED, size=size)), int(size[-1])
+    matrices = np.random.default_rng(n).integers(-99, 100, (20, n, n)).astype(float)
+    expected = torch.tensor([pivoted(matrix) for matrix in matrices], dtype=torch.float32)
     torch.testing.assert_close(model.encode(torch.from_numpy(matrices)), expected, rtol=1e-5, atol=1e-4)
 
 
@@ -110,7 +125,7 @@ def test_matrices_that_are_condensed_already_have_answers(train, problem, settin
     assert all(answer.isfinite().all() and len(answer) == 4 for answer in together)
 
 
-@pytest.mark.parametrize("problem, form", [("eigenvalues", tridiagonal), ("svd", bidiagonal)])
+@pytest.mark.parametrize("problem, form", [("eigenvalues", tridiagonal), ("svd", bidiagonal), ("inverse", pivoted)])
 def test_gradients_are_those_of_the_condensed_form(train, problem, form):
     # Whole numbers are read as they are, so that the derivative is of what the model sees.
     matrix = np.trunc(operands(problem, 1, seed=3)[0][0])
