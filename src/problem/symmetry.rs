@@ -49,8 +49,8 @@ pub struct Invariance {
     /// Whether rows and columns may be multiplied by numbers of their own, by which those of the solution, as they are said to
     /// move, are multiplied then.
     pub scales: bool,
-    /// Whether the condensed form is that of the transposed operand, whose solution is the transposed one, with the smallest pivot
-    /// last: see [`Rotation::condensing`].
+    /// Whether the condensed form is that of the transposed operand, whose solution is the transposed one, and begins where errors
+    /// grow least: see [`Rotation::condensing`].
     pub pivots: bool,
 }
 

@@ -12,19 +12,20 @@ def turns(self, operands: List[Tensor]) -> List[Tensor]:
             mirror = self.straightening(matrix[:, :, k - 1], k)
             matrix, rows = mirror @ matrix @ mirror, mirror @ rows
         return [rows]
-    rows, cols, pivot = self.bidiagonalizing(matrix, 0)
+    rows, cols, growth = self.bidiagonalizing(matrix, 0)
     if self.pivots():
         for first in range(1, matrix.size(2)):
             other_rows, other_cols, other = self.bidiagonalizing(matrix, first)
             # Rounding errors do not decide between equal ones.
-            smaller = other < pivot * (1 - 1e-9)
-            pivot = torch.where(smaller, other, pivot)
+            smaller = other < growth * (1 - 1e-9)
+            growth = torch.where(smaller, other, growth)
             smaller = smaller.unsqueeze(1).unsqueeze(2)
             rows, cols = torch.where(smaller, other_rows, rows), torch.where(smaller, other_cols, cols)
     return [rows, cols]
 
 
-# Rotations that make a matrix bidiagonal once one of its columns has changed places with the first, and the last pivot [batch].
+# Rotations that make a matrix bidiagonal once one of its columns has changed places with the first, and the growth [batch] of errors
+# of the inverse.
 def bidiagonalizing(self, matrix: Tensor, first: int) -> Tuple[Tensor, Tensor, Tensor]:
     m, n = matrix.size(1), matrix.size(2)
     order = torch.arange(n, device=matrix.device)
@@ -36,8 +37,13 @@ def bidiagonalizing(self, matrix: Tensor, first: int) -> Tuple[Tensor, Tensor, T
         if k + 1 < n:
             mirror = self.straightening(matrix[:, k], k + 1)
             matrix, cols = matrix @ mirror, mirror @ cols
-    last = min(m, n) - 1
-    return rows, cols, matrix[:, last, last]
+    form = matrix.detach()
+    column = torch.ones_like(form[:, 0, 0])
+    growth = column
+    for k in range(min(m, n) - 1):
+        column = 1 + column * (form[:, k, k + 1] / form[:, k, k]).abs()
+        growth = growth + column
+    return rows, cols, growth
 
 
 # Identities [batch, length, length].

@@ -58,7 +58,7 @@ def shifts(self) -> bool:
     return {shifts}
 
 
-# Whether the transposed operand is condensed, and to a form with the smallest pivot last.
+# Whether the transposed operand is condensed, beginning with the column by which errors grow least.
 def pivots(self) -> bool:
     return {pivots}
 
