@@ -14,7 +14,8 @@ use tch::Kind;
 pub struct Search {
     /// Candidates that an autoregressive decoder keeps.
     pub beam: usize,
-    /// How many equivalent problems the model is asked, the problem itself among them; the answer is the median of its answers.
+    /// How many equivalent problems the model is asked, the problem itself among them; the answer is the median of its answers,
+    /// of inverses the mean of those near it.
     pub views: usize,
     /// Asks for an equivalent problem whose coefficients have this deviation, that of the training; see [`Normalization`].
     pub normalize: Option<f64>,
@@ -243,8 +244,9 @@ impl Search {
     }
 }
 
-/// The median of each coefficient of proposals: errors of either sign cancel, and one that is far off has no weight. None where
-/// there are no proposals.
+/// The median of each coefficient of proposals: errors of either sign cancel, and one that is far off has no weight. Errors of an inverse that cancel
+/// in its product with the matrix are of many coefficients together, which medians would part; of inverses it is the mean of whole
+/// proposals, each weighed by the inverse square of its distance to the median. None where there are no proposals.
 fn median(problem: &dyn Problem, proposals: &[Candidate]) -> Option<Vec<Matrix>> {
     let count = proposals.len();
     let mut medians = proposals.first()?.solution.clone();
@@ -260,6 +262,9 @@ fn median(problem: &dyn Problem, proposals: &[Candidate]) -> Option<Vec<Matrix>>
             matrix[index] = (values[(count - 1) / 2] + values[count / 2]) / 2.0;
         }
     }
+    if problem.invariance().pivots {
+        medians = nearest(&solutions, &medians);
+    }
     // Medians of entries are no unit vectors any more.
     for &place in problem.vectors() {
         for mut vector in medians[place].column_iter_mut() {
@@ -268,6 +273,38 @@ fn median(problem: &dyn Problem, proposals: &[Candidate]) -> Option<Vec<Matrix>>
     }
     problem.fix_signs(&mut medians);
     Some(medians)
+}
+
+/// The mean of solutions, weighed by the inverse squares of their distances to another one; that one where one is it.
+fn nearest(solutions: &[Vec<Matrix>], other: &[Matrix]) -> Vec<Matrix> {
+    let distance = |solution: &Vec<Matrix>| -> f64 {
+        let apart = solution
+            .iter()
+            .zip(other)
+            .map(|(matrix, other)| (matrix - other).abs().sum());
+        apart.sum()
+    };
+    let distances: Vec<f64> = solutions.iter().map(distance).collect();
+    let least = distances.iter().copied().fold(f64::INFINITY, f64::min);
+    let weights: Vec<f64> = distances
+        .iter()
+        .map(|&distance| {
+            if distance > least {
+                (least / distance).powi(2)
+            } else {
+                1.0
+            }
+        })
+        .collect();
+    let whole: f64 = weights.iter().sum();
+    let mut mean = other.to_vec();
+    for (place, matrix) in mean.iter_mut().enumerate() {
+        matrix.fill(0.0);
+        for (solution, weight) in solutions.iter().zip(&weights).filter(|(_, weight)| **weight > 0.0) {
+            *matrix += &solution[place] * (weight / whole);
+        }
+    }
+    mean
 }
 
 /// Equivalent problems whose coefficients have a deviation, and how they were made. They are not rounded again: rounding would make
@@ -341,6 +378,31 @@ mod tests {
         assert!((value(&search(verify, &[0.2, 0.3])) - 0.25).abs() < 1e-12);
         assert_eq!(value(&search(verify, &[0.1, 0.25, 0.9, 0.8])), 0.25);
         assert_eq!(search(views, &[]).last(), None);
+    }
+
+    #[test]
+    fn of_inverses_whole_answers_are_weighed() {
+        let proposal = |first: f64, second: f64| Candidate {
+            solution: vec![Matrix::from_row_slice(1, 2, &[first, second])],
+            written: vec![],
+            tokens: vec![],
+            log_probability: 0.0,
+        };
+        let of = |name, proposals: &[Candidate]| median(problem::named(name).unwrap(), proposals).unwrap().remove(0);
+        // The medians are 1.5 and 2, from which the answers are 2, 1, 1 and 6 away.
+        let answers = [
+            proposal(1.0, 3.5),
+            proposal(2.0, 1.5),
+            proposal(1.0, 2.5),
+            proposal(6.0, 0.5),
+        ];
+        assert_eq!(of("transpose", &answers), Matrix::from_row_slice(1, 2, &[1.5, 2.0]));
+        let whole = 0.25 + 1.0 + 1.0 + 1.0 / 36.0;
+        let expected = [0.25 + 2.0 + 1.0 + 6.0 / 36.0, 0.25 * 3.5 + 1.5 + 2.5 + 0.5 / 36.0].map(|sum| sum / whole);
+        assert!((of("inverse", &answers) - Matrix::from_row_slice(1, 2, &expected)).amax() < 1e-12);
+        // One that is the median itself, and one that is infinitely far off.
+        let answers = [proposal(1.0, 1.0), proposal(2.0, 2.0), proposal(f64::INFINITY, 3.0)];
+        assert_eq!(of("inverse", &answers), Matrix::from_row_slice(1, 2, &[2.0, 2.0]));
     }
 
     #[test]

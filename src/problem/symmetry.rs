@@ -50,7 +50,7 @@ pub struct Invariance {
     /// move, are multiplied then.
     pub scales: bool,
     /// Whether the condensed form is that of the transposed operand, whose solution is the transposed one, and begins where errors
-    /// grow least: see [`Rotation::condensing`].
+    /// grow least: see [`Rotation::condensing`]. Errors of many coefficients then cancel in what a solution is measured by.
     pub pivots: bool,
 }
 

@@ -63,6 +63,11 @@ def pivots(self) -> bool:
     return {pivots}
 
 
+# Whether errors of many coefficients cancel in what a solution is measured by.
+def together(self) -> bool:
+    return {together}
+
+
 # Standard deviation of the coefficients of the training.
 def deviation(self) -> float:
     return {deviation:?}
@@ -79,6 +84,7 @@ def deviation(self) -> float:
         turns = turns,
         shifts = python(shifts),
         pivots = python(pivots && condensed),
+        together = python(pivots),
         vectors = format.problem.vectors(),
         operands = axes(operands),
         solution = axes(solution),

@@ -70,7 +70,17 @@ def aligned(self, solution: List[Tensor], other: List[Tensor]) -> List[Tensor]:
     return result
 
 
-# The median of the answers to the problem and to views - 1 rotated ones.
+# The mean of answers, each weighed by the inverse square of its distance to another one; that one where one is it.
+def nearest(self, answers: List[List[Tensor]], other: List[Tensor]) -> List[Tensor]:
+    distances = torch.stack([
+        torch.stack([(answer[i] - other[i]).abs().sum([1, 2]) for i in range(len(other))]).sum(0) for answer in answers])
+    least = distances.amin(0, keepdim=True)
+    weights = torch.where(distances > least, (least / distances).square(), torch.ones_like(distances))
+    weights = (weights / weights.sum(0)).unsqueeze(2).unsqueeze(3)
+    return [(torch.stack([answer[i] for answer in answers]) * weights).sum(0) for i in range(len(other))]
+
+
+# The median of the answers to the problem and to views - 1 rotated ones; of inverses the mean of whole answers near it.
 def solution_of_views(self, operands: List[Tensor], beam: int, views: int) -> List[Tensor]:
     if views < 1:
         raise ValueError("views must be at least 1, not {}".format(views))
@@ -83,6 +93,8 @@ def solution_of_views(self, operands: List[Tensor], beam: int, views: int) -> Li
     for i in range(len(answers[0])):
         ordered = torch.stack([answer[i] for answer in answers]).sort(0)[0]
         result.append((ordered[(views - 1) // 2] + ordered[views // 2]) / 2)
+    if self.together():
+        result = self.nearest(answers, result)
     if views > 1:
         result = self.unit(result)
     return self.with_signs(result)

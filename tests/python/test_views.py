@@ -45,17 +45,36 @@ def test_solutions_of_scaled_problems_grow_by_their_degree(train, problem):
         torch.testing.assert_close(scaled / 0.5**degree, wanted)
 
 
-@pytest.mark.parametrize("settings", [{}, CANONICAL, {"model.architecture": "paper"}], ids=["given", "canonical", "paper"])
+GIVEN = pytest.mark.parametrize("settings", [{}, CANONICAL, {"model.architecture": "paper"}], ids=["given", "canonical", "paper"])
+
+
+def answers_of_views(model, problem):
+    """Operands, and the answers to them and to three rotated problems, which are those of the matrices as they are read, not rounded again."""
+    matrices = model.as_read([torch.from_numpy(array) for array in operands(problem, 4)])
+    return matrices, [model.solve(*matrices), *(model.view(matrices, 1, view)[0] for view in (1, 2, 3))]
+
+
+@GIVEN
 def test_the_answer_is_the_median_of_the_views(train, settings):
-    model = load(train("inverse", settings))
-    # Rotated problems are those of the matrices as they are read, and are not rounded again.
-    matrices = model.as_read([torch.from_numpy(array) for array in operands("inverse", 4)])
-    answers = [model.solve(*matrices), *(model.view(matrices, 1, view)[0] for view in (1, 2, 3))]
+    model = load(train("transpose", settings))
+    matrices, answers = answers_of_views(model, "transpose")
     assert torch.equal(model.solve(*matrices, views=1), answers[0])
     ordered = torch.stack(answers).sort(0)[0]
     torch.testing.assert_close(model.solve(*matrices, views=4), (ordered[1] + ordered[2]) / 2)
     assert torch.equal(model.solve(*matrices, views=3), torch.stack(answers[:3]).median(0)[0])
     assert torch.equal(model.solve(*matrices, views=3), model.solve(*matrices, views=3))
+
+
+@GIVEN
+def test_inverses_are_weighed_by_their_distance_to_the_median(train, settings):
+    model = load(train("inverse", settings))
+    matrices, answers = answers_of_views(model, "inverse")
+    torch.testing.assert_close(model.solve(*matrices, views=1), answers[0])
+    expected = []
+    for each in zip(*(answer.detach().numpy() for answer in answers), strict=True):
+        weights = [1 / np.abs(answer - np.median(each, 0)).sum() ** 2 for answer in each]
+        expected.append(sum(weight * answer for weight, answer in zip(weights, each)) / sum(weights))
+    torch.testing.assert_close(model.solve(*matrices, views=4), torch.from_numpy(np.stack(expected)))
 
 
 def test_the_median_of_vectors_has_the_sign_of_solutions(train):
