@@ -12,9 +12,9 @@ TINY = pytest.mark.parametrize("encoding", ["P10:2", "P10", "P1000", "P1000:4", 
 
 @pytest.fixture(scope="module")
 def eigenvalues(laformer, tmp_path_factory):
-    """A shipped model of 3x3 eigenvalues, exported anew."""
+    """A shipped model of 3x3 eigenvalues, exported anew to answer with the digits that it writes."""
     path = tmp_path_factory.mktemp("soft") / "model.pt"
-    laformer("export", ROOT / "checkpoints/eigenvalues-3x3", "--output", path)
+    laformer("export", ROOT / "checkpoints/eigenvalues-3x3", "--output", path, "--readout", "mode")
     return torch.jit.load(path)
 
 
@@ -81,13 +81,13 @@ def test_soft_answers_are_shaped_as_hard_ones(train, problem, settings, batch):
 
 
 @torch.no_grad()
-def test_soft_answers_of_a_trained_model_are_near_the_hard_ones_and_better(eigenvalues):
+def test_soft_answers_of_a_trained_model_are_near_its_digits_and_better(eigenvalues):
     matrices = symmetric(1000)
     exact = torch.linalg.eigvalsh(matrices).flip(-1)
     soft, hard = eigenvalues.soft_solve(matrices), eigenvalues.solve(matrices)
     error = lambda a, b: (a - b).abs().sum(1) / b.abs().sum(1)
     assert (error(soft, hard) < 0.02).double().mean() > 0.98
-    # Measured: 96.6 % within 1 %, where hard answers are 93.1 %.
+    # Measured: 96.2 % within 1 %, where the digits are 95.4 %, and 79.4 % within 0.5 %, where they are 67.0 %.
     assert (error(soft, exact) < 0.01).double().mean() > 0.95
     assert error(soft, exact).median() < error(hard, exact).median()
 
