@@ -36,7 +36,8 @@ impl Reading {
         }
     }
 
-    fn name(self) -> &'static str {
+    /// `values`, `triangle` or `condensed`
+    pub fn name(self) -> &'static str {
         match self {
             Self::Whole => "values",
             Self::Triangle => "triangle",

@@ -5,7 +5,7 @@ use super::run::Trained;
 use crate::dataset::Format;
 use crate::encoding::{Input, Reading};
 use crate::matrix::{Shape, fingerprint};
-use crate::model::Model;
+use crate::model::{Model, ValueFeatures};
 use anyhow::{Context, Result, ensure};
 use std::collections::HashMap;
 use std::path::Path;
@@ -201,13 +201,21 @@ fn added(name: &str, layers: i64) -> bool {
 
 /// What decides the shapes and the meaning of weights; a part of a matrix may count as a whole one.
 fn ingredients(recipe: &Recipe, whole: bool) -> Result<Table> {
-    let mut format = recipe.format()?;
-    if let (Input::Values { reading, .. }, true) = (&mut format.input, whole) {
-        *reading = Reading::Whole;
-    }
+    let format = recipe.format()?;
+    let input = match format.input {
+        Input::Values { digits, reading } => {
+            let reading = if whole { Reading::Whole } else { reading };
+            // Where digits have no features of their own, how many are read is a law of the data.
+            match recipe.model.value_features {
+                ValueFeatures::Digits => Input::Values { digits, reading }.to_string(),
+                _ => reading.name().to_string(),
+            }
+        }
+        input => input.to_string(),
+    };
     let output = format!("{}:{}", format.output.name(), format.output.digits());
     let mut ingredients = Table::from_iter([
-        ("encoding.input".to_string(), format.input.to_string().into()),
+        ("encoding.input".to_string(), input.into()),
         ("encoding.output".to_string(), output.into()),
         ("encoding.canonical".to_string(), format.canonical.into()),
     ]);

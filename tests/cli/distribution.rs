@@ -359,7 +359,7 @@ fn weights_of_other_models_are_refused_by_name() {
         ("model.width=32", "model.width = 16, but the recipe has 32"),
         (
             "encoding.digits=4",
-            "encoding.input = \"values:3\", but the recipe has \"values:4\"",
+            "encoding.output = \"P1000:3\", but the recipe has \"P1000:4\"",
         ),
         (
             "problem=inverse",

@@ -89,7 +89,7 @@ fn half_a_matrix_has_the_entries_of_its_coefficients() {
     let name = "base".into();
     let message = Origin { name, trained }.check(&range).unwrap_err().to_string();
     assert!(
-        message.contains("\"values:3\", but the recipe has \"triangle:3\""),
+        message.contains("\"values\", but the recipe has \"triangle\""),
         "{message}"
     );
 }
@@ -99,6 +99,26 @@ fn a_condensed_form_has_the_entries_of_its_coefficients() {
     let (from, to) = copied(&recipe("2", &[]), &recipe("2", &["encoding.input=condensed"]));
     let flat = "source.positions.flat";
     assert_eq!(rows(&from, flat, &[0, 1, 3]), to.variables()[flat]);
+}
+
+#[test]
+fn digits_that_are_read_may_be_more_where_they_have_no_features() {
+    let five = ["encoding.input=values:5"];
+    let (from, to) = copied(&recipe("2", &[]), &recipe("2", &five));
+    assert_eq!(from.variables(), to.variables());
+    let one_hot = ["model.value_features=digits"];
+    let base = recipe("2", &one_hot);
+    let model = base.build(Device::Cpu).unwrap();
+    let trained = Trained { recipe: base, model };
+    let name = "base".into();
+    let message = Origin { name, trained }
+        .check(&recipe("2", &[one_hot, five].concat()))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("\"values:3\", but the recipe has \"values:5\""),
+        "{message}"
+    );
 }
 
 #[test]
@@ -194,7 +214,7 @@ fn other_ingredients_are_named_with_both_values() {
             "encoding.output=P1000:4",
             "encoding.output = \"P1000:3\", but the recipe has \"P1000:4\"",
         ),
-        ("encoding.input=P10", "encoding.input = \"values:3\""),
+        ("encoding.input=P10", "encoding.input = \"values\""),
         (
             "problem=inverse",
             "problem = \"eigenvalues\", but the recipe has \"inverse\"",
