@@ -7,15 +7,19 @@ fn recipe(dim: &str, more: &[&str]) -> Recipe {
     Recipe::parse(&text, &more).unwrap()
 }
 
-/// The model that a recipe has after the weights of another recipe's were copied into it, and that other.
-fn copied(from: &Recipe, to: &Recipe) -> (Model, Model) {
-    let origin = Origin {
+fn origin(recipe: &Recipe) -> Origin {
+    Origin {
         name: "base".into(),
         trained: Trained {
-            recipe: from.clone(),
-            model: from.build(Device::Cpu).unwrap(),
+            recipe: recipe.clone(),
+            model: recipe.build(Device::Cpu).unwrap(),
         },
-    };
+    }
+}
+
+/// The model that a recipe has after the weights of another recipe's were copied into it, and that other.
+fn copied(from: &Recipe, to: &Recipe) -> (Model, Model) {
+    let origin = origin(from);
     origin.check(to).unwrap();
     let mut other = to.clone();
     other.training.seed += 1;
@@ -83,11 +87,7 @@ fn half_a_matrix_has_the_entries_of_its_coefficients() {
     let (from, to) = copied(&recipe("2", &half), &recipe("2-3", &half));
     assert_eq!(from.variables()[flat], rows(&to, flat, &[0, 1, 2]));
     let range = recipe("2-3", &half);
-    let base = recipe("2-3", &[]);
-    let model = base.build(Device::Cpu).unwrap();
-    let trained = Trained { recipe: base, model };
-    let name = "base".into();
-    let message = Origin { name, trained }.check(&range).unwrap_err().to_string();
+    let message = origin(&recipe("2-3", &[])).check(&range).unwrap_err().to_string();
     assert!(
         message.contains("\"values\", but the recipe has \"triangle\""),
         "{message}"
@@ -107,11 +107,7 @@ fn digits_that_are_read_may_be_more_where_they_have_no_features() {
     let (from, to) = copied(&recipe("2", &[]), &recipe("2", &five));
     assert_eq!(from.variables(), to.variables());
     let one_hot = ["model.value_features=digits"];
-    let base = recipe("2", &one_hot);
-    let model = base.build(Device::Cpu).unwrap();
-    let trained = Trained { recipe: base, model };
-    let name = "base".into();
-    let message = Origin { name, trained }
+    let message = origin(&recipe("2", &one_hot))
         .check(&recipe("2", &[one_hot, five].concat()))
         .unwrap_err()
         .to_string();
@@ -201,13 +197,7 @@ fn another_problem_of_the_same_operands_begins_with_what_both_have() {
 #[test]
 fn other_ingredients_are_named_with_both_values() {
     let base = recipe("2", &[]);
-    let origin = Origin {
-        name: "base".into(),
-        trained: Trained {
-            model: base.build(Device::Cpu).unwrap(),
-            recipe: base,
-        },
-    };
+    let origin = origin(&base);
     let cases = [
         ("model.width=32", "model.width = 16, but the recipe has 32"),
         (
