@@ -4,8 +4,9 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::exit;
 
-const SOURCES: [&str; 3] = [
+const SOURCES: [&str; 4] = [
     "src/libtorch/bridge.cc",
+    "src/libtorch/channels.cc",
     "src/libtorch/graph.cc",
     "src/libtorch/module.cc",
 ];

@@ -45,6 +45,13 @@ char* laformer_fused_adamw(at::Tensor* const* parameters, at::Tensor* const* gra
                            at::Tensor* learning_rate, double beta1, double beta2, double weight_decay, double epsilon);
 char* laformer_set_gradient(at::Tensor* parameter, at::Tensor* gradient);
 
+// ---- States [batch, row, column, channel] (channels.cc)
+
+// Matrix products a b, channel by channel.
+char* laformer_channel_product(at::Tensor* a, at::Tensor* b, at::Tensor** product);
+// RMSNorm with one scale for each channel's matrix, or one for all of them; weight [channels].
+char* laformer_channel_norm(at::Tensor* x, at::Tensor* weight, bool over_channels, double epsilon, at::Tensor** norm);
+
 // ---- CUDA (graph.cc)
 
 // A copy in page-locked memory.

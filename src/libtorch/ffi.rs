@@ -48,6 +48,18 @@ unsafe extern "C" {
         epsilon: f64,
     ) -> *mut c_char;
     pub(super) fn laformer_set_gradient(parameter: *const C_tensor, gradient: *const C_tensor) -> *mut c_char;
+    pub(super) fn laformer_channel_product(
+        a: *const C_tensor,
+        b: *const C_tensor,
+        product: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    pub(super) fn laformer_channel_norm(
+        x: *const C_tensor,
+        weight: *const C_tensor,
+        over_channels: bool,
+        epsilon: f64,
+        norm: *mut *mut C_tensor,
+    ) -> *mut c_char;
     pub(super) fn laformer_pin(tensor: *const C_tensor, pinned: *mut *mut C_tensor) -> *mut c_char;
     pub(super) fn laformer_stream_enter(device_index: c_int, guard: *mut *mut RawStreamGuard) -> *mut c_char;
     pub(super) fn laformer_stream_leave(guard: *mut RawStreamGuard) -> *mut c_char;

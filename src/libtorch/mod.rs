@@ -1,8 +1,9 @@
-//! What tch lacks of libtorch, through a small C++ bridge (`bridge.cc`, `graph.cc`, `module.cc`); the only `unsafe` of the crate.
+//! What tch lacks of libtorch, through a small C++ bridge (`bridge.cc`, `channels.cc`, `graph.cc`, `module.cc`); the only `unsafe` of the crate.
 //!
 //! Every C++ exception is caught at the boundary and becomes an [`Error`].
 
 mod archive;
+mod channels;
 mod ffi;
 mod graph;
 mod module;
@@ -10,6 +11,7 @@ mod optimizer;
 mod runtime;
 
 pub use archive::read_extra_files;
+pub use channels::{channel_norm, channel_product};
 pub use graph::{Graph, Stream, pin_memory};
 pub use module::ModuleBuilder;
 pub use optimizer::{Adam, AdamState, set_gradient};

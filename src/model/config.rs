@@ -25,6 +25,9 @@ pub struct Config {
     pub gate: Gate,
     /// Adds the embedding again before every loop but the first.
     pub input_injection: bool,
+    /// Matrix products of a layer; for `pair` alone.
+    #[serde(default)]
+    pub products: i64,
     /// Width of the feed-forward layers, in multiples of `width`.
     pub feedforward: i64,
     pub normalization: Normalization,
@@ -52,6 +55,8 @@ pub enum Architecture {
     Lstm,
     /// The same of gated recurrent units.
     Gru,
+    /// A state for each row and column, whose layers multiply matrices.
+    Pair,
 }
 
 impl Architecture {
@@ -79,6 +84,10 @@ pub enum Normalization {
     PreLayer,
     /// LayerNorm after each residual sum, and after the embeddings (Vaswani et al. 2017).
     PostLayer,
+    /// Before matrix products RMSNorm over the matrix of each channel.
+    PreChannel,
+    /// Before matrix products RMSNorm over the matrices of all channels together.
+    PreMatrix,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,15 +131,17 @@ pub enum Positions {
     /// Tables over matrix, row, column and field.
     Grid,
     Both,
+    /// No table: for `pair`, whose products know rows and columns.
+    None,
 }
 
 impl Positions {
     pub fn has_flat(self) -> bool {
-        self != Self::Grid
+        matches!(self, Self::Flat | Self::Both)
     }
 
     pub fn has_grid(self) -> bool {
-        self != Self::Flat
+        matches!(self, Self::Grid | Self::Both)
     }
 }
 
@@ -181,6 +192,7 @@ impl Config {
                 decoder_loops: 1,
                 gate: Gate::None,
                 input_injection: false,
+                products: 0,
                 feedforward: 4,
                 normalization: Normalization::PreRms,
                 activation: Activation::Gelu,
@@ -202,6 +214,7 @@ impl Config {
                 decoder_loops: 1,
                 gate: Gate::None,
                 input_injection: false,
+                products: 0,
                 feedforward: 4,
                 normalization: Normalization::PostLayer,
                 activation: Activation::Relu,
@@ -220,6 +233,15 @@ impl Config {
                 positions: Positions::Flat,
                 ..Self::preset(Architecture::Laformer)
             },
+            Architecture::Pair => Self {
+                architecture,
+                heads: 0,
+                encoder_layers: 4,
+                products: 2,
+                normalization: Normalization::PreChannel,
+                positions: Positions::None,
+                ..Self::preset(Architecture::Laformer)
+            },
         }
     }
 
@@ -236,9 +258,10 @@ impl Config {
     /// Checks what the types do not: positive sizes, heads that divide the width, keys that have a meaning together.
     pub fn validate(&self) -> Result<()> {
         self.refuse_unused()?;
+        let is_pair = self.architecture == Architecture::Pair;
         let positive = [
             ("width", self.width),
-            ("heads", self.heads),
+            ("heads", if is_pair { 1 } else { self.heads }),
             ("decoder_heads", self.decoder_heads),
             ("encoder_layers", self.encoder_layers),
             ("decoder_layers", self.decoder_layers),
@@ -259,7 +282,12 @@ impl Config {
         );
         let decoder_width = self.of_decoder().width;
         let heads = [
-            (!self.architecture.is_recurrent(), "heads", self.heads, self.width),
+            (
+                !self.architecture.is_recurrent() && self.heads > 0,
+                "heads",
+                self.heads,
+                self.width,
+            ),
             (
                 self.decoder != DecoderKind::None,
                 "decoder_heads",
@@ -300,7 +328,7 @@ impl Config {
         let cell = match self.architecture {
             Architecture::Lstm => Some("lstm"),
             Architecture::Gru => Some("gru"),
-            Architecture::Laformer | Architecture::Paper => None,
+            Architecture::Laformer | Architecture::Paper | Architecture::Pair => None,
         };
         if let Some(cell) = cell {
             let activates = self.decoder != DecoderKind::Autoregressive;
@@ -319,6 +347,56 @@ impl Config {
                     "model.{key} belongs to transformers: with model.architecture = \"{cell}\" leave it out (width, \
                      decoder_width, decoder_heads, encoder_layers, decoder_layers, positions and decoder are allowed)"
                 );
+            }
+        }
+        if self.architecture == Architecture::Pair {
+            let unused = [
+                ("decoder", self.decoder != preset.decoder),
+                ("decoder_width", self.decoder_width != preset.decoder_width),
+                ("decoder_heads", self.decoder_heads != preset.decoder_heads),
+                ("decoder_layers", self.decoder_layers != preset.decoder_layers),
+                ("decoder_loops", self.decoder_loops != preset.decoder_loops),
+                ("gate", self.gate != preset.gate),
+            ];
+            if let Some((key, _)) = unused.into_iter().find(|(_, changed)| *changed) {
+                bail!("model.{key} means nothing with model.architecture = \"pair\", which has no decoder layers; leave it out");
+            }
+            ensure!(
+                matches!(
+                    self.normalization,
+                    Normalization::PreRms | Normalization::PreChannel | Normalization::PreMatrix
+                ),
+                "model.normalization with model.architecture = \"pair\": choose \"pre-channel\", \"pre-matrix\" or \"pre-rms\""
+            );
+            ensure!(
+                matches!(self.positions, Positions::None | Positions::Flat),
+                "model.positions with model.architecture = \"pair\": choose \"none\", or \"flat\" for a vector for each row and column"
+            );
+            ensure!(
+                (0..=16).contains(&self.products) && self.heads >= 0 && self.products + self.heads > 0,
+                "model.products = {}, model.heads = {}: expected 1 to 16 matrix products in a layer, or none and the heads of an attention",
+                self.products,
+                self.heads
+            );
+            ensure!(
+                self.width % 2 == 0,
+                "model.width = {}: half of the channels multiply a transposed matrix; choose an even number",
+                self.width
+            );
+        } else {
+            let unused = [
+                ("products", self.products != 0),
+                (
+                    "normalization",
+                    matches!(
+                        self.normalization,
+                        Normalization::PreChannel | Normalization::PreMatrix
+                    ),
+                ),
+                ("positions", self.positions == Positions::None),
+            ];
+            if let Some((key, _)) = unused.into_iter().find(|(_, changed)| *changed) {
+                bail!("this value of model.{key} is for model.architecture = \"pair\": leave it out, or choose that architecture");
             }
         }
         ensure!(

@@ -46,7 +46,7 @@ impl Model {
                 self.generate_parallel(decoder, &hidden, case, self.pass(kind))
             }
             Decoder::Autoregressive(decoder) => {
-                let positions = self.source_positions(case).narrow(0, 0, source.size()[1]);
+                let positions = self.positions_of(&source, case);
                 let (pass, mask) = (self.pass(kind), self.source_mask(&source));
                 let memory = self.encode(&source, &positions, pass);
                 self.generate_autoregressive(decoder, &memory, mask.as_ref(), case, beam as i64, pass)

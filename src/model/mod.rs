@@ -11,6 +11,7 @@ mod embedding;
 mod gate;
 mod generation;
 mod layers;
+mod pair;
 mod parallel;
 mod recurrent;
 mod source;
@@ -25,6 +26,7 @@ pub use config::{
     Activation, Architecture, Config, DecoderKind, Gate, Normalization, Positions, Readout, ValueFeatures,
 };
 pub use generation::Candidate;
+pub use pair::on_diagonal;
 pub use parallel::ParallelDecoder;
 
 use crate::dataset::{Case, Format, Target, positions_tensor};
@@ -224,6 +226,9 @@ impl Model {
             format.source_positions(size).len() as i64,
             format.target_positions(size).len() as i64,
         );
+        if self.config.positions == Positions::None {
+            return Ok(());
+        }
         let largest = self.largest.rows.max(self.largest.cols);
         ensure!(
             source <= self.lengths.0 && target <= self.lengths.1 && size.rows.max(size.cols) <= largest,
@@ -246,7 +251,7 @@ impl Model {
         }
     }
 
-    /// Position indices `[length, 5]` of the source of a case, on the model's device.
+    /// Position indices `[length, 5]` of the source of a case, or its cells `[operands, side, side]`; on the model's device.
     pub fn source_positions(&self, case: impl Into<Case>) -> Tensor {
         self.positions(case.into(), 0)
     }
@@ -260,10 +265,30 @@ impl Model {
         let mut known = self.positions.borrow_mut();
         let both = known.entry(case).or_insert_with(|| {
             let format = self.format_of(case);
-            let both = [format.source_positions(case.size), format.target_positions(case.size)];
-            both.map(|positions| positions_tensor(&positions, self.device()))
+            let device = self.device();
+            let target = format.target_positions(case.size);
+            match self.config.architecture {
+                Architecture::Pair => {
+                    let first = i64::from(format.task().is_some());
+                    let target = pair::target_cells(format.problem, case.size, target);
+                    [
+                        pair::source_cells(format.problem, case.size, first, device),
+                        positions_tensor(&target, device),
+                    ]
+                }
+                _ => [format.source_positions(case.size), target].map(|side| positions_tensor(&side, device)),
+            }
         });
         both[side].shallow_clone()
+    }
+
+    /// Positions of the source of a case, as far as it goes.
+    pub fn positions_of(&self, source: &Tensor, case: impl Into<Case>) -> Tensor {
+        let positions = self.source_positions(case);
+        match self.config.architecture {
+            Architecture::Pair => positions,
+            _ => positions.narrow(0, 0, source.size()[1]),
+        }
     }
 
     /// The task that each source names, `[batch]` int64; none for a model of one problem.
@@ -299,7 +324,7 @@ impl Model {
     /// or of every next token, `[batch, length - 1, vocabulary]` alone (autoregressive). fp32.
     pub fn logits(&self, source: &Tensor, target: &Tensor, case: impl Into<Case>, kind: Kind) -> Vec<Tensor> {
         let case = case.into();
-        let source_positions = self.source_positions(case).narrow(0, 0, source.size()[1]);
+        let source_positions = self.positions_of(source, case);
         let target_positions = self.target_positions(case);
         let pass = self.pass(kind);
         match self.decoder {
@@ -315,7 +340,7 @@ impl Model {
     /// The hidden state `[batch, count, width]` of every output coefficient.
     pub fn hidden(&self, decoder: &ParallelDecoder, source: &Tensor, case: impl Into<Case>, kind: Kind) -> Tensor {
         let case = case.into();
-        let source_positions = self.source_positions(case).narrow(0, 0, source.size()[1]);
+        let source_positions = self.positions_of(source, case);
         let target_positions = self.target_positions(case);
         self.hidden_at(decoder, source, &source_positions, &target_positions, self.pass(kind))
     }

@@ -2,16 +2,18 @@
 //! exponent before mantissa, every field knowing those before it.
 
 use super::block::Pass;
-use super::config::Config;
+use super::config::{Architecture, Config};
 use super::embedding::{Extent, PositionEmbedding, deviation, lookup, table};
 use super::layers::{FeedForward, Linear};
+use super::pair::CellReader;
 use super::stack::{self, DecoderStack, EncoderStack};
 use crate::encoding::Encoding;
 use tch::{Kind, Tensor, nn};
 
 #[derive(Debug)]
 pub struct ParallelDecoder {
-    positions: PositionEmbedding,
+    /// What the queries are; none where cells are read.
+    positions: Option<PositionEmbedding>,
     /// The vector that a task adds to every query, `[tasks, width]`; none for a model of one problem.
     tasks: Option<Tensor>,
     body: Body,
@@ -26,6 +28,8 @@ enum Body {
     Apart(Box<dyn DecoderStack>),
     /// They go through the encoder beside the source.
     Together(Box<dyn EncoderStack>),
+    /// There are none: each coefficient has a cell of the memory.
+    Cells(CellReader),
 }
 
 /// Predicts one field of the number.
@@ -49,6 +53,7 @@ impl ParallelDecoder {
     ) -> Self {
         let (memory, config) = (config.width, &config.of_decoder());
         let width = config.width;
+        let is_pair = config.architecture == Architecture::Pair;
         let order = encoding.prediction_order();
         let head = |place: usize| {
             let field = &encoding.fields()[order[place]];
@@ -61,9 +66,10 @@ impl ParallelDecoder {
             }
         };
         Self {
-            positions: PositionEmbedding::new(&path / "positions", config, extent),
+            positions: (!is_pair).then(|| PositionEmbedding::new(&path / "positions", config, extent)),
             tasks: (extent.tasks > 0).then(|| table(&path, "tasks", extent.tasks, width, deviation(config))),
             body: match encoder {
+                None if is_pair => Body::Cells(CellReader::new(&path / "reader", width, extent.matrices)),
                 None => Body::Apart(stack::decoder(&path, config, memory)),
                 Some(encoder) => Body::Together(encoder),
             },
@@ -85,12 +91,17 @@ impl ParallelDecoder {
         tasks: Option<&Tensor>,
         pass: Pass,
     ) -> Tensor {
-        let positions_alone = self.positions.forward(positions).unsqueeze(0);
-        let queries = match (&self.tasks, tasks) {
-            (Some(table), Some(tasks)) => positions_alone + lookup(table, tasks).unsqueeze(1),
-            _ => positions_alone,
+        let named = |x: Tensor| match (&self.tasks, tasks) {
+            (Some(table), Some(tasks)) => x + lookup(table, tasks).unsqueeze(1),
+            _ => x,
         };
+        if let Body::Cells(reader) = &self.body {
+            return named(reader.forward(memory, positions, pass.kind));
+        }
+        let embedding = self.positions.as_ref().expect("queries have positions");
+        let queries = named(embedding.forward(positions).unsqueeze(0));
         match &self.body {
+            Body::Cells(_) => unreachable!("read above"),
             // Of one task, all examples have the same queries: what happens before they look at the memory is done once.
             Body::Apart(stack) => stack.forward(&queries, memory, None, mask, pass),
             Body::Together(encoder) => {

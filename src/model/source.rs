@@ -2,6 +2,8 @@
 
 use super::config::Config;
 use super::embedding::{self, Extent, PositionEmbedding};
+use super::pair::CellEmbedding;
+use super::config::Architecture;
 use super::values::ValueEmbedding;
 use crate::dataset::Format;
 use crate::encoding::Input;
@@ -13,7 +15,14 @@ pub struct SourceEmbedding {
     content: Content,
     /// The vector that stands for a task before a source of values, `[tasks, width]`; none for a model of one problem.
     tasks: Option<Tensor>,
-    positions: PositionEmbedding,
+    places: Places,
+}
+
+/// Where numbers or tokens stand.
+#[derive(Debug)]
+enum Places {
+    Sequence(PositionEmbedding),
+    Grid(CellEmbedding),
 }
 
 #[derive(Debug)]
@@ -41,23 +50,40 @@ impl SourceEmbedding {
         Self {
             content,
             tasks: names_task.then(|| table("tasks", extent.tasks)),
-            positions: PositionEmbedding::new(&path / "positions", config, extent),
+            places: match config.architecture {
+                Architecture::Pair => {
+                    Places::Grid(CellEmbedding::new(&path / "grid", config, extent.matrices, extent.dim))
+                }
+                _ => Places::Sequence(PositionEmbedding::new(&path / "positions", config, extent)),
+            },
         }
     }
 
     /// `source` `[batch, length]` (fp32 values, after the task where there are several; or int64 tokens), `positions`
-    /// `[length, 5]` to `[batch, length, width]`.
+    /// `[length, 5]` to `[batch, length, width]`; or positions of cells to `[batch, side, side, width]`.
     pub fn forward(&self, source: &Tensor, positions: &Tensor, kind: Kind) -> Tensor {
-        let content = match (&self.content, &self.tasks) {
-            (Content::Values(values), None) => values.forward(source, kind),
-            (Content::Values(values), Some(tasks)) => {
-                // An end that is not given is none of a size, so that a trace holds at every length.
-                let (task, numbers) = (source.slice(1, 0, 1, 1), source.slice(1, 1, None, 1));
-                let task = embedding::lookup(tasks, &task.to_kind(Kind::Int64));
-                Tensor::cat(&[task, values.forward(&numbers, kind)], 1)
+        let task = |tasks| embedding::lookup(tasks, &source.slice(1, 0, 1, 1).to_kind(Kind::Int64));
+        match (&self.places, &self.content) {
+            (Places::Grid(cells), Content::Values(values)) => {
+                let state = cells.forward(source, positions, kind, |numbers| values.forward(numbers, kind));
+                match &self.tasks {
+                    Some(tasks) => state + task(tasks).unsqueeze(1),
+                    None => state,
+                }
             }
-            (Content::Tokens(table), _) => embedding::lookup(table, source),
-        };
-        content + self.positions.forward(positions)
+            (Places::Grid(_), Content::Tokens(_)) => unreachable!("a grid is of values"),
+            (Places::Sequence(places), content) => {
+                let content = match (content, &self.tasks) {
+                    (Content::Values(values), None) => values.forward(source, kind),
+                    (Content::Values(values), Some(tasks)) => {
+                        // An end that is not given is none of a size, so that a trace holds at every length.
+                        let numbers = values.forward(&source.slice(1, 1, None, 1), kind);
+                        Tensor::cat(&[task(tasks), numbers], 1)
+                    }
+                    (Content::Tokens(table), _) => embedding::lookup(table, source),
+                };
+                content + places.forward(positions)
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::block::Pass;
 use super::config::{Architecture, Config};
+use super::pair::PairEncoder;
 use super::recurrent::{Cell, RecurrentDecoder, RecurrentEncoder};
 use super::transformer::{TransformerDecoder, TransformerEncoder};
 use std::fmt::Debug;
@@ -42,7 +43,7 @@ pub(super) fn batch_of(memory: &Tensor) -> Tensor {
 
 fn cell(config: &Config) -> Option<Cell> {
     match config.architecture {
-        Architecture::Laformer | Architecture::Paper => None,
+        Architecture::Laformer | Architecture::Paper | Architecture::Pair => None,
         Architecture::Lstm => Some(Cell::Lstm),
         Architecture::Gru => Some(Cell::Gru),
     }
@@ -51,6 +52,7 @@ fn cell(config: &Config) -> Option<Cell> {
 /// The encoder of an architecture.
 pub fn encoder(path: &nn::Path, config: &Config) -> Box<dyn EncoderStack> {
     match cell(config) {
+        None if config.architecture == Architecture::Pair => Box::new(PairEncoder::new(path, config)),
         None => Box::new(TransformerEncoder::new(path, config)),
         Some(cell) => Box::new(RecurrentEncoder::new(path, cell, config)),
     }

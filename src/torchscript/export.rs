@@ -1,7 +1,7 @@
 //! A trained model as the module that is shipped.
 
 use super::{Interface, Module, codec, methods};
-use crate::model::Model;
+use crate::model::{Architecture, Model};
 use crate::training::{CONFIG_FILE, Recipe};
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -31,6 +31,7 @@ pub fn export(model: &Model, recipe: &Recipe, metrics: &Value, path: &Path) -> R
         input_codec,
         output_codec,
         readout: model.config().readout,
+        grid: model.config().architecture == Architecture::Pair,
         deviation: recipe.deviation(),
     }
     .add_to(&mut module)?;

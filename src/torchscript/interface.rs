@@ -6,7 +6,7 @@ use super::{namespace, soft, symmetry, tables};
 use crate::dataset::{Dimensions, Format, Target};
 use crate::encoding::{Grammar, Input, START, last_digit};
 use crate::matrix::Shape;
-use crate::model::Readout;
+use crate::model::{Readout, on_diagonal};
 use crate::problem::{Form, Problem};
 use anyhow::{Result, bail};
 use std::fmt::Write;
@@ -29,6 +29,8 @@ pub struct Interface<'a> {
     pub output_codec: Codec,
     /// Of a parallel decoder.
     pub readout: Readout,
+    /// Whether positions are cells of a grid.
+    pub grid: bool,
     /// Standard deviation of the coefficients of the training.
     pub deviation: f64,
 }
@@ -105,6 +107,7 @@ impl Interface<'_> {
             ("source_start", source_start),
             ("target_start", format.target_vocabulary().first()),
         ];
+        let diagonal = on_diagonal(format.problem).into_iter().rev().fold(0, |bits, on| 2 * bits + usize::from(on));
         let numbers = [
             ("min_rows", min.rows),
             ("max_rows", max.rows),
@@ -113,6 +116,8 @@ impl Interface<'_> {
             ("square", usize::from(square)),
             ("symmetric", usize::from(format.problem.is_symmetric())),
             ("reading", format.reading() as usize),
+            ("grid", usize::from(self.grid)),
+            ("diagonal", diagonal),
             ("variable_input", usize::from(format.pads_source())),
             ("variable_output", usize::from(format.output.is_variable_length())),
         ];
@@ -141,6 +146,7 @@ impl Interface<'_> {
         for part in [
             include_str!("shapes.py"),
             include_str!("sequence.py"),
+            include_str!("grid.py"),
             include_str!("solve.py"),
             input,
             decoder,

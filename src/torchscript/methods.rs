@@ -14,7 +14,7 @@
 
 use super::{Body, Method};
 use crate::encoding::Input;
-use crate::model::{AutoregressiveDecoder, Decoder, Model, ParallelDecoder, Pass};
+use crate::model::{Architecture, AutoregressiveDecoder, Decoder, Model, ParallelDecoder, Pass};
 use tch::{Kind, Tensor};
 
 /// The methods of a model, whose parameters must be registered under the names of [`Model::variables`].
@@ -26,7 +26,7 @@ pub fn methods(model: &Model) -> Vec<Method<'_>> {
         // A token that every vocabulary has and that is no padding.
         Input::Tokens(_) => Tensor::full([BATCH, SOURCES], 2, (Kind::Int64, model.device())),
     };
-    let source_positions = positions(model, SOURCES);
+    let source_positions = source_positions(model);
     let samples = Samples {
         memory: model.encode(&source, &source_positions, pass),
         mask: model
@@ -76,6 +76,17 @@ fn method<'a>(name: &str, arguments: &[&'static str], samples: Vec<Tensor>, body
         arguments: arguments.to_vec(),
         samples,
         body,
+    }
+}
+
+/// Positions of the source, or of a pair model a grid of two rows that has the first coefficients.
+fn source_positions(model: &Model) -> Tensor {
+    match model.config().architecture {
+        Architecture::Pair => {
+            let operands = model.format().problem.operand_forms().len() as i64;
+            Tensor::arange(4, (Kind::Int64, model.device())).view([1, 2, 2]).repeat([operands, 1, 1])
+        }
+        _ => positions(model, SOURCES),
     }
 }
 

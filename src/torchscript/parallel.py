@@ -2,7 +2,10 @@
 
 
 def answer_positions(self, rows: int, cols: int) -> Tensor:
-    return self.coefficient_positions(self.solution_shapes(rows, cols))
+    positions = self.coefficient_positions(self.solution_shapes(rows, cols))
+    if self.grid == 1:
+        return self.answer_cells(positions, rows, cols)
+    return positions
 
 
 def hidden(self, source: Tensor, rows: int, cols: int) -> Tensor:

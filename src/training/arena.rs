@@ -41,7 +41,7 @@ impl MatrixGroup {
 struct Parameter {
     name: String,
     tensor: Tensor,
-    /// How many matrices are fused in it: 3 for `qkv` and `gru`, 2 for `kv` and `gate_up`, 4 for `lstm`; 0 for anything but a
+    /// How many matrices are fused in it: 3 for `qkv` and `gru`, 2 for `kv`, `gate_up` and `factors`, 4 for `lstm`; 0 for anything but a
     /// hidden matrix.
     parts: i64,
 }
@@ -52,7 +52,7 @@ impl Parameter {
         let parts = match () {
             () if !hidden => 0,
             () if name.ends_with("qkv.weight") => 3,
-            () if name.ends_with("kv.weight") || name.ends_with("gate_up.weight") => 2,
+            () if ["kv.weight", "gate_up.weight", "factors.weight"].iter().any(|end| name.ends_with(end)) => 2,
             () if name.contains(".lstm.") => 4,
             () if name.contains(".gru.") => 3,
             () => 1,

@@ -38,9 +38,10 @@ pub struct Recipe {
 impl Recipe {
     /// The recipe of a problem with nothing but defaults.
     pub fn defaults(architecture: Architecture) -> Self {
+        let pair = architecture == Architecture::Pair;
         let (paper, tokens) = (
             architecture == Architecture::Paper,
-            architecture != Architecture::Laformer,
+            !matches!(architecture, Architecture::Laformer | Architecture::Pair),
         );
         Self {
             problem: String::new(),
@@ -97,14 +98,22 @@ impl Recipe {
                 } else {
                     OptimizerKind::Muon
                 },
-                learning_rate: if paper { 1e-4 } else { 1e-3 },
+                learning_rate: match architecture {
+                    Architecture::Paper => 1e-4,
+                    Architecture::Pair => 2e-3,
+                    _ => 1e-3,
+                },
                 beta1: 0.9,
                 beta2: if paper { 0.999 } else { 0.98 },
                 epsilon: 1e-8,
                 weight_decay: 0.0,
-                muon_learning_rate: 0.01,
+                muon_learning_rate: if pair { 0.014 } else { 0.01 },
                 momentum: 0.95,
-                schedule: if paper { Schedule::Constant } else { Schedule::Linear },
+                schedule: match architecture {
+                    Architecture::Paper => Schedule::Constant,
+                    Architecture::Pair => Schedule::Trapezoid,
+                    _ => Schedule::Linear,
+                },
                 warmup: if paper { 10_000 } else { 300 },
                 average: 0.0,
                 clip: if paper { 5.0 } else { 1.0 },
@@ -228,6 +237,13 @@ impl Recipe {
             "model.value_features = {} with encoding.input = \"{}\": it says how numbers are read, and these are tokens; use \
              encoding.input = \"values\", or leave it out",
             Value::try_from(self.model.value_features)?,
+            self.encoding.input
+        );
+        ensure!(
+            self.model.architecture != Architecture::Pair
+                || matches!(format.input, Input::Values { reading: Reading::Whole, .. }),
+            "encoding.input = \"{}\" with model.architecture = \"pair\": it multiplies whole matrices of numbers; use encoding.input = \
+             \"values\"",
             self.encoding.input
         );
         ensure!(

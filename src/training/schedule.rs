@@ -11,7 +11,12 @@ pub enum Schedule {
     Cosine,
     /// A straight line down to zero at the last step.
     Linear,
+    /// Constant, then a straight line down to zero over the last 40 % of all steps.
+    Trapezoid,
 }
+
+/// Share of the steps over which the rate of a trapezoid falls.
+const DECAY: f64 = 0.4;
 
 impl Schedule {
     /// Factor of the learning rate at `step` (from 0) of `steps`: rises over `warmup` steps, then follows the schedule
@@ -27,6 +32,7 @@ impl Schedule {
             Self::Constant => 1.0,
             Self::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * progress).cos()),
             Self::Linear => 1.0 - progress,
+            Self::Trapezoid => ((1.0 - progress) / DECAY).min(1.0),
         }
     }
 }
@@ -42,6 +48,7 @@ mod tests {
         assert_eq!(at(Schedule::Constant, 4), 0.5);
         assert_eq!(at(Schedule::Constant, 99), 1.0);
         assert_eq!(at(Schedule::Linear, 50), 0.5);
+        assert_eq!([at(Schedule::Trapezoid, 60), at(Schedule::Trapezoid, 80)], [1.0, 0.5]);
         assert!((at(Schedule::Cosine, 50) - 0.5).abs() < 1e-15);
         assert!(at(Schedule::Cosine, 99) < 0.001);
     }

@@ -1,0 +1,81 @@
+//! Operations on states `[batch, row, column, channel]`.
+
+use super::ffi;
+use std::ptr;
+use tch::Tensor;
+
+/// The matrix products `a b`, channel by channel: `[batch, i, k, channel]` and `[batch, k, j, channel]` to `[batch, i, j, channel]`.
+pub fn channel_product(a: &Tensor, b: &Tensor) -> Tensor {
+    let mut product = ptr::null_mut();
+    // SAFETY: live tensors; on success `product` holds a new tensor of ours.
+    unsafe {
+        ffi::check(ffi::laformer_channel_product(a.as_ptr(), b.as_ptr(), &mut product)).expect("shapes fit");
+        Tensor::from_ptr(product)
+    }
+}
+
+/// `x` over its root mean square, times `weight` `[channel]`. The mean is over the matrix of each channel, or, with `over_channels`, over
+/// all of them together.
+pub fn channel_norm(x: &Tensor, weight: &Tensor, over_channels: bool, epsilon: f64) -> Tensor {
+    let mut norm = ptr::null_mut();
+    // SAFETY: live tensors; on success `norm` holds a new tensor of ours.
+    unsafe {
+        let message = ffi::laformer_channel_norm(x.as_ptr(), weight.as_ptr(), over_channels, epsilon, &mut norm);
+        ffi::check(message).expect("shapes fit");
+        Tensor::from_ptr(norm)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::{Device, Kind};
+
+    /// The value of `sum(f(inputs) * probe)`, its result and the gradients of the inputs.
+    fn with_gradients(inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Tensor) -> Vec<Tensor> {
+        let leaves: Vec<_> = inputs.iter().map(|x| x.copy().set_requires_grad(true)).collect();
+        let result = f(&leaves);
+        let probe = Tensor::arange(result.numel() as i64, (Kind::Double, Device::Cpu)).sin();
+        (&result * probe.view_as(&result)).sum(Kind::Double).backward();
+        std::iter::once(result.detach())
+            .chain(leaves.iter().map(Tensor::grad))
+            .collect()
+    }
+
+    fn assert_close(a: &[Tensor], b: &[Tensor]) {
+        for (a, b) in a.iter().zip(b) {
+            assert!(a.allclose(b, 1e-9, 1e-9, false), "{a} {b}");
+        }
+    }
+
+    fn random(shape: &[i64]) -> Tensor {
+        Tensor::randn(shape, (Kind::Double, Device::Cpu))
+    }
+
+    #[test]
+    fn products_and_their_gradients_are_those_of_matmul() {
+        tch::manual_seed(1);
+        let inputs = [random(&[2, 3, 4, 5]), random(&[2, 4, 6, 5])];
+        let expected = with_gradients(&inputs, |x| {
+            let [a, b] = [0, 1].map(|i| x[i].permute([0, 3, 1, 2]));
+            a.matmul(&b).permute([0, 2, 3, 1])
+        });
+        assert_close(&with_gradients(&inputs, |x| channel_product(&x[0], &x[1])), &expected);
+    }
+
+    #[test]
+    fn norms_and_their_gradients_are_those_of_their_formula() {
+        tch::manual_seed(2);
+        let inputs = [random(&[2, 3, 4, 5]), random(&[5])];
+        for (over_channels, dims) in [(false, vec![1i64, 2]), (true, vec![1, 2, 3])] {
+            let expected = with_gradients(&inputs, |x| {
+                let mean = x[0].square().mean_dim(dims.as_slice(), true, Kind::Double);
+                &x[0] * (mean + 1e-3).rsqrt() * &x[1]
+            });
+            assert_close(
+                &with_gradients(&inputs, |x| channel_norm(&x[0], &x[1], over_channels, 1e-3)),
+                &expected,
+            );
+        }
+    }
+}

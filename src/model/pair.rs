@@ -1,0 +1,300 @@
+//! The architecture `pair`: a state `[batch, row, column, channel]` whose layers multiply matrices, channel by channel.
+//!
+//! It is the pair representation of AlphaFold 2 with its triangle multiplication (Jumper et al. 2021, supplement, algorithms 11 and 12),
+//! without gates. Attention mixes what it is given; inverses and eigenvalues need what is multiplied. The norm before a product
+//! has one scale for each channel's whole matrix, so that products of channels stay products of matrices.
+
+use super::attention::{Kernel, SelfAttention};
+use super::block::Pass;
+use super::config::{Config, Normalization, Positions};
+use super::embedding::{lookup, table};
+use super::layers::{FeedForward, Linear, Norm};
+use super::stack::EncoderStack;
+use crate::libtorch::{channel_norm, channel_product};
+use crate::matrix::Shape;
+use crate::problem::{Form, Problem};
+use tch::{Device, Kind, Tensor, nn};
+
+/// Standard deviation of the vectors that tell cells apart.
+const DEVIATION: f64 = 0.5;
+const EPSILON: f64 = 1e-6;
+
+/// Rows and columns of the square grid that the matrices of a problem are laid on.
+fn side(problem: &dyn Problem, size: Shape) -> usize {
+    let shapes = problem.operand_shapes(size);
+    shapes.iter().map(|shape| shape.rows.max(shape.cols)).max().unwrap_or(0)
+}
+
+/// Where on the grid an operand's coefficients are: their places in the source, or -1, `[operands, side, side]` int64. The first
+/// coefficient of a source is at place `first`.
+pub fn source_cells(problem: &dyn Problem, size: Shape, first: i64, device: Device) -> Tensor {
+    let side = side(problem, size);
+    let mut cells = Vec::new();
+    let mut place = first;
+    let shapes = problem.operand_shapes(size);
+    for shape in &shapes {
+        for (row, col) in (0..side).flat_map(|row| (0..side).map(move |col| (row, col))) {
+            cells.push(if row < shape.rows && col < shape.cols {
+                place + (row * shape.cols + col) as i64
+            } else {
+                -1
+            });
+        }
+        place += (shape.rows * shape.cols) as i64;
+    }
+    let side = side as i64;
+    Tensor::from_slice(&cells)
+        .view([shapes.len() as i64, side, side])
+        .to_device(device)
+}
+
+/// The cell that answers each coefficient: rows (cell, matrix, row, column, field) as positions of a sequence have them.
+pub fn target_cells(problem: &dyn Problem, size: Shape, positions: Vec<[i64; 5]>) -> Vec<[i64; 5]> {
+    let side = side(problem, size) as i64;
+    let diagonal = on_diagonal(problem);
+    let cell = |[_, matrix, row, column, field]: [i64; 5]| {
+        let place = if diagonal[matrix as usize] { row } else { column };
+        [(row - 1) * side + place - 1, matrix, row, column, field]
+    };
+    positions.into_iter().map(cell).collect()
+}
+
+/// Which matrices of the solution are answered on the diagonal: columns of a problem whose operands have none, that is, spectra.
+pub fn on_diagonal(problem: &dyn Problem) -> Vec<bool> {
+    let no_columns = !problem.operand_forms().contains(&Form::Column);
+    let forms = problem.solution_forms().iter();
+    forms.map(|form| no_columns && *form == Form::Column).collect()
+}
+
+/// Joins the embedded operands on the grid.
+#[derive(Debug)]
+pub struct CellEmbedding {
+    /// A map for each operand; none where there is one operand.
+    operands: Vec<Linear>,
+    /// Added on the diagonal, `[1, width]`: all that a model without positions knows of them.
+    diagonal: Tensor,
+    /// A vector for each cell, `[room * room, width]`.
+    cells: Option<Tensor>,
+    room: i64,
+}
+
+impl CellEmbedding {
+    pub fn new(path: nn::Path, config: &Config, operands: i64, room: i64) -> Self {
+        let width = config.width;
+        let operands = if operands > 1 { 0..operands } else { 0..0 };
+        Self {
+            operands: operands
+                .map(|i| Linear::new(&path / "operands" / i, width, width, false))
+                .collect(),
+            diagonal: table(&path, "diagonal", 1, width, DEVIATION),
+            cells: (config.positions == Positions::Flat)
+                .then(|| table(&path, "cells", room * room, width, DEVIATION)),
+            room,
+        }
+    }
+
+    /// `source` `[batch, length]` and `cells` of [`source_cells`] to `[batch, side, side, width]`; `embed` makes vectors
+    /// `[.., width]` of numbers.
+    pub fn forward(&self, source: &Tensor, cells: &Tensor, kind: Kind, embed: impl Fn(&Tensor) -> Tensor) -> Tensor {
+        let given = cells.ge(0).to_kind(Kind::Float).unsqueeze(-1);
+        let numbers = source.index(&[None::<&Tensor>, Some(&cells.clamp_min(0))]);
+        let vectors = embed(&numbers) * given;
+        let sum = match self.operands.as_slice() {
+            [] => vectors.select(1, 0),
+            maps => (0..)
+                .zip(maps)
+                .map(|(i, map)| map.forward(&vectors.select(1, i), kind).to_kind(Kind::Float))
+                .reduce(|sum, term| sum + term)
+                .expect("there are operands"),
+        };
+        // Numbers from 0 to the side, without reading a size.
+        let places = cells.select(0, 0).select(0, 0).ones_like().cumsum(0, Kind::Int64) - 1;
+        let (row, col) = (places.unsqueeze(1), places.unsqueeze(0));
+        let diagonal = row.eq_tensor(&col).to_kind(Kind::Float).unsqueeze(-1) * &self.diagonal;
+        let sum = sum + diagonal;
+        match &self.cells {
+            Some(table) => sum + lookup(table, &(row * self.room + col)),
+            None => sum,
+        }
+    }
+}
+
+/// RMSNorm of a state.
+#[derive(Debug)]
+enum StateNorm {
+    /// Over the channels of each cell.
+    Cell(Norm),
+    /// Over the cells of each channel, or over all cells and channels.
+    Matrix { weight: Tensor, over_channels: bool },
+}
+
+impl StateNorm {
+    fn new(path: nn::Path, config: &Config) -> Self {
+        match config.normalization {
+            Normalization::PreChannel | Normalization::PreMatrix => Self::Matrix {
+                weight: path.var("weight", &[config.width], nn::Init::Const(1.0)),
+                over_channels: config.normalization == Normalization::PreMatrix,
+            },
+            other => Self::Cell(Norm::new(path, config.width, other)),
+        }
+    }
+
+    fn forward(&self, state: &Tensor) -> Tensor {
+        match self {
+            Self::Cell(norm) => norm.forward(state),
+            Self::Matrix { weight, over_channels } => channel_norm(state, weight, *over_channels, EPSILON),
+        }
+    }
+}
+
+/// `h + W norm(a b)`, where the channels of `a` and `b` are linear maps of those of norm(h). In half of the channels `b` is transposed.
+#[derive(Debug)]
+struct Product {
+    before: StateNorm,
+    factors: Linear,
+    after: StateNorm,
+    out: Linear,
+}
+
+impl Product {
+    fn new(path: nn::Path, config: &Config) -> Self {
+        let width = config.width;
+        Self {
+            before: StateNorm::new(&path / "before", config),
+            factors: Linear::new(&path / "factors", width, 2 * width, false),
+            after: StateNorm::new(&path / "after", config),
+            out: Linear::new(&path / "out", width, width, false),
+        }
+    }
+
+    fn forward(&self, state: &Tensor, kind: Kind) -> Tensor {
+        // Sums of products are fp32, whatever the precision of linear maps.
+        let factors = self.factors.forward(&self.before.forward(state), kind).to_kind(Kind::Float);
+        let [a, b]: [Tensor; 2] = factors.chunk(2, -1).try_into().expect("two chunks");
+        let [plain, transposed]: [Tensor; 2] = b.chunk(2, -1).try_into().expect("two chunks");
+        let b = Tensor::cat(&[plain, transposed.transpose(1, 2)], -1);
+        let product = channel_product(&a, &b);
+        state + self.out.forward(&self.after.forward(&product), kind)
+    }
+}
+
+/// Attention of all cells to one another, beside the products.
+#[derive(Debug)]
+struct Attention {
+    norm: Norm,
+    attention: SelfAttention,
+}
+
+#[derive(Debug)]
+struct Layer {
+    products: Vec<Product>,
+    attention: Option<Attention>,
+    norm: Norm,
+    feedforward: FeedForward,
+}
+
+impl Layer {
+    fn new(path: nn::Path, config: &Config) -> Self {
+        let width = config.width;
+        let norm = |name| Norm::new(&path / name, width, Normalization::PreRms);
+        Self {
+            products: (0..config.products)
+                .map(|i| Product::new(&path / "products" / i, config))
+                .collect(),
+            attention: (config.heads > 0).then(|| Attention {
+                norm: norm("attention_norm"),
+                attention: SelfAttention::new(&path / "attention", width, config.heads, false),
+            }),
+            norm: norm("feedforward_norm"),
+            feedforward: FeedForward::new(
+                &path / "feedforward",
+                width,
+                config.feedforward * width,
+                false,
+                config.activation,
+            ),
+        }
+    }
+
+    fn forward(&self, state: Tensor, pass: Pass) -> Tensor {
+        let mut state = self
+            .products
+            .iter()
+            .fold(state, |state, product| product.forward(&state, pass.kind));
+        if let Some(Attention { norm, attention }) = &self.attention {
+            let cells = norm.forward(&state).flatten(1, 2);
+            state = &state + attention
+                    .forward(&cells, None, pass.kernel, pass.kind)
+                    .view_as(&state);
+        }
+        &state + self.feedforward.forward(&self.norm.forward(&state), pass.kind)
+    }
+}
+
+/// Layers of matrix products.
+#[derive(Debug)]
+pub struct PairEncoder {
+    layers: Vec<Layer>,
+    norm: Norm,
+    loops: i64,
+    injects: bool,
+}
+
+impl PairEncoder {
+    pub fn new(path: &nn::Path, config: &Config) -> Self {
+        Self {
+            layers: (0..config.encoder_layers)
+                .map(|i| Layer::new(path / "layers" / i, config))
+                .collect(),
+            norm: Norm::new(path / "norm", config.width, Normalization::PreRms),
+            loops: config.encoder_loops,
+            injects: config.input_injection,
+        }
+    }
+}
+
+impl EncoderStack for PairEncoder {
+    /// `[batch, side, side, width]` to the memory `[batch, side * side, width]`.
+    fn forward(&self, embedded: &Tensor, _mask: Option<&Tensor>, pass: Pass) -> Tensor {
+        let pass = Pass {
+            kernel: Kernel::Written,
+            ..pass
+        };
+        let mut state = embedded.shallow_clone();
+        for done in 0..self.loops {
+            if done > 0 && self.injects {
+                state += embedded;
+            }
+            state = self.layers.iter().fold(state, |state, layer| layer.forward(state, pass));
+        }
+        self.norm.forward(&state).flatten(1, 2)
+    }
+}
+
+/// Reads answers where they are: each coefficient from its cell.
+#[derive(Debug)]
+pub struct CellReader {
+    /// A map for each matrix of the solution; none where there is one.
+    matrices: Vec<Linear>,
+}
+
+impl CellReader {
+    pub fn new(path: nn::Path, width: i64, matrices: i64) -> Self {
+        let matrices = if matrices > 1 { 0..matrices } else { 0..0 };
+        Self {
+            matrices: matrices
+                .map(|i| Linear::new(&path / "matrices" / i, width, width, true))
+                .collect(),
+        }
+    }
+
+    /// `memory` `[batch, side * side, width]` and `positions` of [`target_cells`] to `[batch, count, width]`.
+    pub fn forward(&self, memory: &Tensor, positions: &Tensor, kind: Kind) -> Tensor {
+        let read = memory.index_select(1, &positions.select(1, 0));
+        let matrix = positions.select(1, 1);
+        (0..).zip(&self.matrices).fold(read.shallow_clone(), |sum, (i, map)| {
+            let own = matrix.eq(i).to_kind(Kind::Float).unsqueeze(-1);
+            sum + map.forward(&read, kind) * own
+        })
+    }
+}
