@@ -49,8 +49,8 @@ char* laformer_set_gradient(at::Tensor* parameter, at::Tensor* gradient);
 
 // Matrix products a b, channel by channel.
 char* laformer_channel_product(at::Tensor* a, at::Tensor* b, at::Tensor** product);
-// RMSNorm with one scale for each channel's matrix, or one for all of them; weight [channels].
-char* laformer_channel_norm(at::Tensor* x, at::Tensor* weight, bool over_channels, double epsilon, at::Tensor** norm);
+// x over its root mean square (at least `least`), of each channel's matrix or of all of them.
+char* laformer_channel_norm(at::Tensor* x, bool over_channels, double least, at::Tensor** norm);
 
 // ---- CUDA (graph.cc)
 

@@ -16,8 +16,10 @@ using torch::autograd::variable_list;
 
 namespace {
 
-// sum_k a[:, i, k] * b[:, k, j], one channel at a time. Sums of outer products are faster than batched products of small matrices.
+// sum_k a[:, i, k] * b[:, k, j], one channel at a time. On a CPU sums of outer products are faster than batched products of small
+// matrices; a GPU takes all terms at once, because its time goes with the number of kernels.
 at::Tensor products(const at::Tensor& a, const at::Tensor& b) {
+  if (a.is_cuda()) return (a.unsqueeze(3) * b.unsqueeze(1)).sum(2);
   const auto left = [&](int64_t k) { return a.select(2, k).unsqueeze(2); };
   const auto right = [&](int64_t k) { return b.select(1, k).unsqueeze(1); };
   auto sum = left(0) * right(0);
@@ -38,30 +40,21 @@ struct Product : torch::autograd::Function<Product> {
   }
 };
 
-// x / rms(x) * weight, with the root mean square over `dims`.
+// x / rms(x), with the root mean square over `dims`; a smaller one than `least` counts as that.
 struct Norm : torch::autograd::Function<Norm> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            const std::vector<int64_t>& dims, double epsilon) {
-    const auto scale = x.square().mean(dims, /*keepdim=*/true).add_(epsilon).rsqrt_();
-    context->save_for_backward({x, weight, scale});
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const std::vector<int64_t>& dims, double least) {
+    const auto rms = x.square().mean(dims, /*keepdim=*/true).sqrt_().clamp_min_(least);
+    auto y = x / rms;
+    context->save_for_backward({y, rms});
     context->saved_data["dims"] = dims;
-    return x * (scale * weight);
+    return y;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const auto saved = context->get_saved_variables();
-    const auto &x = saved[0], &weight = saved[1], &scale = saved[2], &gradient = gradients[0];
-    const auto dims = context->saved_data["dims"].toIntVector();
-    int64_t count = 1;
-    for (const auto dim : dims) count *= x.size(dim);
-    const auto matrices = (gradient * x).sum({1, 2}, /*keepdim=*/true);  // [batch, 1, 1, channels]
-    // One scale for all channels sums over them, too.
-    auto shared = matrices * weight;
-    if (dims.size() == 3) shared = shared.sum(3, /*keepdim=*/true);
-    const auto pull = shared * scale.pow(3) / static_cast<double>(count);
-    auto gradient_x = gradient * (scale * weight);
-    gradient_x.addcmul_(x, pull, -1);
-    return {gradient_x, (matrices * scale).sum({0, 1, 2}), at::Tensor(), at::Tensor()};
+    const auto &y = saved[0], &rms = saved[1], &gradient = gradients[0];
+    const auto along = (gradient * y).mean(context->saved_data["dims"].toIntVector(), /*keepdim=*/true);
+    return {at::addcmul(gradient, y, along, -1).div_(rms), at::Tensor(), at::Tensor()};
   }
 };
 
@@ -78,14 +71,13 @@ char* laformer_channel_product(at::Tensor* a, at::Tensor* b, at::Tensor** produc
   });
 }
 
-char* laformer_channel_norm(at::Tensor* x, at::Tensor* weight, bool over_channels, double epsilon, at::Tensor** norm) {
+char* laformer_channel_norm(at::Tensor* x, bool over_channels, double least, at::Tensor** norm) {
   return guarded([&] {
     const auto dims = over_channels ? std::vector<int64_t>{1, 2, 3} : std::vector<int64_t>{1, 2};
     if (torch::jit::tracer::isTracing()) {
-      const auto scale = x->square().mean(dims, /*keepdim=*/true).add(epsilon).rsqrt();
-      *norm = new at::Tensor(*x * (scale * *weight));
+      *norm = new at::Tensor(*x / x->square().mean(dims, /*keepdim=*/true).sqrt().clamp_min(least));
     } else {
-      *norm = new at::Tensor(Norm::apply(*x, *weight, dims, epsilon));
+      *norm = new at::Tensor(Norm::apply(*x, dims, least));
     }
   });
 }

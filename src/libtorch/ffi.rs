@@ -55,9 +55,8 @@ unsafe extern "C" {
     ) -> *mut c_char;
     pub(super) fn laformer_channel_norm(
         x: *const C_tensor,
-        weight: *const C_tensor,
         over_channels: bool,
-        epsilon: f64,
+        least: f64,
         norm: *mut *mut C_tensor,
     ) -> *mut c_char;
     pub(super) fn laformer_pin(tensor: *const C_tensor, pinned: *mut *mut C_tensor) -> *mut c_char;

@@ -359,7 +359,9 @@ impl Config {
                 ("gate", self.gate != preset.gate),
             ];
             if let Some((key, _)) = unused.into_iter().find(|(_, changed)| *changed) {
-                bail!("model.{key} means nothing with model.architecture = \"pair\", which has no decoder layers; leave it out");
+                bail!(
+                    "model.{key} means nothing with model.architecture = \"pair\", which has no decoder layers; leave it out"
+                );
             }
             ensure!(
                 matches!(
@@ -388,15 +390,14 @@ impl Config {
                 ("products", self.products != 0),
                 (
                     "normalization",
-                    matches!(
-                        self.normalization,
-                        Normalization::PreChannel | Normalization::PreMatrix
-                    ),
+                    matches!(self.normalization, Normalization::PreChannel | Normalization::PreMatrix),
                 ),
                 ("positions", self.positions == Positions::None),
             ];
             if let Some((key, _)) = unused.into_iter().find(|(_, changed)| *changed) {
-                bail!("this value of model.{key} is for model.architecture = \"pair\": leave it out, or choose that architecture");
+                bail!(
+                    "this value of model.{key} is for model.architecture = \"pair\": leave it out, or choose that architecture"
+                );
             }
         }
         ensure!(

@@ -17,7 +17,8 @@ use tch::{Device, Kind, Tensor, nn};
 
 /// Standard deviation of the vectors that tell cells apart.
 const DEVIATION: f64 = 0.5;
-const EPSILON: f64 = 1e-6;
+/// A root mean square below this counts as this.
+const LEAST: f64 = 1e-3;
 
 /// Rows and columns of the square grid that the matrices of a problem are laid on.
 fn side(problem: &dyn Problem, size: Shape) -> usize {
@@ -71,6 +72,8 @@ pub fn on_diagonal(problem: &dyn Problem) -> Vec<bool> {
 pub struct CellEmbedding {
     /// A map for each operand; none where there is one operand.
     operands: Vec<Linear>,
+    /// What a number is multiplied with and added as, so that matrices stand in the state as they are, `[operands, 1, 1, width]`.
+    numbers: Tensor,
     /// Added on the diagonal, `[1, width]`: all that a model without positions knows of them.
     diagonal: Tensor,
     /// A vector for each cell, `[room * room, width]`.
@@ -81,14 +84,22 @@ pub struct CellEmbedding {
 impl CellEmbedding {
     pub fn new(path: nn::Path, config: &Config, operands: i64, room: i64) -> Self {
         let width = config.width;
+        let numbers = path.var(
+            "numbers",
+            &[operands, 1, 1, width],
+            nn::Init::Randn {
+                mean: 0.0,
+                stdev: DEVIATION,
+            },
+        );
         let operands = if operands > 1 { 0..operands } else { 0..0 };
         Self {
+            numbers,
             operands: operands
                 .map(|i| Linear::new(&path / "operands" / i, width, width, false))
                 .collect(),
             diagonal: table(&path, "diagonal", 1, width, DEVIATION),
-            cells: (config.positions == Positions::Flat)
-                .then(|| table(&path, "cells", room * room, width, DEVIATION)),
+            cells: (config.positions == Positions::Flat).then(|| table(&path, "cells", room * room, width, DEVIATION)),
             room,
         }
     }
@@ -98,7 +109,7 @@ impl CellEmbedding {
     pub fn forward(&self, source: &Tensor, cells: &Tensor, kind: Kind, embed: impl Fn(&Tensor) -> Tensor) -> Tensor {
         let given = cells.ge(0).to_kind(Kind::Float).unsqueeze(-1);
         let numbers = source.index(&[None::<&Tensor>, Some(&cells.clamp_min(0))]);
-        let vectors = embed(&numbers) * given;
+        let vectors = embed(&numbers) * &given;
         let sum = match self.operands.as_slice() {
             [] => vectors.select(1, 0),
             maps => (0..)
@@ -107,6 +118,8 @@ impl CellEmbedding {
                 .reduce(|sum, term| sum + term)
                 .expect("there are operands"),
         };
+        let plain = (&numbers * given.squeeze_dim(-1) * 0.1).unsqueeze(-1) * &self.numbers;
+        let sum = sum + plain.sum_dim_intlist(1, false, Kind::Float);
         // Numbers from 0 to the side, without reading a size.
         let places = cells.select(0, 0).select(0, 0).ones_like().cumsum(0, Kind::Int64) - 1;
         let (row, col) = (places.unsqueeze(1), places.unsqueeze(0));
@@ -124,15 +137,14 @@ impl CellEmbedding {
 enum StateNorm {
     /// Over the channels of each cell.
     Cell(Norm),
-    /// Over the cells of each channel, or over all cells and channels.
-    Matrix { weight: Tensor, over_channels: bool },
+    /// Over the cells of each channel, or over all cells and channels. It has no weights: a linear map follows.
+    Matrix { over_channels: bool },
 }
 
 impl StateNorm {
     fn new(path: nn::Path, config: &Config) -> Self {
         match config.normalization {
             Normalization::PreChannel | Normalization::PreMatrix => Self::Matrix {
-                weight: path.var("weight", &[config.width], nn::Init::Const(1.0)),
                 over_channels: config.normalization == Normalization::PreMatrix,
             },
             other => Self::Cell(Norm::new(path, config.width, other)),
@@ -142,7 +154,7 @@ impl StateNorm {
     fn forward(&self, state: &Tensor) -> Tensor {
         match self {
             Self::Cell(norm) => norm.forward(state),
-            Self::Matrix { weight, over_channels } => channel_norm(state, weight, *over_channels, EPSILON),
+            Self::Matrix { over_channels } => channel_norm(state, *over_channels, LEAST),
         }
     }
 }
@@ -169,7 +181,10 @@ impl Product {
 
     fn forward(&self, state: &Tensor, kind: Kind) -> Tensor {
         // Sums of products are fp32, whatever the precision of linear maps.
-        let factors = self.factors.forward(&self.before.forward(state), kind).to_kind(Kind::Float);
+        let factors = self
+            .factors
+            .forward(&self.before.forward(state), kind)
+            .to_kind(Kind::Float);
         let [a, b]: [Tensor; 2] = factors.chunk(2, -1).try_into().expect("two chunks");
         let [plain, transposed]: [Tensor; 2] = b.chunk(2, -1).try_into().expect("two chunks");
         let b = Tensor::cat(&[plain, transposed.transpose(1, 2)], -1);
@@ -223,9 +238,7 @@ impl Layer {
             .fold(state, |state, product| product.forward(&state, pass.kind));
         if let Some(Attention { norm, attention }) = &self.attention {
             let cells = norm.forward(&state).flatten(1, 2);
-            state = &state + attention
-                    .forward(&cells, None, pass.kernel, pass.kind)
-                    .view_as(&state);
+            state = &state + attention.forward(&cells, None, pass.kernel, pass.kind).view_as(&state);
         }
         &state + self.feedforward.forward(&self.norm.forward(&state), pass.kind)
     }
@@ -265,7 +278,10 @@ impl EncoderStack for PairEncoder {
             if done > 0 && self.injects {
                 state += embedded;
             }
-            state = self.layers.iter().fold(state, |state, layer| layer.forward(state, pass));
+            state = self
+                .layers
+                .iter()
+                .fold(state, |state, layer| layer.forward(state, pass));
         }
         self.norm.forward(&state).flatten(1, 2)
     }
@@ -296,5 +312,102 @@ impl CellReader {
             let own = matrix.eq(i).to_kind(Kind::Float).unsqueeze(-1);
             sum + map.forward(&read, kind) * own
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoding::Layout;
+    use crate::model::{Architecture, Model};
+    use crate::problem;
+    use crate::training::Recipe;
+    use tch::no_grad;
+
+    fn model(problem: &str, more: &str) -> Model {
+        let text = format!(
+            "problem = \"{problem}\"\ndim = \"2-4\"\nmodel.architecture = \"pair\"\nmodel.width = 16\n\
+             model.encoder_layers = 2\n{more}"
+        );
+        Recipe::parse(&text, &[]).unwrap().build(Device::Cpu).unwrap()
+    }
+
+    fn numbers(tensor: &Tensor) -> Vec<i64> {
+        Vec::try_from(tensor.flatten(0, -1)).unwrap()
+    }
+
+    #[test]
+    fn operands_of_different_shapes_are_padded_to_one_square() {
+        // A 2x2 matrix and a vector, after the token of a task.
+        let problem = problem::named("matrix-vector").unwrap();
+        let cells = source_cells(problem, Shape::new(2, 2), 1, Device::Cpu);
+        assert_eq!(numbers(&cells), [1, 2, 3, 4, 5, -1, 6, -1]);
+    }
+
+    #[test]
+    fn spectra_are_read_on_the_diagonal_and_other_answers_where_they_stand() {
+        let size = Shape::new(2, 2);
+        let cells = |name: &str| -> Vec<i64> {
+            let problem = problem::named(name).unwrap();
+            let positions = Layout::coefficients(&problem.solution_shapes(size));
+            target_cells(problem, size, positions)
+                .iter()
+                .map(|row| row[0])
+                .collect()
+        };
+        assert_eq!(cells("eigenvalues"), [0, 3]);
+        assert_eq!(cells("eigenvectors"), [0, 3, 0, 1, 2, 3]);
+        assert_eq!(cells("matrix-vector"), [0, 2]);
+        assert_eq!(cells("inverse"), [0, 1, 2, 3]);
+    }
+
+    /// What the heads see of each coefficient, `[count, width]`.
+    fn hidden(model: &Model, matrix: &Tensor) -> Tensor {
+        let size = Shape::new(matrix.size()[0] as usize, matrix.size()[1] as usize);
+        let crate::model::Decoder::Parallel(decoder) = model.decoder() else {
+            unreachable!("pair models answer all at once")
+        };
+        model
+            .hidden(decoder, &matrix.view([1, -1]), size, Kind::Float)
+            .squeeze()
+    }
+
+    #[test]
+    fn without_positions_permuted_matrices_have_permuted_answers() {
+        no_grad(|| {
+            for kind in ["pre-channel", "pre-matrix"] {
+                let model = model("inverse", &format!("model.normalization = \"{kind}\""));
+                let matrix = Tensor::randn([3, 3], (Kind::Float, Device::Cpu)) * 5.0;
+                let order = Tensor::from_slice(&[2i64, 0, 1]);
+                let permuted = |x: &Tensor| x.index_select(0, &order).index_select(1, &order);
+                let answer = hidden(&model, &matrix).view([3, 3, 16]);
+                let found = hidden(&model, &permuted(&matrix)).view([3, 3, 16]);
+                assert!(found.allclose(&permuted(&answer), 1e-4, 1e-4, false), "{kind}");
+                assert!(!found.allclose(&answer, 1e-2, 1e-2, false), "the order matters");
+            }
+        });
+    }
+
+    #[test]
+    fn positions_tell_permuted_matrices_apart() {
+        no_grad(|| {
+            let model = model("eigenvalues", "model.positions = \"flat\"");
+            let matrix = Tensor::from_slice(&[1f32, 0.0, 0.0, 2.0]).view([2, 2]);
+            let found = hidden(&model, &matrix);
+            let swapped = hidden(&model, &matrix.flip([0, 1]));
+            assert!(!found.flip([0]).allclose(&swapped, 1e-3, 1e-3, false));
+        });
+    }
+
+    #[test]
+    fn a_model_without_positions_takes_sizes_it_was_not_made_for() {
+        let without = model("inverse", "");
+        assert!(without.check_size(Shape::new(9, 9)).is_ok());
+        assert!(
+            model("eigenvalues", "model.positions = \"flat\"")
+                .check_size(Shape::new(9, 9))
+                .is_err()
+        );
+        assert_eq!(without.config().architecture, Architecture::Pair);
     }
 }

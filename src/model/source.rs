@@ -1,9 +1,9 @@
 //! What a model reads, as vectors.
 
+use super::config::Architecture;
 use super::config::Config;
 use super::embedding::{self, Extent, PositionEmbedding};
 use super::pair::CellEmbedding;
-use super::config::Architecture;
 use super::values::ValueEmbedding;
 use crate::dataset::Format;
 use crate::encoding::Input;

@@ -107,7 +107,10 @@ impl Interface<'_> {
             ("source_start", source_start),
             ("target_start", format.target_vocabulary().first()),
         ];
-        let diagonal = on_diagonal(format.problem).into_iter().rev().fold(0, |bits, on| 2 * bits + usize::from(on));
+        let diagonal = on_diagonal(format.problem)
+            .into_iter()
+            .rev()
+            .fold(0, |bits, on| 2 * bits + usize::from(on));
         let numbers = [
             ("min_rows", min.rows),
             ("max_rows", max.rows),

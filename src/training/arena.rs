@@ -52,7 +52,12 @@ impl Parameter {
         let parts = match () {
             () if !hidden => 0,
             () if name.ends_with("qkv.weight") => 3,
-            () if ["kv.weight", "gate_up.weight", "factors.weight"].iter().any(|end| name.ends_with(end)) => 2,
+            () if ["kv.weight", "gate_up.weight", "factors.weight"]
+                .iter()
+                .any(|end| name.ends_with(end)) =>
+            {
+                2
+            }
             () if name.contains(".lstm.") => 4,
             () if name.contains(".gru.") => 3,
             () => 1,

@@ -241,7 +241,13 @@ impl Recipe {
         );
         ensure!(
             self.model.architecture != Architecture::Pair
-                || matches!(format.input, Input::Values { reading: Reading::Whole, .. }),
+                || matches!(
+                    format.input,
+                    Input::Values {
+                        reading: Reading::Whole,
+                        ..
+                    }
+                ),
             "encoding.input = \"{}\" with model.architecture = \"pair\": it multiplies whole matrices of numbers; use encoding.input = \
              \"values\"",
             self.encoding.input

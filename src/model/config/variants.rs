@@ -1,6 +1,6 @@
 //! Models to test with.
 
-use super::{Architecture, Config, DecoderKind, Gate, ValueFeatures};
+use super::{Architecture, Config, DecoderKind, Gate, Normalization, ValueFeatures};
 
 impl Config {
     /// Small models of every architecture but the plain transformers, by name.
@@ -64,6 +64,14 @@ impl Config {
             let more = names.into_iter().zip(changes);
             variants.extend(more.map(|(name, change)| (name, small(architecture, change))));
         }
+        variants.push(("pair", small(Pair, |config| config.products = 1)));
+        variants.push((
+            "pair with attention and loops",
+            small(Pair, |config| {
+                (config.heads, config.encoder_loops, config.input_injection) = (2, 2, true);
+                config.normalization = Normalization::PreMatrix;
+            }),
+        ));
         let features = [
             ("raw values", ValueFeatures::Raw),
             ("padded values", ValueFeatures::Padded),
