@@ -26,7 +26,7 @@ pub use config::{
     Activation, Architecture, Config, DecoderKind, Gate, Normalization, Positions, Readout, ValueFeatures,
 };
 pub use generation::Candidate;
-pub use pair::on_diagonal;
+pub use pair::{most_operands, on_diagonal};
 pub use parallel::ParallelDecoder;
 
 use crate::dataset::{Case, Format, Target, positions_tensor};
@@ -272,7 +272,13 @@ impl Model {
                     let first = i64::from(format.task().is_some());
                     let target = pair::target_cells(format.problem, case.size, target);
                     [
-                        pair::source_cells(format.problem, case.size, first, device),
+                        pair::source_cells(
+                            format.problem,
+                            case.size,
+                            first,
+                            pair::most_operands(&self.formats),
+                            device,
+                        ),
                         positions_tensor(&target, device),
                     ]
                 }

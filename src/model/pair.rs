@@ -10,6 +10,7 @@ use super::config::{Config, Normalization, Positions};
 use super::embedding::{lookup, table};
 use super::layers::{FeedForward, Linear, Norm};
 use super::stack::EncoderStack;
+use crate::dataset::Format;
 use crate::libtorch::{channel_norm, channel_product};
 use crate::matrix::Shape;
 use crate::problem::{Form, Problem};
@@ -26,9 +27,15 @@ fn side(problem: &dyn Problem, size: Shape) -> usize {
     shapes.iter().map(|shape| shape.rows.max(shape.cols)).max().unwrap_or(0)
 }
 
-/// Where on the grid an operand's coefficients are: their places in the source, or -1, `[operands, side, side]` int64. The first
-/// coefficient of a source is at place `first`.
-pub fn source_cells(problem: &dyn Problem, size: Shape, first: i64, device: Device) -> Tensor {
+/// The most operands that a problem of a model has.
+pub fn most_operands(formats: &[Format]) -> i64 {
+    let operands = formats.iter().map(|format| format.problem.operand_forms().len());
+    operands.max().unwrap_or(0) as i64
+}
+
+/// Where on the grid coefficients are: their places in the source, or -1 where an operand has none, `[operands, side, side]` int64.
+/// The first coefficient of a source is at place `first`; a problem with fewer operands than `operands` lacks the last ones.
+pub fn source_cells(problem: &dyn Problem, size: Shape, first: i64, operands: i64, device: Device) -> Tensor {
     let side = side(problem, size);
     let mut cells = Vec::new();
     let mut place = first;
@@ -43,9 +50,9 @@ pub fn source_cells(problem: &dyn Problem, size: Shape, first: i64, device: Devi
         }
         place += (shape.rows * shape.cols) as i64;
     }
-    let side = side as i64;
+    cells.resize(operands as usize * side * side, -1);
     Tensor::from_slice(&cells)
-        .view([shapes.len() as i64, side, side])
+        .view([operands, side as i64, side as i64])
         .to_device(device)
 }
 
@@ -340,8 +347,11 @@ mod tests {
     fn operands_of_different_shapes_are_padded_to_one_square() {
         // A 2x2 matrix and a vector, after the token of a task.
         let problem = problem::named("matrix-vector").unwrap();
-        let cells = source_cells(problem, Shape::new(2, 2), 1, Device::Cpu);
+        let cells = source_cells(problem, Shape::new(2, 2), 1, 2, Device::Cpu);
         assert_eq!(numbers(&cells), [1, 2, 3, 4, 5, -1, 6, -1]);
+        let inverse = problem::named("inverse").unwrap();
+        let cells = source_cells(inverse, Shape::new(1, 1), 1, 2, Device::Cpu);
+        assert_eq!(numbers(&cells), [1, -1], "beside a problem of two operands");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A trained model as the module that is shipped.
 
 use super::{Interface, Module, codec, methods};
-use crate::model::{Architecture, Model};
+use crate::model::{Architecture, Model, most_operands};
 use crate::training::{CONFIG_FILE, Recipe};
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -31,7 +31,10 @@ pub fn export(model: &Model, recipe: &Recipe, metrics: &Value, path: &Path) -> R
         input_codec,
         output_codec,
         readout: model.config().readout,
-        grid: model.config().architecture == Architecture::Pair,
+        grid: match model.config().architecture {
+            Architecture::Pair => most_operands(model.formats()),
+            _ => 0,
+        },
         deviation: recipe.deviation(),
     }
     .add_to(&mut module)?;

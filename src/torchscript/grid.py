@@ -8,7 +8,8 @@ def side(self, rows: int, cols: int) -> int:
     return side
 
 
-# Places in the source of each operand's coefficients, -1 where it has none: [operands, side, side].
+# Places in the source of each operand's coefficients, -1 where it has none: [operands, side, side]. A problem with fewer operands
+# than the model has room for lacks the last ones.
 def source_cells(self, rows: int, cols: int) -> Tensor:
     side = self.side(rows, cols)
     cells: List[Tensor] = []
@@ -17,6 +18,8 @@ def source_cells(self, rows: int, cols: int) -> Tensor:
         places = torch.arange(place, place + height * width, device=self.device()).view(height, width)
         cells.append(torch.constant_pad_nd(places, [0, side - width, 0, side - height], -1))
         place += height * width
+    for _ in range(self.grid - len(cells)):
+        cells.append(torch.full_like(cells[0], -1))
     return torch.stack(cells)
 
 

@@ -29,8 +29,8 @@ pub struct Interface<'a> {
     pub output_codec: Codec,
     /// Of a parallel decoder.
     pub readout: Readout,
-    /// Whether positions are cells of a grid.
-    pub grid: bool,
+    /// Operands that a grid has room for; 0 where positions are no cells of a grid.
+    pub grid: i64,
     /// Standard deviation of the coefficients of the training.
     pub deviation: f64,
 }
@@ -119,7 +119,7 @@ impl Interface<'_> {
             ("square", usize::from(square)),
             ("symmetric", usize::from(format.problem.is_symmetric())),
             ("reading", format.reading() as usize),
-            ("grid", usize::from(self.grid)),
+            ("grid", self.grid as usize),
             ("diagonal", diagonal),
             ("variable_input", usize::from(format.pads_source())),
             ("variable_output", usize::from(format.output.is_variable_length())),

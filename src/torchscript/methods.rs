@@ -14,7 +14,7 @@
 
 use super::{Body, Method};
 use crate::encoding::Input;
-use crate::model::{Architecture, AutoregressiveDecoder, Decoder, Model, ParallelDecoder, Pass};
+use crate::model::{Architecture, AutoregressiveDecoder, Decoder, Model, ParallelDecoder, Pass, most_operands};
 use tch::{Kind, Tensor};
 
 /// The methods of a model, whose parameters must be registered under the names of [`Model::variables`].
@@ -83,7 +83,7 @@ fn method<'a>(name: &str, arguments: &[&'static str], samples: Vec<Tensor>, body
 fn source_positions(model: &Model) -> Tensor {
     match model.config().architecture {
         Architecture::Pair => {
-            let operands = model.format().problem.operand_forms().len() as i64;
+            let operands = most_operands(model.formats());
             Tensor::arange(4, (Kind::Int64, model.device()))
                 .view([1, 2, 2])
                 .repeat([operands, 1, 1])

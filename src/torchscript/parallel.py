@@ -3,7 +3,7 @@
 
 def answer_positions(self, rows: int, cols: int) -> Tensor:
     positions = self.coefficient_positions(self.solution_shapes(rows, cols))
-    if self.grid == 1:
+    if self.grid > 0:
         return self.answer_cells(positions, rows, cols)
     return positions
 

@@ -29,7 +29,7 @@ def source_of(self, operands: List[Tensor]) -> Tensor:
 
 # Where the model answers several problems, the task stands first and belongs to no coefficient.
 def source_positions(self, rows: int, cols: int, length: int) -> Tensor:
-    if self.grid == 1:
+    if self.grid > 0:
         return self.source_cells(rows, cols)
     places = self.read_positions(rows, cols)[:, 1:]
     if self.task >= 0:

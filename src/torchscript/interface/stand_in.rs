@@ -291,7 +291,7 @@ impl Case {
             dimensions,
             input_codec: codec(),
             output_codec: codec(),
-            grid: false,
+            grid: 0,
             readout: Readout::Median,
         };
         interface.add_to(&mut module).unwrap();
