@@ -6,6 +6,7 @@ use super::capture::{self, Steps};
 use super::loss::{BatchLoss, Loss};
 use super::optimizer::Optimizer;
 use super::origin::Origin;
+use super::precision::Precision;
 use super::recipe::Recipe;
 use super::run::{Progress, Run};
 use crate::dataset::{Batch, Prefetch, Source};
@@ -35,6 +36,8 @@ pub struct LogLine {
     pub elapsed: f64,
     /// Seconds to the end at the present speed.
     pub remaining: f64,
+    /// Of linear maps and attention.
+    pub precision: Precision,
 }
 
 /// Watches a run: writes metrics, draws curves, exports.
@@ -323,6 +326,7 @@ impl Trainer {
             waiting: means.waiting,
             elapsed: self.progress.elapsed,
             remaining: (steps - step) as f64 / rate.max(1e-9),
+            precision: self.recipe.training.precision,
         })
     }
 }
