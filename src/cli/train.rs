@@ -8,9 +8,9 @@ use crate::evaluation::Evaluation;
 use crate::libtorch;
 use crate::matrix::{Split, fingerprint};
 use crate::model::Model;
-use crate::report::{RunReport, log_line};
+use crate::report::{RunReport, estimate_line, log_line};
 use crate::torchscript;
-use crate::training::{LogLine, Observer, Origin, Precision, Progress, Recipe, Run, Trainer, why_eager};
+use crate::training::{Estimate, LogLine, Observer, Origin, Precision, Progress, Recipe, Run, Trainer, why_eager};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use std::fs;
@@ -291,6 +291,11 @@ impl Observer for Watcher<'_> {
     fn logged(&mut self, line: &LogLine) -> Result<()> {
         tell!("{}", log_line(line));
         self.report.logged(line)
+    }
+
+    fn estimated(&mut self, estimate: Estimate) -> Result<()> {
+        tell!("{}", estimate_line(estimate));
+        Ok(())
     }
 
     fn evaluated(

@@ -28,4 +28,4 @@ pub use recipe::Recipe;
 pub use run::{CONFIG_FILE, Progress, Run, Trained, write_weights};
 pub use schedule::Schedule;
 pub use settings::{Data, Encodings, Evaluation, Loss as LossSettings, OptimizerKind, Training};
-pub use trainer::{LogLine, Observer, Trainer};
+pub use trainer::{Estimate, LogLine, Observer, Trainer};

@@ -39,13 +39,15 @@ impl Precision {
 const SLOW: f64 = 2.0;
 /// Most multiplications of the product on a CPU: without instructions for bf16, one takes 40 ms.
 const MULTIPLICATIONS: i64 = 1 << 24;
+/// Fewest numbers of the product on a CUDA device: of smaller ones only the launching would be measured, which graphs spare.
+const NUMBERS: i64 = 1 << 24;
+/// Products until a CUDA device is waited for.
+const LAUNCHES: usize = 4;
 /// Time for all products.
 const BUDGET: Duration = Duration::from_millis(50);
-/// Products until a CUDA device is waited for, so that launching one overlaps with computing another, as in training.
-const LAUNCHES: usize = 20;
 
-/// Seconds of one linear map in either precision, casts included, on a device and its present number of threads. What processors
-/// and devices say of themselves does not tell: some list bf16 and are slow at it.
+/// Seconds of one linear map in either precision, on a device and its present number of threads. What processors say of themselves
+/// does not tell: some list bf16 and are slow at it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LinearTimes {
     pub fp32: f64,
@@ -53,24 +55,34 @@ pub struct LinearTimes {
 }
 
 impl LinearTimes {
-    /// Measures a linear map of a recipe's width and batch.
+    /// Measures a linear map of a recipe's width and batch; on a CPU with the casts around it, which a device hides.
     pub fn measure(recipe: &Recipe, device: Device) -> Result<Self> {
         let _tf32 = Tf32::allow()?;
         let _no_grad = tch::no_grad_guard();
         let width = recipe.model.width;
         let positions = recipe.format()?.source_positions(recipe.dimensions()?.max()).len();
-        let mut rows = (recipe.training.batch_size * positions) as i64;
-        if !device.is_cuda() {
-            rows = rows.min(MULTIPLICATIONS / (width * width)).max(1);
-        }
+        let batch = (recipe.training.batch_size * positions) as i64;
+        let is_cuda = device.is_cuda();
+        let (rows, launches) = if is_cuda {
+            (batch.max(NUMBERS / width), LAUNCHES)
+        } else {
+            (batch.min(MULTIPLICATIONS / (width * width)).max(1), 1)
+        };
         // Not drawn at random: the draws of the training stay those of its seed.
-        let [x, weight] = [rows, width].map(|rows| Tensor::ones([rows, width], (Kind::Float, device)));
+        let operands = |kind| [rows, width].map(|rows| Tensor::ones([rows, width], (kind, device)));
+        let (given, halved) = (operands(Kind::Float), operands(Kind::BFloat16));
         let seconds = |kind: Kind| {
             let begun = Instant::now();
-            let launches = if device.is_cuda() { LAUNCHES } else { 1 };
             for _ in 0..launches {
-                let none: Option<Tensor> = None;
-                let _ = x.to_kind(kind).linear(&weight.to_kind(kind), none).to_kind(Kind::Float);
+                let no_bias: Option<Tensor> = None;
+                let _ = match kind {
+                    Kind::Float => given[0].linear(&given[1], no_bias),
+                    _ if is_cuda => halved[0].linear(&halved[1], no_bias),
+                    _ => {
+                        let [x, weight] = [0, 1].map(|i: usize| given[i].to_kind(kind));
+                        x.linear(&weight, no_bias).to_kind(Kind::Float)
+                    }
+                };
             }
             if let Device::Cuda(index) = device {
                 Cuda::synchronize(index as i64);
@@ -81,7 +93,7 @@ impl LinearTimes {
             fp32: seconds(Kind::Float),
             bf16: seconds(Kind::BFloat16),
         };
-        // The first ones also load and prepare; taking turns, both meet the same disturbances.
+        // The first ones also load and prepare. Taking turns, both meet the same disturbances.
         let begun = Instant::now();
         while begun.elapsed() < BUDGET {
             best.fp32 = best.fp32.min(seconds(Kind::Float));

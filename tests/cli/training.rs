@@ -3,6 +3,7 @@
 use super::{PROBLEMS, fail, laformer, succeed, tiny_recipe};
 use serde_json::Value;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 pub fn json(folder: &Path, arguments: &[&str]) -> Value {
@@ -433,6 +434,29 @@ fn a_run_records_the_precision_that_was_measured_and_keeps_it() {
         let metrics = fs::read_to_string(path.join(precision).join("metrics.csv")).unwrap();
         assert!(metrics.contains(&format!(",{precision},")), "{metrics}");
     }
+}
+
+#[test]
+fn the_time_left_is_told_before_the_first_line_of_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny_recipe(folder.path(), "add", "");
+    let steps = [
+        "training.steps=100000000",
+        "training.log_every=100000000",
+        "evaluation.every=0",
+    ];
+    let mut train = super::command(folder.path(), &["train", "tiny.toml", "--output", "run"]);
+    let mut child = train
+        .args(steps.iter().flat_map(|set| ["--set", set]))
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let told = lines.map(Result::unwrap).find(|line| line.starts_with("step "));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let told = told.expect("the run goes on until it is killed");
+    assert!(told.contains("examples/s") && told.ends_with(" left"), "{told}");
 }
 
 #[test]
