@@ -69,6 +69,16 @@ impl Drop for Tf32 {
     }
 }
 
+/// Gives operations no more threads than this process may use: libtorch counts the cores of the machine or of the affinity, not
+/// those that a container's quota pays for. A number in the environment stays.
+pub fn limit_threads() {
+    let is_set = ["OMP_NUM_THREADS", "MKL_NUM_THREADS"].map(|name| std::env::var_os(name).is_some());
+    let available = std::thread::available_parallelism().map_or(1, usize::from) as i32;
+    if is_set == [false; 2] && tch::get_num_threads() > available {
+        tch::set_num_threads(available);
+    }
+}
+
 /// Keeps freed memory for the next tensors. By default glibc gives large blocks back, and the system zeroes them anew at
 /// every step of a training.
 pub fn keep_memory() {

@@ -39,23 +39,29 @@ def largest(self, operands: List[Tensor]) -> Tensor:
     return torch.stack([operand.abs().amax([1, 2], keepdim=True) for operand in operands]).amax(0)
 
 
-# The solution by way of a rotated problem.
+# The solution by way of a rotated problem; view 0 is the problem as it is.
 def view(self, operands: List[Tensor], beam: int, view: int) -> List[Tensor]:
-    rotations = self.rotations(operands, view)
-    rotated = self.rotated(operands, self.operand_axes(), rotations)
-    # Models are used to a range: no coefficient becomes larger than the largest was.
-    before, after = self.largest(operands), self.largest(rotated)
-    scale = torch.where(after > before, before / after, torch.ones_like(after))
-    for i in range(len(rotated)):
-        rotated[i] = rotated[i] * scale
-        if self.symmetric == 1:
-            rotated[i] = rotated[i] / 2 + rotated[i].transpose(1, 2) / 2
-    solution = self.solution(rotated, beam)
-    degrees = self.degrees()
-    for i in range(len(solution)):
-        solution[i] = solution[i] / scale.pow(degrees[i])
-    back = [rotation.transpose(0, 1) for rotation in rotations]
-    return self.with_signs(self.rotated(solution, self.solution_axes(), back))
+    rotations: List[Tensor] = []
+    scale = operands[0]
+    if view > 0:
+        rotations = self.rotations(operands, view)
+        rotated = self.rotated(operands, self.operand_axes(), rotations)
+        # Models are used to a range: no coefficient becomes larger than the largest was.
+        before, after = self.largest(operands), self.largest(rotated)
+        scale = torch.where(after > before, before / after, torch.ones_like(after))
+        for i in range(len(rotated)):
+            rotated[i] = rotated[i] * scale
+            if self.symmetric == 1:
+                rotated[i] = rotated[i] / 2 + rotated[i].transpose(1, 2) / 2
+        operands = rotated
+    solution = self.solution(operands, beam)
+    if view > 0:
+        degrees = self.degrees()
+        for i in range(len(solution)):
+            solution[i] = solution[i] / scale.pow(degrees[i])
+        back = [rotation.transpose(0, 1) for rotation in rotations]
+        solution = self.with_signs(self.rotated(solution, self.solution_axes(), back))
+    return solution
 
 
 # Vectors have the signs that make them nearer to those of another solution.
@@ -84,9 +90,7 @@ def nearest(self, answers: List[List[Tensor]], other: List[Tensor]) -> List[Tens
 def solution_of_views(self, operands: List[Tensor], beam: int, views: int) -> List[Tensor]:
     if views < 1:
         raise ValueError("views must be at least 1, not {}".format(views))
-    answers = [self.solution(operands, beam)]
-    for view in range(1, views):
-        answers.append(self.view(operands, beam, view))
+    answers = [self.view(operands, beam, view) for view in range(views)]
     # Where two entries are equally large, the sign that solutions have is a matter of luck.
     answers = [self.aligned(answer, answers[0]) for answer in answers]
     result: List[Tensor] = []
