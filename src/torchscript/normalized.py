@@ -16,18 +16,11 @@ def normalized(self, operands: List[Tensor]) -> Tuple[List[Tensor], Tensor, Tens
     return [operand * scale for operand in operands], shift.unsqueeze(2), scale
 
 
-# The answer of `solve`. Calls are inlined where they stand, and all that is inlined is optimized at the first calls of `solve`: so a
-# model is called in one place.
-def search(self, operands: List[Tensor], beam: int, views: int, normalize: bool) -> List[Tensor]:
-    operands = self.as_read(operands)
-    shift, scale = operands[0], operands[0]
-    if normalize:
-        operands, shift, scale = self.normalized(operands)
-    solution = self.solution_of_views(operands, beam, views)
-    if normalize:
-        degrees = self.degrees()
-        for i in range(len(solution)):
-            solution[i] = solution[i] / scale.pow(degrees[i])
-        if self.shifts():
-            solution[0] = solution[0] + shift
+# The solution of the problem, from that of the normalized one.
+def denormalized(self, solution: List[Tensor], shift: Tensor, scale: Tensor) -> List[Tensor]:
+    degrees = self.degrees()
+    for i in range(len(solution)):
+        solution[i] = solution[i] / scale.pow(degrees[i])
+    if self.shifts():
+        solution[0] = solution[0] + shift
     return solution

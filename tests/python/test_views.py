@@ -51,7 +51,12 @@ GIVEN = pytest.mark.parametrize("settings", [{}, CANONICAL, {"model.architecture
 def answers_of_views(model, problem):
     """Operands, and the answers to them and to three rotated problems, which are those of the matrices as they are read, not rounded again."""
     matrices = model.as_read([torch.from_numpy(array) for array in operands(problem, 4)])
-    return matrices, [model.solve(*matrices), *(model.view(matrices, 1, view)[0] for view in (1, 2, 3))]
+
+    def answer(view):
+        asked, rotations, scale = model.view(matrices, view)
+        return model.viewed_back(model.solution(asked, 1), rotations, scale)[0]
+
+    return matrices, [model.solve(*matrices), *(answer(view) for view in (1, 2, 3))]
 
 
 @GIVEN
