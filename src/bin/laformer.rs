@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         command.arg0(name);
     }
     command.args(arguments);
+    wait_passively(&mut command);
     if is_found() {
         // Only returns where the program could not be started.
         return fail(&format!("cannot start {}: {}", program.display(), command.exec()));
@@ -45,6 +46,15 @@ fn main() -> ExitCode {
         )),
         Ok(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
         Err(error) => fail(&format!("cannot start {}: {error}", program.display())),
+    }
+}
+
+/// Lets threads that wait for others sleep. By default they spin, which keeps those that they wait for from running where other
+/// programs use the cores, too. OpenMP reads its settings as it is loaded; those that are there stay.
+fn wait_passively(command: &mut Command) {
+    const SETTINGS: [(&str, &str); 2] = [("OMP_WAIT_POLICY", "PASSIVE"), ("KMP_BLOCKTIME", "0")];
+    if env::var_os("GOMP_SPINCOUNT").is_none() {
+        command.envs(SETTINGS.into_iter().filter(|(name, _)| env::var_os(name).is_none()));
     }
 }
 

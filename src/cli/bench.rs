@@ -77,12 +77,15 @@ enum What {
 
 impl Bench {
     pub fn run(self) -> Result<(), Failure> {
-        let recipe = self.recipe().usage()?;
+        let mut recipe = self.recipe().usage()?;
         let device = self.device.device().usage()?;
         self.graph.check(recipe.model.architecture, device).usage()?;
         let captures = !self.graph.no_graph;
         let duration = Duration::try_from_secs_f64(self.seconds).context("--seconds").usage()?;
         tch::set_num_threads(self.threads as i32);
+        if matches!(self.what, What::Train | What::Evaluate | What::Scale) {
+            recipe.resolve_precision(device)?;
+        }
         if let Some(turns) = self.turns {
             match self.what {
                 What::Generate => turns::generate(&recipe, turns)?,
@@ -104,7 +107,7 @@ impl Bench {
                     self.json,
                 )?);
             }
-            What::Device => peak::measure(device),
+            What::Device => peak::measure(&recipe, device)?,
         };
         if let Value::Object(fields) = &mut result {
             fields.insert("problem".into(), json!(recipe.problem));

@@ -4,8 +4,10 @@ use super::Failure;
 use super::output::say;
 use crate::libtorch;
 use crate::report::Table;
+use crate::training::{LinearTimes, Recipe};
 use clap::Args;
 use std::env;
+use tch::Device;
 
 /// Show versions, devices and threads: what will work on this machine
 #[derive(Debug, Args)]
@@ -25,16 +27,21 @@ impl Doctor {
             found.cpu,
             "the widest instructions that libtorch uses",
         );
-        let bf16 = found.cpu_bfloat16;
-        row(
-            "bf16 on the CPU",
-            if bf16 { "in hardware" } else { "emulated" }.to_string(),
-            if bf16 {
-                "training.precision = \"bf16\" may be faster: laformer bench device tells"
-            } else {
-                "use training.precision = \"fp32\""
-            },
-        );
+        // As a training does by default.
+        tch::set_num_threads(1);
+        let recipe = Recipe::parse("problem = \"eigenvalues\"\ndim = 5", &[])?;
+        let mut devices = vec![("precision on the CPU", Device::Cpu)];
+        if found.cuda_devices > 0 {
+            devices.push(("precision on cuda:0", Device::Cuda(0)));
+        }
+        for (what, device) in devices {
+            let times = LinearTimes::measure(&recipe, device)?;
+            let meaning = format!(
+                "training.precision = \"auto\" takes {} for small models",
+                times.faster().name()
+            );
+            row(what, times.comparison(), &meaning);
+        }
         row("threads", found.threads.to_string(), "train --threads changes it");
         let devices = found.cuda_devices;
         let meaning = match (found.cuda_compiled, devices) {

@@ -84,6 +84,7 @@ impl<T, E: Into<anyhow::Error>> UsageError<T> for Result<T, E> {
 /// Runs a command.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     crate::libtorch::keep_memory();
+    crate::libtorch::limit_threads();
     // fp32 is fp32, but while a model trains.
     crate::libtorch::set_tf32(false)?;
     match arguments.command {

@@ -8,9 +8,9 @@ use crate::evaluation::Evaluation;
 use crate::libtorch;
 use crate::matrix::{Split, fingerprint};
 use crate::model::Model;
-use crate::report::{RunReport, log_line};
+use crate::report::{RunReport, estimate_line, log_line};
 use crate::torchscript;
-use crate::training::{LogLine, Observer, Origin, Progress, Recipe, Run, Trainer, why_eager};
+use crate::training::{Estimate, LogLine, Observer, Origin, Precision, Progress, Recipe, Run, Trainer, why_eager};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use std::fs;
@@ -73,6 +73,8 @@ impl Train {
         }
         libtorch::set_deterministic(self.deterministic)?;
         let (training, validation) = self.sources(&recipe).usage()?;
+        self.keep_precision(&mut recipe).usage()?;
+        let precision = recipe.resolve_precision(device)?;
         let run = self.folder(&recipe).usage()?;
         let mut trainer = Trainer::new(recipe.clone(), run.clone(), device, self.resume)?;
         match &origin {
@@ -88,6 +90,7 @@ impl Train {
             recipe.training.batch_size,
             run.folder().display(),
         );
+        tell!("{precision}");
         let settings = &recipe.training;
         if settings.warmup > settings.steps {
             tell!(
@@ -219,6 +222,15 @@ impl Train {
         Ok(())
     }
 
+    /// What goes on trains in the precision that it was begun in, where the recipe leaves it open.
+    fn keep_precision(&self, recipe: &mut Recipe) -> Result<()> {
+        let folder = self.path()?;
+        if self.resume && recipe.training.precision == Precision::Auto && Run::exists(&folder) {
+            recipe.training.precision = Run::open(&folder)?.1.training.precision;
+        }
+        Ok(())
+    }
+
     /// Whether the run continues from a save.
     fn goes_on(&self, run: &Run) -> bool {
         self.resume && run.resume().exists()
@@ -281,6 +293,11 @@ impl Observer for Watcher<'_> {
         self.report.logged(line)
     }
 
+    fn estimated(&mut self, estimate: Estimate) -> Result<()> {
+        tell!("{}", estimate_line(estimate));
+        Ok(())
+    }
+
     fn evaluated(
         &mut self,
         progress: &Progress,
@@ -296,7 +313,8 @@ impl Observer for Watcher<'_> {
         self.report
             .evaluated(progress, evaluation, training_set, model, improved)?;
         if improved {
-            let metrics = crate::report::evaluation_json(evaluation);
+            let mut metrics = crate::report::evaluation_json(evaluation);
+            metrics["precision"] = self.recipe.training.precision.name().into();
             torchscript::export(model, self.recipe, &metrics, &self.run.module())?;
         }
         Ok(())

@@ -11,8 +11,6 @@ pub struct Capabilities {
     pub version: String,
     /// Widest vector instructions that libtorch uses: `AVX512`.
     pub cpu: String,
-    /// Whether the CPU multiplies bf16 numbers itself, which mostly is faster than float32.
-    pub cpu_bfloat16: bool,
     /// Threads of one operation.
     pub threads: usize,
     /// Whether libtorch was built with CUDA and its library is loaded.
@@ -33,26 +31,10 @@ pub fn capabilities() -> Result<Capabilities> {
     Ok(Capabilities {
         version: version.to_string_lossy().into_owned(),
         cpu,
-        cpu_bfloat16: multiplies_bfloat16(),
         threads: usize::try_from(tch::get_num_threads()).unwrap_or(1),
         cuda_compiled: tch::utils::has_cudart(),
         cuda_devices: usize::try_from(tch::Cuda::device_count()).unwrap_or(0),
     })
-}
-
-#[cfg(target_arch = "x86_64")]
-fn multiplies_bfloat16() -> bool {
-    std::arch::is_x86_feature_detected!("avx512bf16")
-}
-
-#[cfg(target_arch = "aarch64")]
-fn multiplies_bfloat16() -> bool {
-    std::arch::is_aarch64_feature_detected!("bf16")
-}
-
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn multiplies_bfloat16() -> bool {
-    false
 }
 
 /// Makes every operation repeat its bits on the same device and thread count; operations that cannot, fail. cuBLAS is told by
@@ -84,6 +66,16 @@ impl Drop for Tf32 {
     fn drop(&mut self) {
         // It sets flags only, which did not fail before.
         let _ = set_tf32(false);
+    }
+}
+
+/// Gives operations no more threads than this process may use: libtorch counts the cores of the machine or of the affinity, not
+/// those that a container's quota pays for. A number in the environment stays.
+pub fn limit_threads() {
+    let is_set = ["OMP_NUM_THREADS", "MKL_NUM_THREADS"].map(|name| std::env::var_os(name).is_some());
+    let available = std::thread::available_parallelism().map_or(1, usize::from) as i32;
+    if is_set == [false; 2] && tch::get_num_threads() > available {
+        tch::set_num_threads(available);
     }
 }
 

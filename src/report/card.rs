@@ -28,7 +28,7 @@ pub fn card(
     let calls = tasks.iter().map(|format| call(format, size, recipe.data.magnitude));
     let calls: Vec<String> = calls.collect::<Result<_>>()?;
     let precision = match recipe.training.precision {
-        Precision::Fp32 => "",
+        Precision::Auto | Precision::Fp32 => "",
         Precision::Bf16 => {
             " Measured in bf16, as it was trained; `laformer eval` and the module compute in fp32 and err less."
         }
@@ -63,6 +63,7 @@ pub fn card(
          | trained on | {examples} examples ({distribution} coefficients{noise}){seen} |\n\
          {from}\
          | training time | {minutes:.1} minutes |\n\
+         | precision | {trained_in} |\n\
          | step | {step} of {steps} |\n\n\
          ## Accuracy on validation examples\n\n\
          An answer is right when its relative error is below the tolerance. *Ceiling*: what the exact answer scores after \
@@ -83,6 +84,7 @@ pub fn card(
         distribution = recipe.distribution(Split::Train)?,
         magnitude = recipe.data.magnitude,
         calls = calls.join("\n"),
+        trained_in = recipe.training.precision.name(),
         minutes = progress.elapsed / 60.0,
         step = progress.step,
         steps = recipe.training.steps,

@@ -46,6 +46,7 @@ impl Metrics {
                 "examples_per_second",
                 "waiting_share",
                 "remaining_seconds",
+                "precision",
             ]
             .map(str::to_string),
         );
@@ -106,6 +107,7 @@ impl Metrics {
             format!("{:.1}", line.examples_per_second),
             format!("{:.4}", line.waiting),
             format!("{:.1}", line.remaining),
+            line.precision.name().to_string(),
         ]);
         self.append(cells)
     }

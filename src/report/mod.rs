@@ -25,5 +25,6 @@ pub use run::RunReport;
 pub use sets::{TestSet, sets_json, sets_table};
 pub use table::Table;
 pub use text::{
-    error_percent, evaluation_json, evaluation_line, evaluation_table, log_line, percent, write_predictions,
+    error_percent, estimate_line, evaluation_json, evaluation_line, evaluation_table, log_line, percent,
+    write_predictions,
 };

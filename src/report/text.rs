@@ -4,7 +4,7 @@ use super::{Table, TestSet};
 use crate::evaluation::{Accuracy, Evaluation, Outcome};
 use crate::file;
 use crate::matrix::text::print_list;
-use crate::training::LogLine;
+use crate::training::{Estimate, LogLine};
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -29,6 +29,17 @@ pub fn log_line(line: &LogLine) -> String {
         100.0 * line.waiting,
         clock(line.elapsed),
         clock(line.remaining),
+    )
+}
+
+/// One line between those of the log.
+pub fn estimate_line(estimate: Estimate) -> String {
+    format!(
+        "step {}/{}  {:.0} examples/s  {} left",
+        estimate.step,
+        estimate.steps,
+        estimate.examples_per_second,
+        clock(estimate.remaining)
     )
 }
 

@@ -16,13 +16,8 @@ def normalized(self, operands: List[Tensor]) -> Tuple[List[Tensor], Tensor, Tens
     return [operand * scale for operand in operands], shift.unsqueeze(2), scale
 
 
-# The answer of `solve`.
-def search(self, operands: List[Tensor], beam: int, views: int, normalize: bool) -> List[Tensor]:
-    operands = self.as_read(operands)
-    if not normalize:
-        return self.solution_of_views(operands, beam, views)
-    operands, shift, scale = self.normalized(operands)
-    solution = self.solution_of_views(operands, beam, views)
+# The solution of the problem, from that of the normalized one.
+def denormalized(self, solution: List[Tensor], shift: Tensor, scale: Tensor) -> List[Tensor]:
     degrees = self.degrees()
     for i in range(len(solution)):
         solution[i] = solution[i] / scale.pow(degrees[i])

@@ -4,7 +4,7 @@ use crate::dataset::Format;
 use crate::encoding::Reading;
 use crate::problem::{Axis, Invariance};
 
-/// The scripts of `moves`, `posed`, `restored`, `turns` and `search`; `deviation` is that of the coefficients of the training.
+/// The scripts of `moves`, `posed`, `restored`, `turns`, `view`, `median` and `normalized`; `deviation` is that of the coefficients of the training.
 pub(super) fn source(format: &Format, deviation: f64) -> String {
     let Invariance {
         operands,

@@ -39,18 +39,28 @@ def largest(self, operands: List[Tensor]) -> Tensor:
     return torch.stack([operand.abs().amax([1, 2], keepdim=True) for operand in operands]).amax(0)
 
 
-# The solution by way of a rotated problem.
-def view(self, operands: List[Tensor], beam: int, view: int) -> List[Tensor]:
+# A rotated problem, with the rotations and the scale [batch, 1, 1] that made it; view 0 is the problem itself, without rotations.
+def view(self, operands: List[Tensor], view: int) -> Tuple[List[Tensor], List[Tensor], Tensor]:
+    before = self.largest(operands)
+    rotations: List[Tensor] = []
+    if view == 0:
+        return operands, rotations, before
     rotations = self.rotations(operands, view)
     rotated = self.rotated(operands, self.operand_axes(), rotations)
     # Models are used to a range: no coefficient becomes larger than the largest was.
-    before, after = self.largest(operands), self.largest(rotated)
+    after = self.largest(rotated)
     scale = torch.where(after > before, before / after, torch.ones_like(after))
     for i in range(len(rotated)):
         rotated[i] = rotated[i] * scale
         if self.symmetric == 1:
             rotated[i] = rotated[i] / 2 + rotated[i].transpose(1, 2) / 2
-    solution = self.solution(rotated, beam)
+    return rotated, rotations, scale
+
+
+# The solution of the problem, from that of a view.
+def viewed_back(self, solution: List[Tensor], rotations: List[Tensor], scale: Tensor) -> List[Tensor]:
+    if len(rotations) == 0:
+        return solution
     degrees = self.degrees()
     for i in range(len(solution)):
         solution[i] = solution[i] / scale.pow(degrees[i])
@@ -80,13 +90,9 @@ def nearest(self, answers: List[List[Tensor]], other: List[Tensor]) -> List[Tens
     return [(torch.stack([answer[i] for answer in answers]) * weights).sum(0) for i in range(len(other))]
 
 
-# The median of the answers to the problem and to views - 1 rotated ones; of inverses the mean of whole answers near it.
-def solution_of_views(self, operands: List[Tensor], beam: int, views: int) -> List[Tensor]:
-    if views < 1:
-        raise ValueError("views must be at least 1, not {}".format(views))
-    answers = [self.solution(operands, beam)]
-    for view in range(1, views):
-        answers.append(self.view(operands, beam, view))
+# The median of the answers to all views; of inverses the mean of whole answers near it.
+def median(self, answers: List[List[Tensor]]) -> List[Tensor]:
+    views = len(answers)
     # Where two entries are equally large, the sign that solutions have is a matter of luck.
     answers = [self.aligned(answer, answers[0]) for answer in answers]
     result: List[Tensor] = []

@@ -4,8 +4,9 @@
 mod overrides;
 
 use super::loss::softens;
+use super::precision::Precision;
 use super::schedule::Schedule;
-use super::settings::{Data, Encodings, Evaluation, Loss, OptimizerKind, Precision, Training};
+use super::settings::{Data, Encodings, Evaluation, Loss, OptimizerKind, Training};
 use super::signs::FreeSigns;
 use crate::dataset::{Dimensions, Format, Targets};
 use crate::encoding::{self, Input, Reading, round_matrices};
@@ -117,7 +118,7 @@ impl Recipe {
                 warmup: if paper { 10_000 } else { 300 },
                 average: 0.0,
                 clip: if paper { 5.0 } else { 1.0 },
-                precision: Precision::Bf16,
+                precision: Precision::Auto,
                 threads: if paper { 0 } else { 1 },
                 data_threads: 1,
                 log_every: 100,

@@ -1,5 +1,6 @@
 //! A run folder and what it holds: see the files' names below.
 
+use super::precision::Precision;
 use super::recipe::Recipe;
 use super::weights;
 use crate::file;
@@ -51,6 +52,10 @@ impl Run {
                 path.display()
             );
         }
+        ensure!(
+            recipe.training.precision != Precision::Auto,
+            "training.precision = \"auto\" stands for a precision that is measured: call Recipe::resolve_precision first"
+        );
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         file::replace(&run.config(), recipe.to_toml()?.as_bytes())?;
         Ok(run)

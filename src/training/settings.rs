@@ -1,5 +1,6 @@
 //! The sections of a recipe.
 
+use super::precision::Precision;
 use super::schedule::Schedule;
 use crate::dataset::Targets;
 use crate::matrix::{Coefficients, Emphasis};
@@ -94,23 +95,6 @@ pub struct Loss {
 pub enum OptimizerKind {
     Adamw,
     Muon,
-}
-
-/// Precision of linear maps and attention while training; parameters are always fp32.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Precision {
-    Fp32,
-    Bf16,
-}
-
-impl Precision {
-    pub fn kind(self) -> tch::Kind {
-        match self {
-            Self::Fp32 => tch::Kind::Float,
-            Self::Bf16 => tch::Kind::BFloat16,
-        }
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

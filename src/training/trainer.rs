@@ -6,6 +6,7 @@ use super::capture::{self, Steps};
 use super::loss::{BatchLoss, Loss};
 use super::optimizer::Optimizer;
 use super::origin::Origin;
+use super::precision::Precision;
 use super::recipe::Recipe;
 use super::run::{Progress, Run};
 use crate::dataset::{Batch, Prefetch, Source};
@@ -35,6 +36,22 @@ pub struct LogLine {
     pub elapsed: f64,
     /// Seconds to the end at the present speed.
     pub remaining: f64,
+    /// Of linear maps and attention.
+    pub precision: Precision,
+}
+
+/// When a run without a line of the log first tells how long it takes, and how often after that.
+const FIRST_ESTIMATE: Duration = Duration::from_secs(2);
+const ESTIMATES: Duration = Duration::from_secs(30);
+
+/// How long a run takes, told between the lines of the log where those are far apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Estimate {
+    pub step: u64,
+    pub steps: u64,
+    pub examples_per_second: f64,
+    /// Seconds to the end at the present speed.
+    pub remaining: f64,
 }
 
 /// Watches a run: writes metrics, draws curves, exports.
@@ -42,6 +59,9 @@ pub trait Observer {
     /// Training begins after `step` steps; what was told of later ones is void.
     fn started(&mut self, step: u64) -> Result<()>;
     fn logged(&mut self, line: &LogLine) -> Result<()>;
+    fn estimated(&mut self, _estimate: Estimate) -> Result<()> {
+        Ok(())
+    }
     /// `improved` says that the model is the best so far; its weights are saved already.
     /// `training_set` is measured on examples that training comes back to, where it does.
     fn evaluated(
@@ -161,6 +181,7 @@ impl Trainer {
         );
         let mut steps = self.steps()?;
         let mut meter = Meter::new(self.sums());
+        let mut next_estimate = Instant::now() + FIRST_ESTIMATE;
         let every = |period: u64, step: u64| period > 0 && step > 0 && step.is_multiple_of(period);
         let evaluation_period = self.recipe.evaluation.every;
         let evaluates_at = |step: u64| step == training.steps || every(evaluation_period, step);
@@ -192,6 +213,10 @@ impl Trainer {
             self.progress.step += 1;
 
             let done = self.progress.step;
+            if Instant::now() >= next_estimate {
+                observer.estimated(self.estimate(&meter)?)?;
+                next_estimate = Instant::now() + ESTIMATES;
+            }
             // Saves end a window of the log, so that it reads the same after an interruption.
             if done.is_multiple_of(training.log_every) || saves_at(done) {
                 self.progress.elapsed += meter.pause();
@@ -206,6 +231,7 @@ impl Trainer {
                 }
                 observer.logged(&line)?;
                 meter.go_on();
+                next_estimate = Instant::now() + ESTIMATES;
             }
         }
     }
@@ -306,6 +332,17 @@ impl Trainer {
         )
     }
 
+    fn estimate(&self, meter: &Meter) -> Result<Estimate> {
+        let (step, steps) = (self.progress.step, self.recipe.training.steps);
+        let rate = meter.rate()?;
+        Ok(Estimate {
+            step,
+            steps,
+            examples_per_second: rate * self.recipe.training.batch_size as f64,
+            remaining: (steps - step) as f64 / rate,
+        })
+    }
+
     fn log_line(&self, meter: &mut Meter, learning_rate: f64) -> Result<LogLine> {
         let (step, steps) = (self.progress.step, self.recipe.training.steps);
         let batch = self.recipe.training.batch_size as u64;
@@ -323,6 +360,7 @@ impl Trainer {
             waiting: means.waiting,
             elapsed: self.progress.elapsed,
             remaining: (steps - step) as f64 / rate.max(1e-9),
+            precision: self.recipe.training.precision,
         })
     }
 }
@@ -366,6 +404,14 @@ impl Meter {
 
     fn go_on(&mut self) {
         self.since = Instant::now();
+    }
+
+    /// Steps per second so far.
+    fn rate(&self) -> Result<f64> {
+        // Waits for a device that has not done them yet.
+        let _: Vec<f32> = Vec::try_from(&self.sums)?;
+        let seconds = self.seconds + self.since.elapsed().as_secs_f64();
+        Ok(self.steps as f64 / seconds.max(1e-9))
     }
 
     fn take(&mut self) -> Result<Means> {

@@ -118,6 +118,31 @@ fn a_missing_libtorch_is_named_with_what_mends_it() {
     );
 }
 
+#[test]
+fn waiting_threads_sleep_unless_the_environment_says_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let (launcher, program) = (folder.path().join("laformer"), folder.path().join("laformer-libtorch"));
+    fs::copy(env!("CARGO_BIN_EXE_laformer"), &launcher).unwrap();
+    fs::write(
+        &program,
+        "#!/bin/sh\necho $OMP_WAIT_POLICY $KMP_BLOCKTIME $GOMP_SPINCOUNT\n",
+    )
+    .unwrap();
+    fs::set_permissions(&program, fs::metadata(&launcher).unwrap().permissions()).unwrap();
+    let settings = ["OMP_WAIT_POLICY", "KMP_BLOCKTIME", "GOMP_SPINCOUNT"];
+    let told = |given: &[(&str, &str)]| {
+        let mut command = std::process::Command::new(&launcher);
+        for name in settings {
+            command.env_remove(name);
+        }
+        let output = command.arg("doctor").envs(given.iter().copied()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_string()
+    };
+    assert_eq!(told(&[]), "PASSIVE 0");
+    assert_eq!(told(&[("OMP_WAIT_POLICY", "ACTIVE")]), "ACTIVE 0");
+    assert_eq!(told(&[("GOMP_SPINCOUNT", "1000")]), "1000");
+}
+
 /// Where libtorch was when the binaries were built, as it stands in them.
 const LIBTORCH: &str = env!("LAFORMER_LIBTORCH");
 

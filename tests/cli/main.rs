@@ -55,7 +55,8 @@ fn fail(folder: &Path, code: i32, arguments: &[&str]) -> String {
 fn tiny_recipe(folder: &Path, problem: &str, more: &str) {
     let recipe = format!(
         "problem = \"{problem}\"\ndim = 2\n{more}\n[model]\nwidth = 16\nheads = 2\ndecoder_heads = 2\nencoder_layers = 1\n\
-         [training]\nsteps = 6\nbatch_size = 8\nlog_every = 2\nwarmup = 2\n[evaluation]\nevery = 3\ncount = 20\n"
+         [training]\nsteps = 6\nbatch_size = 8\nlog_every = 2\nwarmup = 2\n\
+         precision = \"fp32\"\n[evaluation]\nevery = 3\ncount = 20\n"
     );
     std::fs::write(folder.join("tiny.toml"), recipe).expect("the folder is writable");
 }

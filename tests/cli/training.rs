@@ -3,6 +3,7 @@
 use super::{PROBLEMS, fail, laformer, succeed, tiny_recipe};
 use serde_json::Value;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 pub fn json(folder: &Path, arguments: &[&str]) -> Value {
@@ -395,10 +396,80 @@ fn tests_are_proven_to_be_unseen() {
 }
 
 #[test]
+fn a_run_records_the_precision_that_was_measured_and_keeps_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tiny_recipe(path, "add", "");
+    let train = |output: &str, precision: &str, more: &[&str]| {
+        let set = format!("training.precision={precision}");
+        let arguments = ["train", "tiny.toml", "--output", output, "--set", &set];
+        let output = laformer(path, &[&arguments[..], more].concat());
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{told}");
+        told
+    };
+    let recorded = |run: &str| {
+        let config = fs::read_to_string(path.join(run).join("config.toml")).unwrap();
+        config.parse::<toml::Table>().unwrap()["training"]["precision"]
+            .as_str()
+            .unwrap()
+            .to_string()
+    };
+    let told = train("auto", "auto", &[]);
+    let chosen = recorded("auto");
+    assert!(["fp32", "bf16"].contains(&chosen.as_str()), "{chosen}");
+    assert!(
+        told.lines()
+            .nth(1)
+            .unwrap()
+            .starts_with(&format!("precision {chosen}: ")),
+        "{told}"
+    );
+    for precision in ["fp32", "bf16"] {
+        train(precision, precision, &[]);
+        train(precision, "auto", &["--resume"]);
+        assert_eq!(recorded(precision), precision);
+        let card = fs::read_to_string(path.join(precision).join("README.md")).unwrap();
+        assert!(card.contains(&format!("| precision | {precision} |")), "{card}");
+        let metrics = fs::read_to_string(path.join(precision).join("metrics.csv")).unwrap();
+        assert!(metrics.contains(&format!(",{precision},")), "{metrics}");
+    }
+}
+
+#[test]
+fn the_time_left_is_told_before_the_first_line_of_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny_recipe(folder.path(), "add", "");
+    let steps = [
+        "training.steps=100000000",
+        "training.log_every=100000000",
+        "evaluation.every=0",
+    ];
+    let mut train = super::command(folder.path(), &["train", "tiny.toml", "--output", "run"]);
+    let mut child = train
+        .args(steps.iter().flat_map(|set| ["--set", set]))
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let told = lines.map(Result::unwrap).find(|line| line.starts_with("step "));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let told = told.expect("the run goes on until it is killed");
+    assert!(told.contains("examples/s") && told.ends_with(" left"), "{told}");
+}
+
+#[test]
 fn the_doctor_tells_versions_and_devices() {
     let folder = tempfile::tempdir().unwrap();
     let text = succeed(folder.path(), &["doctor"]);
-    for part in ["2.11.0", "CUDA devices", "CUDA graphs"] {
+    for part in [
+        "2.11.0",
+        "precision on the CPU",
+        "times as fast as",
+        "CUDA devices",
+        "CUDA graphs",
+    ] {
         assert!(text.contains(part), "{text}");
     }
 }
@@ -415,6 +486,7 @@ fn bench_measures_generating_training_and_decoding() {
     for key in [
         "matrix_product_fp32_gflops",
         "matrix_product_bf16_gflops",
+        "linear_map_bf16_milliseconds",
         "memory_gigabytes_per_second",
     ] {
         assert!(device[key].as_f64().unwrap() > 0.0, "{device}");

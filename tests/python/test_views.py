@@ -51,7 +51,14 @@ GIVEN = pytest.mark.parametrize("settings", [{}, CANONICAL, {"model.architecture
 def answers_of_views(model, problem):
     """Operands, and the answers to them and to three rotated problems, which are those of the matrices as they are read, not rounded again."""
     matrices = model.as_read([torch.from_numpy(array) for array in operands(problem, 4)])
-    return matrices, [model.solve(*matrices), *(model.view(matrices, 1, view)[0] for view in (1, 2, 3))]
+    return matrices, [model.solve(*matrices), *(answer_of_view(model, matrices, view) for view in (1, 2, 3))]
+
+
+def answer_of_view(model, matrices, view, prefix=""):
+    """The first matrix of the answer to a rotated problem, rotated back."""
+    method = lambda name: getattr(model, prefix + name)
+    asked, rotations, scale = method("view")(matrices, view)
+    return method("viewed_back")(method("solution")(asked, 1), rotations, scale)[0]
 
 
 @GIVEN
@@ -106,9 +113,9 @@ def test_a_model_of_several_problems_takes_views_for_each(train):
     model = load(train("transpose+add", size="rows = 3\ncols = 4"))
     left, right = (torch.from_numpy(array) for array in operands("add", 2))
     left, right = model.add_as_read([left, right])
-    sums = [model.add(left, right), *(model.add_view([left, right], 1, view)[0] for view in (1, 2))]
+    sums = [model.add(left, right), *(answer_of_view(model, [left, right], view, "add_") for view in (1, 2))]
     assert torch.equal(model.add(left, right, views=3), torch.stack(sums).median(0)[0])
-    transposes = [model.transpose(left), *(model.transpose_view([left], 1, view)[0] for view in (1, 2))]
+    transposes = [model.transpose(left), *(answer_of_view(model, [left], view, "transpose_") for view in (1, 2))]
     assert torch.equal(model.transpose(left, views=3), torch.stack(transposes).median(0)[0])
 
 

@@ -1,5 +1,7 @@
 //! What a device can do at most, as the measure of what is done with it.
 
+use crate::training::{LinearTimes, Recipe};
+use anyhow::Result;
 use serde_json::{Value, json};
 use std::time::Instant;
 use tch::{Cuda, Device, Kind, Tensor};
@@ -7,12 +9,16 @@ use tch::{Cuda, Device, Kind, Tensor};
 /// Runs after the first, of which the fastest counts.
 const RUNS: usize = 5;
 
-pub fn measure(device: Device) -> Value {
-    json!({
+pub fn measure(recipe: &Recipe, device: Device) -> Result<Value> {
+    let times = LinearTimes::measure(recipe, device)?;
+    Ok(json!({
         "matrix_product_fp32_gflops": matrix_product_rate(device, Kind::Float) / 1e9,
         "matrix_product_bf16_gflops": matrix_product_rate(device, Kind::BFloat16) / 1e9,
         "memory_gigabytes_per_second": bandwidth(device) / 1e9,
-    })
+        "linear_map_fp32_milliseconds": 1e3 * times.fp32,
+        "linear_map_bf16_milliseconds": 1e3 * times.bf16,
+        "faster_precision": times.faster().name(),
+    }))
 }
 
 /// Floating-point operations per second of a large matrix product.

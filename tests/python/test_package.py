@@ -1,0 +1,77 @@
+"""The package in `python`: the same answers, at once."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from conftest import ROOT, operands
+
+sys.path.insert(0, str(ROOT / "python"))
+import laformer as package  # noqa: E402
+
+
+@pytest.mark.parametrize("problem", ["eigenvalues", "matrix-vector", "svd"])
+def test_answers_are_those_of_the_module(train, problem):
+    run = train(problem)
+    arrays = operands(problem, 3)
+    module = torch.jit.load(str(run / "model.pt"))
+    wanted = module.solve(*map(torch.from_numpy, arrays), views=2)
+    for path in (run, run / "model.pt"):
+        for given in (arrays, [array.tolist() for array in arrays]):
+            torch.testing.assert_close(package.load(path).solve(*given, views=2), wanted, rtol=0, atol=0)
+
+
+def test_methods_run_as_written_on_one_thread_where_the_problem_is_small(monkeypatch):
+    class Module(torch.nn.Module):
+        @torch.jit.ignore
+        def threads(self) -> int:
+            return torch.get_num_threads()
+
+        def forward(self, x):
+            return x + self.threads()
+
+    seen = []
+    model = package.Model(torch.jit.script(Module()))
+    optimized = torch.jit.optimized_execution
+    monkeypatch.setattr(torch.jit, "optimized_execution", lambda value: seen.append(value) or optimized(value))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert model.forward(torch.zeros(package.SMALL)).unique() == 1
+        assert model.forward(torch.zeros(package.SMALL + 1)).unique() == 2
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [False, False]
+
+
+def test_a_folder_without_a_model_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="expected a run folder"):
+        package.load(tmp_path)
+
+
+def test_openmp_waits_passively_where_nobody_has_chosen():
+    program = "import os, laformer; print(os.environ.get('OMP_WAIT_POLICY'), os.environ.get('KMP_BLOCKTIME'))"
+    free = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "KMP_BLOCKTIME", "GOMP_SPINCOUNT")}
+
+    def told(**settings):
+        environment = free | {"PYTHONPATH": str(ROOT / "python")} | settings
+        return subprocess.run([sys.executable, "-c", program], env=environment, check=True, capture_output=True, text=True).stdout.strip()
+
+    assert told() == "PASSIVE 0"
+    assert told(OMP_WAIT_POLICY="ACTIVE") == "ACTIVE 0"
+    assert told(GOMP_SPINCOUNT="1000") == "None None"
+
+
+def nodes(block):
+    return sum(1 + sum(map(nodes, node.blocks())) for node in block.nodes())
+
+
+@pytest.mark.parametrize("problem", ["eigenvalues", "inverse"])
+def test_solve_calls_the_model_in_one_place(train, problem):
+    """Every call is inlined and optimized, so that a second one makes the first calls of `solve` wait twice as long."""
+    module = torch.jit.load(str(train(problem) / "model.pt"))
+    assert nodes(module.solve.inlined_graph) < 1.7 * nodes(module.solution.inlined_graph)
