@@ -1,21 +1,34 @@
-"""Runs the real binary, and trains tiny models with it, each once per session."""
+"""Runs the real binary, and trains tiny models with it, each once per session, for all workers of pytest-xdist."""
 
+import csv
+import fcntl
+import functools
+import hashlib
+import json
 import os
 import pathlib
 import subprocess
 
-import numpy as np
-import pytest
-import torch
+# Before torch is loaded: the threads of this process and of all that it starts. Tests run beside each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
 
 ROOT = pathlib.Path(__file__).parents[2]
-# Small enough to train in a moment; every ingredient is there.
+# Small enough to train in a moment, and trained until answers have the size of solutions and depend on the operands. A new model
+# answers 1e90, where rounding errors mean nothing.
 TINY = {
     "model.width": 32,
     "model.encoder_layers": 2,
-    "training.steps": 3,
+    "training.steps": 40,
     "training.batch_size": 4,
-    "training.log_every": 1,
+    "training.optimizer": "muon",
+    "training.learning_rate": 3e-3,
+    "training.schedule": "constant",
+    "training.warmup": 0,
     "training.precision": "fp32",
     "evaluation.count": 4,
 }
@@ -33,11 +46,10 @@ SIZES = {
     "svd": "rows = 3\ncols = 4",
 }
 
-torch.set_num_threads(1)
-
 
 def pytest_configure(config):
     # It is deprecated in Python only, and the one way to load a module that C++ has written.
+    config.addinivalue_line("markers", "optimized: run modules as torch rewrites them")
     config.addinivalue_line("filterwarnings", "ignore:`torch.jit.load` is deprecated:DeprecationWarning")
 
 
@@ -59,21 +71,53 @@ def laformer():
 @pytest.fixture(scope="session")
 def train(laformer, tmp_path_factory):
     """The run folder of a tiny model: `train("eigenvalues", {"model.architecture": "paper"}, size="dim = 3")`."""
-    folders = {}
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
 
     def run(problem, settings=None, size=None):
-        size, settings = size or SIZES[problem], TINY | (settings or {})
-        key = (problem, size, *sorted(settings.items()))
-        if key not in folders:
-            folder = tmp_path_factory.mktemp(problem)
-            recipe = folder / "recipe.toml"
-            recipe.write_text(f'problem = "{problem}"\n{size}\n')
-            overrides = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
-            laformer("train", recipe, "--output", folder / "run", "--device", "cpu", "--threads", 1, *overrides)
-            folders[key] = folder / "run"
-        return folders[key]
+        recipe = f'problem = "{problem}"\n{size or SIZES[problem]}\n'
+        overrides = [f"{name}={value}" for name, value in sorted((TINY | (settings or {})).items())]
+        key = hashlib.sha256("\n".join([recipe, *overrides]).encode()).hexdigest()[:16]
+        folder = shared / f"{problem}-{key}"
+        folder.mkdir(exist_ok=True)
+        with open(folder / "lock", "w") as lock:
+            # Of the workers that want a model at once, the first trains it.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (folder / "trained").exists():
+                (folder / "recipe.toml").write_text(recipe)
+                sets = [part for override in overrides for part in ("--set", override)]
+                laformer("train", folder / "recipe.toml", "--output", folder / "run", "--overwrite", "--device", "cpu", *sets)
+                (folder / "trained").touch()
+        return folder / "run"
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def execution(request):
+    """Runs modules as they are written. Tests marked `optimized` run them as users do: torch rewrites a method at its first two calls,
+    which takes half a second each."""
+    with torch.jit.optimized_execution(request.node.get_closest_marker("optimized") is not None):
+        yield
+
+
+# The first calls of a method run other code than later ones.
+CALLS = 3
+
+
+def load(folder):
+    """The module of a run folder, read once: tests leave it as it is."""
+    return loaded(folder, torch._C._get_graph_executor_optimize())
+
+
+@functools.lru_cache(maxsize=24)
+def loaded(folder, _optimized):
+    return torch.jit.load(folder / "model.pt")
+
+
+def tuple_of(answer):
+    return tuple(answer) if isinstance(answer, (tuple, list)) else (answer,)
 
 
 def operands(problem, count, seed=0, rows=3, cols=4):
@@ -89,7 +133,57 @@ def operands(problem, count, seed=0, rows=3, cols=4):
     return [matrix, draw(*second[problem])] if problem in second else [matrix]
 
 
-def equal_but_for_ties(answer, other):
-    """Whether three digits agree but for one unit of the last: a matrix product with another number of rows may round
-    otherwise, and the sum of probabilities that makes a median then reaches one half a number earlier or later."""
-    return torch.allclose(answer, other, rtol=1.001e-2, atol=0)
+# Where a probability is even between 1000 mantissas, fp32 logits that differ by 1e-5 move the median by 1e-2 units of the last digit,
+# which are 1e-4 of the smallest mantissa, 100. One unit would be 1e-3 of the largest.
+ROUNDING = 1e-4
+
+
+def assert_same_answers(found, expected, ties=1):
+    """Compares answers, each a tuple of `[examples, ..]`, of two processes, thread counts or batch sizes: all are near but for those of
+    so many examples, whose most probable classes may be equally probable."""
+    differ = False
+    for one, other in zip(found, expected, strict=True):
+        assert one.shape == other.shape
+        one, other = one.flatten(1), other.flatten(1)
+        sizes = other.abs().amax(1, keepdim=True)
+        assert (sizes < 1e9).all(), "the model is not trained enough to be compared"
+        differ = differ | ((one - other).abs() > ROUNDING * sizes).any(1)
+    assert differ.sum() <= ties, f"{int(differ.sum())} of {len(differ)} answers differ"
+
+
+def as_module(problem, matrices):
+    """Matrices of a solution as the command line prints them, in the shapes of a module's answer without batch."""
+    tensors = [torch.tensor(matrix, dtype=torch.float64) for matrix in matrices]
+    if problem == "svd":
+        tensors[2] = tensors[2].T
+    return [tensor[:, 0] if is_column(problem, place) else tensor for place, tensor in enumerate(tensors)]
+
+
+def is_column(problem, place):
+    """Whether a matrix of the solution is a vector in Python."""
+    return place == {"matrix-vector": 0, "eigenvalues": 0, "eigenvectors": 0, "singular-values": 0, "svd": 1}.get(problem)
+
+
+def evaluated(laformer, folder, *options, count=10):
+    """Operands and answers of `laformer eval` by problem: `{"add": ([a, b], [sum])}`, tensors `[count, ..]` as a module has them."""
+    file = folder / f"predictions-{os.getpid()}.csv"
+    laformer("eval", folder, "--device", "cpu", "--count", count, "--predictions", file, *options)
+    with open(file, newline="") as rows:
+        rows = list(csv.DictReader(rows))
+    found = {}
+    for problem in {row["problem"] for row in rows}:
+        own = [row for row in rows if row["problem"] == problem]
+        operands = [[torch.tensor(matrix, dtype=torch.float64) for matrix in json.loads(row["operands"])] for row in own]
+        if problem == "matrix-vector":
+            operands = [[matrix, vector[:, 0]] for matrix, vector in operands]
+        answers = [as_module(problem, json.loads(row["prediction"])) for row in own]
+        found[problem] = [[torch.stack(each) for each in zip(*examples, strict=True)] for examples in (operands, answers)]
+        assert len(own) == count
+    return found
+
+
+def solved(laformer, folder, problem, arrays, *options):
+    """What `laformer solve` answers to one problem, as tensors `[1, ..]`."""
+    given = (json.dumps(array.tolist()) for array in arrays)
+    printed = json.loads(laformer("solve", "--json", "--device", "cpu", *options, folder, *given))
+    return [answer[None] for answer in as_module(problem, printed["prediction"])]

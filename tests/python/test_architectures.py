@@ -1,10 +1,8 @@
 """`model.pt` of every architecture but the plain transformers answers like the command line, alone or in a batch."""
 
-import json
-
 import pytest
 import torch
-from conftest import equal_but_for_ties, operands
+from conftest import CALLS, assert_same_answers, evaluated, load, operands
 from test_reference import OTHERS
 
 architectures = pytest.mark.parametrize("name", OTHERS)
@@ -16,19 +14,18 @@ def trained(train):
 
 
 def compare(laformer, folder, beam):
-    (matrix,) = operands("svd", 1)
-    command = ["solve", "--json", "--device", "cpu", "--beam", beam, folder]
-    printed = json.loads(laformer(*command, json.dumps(matrix[0].tolist())))
-    u, s, v = [torch.tensor(matrix, dtype=torch.float64) for matrix in printed["prediction"]]
-    answers = torch.jit.load(folder / "model.pt").solve(torch.from_numpy(matrix[0]), beam=beam)
-    assert all(torch.equal(*pair) for pair in zip(answers, (u, s[:, 0], v.T), strict=True))
+    (matrices,), printed = evaluated(laformer, folder, "--beam", beam)["svd"]
+    for _ in range(CALLS):
+        assert_same_answers(load(folder).solve(matrices, beam=beam), printed)
 
 
+@pytest.mark.optimized
 @architectures
 def test_answers_equal_those_of_the_command_line(laformer, trained, name):
     compare(laformer, trained(name), 1)
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize("name", ["lstm", "gru P10", "universal paper"])
 def test_beams_equal_those_of_the_command_line(laformer, trained, name):
     compare(laformer, trained(name), 3)
@@ -36,10 +33,10 @@ def test_beams_equal_those_of_the_command_line(laformer, trained, name):
 
 @architectures
 def test_a_batch_is_answered_as_its_examples_alone(trained, name):
-    model, (matrices,) = torch.jit.load(trained(name) / "model.pt"), operands("svd", 4)
+    model, (matrices,) = load(trained(name)), operands("svd", 6)
     # Zeros are written shorter in P10, so that sources are padded.
     matrices[1, :2] = 0.0
-    together = model.solve(torch.from_numpy(matrices))
-    for i, matrix in enumerate(torch.from_numpy(matrices)):
-        assert all(equal_but_for_ties(one, many[i]) for one, many in zip(model.solve(matrix), together, strict=True))
+    matrices = torch.from_numpy(matrices)
+    alone = zip(*(model.solve(matrix) for matrix in matrices), strict=True)
+    assert_same_answers([torch.stack(each) for each in alone], model.solve(matrices))
     assert [answer.shape for answer in model.solve(torch.zeros(0, 3, 4))] == [(0, 3, 3), (0, 3), (0, 3, 4)]

@@ -1,24 +1,17 @@
 """Models that read condensed forms: tridiagonal matrices of symmetric ones, bidiagonal ones of others."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
-from conftest import operands
+from conftest import CALLS, assert_same_answers, evaluated, load, operands, solved, tuple_of
 
 CONDENSED = {"encoding.input": "condensed"}
 CANONICAL = CONDENSED | {"encoding.canonical": "true"}
 SINGLE = ["transpose", "eigenvalues", "eigenvectors", "inverse", "symmetric-inverse", "singular-values", "svd"]
-poses = pytest.mark.parametrize("settings", [CONDENSED, CANONICAL], ids=["as given", "canonical"])
-
-
-def load(folder):
-    return torch.jit.load(folder / "model.pt")
-
-
-def tuple_of(answer):
-    return tuple(answer) if isinstance(answer, (tuple, list)) else (answer,)
+poses = pytest.mark.parametrize(
+    "settings",
+    [pytest.param(CONDENSED, id="as given"), pytest.param(CANONICAL, id="canonical", marks=pytest.mark.optimized)],
+)
 
 
 def tridiagonal(matrix):
@@ -93,17 +86,11 @@ def test_an_inverse_is_read_from_the_row_by_which_errors_grow_least(train, size)
 @pytest.mark.parametrize("options, problem", [*(([], problem) for problem in SINGLE), (["--normalize"], "eigenvalues"), (["--normalize"], "svd")])
 def test_answers_equal_those_of_the_command_line(laformer, train, problem, options, settings):
     folder = train(problem, settings)
-    model, (matrices,) = load(folder), operands(problem, 3)
-    for matrix in matrices:
-        printed = json.loads(laformer("solve", "--json", "--device", "cpu", folder, *options, json.dumps(matrix.tolist())))
-        predicted = [torch.tensor(numbers, dtype=torch.float64) for numbers in printed["prediction"]]
-        if problem == "svd":
-            predicted[2] = predicted[2].T
-        answers = tuple_of(model.solve(torch.from_numpy(matrix), normalize=bool(options)))
-        for answer, expected in zip(answers, predicted, strict=True):
-            expected = expected.reshape(answer.shape)
-            # Untrained models answer numbers of any size, which a rotation mixes.
-            torch.testing.assert_close(answer, expected, rtol=1e-9, atol=1e-9 * float(expected.abs().max()))
+    solve = lambda matrices: tuple_of(load(folder).solve(matrices, normalize=bool(options)))
+    (matrices,), printed = evaluated(laformer, folder, *options)[problem]
+    for _ in range(CALLS):
+        assert_same_answers(solve(matrices), printed)
+    assert_same_answers(solve(matrices[:1]), solved(laformer, folder, problem, matrices[:1], *options), ties=0)
 
 
 @pytest.mark.parametrize("problem", ["eigenvalues", "singular-values"])

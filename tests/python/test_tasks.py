@@ -1,11 +1,10 @@
 """`model.pt` of a model of several problems: one method each, shaped like numpy, equal to the command line."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
-from test_module import NUMPY, load, tuple_of
+from conftest import CALLS, assert_same_answers, evaluated, load, solved, tuple_of
+from test_module import NUMPY
 
 PROBLEMS = "matrix-vector+eigenvectors+transpose"
 SETTINGS = pytest.mark.parametrize(
@@ -46,15 +45,18 @@ def test_every_problem_is_answered_as_numpy_shapes_it(trained, problem, settings
         assert all(answer.dtype == torch.float64 and answer.isfinite().all() for answer in answers)
 
 
+@pytest.mark.optimized
 @SETTINGS
-@pytest.mark.parametrize("problem", PROBLEMS.split("+"))
-def test_answers_equal_those_of_the_command_line(laformer, trained, problem, settings):
+def test_answers_equal_those_of_the_command_line(laformer, trained, settings):
     folder = trained(settings)
-    arrays = operands(problem)
-    command = ["solve", "--json", "--device", "cpu", "--problem", problem, folder]
-    printed = json.loads(laformer(*command, *(json.dumps(array.tolist()) for array in arrays)))
-    for answer, matrix in zip(solve(load(folder), problem, arrays), printed["prediction"], strict=True):
-        assert np.array_equal(answer.numpy(), np.array(matrix).reshape(answer.shape))
+    found = evaluated(laformer, folder, "--dim", 3)
+    assert set(found) == set(PROBLEMS.split("+"))
+    for problem, (given, printed) in found.items():
+        method = getattr(load(folder), problem.replace("-", "_"))
+        for _ in range(CALLS):
+            assert_same_answers(tuple_of(method(*given)), printed)
+        alone = solved(laformer, folder, problem, [operand[0] for operand in given], "--problem", problem)
+        assert_same_answers(tuple_of(method(*(operand[:1] for operand in given))), alone, ties=0)
 
 
 @SETTINGS

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, operands
-from test_module import CANONICAL, NUMPY, load, problems, solve, tuple_of
+from conftest import ROOT, load, operands, tuple_of
+from test_module import CANONICAL, NUMPY, problems, solve
 
 VECTORS = {"eigenvectors", "svd"}
 
@@ -126,6 +126,7 @@ def test_zeros_and_wrong_numbers_of_views(train):
         model.solve(torch.zeros(3, 4), views=0)
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize("name", ["svd-3x3", "eigenvectors-3x3", "inverse-3x3"])
 def test_shipped_models_are_more_accurate_with_views(name):
     problem, model = name.removesuffix("-3x3"), load(ROOT / "checkpoints" / name)
