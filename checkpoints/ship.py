@@ -3,7 +3,8 @@ checkpoint that is shipped already, `checkpoints/*/`, is exported and measured a
 the examples and minutes of that, too.
 
 A shipped checkpoint holds the module with its matrices in half precision, the recipe, the metrics, the curve, the card, and
-`evaluation.json`: what `laformer eval --count 10000 --views 8` said of that very module, which the card shows and `make zoo-check`
+`evaluation.json`: what `laformer eval --count 10000 --views 8` said of that very module (without views of models that read matrices as they
+are), which the card shows and `make zoo-check`
 compares, and where it answers between the digits what `--readout median` says: the accuracy of the digits that are written.
 """
 
@@ -70,8 +71,10 @@ def ship(run, device, commit, readout):
         without = re.sub(r'^readout = ".*"\n', "", config.read_text(), flags=re.MULTILINE)
         config.write_text(re.sub(r'^(decoder = ".*"\n)', rf'\1readout = "{readout}"\n', without, flags=re.MULTILINE))
     measured = [LAFORMER, "eval", str(module), "--count", str(COUNT), "--json"]
-    evaluation = json.loads(output(*measured, "--views", str(VIEWS)))
-    if re.search(r'^readout = "interpolated"', (folder / "config.toml").read_text(), re.MULTILINE):
+    config = tomllib.loads((folder / "config.toml").read_text())
+    views = [] if config["model"]["architecture"] == "pair" else ["--views", str(VIEWS)]
+    evaluation = json.loads(output(*measured, *views))
+    if config["model"].get("readout") == "interpolated":
         evaluation["written"] = json.loads(output(*measured, "--readout", "median"))["accuracy"]
     evaluation |= earlier
     evaluation |= {"device": device, "commit": commit} | card(folder)
@@ -92,7 +95,7 @@ def show(card, found):
     for tolerance in sorted(found["accuracy"], key=float, reverse=True):
         share = found["accuracy"][tolerance]
         low, high = found["interval"][tolerance]
-        rest = " | ".join(percent(shares[tolerance]) for shares in [written, found["ceiling"], found["median"]])
+        rest = " | ".join(percent(shares[tolerance]) if shares else "-" for shares in [written, found["ceiling"], found.get("median")])
         lines.append(f"| {100 * float(tolerance):g} % | {percent(share)} | {100 * low:.2f} to {100 * high:.2f} | {rest} |")
     lines.append(f"| every token | | | {percent(found['exact'])} | | |")
     text = card.read_text()
@@ -105,7 +108,8 @@ def row(folder):
         recipe = tomllib.load(file)
     found = json.loads((folder / "evaluation.json").read_text())
     size = recipe["dim"] or f"{recipe['rows']}x{recipe['cols']}"
-    percent = lambda key: " / ".join(f"{100 * found[key][t]:.2f}" for t in ["0.05", "0.02", "0.01", "0.005"])
+    tolerances = ["0.05", "0.02", "0.01", "0.005"]
+    percent = lambda key: " / ".join(f"{100 * found[key][t]:.2f}" for t in tolerances) if key in found else "-"
     # A module that answers with the digits that are written was not measured twice.
     found.setdefault("written", found["accuracy"])
     low, high = found["interval"]["0.01"]
