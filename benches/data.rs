@@ -2,7 +2,8 @@
 //! batches as the models of this crate and of the paper read them. `cargo bench`
 
 use anyhow::Result;
-use laformer::dataset::{BatchMaker, Example, Specification, Stream};
+use laformer::batch::BatchMaker;
+use laformer::dataset::{Example, Specification, Stream};
 use laformer::matrix::{Distribution, Shape, Split};
 use laformer::problem;
 use laformer::report::Table;

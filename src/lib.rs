@@ -5,7 +5,8 @@
 //! * [`matrix`]: random matrices whose every draw has an address;
 //! * [`problem`]: one file per problem: sample, solve with nalgebra, measure a prediction;
 //! * [`encoding`]: numbers as tokens, and the grammar of legal answers;
-//! * [`dataset`]: examples as streams, CSV files and batches;
+//! * [`dataset`]: examples as streams and CSV files;
+//! * [`batch`]: examples as the tensors of a model;
 //! * [`model`]: the transformer, written once for training, decoding and export;
 //! * [`evaluation`]: accuracies with intervals and ceilings;
 //! * [`training`]: recipes, the loop, checkpoints;
@@ -33,7 +34,7 @@
 //! A model is made from a recipe, and answers matrices:
 //!
 //! ```
-//! use laformer::dataset::Batcher;
+//! use laformer::batch::Batcher;
 //! use laformer::matrix::{Shape, text};
 //! use laformer::training::Recipe;
 //!
@@ -46,8 +47,10 @@
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 
+pub mod batch;
 pub mod cli;
 pub mod dataset;
+mod differences;
 pub mod encoding;
 pub mod evaluation;
 mod file;

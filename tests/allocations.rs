@@ -1,6 +1,6 @@
 //! Examples are drawn, solved and encoded in memory that is used again and again.
 
-use laformer::dataset::BatchMaker;
+use laformer::batch::BatchMaker;
 use laformer::matrix::{Spectrum, Split};
 use laformer::problem;
 use laformer::training::Recipe;

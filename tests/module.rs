@@ -1,6 +1,7 @@
 //! The exported module beside the Rust model that it was traced from.
 
-use laformer::dataset::{Batcher, Case, Example, Format, Source, Stream};
+use laformer::batch::Batcher;
+use laformer::dataset::{Case, Example, Format, Source, Stream};
 use laformer::evaluation::Search;
 use laformer::matrix::{Matrix, Shape, Split, row_major};
 use laformer::problem::{self, Form};

@@ -1,12 +1,71 @@
-//! Starts the program where its libtorch is found, and says what mends it where it is not.
+//! What users start. Commands that need no model run here, without libtorch, which takes most of a second to load. For the others this
+//! starts the program where its libtorch is found, and says what mends it where it is not.
 //!
 //! The program itself (`src/main.rs`, installed beside this one as `laformer-libtorch`) is linked to libtorch, and without it
-//! the system's loader would end it before its first line with a message that helps nobody.
+//! the system's loader would end it before its first line with a message that helps nobody. So is whatever uses the library of this
+//! crate: the modules below are those of the library that need no libtorch, compiled for this program, too.
 
+// The library uses the rest of the modules.
+#![allow(dead_code, unused_imports, unused_macros)]
+
+#[path = "../cli/without_libtorch.rs"]
+mod cli;
+#[path = "../dataset/mod.rs"]
+mod dataset;
+#[path = "../differences.rs"]
+mod differences;
+#[path = "../encoding/mod.rs"]
+mod encoding;
+#[path = "../file.rs"]
+mod file;
+#[path = "../matrix/mod.rs"]
+mod matrix;
+#[path = "../problem/mod.rs"]
+mod problem;
+#[path = "../report/without_libtorch.rs"]
+mod report;
+
+use clap::{Parser, Subcommand};
+use cli::Failure;
 use std::env;
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+
+#[derive(Debug, Parser)]
+#[command(name = "laformer", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Commands,
+}
+
+/// All commands, for `--help`; those without arguments here are the program's.
+#[derive(Debug, Subcommand)]
+enum Commands {
+    Generate(cli::Generate),
+    Verify(cli::Verify),
+    Encode(cli::Encode),
+    /// Train a model from a recipe
+    Train,
+    /// Measure a checkpoint on examples it has never seen
+    Eval,
+    /// Solve one problem with a model, and check the answer
+    Solve,
+    /// Tell what a model gets right and wrong, and what could have told it
+    Analyze,
+    /// Write a checkpoint as a TorchScript module (.pt) or as weights (.safetensors)
+    Export,
+    Runs(cli::Runs),
+    /// Compare runs by how many examples they took: accuracy on validation examples against the examples of the run
+    Curve,
+    /// Test runs of a symmetric problem on all spectra: a table of training by test
+    Transfer,
+    /// Measure how fast this machine generates, trains or decodes
+    Bench,
+    /// Show versions, devices and threads: what will work on this machine
+    Doctor,
+}
 
 /// Where libtorch was when this was built; the program looks there first.
 const BUILT_WITH: &str = env!("LAFORMER_LIBTORCH");
@@ -16,15 +75,46 @@ const PROGRAM: &str = "laformer-libtorch";
 const NOT_STARTED: i32 = 127;
 
 fn main() -> ExitCode {
+    let mut arguments = env::args_os().skip(1);
+    let (first, more) = (arguments.next(), arguments.next().is_some());
+    match first.as_ref().and_then(|first| first.to_str()) {
+        Some("generate" | "verify" | "encode" | "runs") => run(),
+        Some("--help" | "-h" | "help" | "--version" | "-V") if !more => run(),
+        _ => start(),
+    }
+}
+
+/// Runs a command that needs no libtorch.
+fn run() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Commands::Generate(command) => command.run(),
+        Commands::Verify(command) => command.run(),
+        Commands::Encode(command) => command.run(),
+        Commands::Runs(command) => command.run(),
+        _ => return start(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Found) => ExitCode::from(1),
+        Err(Failure::Usage(error)) => fail(&format!("{error:#}"), 2),
+        Err(Failure::Failed(error)) => fail(&format!("{error:#}"), 1),
+    }
+}
+
+/// Starts the program.
+fn start() -> ExitCode {
     let program = match env::current_exe() {
         Ok(here) => here.with_file_name(PROGRAM),
-        Err(error) => return fail(&format!("cannot find my own file: {error}")),
+        Err(error) => return fail(&format!("cannot find my own file: {error}"), 1),
     };
     if !program.is_file() {
-        return fail(&format!(
-            "{} is missing: it is installed beside laformer; build both with `make build`",
-            program.display()
-        ));
+        return fail(
+            &format!(
+                "{} is missing: it is installed beside laformer; build both with `make build`",
+                program.display()
+            ),
+            1,
+        );
     }
     let mut arguments = env::args_os();
     let mut command = Command::new(&program);
@@ -35,17 +125,20 @@ fn main() -> ExitCode {
     wait_passively(&mut command);
     if is_found() {
         // Only returns where the program could not be started.
-        return fail(&format!("cannot start {}: {}", program.display(), command.exec()));
+        return fail(&format!("cannot start {}: {}", program.display(), command.exec()), 1);
     }
     // The system may know it from elsewhere; then nothing is missing.
     match command.status() {
-        Ok(status) if status.code() == Some(NOT_STARTED) => fail(&format!(
-            "libtorch is missing: {LIBRARY} is neither in {BUILT_WITH}, where it was when laformer was built, nor in \
+        Ok(status) if status.code() == Some(NOT_STARTED) => fail(
+            &format!(
+                "libtorch is missing: {LIBRARY} is neither in {BUILT_WITH}, where it was when laformer was built, nor in \
              LD_LIBRARY_PATH; `make build` installs it and builds again, or set LD_LIBRARY_PATH to the folder torch/lib of a \
              Python environment with torch 2.11.0"
-        )),
+            ),
+            1,
+        ),
         Ok(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
-        Err(error) => fail(&format!("cannot start {}: {error}", program.display())),
+        Err(error) => fail(&format!("cannot start {}: {error}", program.display()), 1),
     }
 }
 
@@ -69,7 +162,8 @@ fn is_found() -> bool {
         .any(|folder| folder.join(LIBRARY).is_file())
 }
 
-fn fail(message: &str) -> ExitCode {
-    eprintln!("Error: {message}");
-    ExitCode::FAILURE
+fn fail(message: &str, code: u8) -> ExitCode {
+    // Where nobody reads stderr any more, the code still says it.
+    let _ = writeln!(std::io::stderr(), "Error: {message}");
+    ExitCode::from(code)
 }

@@ -1,9 +1,11 @@
 //! `laformer analyze`: what a model's answers are like, and what tells that one is wrong.
 
-use super::options::{DeviceOption, check_count, progress_bar, read_operands};
+use super::data_options::progress_bar;
+use super::options::{DeviceOption, check_count, read_operands};
 use super::output::{say, tell};
 use super::{Failure, UsageError};
-use crate::dataset::{Batcher, Example};
+use crate::batch::Batcher;
+use crate::dataset::Example;
 use crate::evaluation::{Analysis, Evaluation, Search, evaluate};
 use crate::matrix::{Matrix, Split, row_major};
 use crate::model::{AttentionKind, AttentionMap, record_attention};

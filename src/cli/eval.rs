@@ -1,6 +1,7 @@
 //! `laformer eval`: the accuracy of a checkpoint on fresh examples.
 
-use super::options::{DeviceOption, ReadoutOption, SearchOptions, check_count, progress_bar};
+use super::data_options::progress_bar;
+use super::options::{DeviceOption, ReadoutOption, SearchOptions, check_count};
 use super::output::say;
 use super::{Failure, UsageError};
 use crate::dataset::{Case, Collisions, Seen, Source, Table, collisions};

@@ -1,6 +1,6 @@
 //! `laformer generate`: a data set as CSV.
 
-use super::options::{SizeOptions, check_threads, progress_bar};
+use super::data_options::{SizeOptions, check_threads, progress_bar};
 use super::output::say;
 use super::{Failure, UsageError};
 use crate::dataset::{self, Dimensions, Shard, Specification, Stream};

@@ -3,10 +3,12 @@
 mod analyze;
 mod bench;
 mod curve;
+mod data_options;
 mod doctor;
 mod encode;
 mod eval;
 mod export;
+mod failure;
 mod generate;
 mod options;
 mod output;
@@ -17,6 +19,8 @@ mod transfer;
 mod verify;
 
 use clap::{Parser, Subcommand};
+pub use failure::Failure;
+use failure::UsageError;
 
 /// Train transformers that calculate, and check what they answer.
 #[derive(Debug, Parser)]
@@ -43,41 +47,9 @@ enum Command {
     Doctor(doctor::Doctor),
 }
 
-/// How a command ends when it does not end well.
-#[derive(Debug)]
-pub enum Failure {
-    /// It did its work and found something wrong, which it has said: exit code 1.
-    Found,
-    /// It was asked for something that cannot be: exit code 2.
-    Usage(anyhow::Error),
-    /// It could not do its work: exit code 1.
-    Failed(anyhow::Error),
-}
-
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Self {
-        // A closed pipe is the reader's way to say that it has seen enough.
-        match error.downcast_ref::<std::io::Error>() {
-            Some(io) if io.kind() == std::io::ErrorKind::BrokenPipe => Self::Found,
-            _ => Self::Failed(error),
-        }
-    }
-}
-
 impl From<crate::libtorch::Error> for Failure {
     fn from(error: crate::libtorch::Error) -> Self {
         Self::Failed(error.into())
-    }
-}
-
-/// Marks an error as bad usage.
-trait UsageError<T> {
-    fn usage(self) -> Result<T, Failure>;
-}
-
-impl<T, E: Into<anyhow::Error>> UsageError<T> for Result<T, E> {
-    fn usage(self) -> Result<T, Failure> {
-        self.map_err(|error| Failure::Usage(error.into()))
     }
 }
 

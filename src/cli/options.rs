@@ -1,7 +1,7 @@
 //! Options that several commands share.
 
 use super::output::say;
-use crate::dataset::{Dimensions, Format};
+use crate::dataset::Format;
 use crate::encoding::round_matrices;
 use crate::evaluation::{MAX_EXAMPLES, Search};
 use crate::file;
@@ -12,38 +12,9 @@ use crate::report::Table;
 use crate::training::{Trained, why_eager};
 use anyhow::{Context, Error, Result, bail, ensure};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use tch::{Cuda, Device};
-
-/// `--dim`, or `--rows` and `--cols`.
-#[derive(Debug, Args)]
-pub struct SizeOptions {
-    /// Size of square matrices: 5, or 5-15 for a range
-    #[arg(long, value_name = "N|N-M", conflicts_with_all = ["rows", "cols"])]
-    pub dim: Option<String>,
-    /// Rows of rectangular matrices: 3, or 3-6
-    #[arg(long, value_name = "N|N-M", requires = "cols")]
-    pub rows: Option<String>,
-    /// Columns of rectangular matrices: 4, or 4-8
-    #[arg(long, value_name = "N|N-M", requires = "rows")]
-    pub cols: Option<String>,
-}
-
-impl SizeOptions {
-    pub fn is_given(&self) -> bool {
-        self.dim.is_some() || self.rows.is_some()
-    }
-
-    pub fn dimensions(&self) -> Result<Dimensions> {
-        Ok(Dimensions::from_parts(
-            self.dim.as_deref(),
-            self.rows.as_deref(),
-            self.cols.as_deref(),
-        )?)
-    }
-}
 
 /// `--device`.
 #[derive(Debug, Args)]
@@ -201,7 +172,6 @@ pub fn read_operands(texts: &[String], trained: &Trained, format: &Format) -> Re
     Ok(Operands { given: operands, seen })
 }
 
-/// `--csv`, `--picture` and `--json`: what becomes of a comparison of runs.
 /// Fails where a number of examples is none, or more than fit in memory.
 pub fn check_count(count: usize) -> Result<()> {
     ensure!(
@@ -211,16 +181,7 @@ pub fn check_count(count: usize) -> Result<()> {
     Ok(())
 }
 
-/// Fails where there are more threads than any machine is faster with.
-pub fn check_threads(threads: usize) -> Result<()> {
-    const MOST: usize = 256;
-    ensure!(
-        threads <= MOST,
-        "--threads {threads}: at most {MOST}; 0 for one per core"
-    );
-    Ok(())
-}
-
+/// `--csv`, `--picture` and `--json`: what becomes of a comparison of runs.
 #[derive(Debug, Args)]
 pub struct ComparisonOptions {
     /// Write the accuracies to a CSV file
@@ -280,11 +241,4 @@ impl ComparisonOptions {
             say!("{}", comparison.text())
         }
     }
-}
-
-/// A bar on stderr that vanishes when it is done, and that is not drawn where stderr is no terminal.
-pub fn progress_bar(total: u64, what: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(total).with_style(style).with_message(what.to_string())
 }

@@ -2,10 +2,12 @@
 
 use super::Failure;
 use super::output::say;
-use crate::report::{self, Table, percent};
-use crate::training::{Recipe, Run};
+use crate::dataset::Dimensions;
+use crate::differences::differences;
+use crate::report::{Table, last_evaluation, percent};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use serde::Deserialize;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +20,63 @@ pub struct Runs {
     /// Where the run folders are
     #[arg(long, default_value = "checkpoints")]
     root: PathBuf,
+}
+
+/// What is read of a run folder: text alone, so that no model and no libtorch is needed.
+struct Run {
+    folder: PathBuf,
+    recipe: toml::Table,
+    told: Told,
+}
+
+/// Keys of a recipe that the list shows.
+#[derive(Deserialize)]
+struct Told {
+    problem: String,
+    dim: String,
+    rows: String,
+    cols: String,
+    training: Training,
+    evaluation: Evaluation,
+}
+
+#[derive(Deserialize)]
+struct Training {
+    steps: u64,
+}
+
+#[derive(Deserialize)]
+struct Evaluation {
+    tolerances: Vec<f64>,
+}
+
+impl Run {
+    fn exists(folder: &Path) -> bool {
+        folder.join("config.toml").exists()
+    }
+
+    fn open(folder: &Path) -> Result<Self> {
+        let config = folder.join("config.toml");
+        let text = fs::read_to_string(&config)
+            .with_context(|| format!("{} holds no run: cannot read config.toml", folder.display()))?;
+        let damaged = || format!("{} is damaged", config.display());
+        Ok(Self {
+            folder: folder.to_path_buf(),
+            recipe: text.parse().with_context(damaged)?,
+            told: toml::from_str(&text).with_context(damaged)?,
+        })
+    }
+
+    fn size(&self) -> Result<String> {
+        let told = &self.told;
+        let [dim, rows, cols] =
+            [&told.dim, &told.rows, &told.cols].map(|text| Some(text.as_str()).filter(|text| !text.is_empty()));
+        Ok(Dimensions::from_parts(dim, rows, cols)?.label())
+    }
+
+    fn metrics(&self) -> PathBuf {
+        self.folder.join("metrics.csv")
+    }
 }
 
 impl Runs {
@@ -51,16 +110,15 @@ fn list(folders: &[PathBuf]) -> Result<Table> {
             "{0} holds no run; the runs within a folder are listed by `laformer runs --root {0}`",
             folder.display()
         );
-        let (run, recipe) = Run::open(folder)?;
-        let last = report::last_evaluation(&run.metrics())?;
-        let size = recipe.dimensions()?.label();
-        let mut cells = vec![folder.display().to_string(), recipe.problem.clone(), size];
+        let run = Run::open(folder)?;
+        let last = last_evaluation(&run.metrics())?;
+        let mut cells = vec![folder.display().to_string(), run.told.problem.clone(), run.size()?];
         match last {
             Some(last) => cells.extend([
-                format!("{}/{}", last.step, recipe.training.steps),
+                format!("{}/{}", last.step, run.told.training.steps),
                 last.examples.to_string(),
                 format!("{:.1}", last.elapsed / 60.0),
-                percents(&recipe.evaluation.tolerances),
+                percents(&run.told.evaluation.tolerances),
                 percents(&last.accuracies),
             ]),
             None => cells.extend([
@@ -85,13 +143,13 @@ fn percents(shares: &[f64]) -> String {
 }
 
 fn compare(a: &Path, b: &Path) -> Result<Table> {
-    let ((run_a, recipe_a), (run_b, recipe_b)) = (Run::open(a)?, Run::open(b)?);
+    let (run_a, run_b) = (Run::open(a)?, Run::open(b)?);
     let mut table = Table::new(&["", &a.display().to_string(), &b.display().to_string()]);
-    for (key, left, right) in Recipe::differences(&recipe_a, &recipe_b)? {
+    for (key, left, right) in differences(&run_a.recipe, &run_b.recipe) {
         table.row(vec![key, left, right]);
     }
     let accuracy = |run: &Run| -> Result<String> {
-        let last = report::last_evaluation(&run.metrics())?;
+        let last = last_evaluation(&run.metrics())?;
         Ok(last.map_or("not evaluated yet".to_string(), |last| percents(&last.accuracies)))
     };
     table.row(vec!["accuracy (%)".to_string(), accuracy(&run_a)?, accuracy(&run_b)?]);

@@ -3,7 +3,8 @@
 use super::options::{DeviceOption, Operands, ReadoutOption, SearchOptions, read_operands};
 use super::output::say;
 use super::{Failure, UsageError};
-use crate::dataset::{Batcher, Example, Format};
+use crate::batch::Batcher;
+use crate::dataset::{Example, Format};
 use crate::evaluation::Search;
 use crate::matrix::{Matrix, text};
 use crate::problem::root_mean_square;

@@ -1,6 +1,7 @@
 //! `laformer transfer`: runs trained on some spectra, tested on all of them.
 
-use super::options::{Comparison, ComparisonOptions, DeviceOption, SearchOptions, check_count, progress_bar};
+use super::data_options::progress_bar;
+use super::options::{Comparison, ComparisonOptions, DeviceOption, SearchOptions, check_count};
 use super::{Failure, UsageError};
 use crate::evaluation::{Accuracy, Coverage, Outside, Search, evaluate};
 use crate::matrix::{Spectrum, Split};

@@ -1,6 +1,6 @@
 //! `laformer verify`: recomputes every row of a data set.
 
-use super::options::check_threads;
+use super::data_options::check_threads;
 use super::output::say;
 use super::{Failure, UsageError};
 use crate::dataset::verify;

@@ -3,7 +3,6 @@
 //! Example `i` of a seed, a split and a [`Specification`] is a pure function: any slice can be made alone, on any machine
 //! and any number of threads, and is the same.
 
-mod batch;
 mod collision;
 mod csv;
 mod dimensions;
@@ -11,7 +10,6 @@ mod format;
 mod generation;
 mod mixture;
 mod permutation;
-mod prefetch;
 mod repetition;
 mod source;
 mod specification;
@@ -19,14 +17,12 @@ mod stream;
 mod table;
 mod verification;
 
-pub use batch::{Batch, Batcher, positions_tensor};
 pub use collision::{Collisions, Seen, collisions};
 pub use csv::{BadRow, HEADER, Reader, Row, write_row};
 pub use dimensions::{Dimensions, Extent, InvalidDimensions};
 pub use format::{Case, Format, Target};
 pub use generation::{InvalidShard, Shard, generate};
 pub use mixture::Mixture;
-pub use prefetch::{BatchMaker, Prefetch};
 pub use repetition::Repetition;
 pub use source::Source;
 pub use specification::Specification;

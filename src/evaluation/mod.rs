@@ -11,7 +11,8 @@ pub use analysis::{Analysis, Bin, PropertyShares, Quantiles, SignalReport, TAIL,
 pub use coverage::{Coverage, Outside};
 pub use search::{Answer, Checked, Search};
 
-use crate::dataset::{Batcher, Case, Example, Format, Source};
+use crate::batch::Batcher;
+use crate::dataset::{Case, Example, Format, Source};
 use crate::encoding::Reading;
 use crate::matrix::{Matrix, Shape};
 use crate::model::{Candidate, Model};

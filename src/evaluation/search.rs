@@ -2,7 +2,8 @@
 //!
 //! A residual needs the operands and the proposal, but no solution, so that all this can be done where the answer is not known.
 
-use crate::dataset::{Batcher, Case};
+use crate::batch::Batcher;
+use crate::dataset::Case;
 use crate::matrix::{Address, Matrix, Split, fingerprint};
 use crate::model::{Candidate, Model};
 use crate::problem::{ALL, Normalization, Problem, Rotation};

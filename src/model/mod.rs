@@ -29,7 +29,8 @@ pub use generation::Candidate;
 pub use pair::{most_operands, on_diagonal};
 pub use parallel::ParallelDecoder;
 
-use crate::dataset::{Case, Format, Target, positions_tensor};
+use crate::batch::positions_tensor;
+use crate::dataset::{Case, Format, Target};
 use crate::encoding::{Input, PAD};
 use crate::matrix::Shape;
 use anyhow::{Result, ensure};

@@ -3,7 +3,8 @@
 mod architectures;
 
 use super::*;
-use crate::dataset::{Batch, Batcher, Example, Target};
+use crate::batch::{Batch, Batcher};
+use crate::dataset::{Example, Target};
 use crate::encoding;
 use crate::matrix::Matrix;
 use crate::problem;

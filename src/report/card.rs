@@ -1,6 +1,7 @@
 //! The model card: what a checkpoint is, how well it does, how to use it.
 
-use super::text::{evaluation_table, percent};
+use super::table::percent;
+use super::text::evaluation_table;
 use crate::dataset::{Format, Repetition};
 use crate::encoding::Reading;
 use crate::evaluation::Evaluation;

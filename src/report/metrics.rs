@@ -1,28 +1,12 @@
 //! `metrics.csv`: the machine's twin of the log.
 
+use super::history::{ACCURACY, TRAINING_SET};
 use crate::evaluation::Evaluation;
 use crate::file;
 use crate::training::LogLine;
 use anyhow::{Context, Result, ensure};
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
-
-/// A row of `metrics.csv` that holds an evaluation.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EvaluationRow {
-    pub step: u64,
-    pub examples: u64,
-    pub elapsed: f64,
-    /// In the order of the recipe's tolerances.
-    pub accuracies: Vec<f64>,
-    /// The same on the training set; empty where it was not measured.
-    pub training_set: Vec<f64>,
-}
-
-/// Prefix of the columns that hold accuracies: `accuracy_0.05`.
-const ACCURACY: &str = "accuracy_";
-/// The same of examples that training comes back to.
-const TRAINING_SET: &str = "training_set_accuracy_";
 
 /// Appends rows as they come. A row is either of training (losses filled) or of an evaluation (accuracies filled).
 #[derive(Debug)]
@@ -152,52 +136,4 @@ impl Metrics {
         writer.write_record(&cells)?;
         writer.flush().with_context(context)
     }
-}
-
-/// Every evaluation in a metrics file, with the names of its accuracy columns.
-pub fn evaluations(path: &Path) -> Result<(Vec<String>, Vec<EvaluationRow>)> {
-    if !path.exists() {
-        return Ok((Vec::new(), Vec::new()));
-    }
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
-    let headers = reader
-        .headers()
-        .with_context(|| format!("{} is damaged", path.display()))?
-        .clone();
-    let with = |prefix: &str| -> Vec<usize> {
-        let columns = headers.iter().enumerate();
-        let found = columns.filter(|(_, name)| name.starts_with(prefix));
-        found.map(|(i, _)| i).collect()
-    };
-    let (columns, on_training_set) = (with(ACCURACY), with(TRAINING_SET));
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.with_context(|| format!("{} is damaged", path.display()))?;
-        let number = |column: usize| record.get(column).and_then(|cell| cell.parse::<f64>().ok());
-        let numbers =
-            |columns: &[usize]| -> Option<Vec<f64>> { columns.iter().map(|&column| number(column)).collect() };
-        if let (Some(step), Some(examples), Some(elapsed), Some(accuracies)) =
-            (number(0), number(1), number(2), numbers(&columns))
-        {
-            rows.push(EvaluationRow {
-                step: step as u64,
-                examples: examples as u64,
-                elapsed,
-                accuracies,
-                training_set: numbers(&on_training_set).unwrap_or_default(),
-            });
-        }
-    }
-    let names = columns
-        .iter()
-        .filter_map(|&column| headers[column].strip_prefix(ACCURACY))
-        .map(str::to_string)
-        .collect();
-    Ok((names, rows))
-}
-
-/// The last evaluation in a metrics file.
-pub fn last_evaluation(path: &Path) -> Result<Option<EvaluationRow>> {
-    Ok(evaluations(path)?.1.pop())
 }

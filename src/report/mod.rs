@@ -8,6 +8,7 @@ pub mod comparison;
 pub mod curves;
 pub mod events;
 pub mod heatmap;
+mod history;
 mod metrics;
 mod panels;
 mod paper;
@@ -18,13 +19,12 @@ mod text;
 
 pub use analysis::{analysis_files, analysis_text};
 pub use attention::{AttentionPanel, draw_attention};
-pub use metrics::{EvaluationRow, evaluations, last_evaluation};
+pub use history::{EvaluationRow, evaluations, last_evaluation};
 pub use panels::{Panel, PanelLine, draw_panels};
 pub use paper::{PaperFigures, PaperTransfer};
 pub use run::RunReport;
 pub use sets::{TestSet, sets_json, sets_table};
-pub use table::Table;
+pub use table::{Table, percent};
 pub use text::{
-    error_percent, estimate_line, evaluation_json, evaluation_line, evaluation_table, log_line, percent,
-    write_predictions,
+    error_percent, estimate_line, evaluation_json, evaluation_line, evaluation_table, log_line, write_predictions,
 };

@@ -3,8 +3,9 @@
 use super::card;
 use super::curves::{Curve, accuracy_curves};
 use super::events::EventFile;
-use super::metrics::{EvaluationRow, Metrics, evaluations};
-use super::text::percent;
+use super::history::{EvaluationRow, evaluations};
+use super::metrics::Metrics;
+use super::table::percent;
 use crate::evaluation::Evaluation;
 use crate::file;
 use crate::model::Model;

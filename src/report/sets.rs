@@ -1,6 +1,7 @@
 //! Measures of one model on one or several sets of test examples.
 
-use super::text::{error_percent, evaluation_json, evaluation_table, percent};
+use super::table::percent;
+use super::text::{error_percent, evaluation_json, evaluation_table};
 use super::{PaperFigures, Table};
 use crate::dataset::Collisions;
 use crate::evaluation::{Accuracy, Evaluation, Outside};

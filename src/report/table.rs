@@ -122,6 +122,15 @@ fn escaped(cell: &str) -> String {
     cell.replace('\\', "\\\\").replace('|', "\\|").replace('\n', " ")
 }
 
+/// A share as a percentage, in as many digits as it has: `0.5`.
+pub fn percent(share: f64) -> String {
+    // 0.005 * 100 is 0.5 but for the last bits.
+    format!("{:.6}", 100.0 * share)
+        .trim_end_matches('0')
+        .trim_end_matches('.')
+        .to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! Lines and tables of measures, for people and for machines.
 
+use super::table::percent;
 use super::{Table, TestSet};
 use crate::evaluation::{Accuracy, Evaluation, Outcome};
 use crate::file;
@@ -89,15 +90,6 @@ fn accuracies(evaluation: &Evaluation) -> String {
         .zip(evaluation.accuracies())
         .map(|(tolerance, accuracy)| format!("{:.2} % within {} %", 100.0 * accuracy.share(), percent(*tolerance)));
     accuracies.collect::<Vec<_>>().join(", ")
-}
-
-/// A share as a percentage, in as many digits as it has: `0.5`.
-pub fn percent(share: f64) -> String {
-    // 0.005 * 100 is 0.5 but for the last bits.
-    format!("{:.6}", 100.0 * share)
-        .trim_end_matches('0')
-        .trim_end_matches('.')
-        .to_string()
 }
 
 /// `0.236 %`, or `1.9e94 times the answer` where a percentage would be unreadable.

@@ -172,7 +172,8 @@ fn autoregressive<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::{Batch, Batcher, Example, Format};
+    use crate::batch::{Batch, Batcher};
+    use crate::dataset::{Example, Format};
     use crate::encoding;
     use crate::matrix::{Matrix, Shape};
     use crate::model::{Architecture, Config, DecoderKind, Positions, ValueFeatures};

@@ -1,7 +1,8 @@
 //! Training steps on a CUDA device: recorded once for each shape of batches, then repeated as one launch. A small model's step is
 //! hundreds of kernels of a few microseconds each, which a CPU cannot launch as fast as the device does them.
 
-use crate::dataset::{Batch, Case};
+use crate::batch::Batch;
+use crate::dataset::Case;
 use crate::libtorch::{Graph, Stream, Tf32};
 use crate::model::Architecture;
 use anyhow::{Context, Result};

@@ -3,7 +3,8 @@
 
 use super::settings::Loss as Settings;
 use super::signs::FreeSigns;
-use crate::dataset::{Batch, Format, Target};
+use crate::batch::Batch;
+use crate::dataset::{Format, Target};
 use crate::encoding::{Field, PAD, Part, WORDS, last_digit};
 use crate::model::{Decoder, Model, ParallelDecoder};
 use tch::{Device, Kind, Reduction, Tensor};

@@ -1,7 +1,8 @@
 //! Where the time of a training step goes.
 
 use super::trainer::Trainer;
-use crate::dataset::{Prefetch, Source};
+use crate::batch::Prefetch;
+use crate::dataset::Source;
 use crate::libtorch::Tf32;
 use crate::model::{DecoderKind, Model};
 use anyhow::Result;

@@ -9,6 +9,7 @@ use super::schedule::Schedule;
 use super::settings::{Data, Encodings, Evaluation, Loss, OptimizerKind, Training};
 use super::signs::FreeSigns;
 use crate::dataset::{Dimensions, Format, Targets};
+use crate::differences::differences;
 use crate::encoding::{self, Input, Reading, round_matrices};
 use crate::evaluation::MAX_EXAMPLES;
 use crate::matrix::{Coefficients, Matrix, Split};
@@ -170,9 +171,7 @@ impl Recipe {
 
     /// Keys whose values differ, with both values.
     pub fn differences(a: &Self, b: &Self) -> Result<Vec<(String, String, String)>> {
-        let mut differences = Vec::new();
-        collect_differences(&Table::try_from(a)?, &Table::try_from(b)?, "", &mut differences);
-        Ok(differences)
+        Ok(differences(&Table::try_from(a)?, &Table::try_from(b)?))
     }
 
     pub fn dimensions(&self) -> Result<Dimensions> {
@@ -369,22 +368,6 @@ impl Recipe {
             training.data_threads
         );
         Ok(())
-    }
-}
-
-fn collect_differences(a: &Table, b: &Table, prefix: &str, differences: &mut Vec<(String, String, String)>) {
-    for (key, left) in a {
-        let full = format!("{prefix}{key}");
-        match (left, b.get(key)) {
-            (Value::Table(left), Some(Value::Table(right))) => {
-                collect_differences(left, right, &format!("{full}."), differences);
-            }
-            (left, Some(right)) if left == right => {}
-            (left, right) => {
-                let right = right.map_or("nothing".to_string(), Value::to_string);
-                differences.push((full, left.to_string(), right));
-            }
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{fail, succeed, tiny_recipe};
 use std::fs;
+use std::os::unix::process::CommandExt;
 
 #[test]
 fn bad_usage_ends_with_code_2_and_says_what_is_allowed() {
@@ -115,6 +116,46 @@ fn a_missing_libtorch_is_named_with_what_mends_it() {
     assert!(
         text.contains("libtorch is missing") && text.contains("make build"),
         "{text}"
+    );
+}
+
+#[test]
+fn commands_without_a_model_need_no_libtorch() {
+    let folder = tempfile::tempdir().unwrap();
+    // No program is beside it.
+    let launcher = folder.path().join("laformer");
+    fs::copy(env!("CARGO_BIN_EXE_laformer"), &launcher).unwrap();
+    tiny_recipe(folder.path(), "add", "");
+    succeed(folder.path(), &["train", "tiny.toml", "--output", "run"]);
+    let run = |arguments: &str| {
+        let mut command = std::process::Command::new(&launcher);
+        command.current_dir(folder.path()).args(arguments.split(' '));
+        let output = command.output().unwrap();
+        let code = output.status.code().unwrap();
+        (
+            code,
+            String::from_utf8([output.stdout, output.stderr].concat()).unwrap(),
+        )
+    };
+    for (arguments, code, part) in [
+        ("generate add --dim 2 --count 5 --output x.csv", 0, "x.csv"),
+        ("verify x.csv", 0, "all right"),
+        ("verify run/metrics.csv", 1, "line 1"),
+        ("encode P10 [[3.14]]", 0, "E-"),
+        ("runs run", 0, "add"),
+        ("runs folder", 1, "holds no run"),
+        ("generate add", 2, "a size is needed"),
+        ("--version", 0, env!("CARGO_PKG_VERSION")),
+    ] {
+        let (found, text) = run(arguments);
+        assert!(found == code && text.contains(part), "{arguments}: {found}: {text}");
+    }
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_laformer-libtorch"));
+    let wanted = program.arg0("laformer").arg("--help").output().unwrap().stdout;
+    assert_eq!(
+        run("--help").1,
+        String::from_utf8(wanted).unwrap(),
+        "the program tells the same"
     );
 }
 

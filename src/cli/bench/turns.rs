@@ -2,8 +2,8 @@
 //! measured, then every line of stdin is answered by the seconds of one turn, until stdin ends.
 
 use super::with_trainer;
+use crate::batch::BatchMaker;
 use crate::cli::output::say;
-use crate::dataset::BatchMaker;
 use crate::evaluation::Evaluation;
 use crate::matrix::Split;
 use crate::model::Model;

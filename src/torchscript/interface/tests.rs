@@ -266,7 +266,7 @@ fn positions_are_those_of_the_layout() {
     let same = |model: &Loaded, method: &str, arguments: &[i64], wanted: Vec<[i64; 5]>| {
         let arguments: Vec<_> = arguments.iter().map(|&size| IValue::Int(size)).collect();
         let positions = Tensor::try_from(model.module.method_is(method, &arguments).unwrap()).unwrap();
-        assert_eq!(positions, crate::dataset::positions_tensor(&wanted, Device::Cpu));
+        assert_eq!(positions, crate::batch::positions_tensor(&wanted, Device::Cpu));
     };
     let model = Case::rectangular("svd", 1..=4, 1..=4).save(parallel_methods(Rule::Places, false));
     same(

@@ -1,6 +1,7 @@
 //! Batches made ahead by threads, in order: the same sequence whatever the number of threads.
 
-use super::{Batch, Batcher, Example, Format, Source};
+use super::{Batch, Batcher};
+use crate::dataset::{Example, Format, Source};
 use anyhow::{Result, anyhow};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};

@@ -1,6 +1,6 @@
 //! Examples of one size as tensors.
 
-use super::{Case, Example, Format, Target};
+use crate::dataset::{Case, Example, Format, Target};
 use crate::encoding::{MAX_FIELDS, PAD, Vocabulary};
 use crate::libtorch;
 use crate::matrix::{Matrix, Shape};
