@@ -25,6 +25,9 @@ LAFORMER := $(abspath $(or $(CARGO_TARGET_DIR),target))/release/laformer
 DATA := data/eigenvalues-3x3.csv
 RECIPE := recipes/eigenvalues-3x3.toml
 RUN := checkpoints/first-run
+# Tests run beside each other, as many as there are cores and with one thread each, so that none waits for another.
+PYTEST = LAFORMER_BIN=$(LAFORMER) $(PYTHON) -m pytest -n auto --maxprocesses 4 --dist worksteal
+test test-portable: export OMP_NUM_THREADS ?= 1
 
 .PHONY: help
 help: ## Show this list
@@ -48,10 +51,28 @@ run: build $(PYTHON_READY) ## Generate and verify data, train eigenvalues of 3x3
 	$(PYTHON) notebooks/compare.py $(RUN)/model.pt
 
 .PHONY: test
-test: build $(PYTHON_READY) ## Run all tests, those of Rust and those of Python
+test: build test-tools ## Run all tests, those of Rust and those of Python
 	cargo test --release --locked
-	@$(PYTHON) -c 'import numpy, pytest' || { echo "numpy and pytest are missing: $(PYTHON) -m pip install -r requirements.txt" >&2; exit 1; }
-	LAFORMER_BIN=$(LAFORMER) $(PYTHON) -m pytest tests/python
+	$(PYTEST) tests/python
+
+# Each line imitates a machine; the sensitive tests are those that compare numbers of two processes, kernels or batch sizes.
+MACHINES := "ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 OMP_NUM_THREADS=2" \
+	"ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=1" \
+	"OMP_NUM_THREADS=2"
+
+.PHONY: test-portable
+test-portable: build test-tools ## Run the tests that compare numbers on imitations of lesser processors, and with two threads
+	for machine in $(MACHINES); do \
+		echo "== $$machine"; \
+		env $$machine cargo test --release --locked --lib -- model:: torchscript:: training::; \
+		env $$machine cargo test --release --locked --test module; \
+		env $$machine cargo test --release --locked --test cli -- bits learn every_problem; \
+		env $$machine $(PYTEST) tests/python/test_{architectures,reference,gradients,tasks,soft,package}.py; \
+	done
+
+.PHONY: test-tools
+test-tools: $(PYTHON_READY)
+	@$(PYTHON) -c 'import numpy, pytest, xdist' || { echo "numpy, pytest or pytest-xdist is missing: $(PYTHON) -m pip install -r requirements.txt" >&2; exit 1; }
 
 .PHONY: zoo-check
 zoo-check: build $(PYTHON_READY) ## Measure all shipped checkpoints again, on 10,000 matrices each

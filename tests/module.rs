@@ -40,6 +40,14 @@ fn tensors(answer: IValue) -> Vec<Tensor> {
     }
 }
 
+/// How many of the examples `[batch, ..]` have another answer. The same digits are interpolated by probabilities of fp32, and digits that
+/// are equally probable may fall either way.
+fn different(found: &Tensor, expected: &Tensor) -> i64 {
+    let near = found.isclose(expected, 1e-4, 0.0, false);
+    let different = near.logical_not().flatten(1, -1).any_dim(1, false);
+    different.sum(Kind::Int64).int64_value(&[])
+}
+
 #[test]
 fn answers_are_those_of_the_rust_model_on_a_thousand_matrices_of_every_problem() {
     let folder = tempfile::tempdir().unwrap();
@@ -83,13 +91,7 @@ fn answers_are_those_of_the_rust_model_on_a_thousand_matrices_of_every_problem()
             for (i, (scripted, form)) in scripted.iter().zip(problem.solution_forms()).enumerate() {
                 let ours = stacked(answers.iter().map(|candidates| &candidates[0].solution[i]), *form);
                 assert_eq!(scripted.kind(), Kind::Double);
-                // Argmax of logits that differ in their last bits: a rare tie may fall either way.
-                let different = scripted
-                    .ne_tensor(&ours)
-                    .flatten(1, -1)
-                    .any_dim(1, false)
-                    .sum(Kind::Int64)
-                    .int64_value(&[]);
+                let different = different(scripted, &ours);
                 assert!(
                     different <= 1,
                     "{} {flavor}: {different} of 1000 answers differ",
@@ -128,7 +130,7 @@ fn halved_modules_take_half_the_space_and_answer_as_the_halved_rust_model() {
         let module = CModule::load(&halved).unwrap();
         let scripted = tensors(module.method_is("solve", &[IValue::Tensor(matrices)]).unwrap());
         let ours = stacked(ours.iter().map(|candidates| &candidates[0].solution[0]), Form::Column);
-        assert_eq!(scripted[0], ours, "{flavor}");
+        assert_eq!(different(&scripted[0], &ours), 0, "{flavor}");
     }
 }
 
@@ -184,8 +186,7 @@ fn each_problem_of_a_co_trained_module_is_answered_as_by_the_rust_model() {
             assert_eq!(scripted.len(), problem.solution_forms().len());
             for (i, (scripted, form)) in scripted.iter().zip(problem.solution_forms()).enumerate() {
                 let ours = stacked(answers.iter().map(|candidates| &candidates[0].solution[i]), *form);
-                let different = scripted.ne_tensor(&ours).flatten(1, -1).any_dim(1, false);
-                let different = different.sum(Kind::Int64).int64_value(&[]);
+                let different = different(scripted, &ours);
                 assert!(different <= 1, "{method} {flavor}: {different} of 200 answers differ");
             }
             // What the module encodes is what the Rust model reads: the task, then the numbers.

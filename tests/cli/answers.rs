@@ -165,8 +165,9 @@ fn an_exported_module_keeps_the_readout_that_it_was_exported_with() {
             folder.path(),
             &["export", &run, "--output", module, "--readout", readout],
         );
-        assert_eq!(answer(module, &[]), answer(&run, &["--readout", readout]), "{readout}");
-        answer(module, &[])
+        let answered = answer(module, &[]);
+        assert_eq!(answered, answer(&run, &["--readout", readout]), "{readout}");
+        answered
     });
     assert_ne!(between, written);
 }

@@ -6,35 +6,46 @@ use std::fs;
 #[test]
 fn what_is_generated_verifies_for_every_problem() {
     let folder = tempfile::tempdir().unwrap();
-    for problem in PROBLEMS {
-        for size in [["--dim", "4"], ["--dim", "2-6"]] {
-            succeed(
-                folder.path(),
-                &[
-                    "generate", problem, size[0], size[1], "--count", "200", "--output", "x.csv",
-                ],
-            );
-            let summary = succeed(folder.path(), &["verify", "x.csv"]);
-            assert!(
-                summary.contains("200 rows, all right") && summary.contains(problem),
-                "{summary}"
-            );
-        }
-    }
-    for problem in [
+    let any = PROBLEMS.iter().flat_map(|problem| {
+        let sizes = [
+            &["--dim", "4", "--count", "200"][..],
+            &["--dim", "2-6", "--count", "200"],
+        ];
+        sizes.map(|size| [&[*problem], size].concat())
+    });
+    let rectangular = [
         "transpose",
         "add",
         "matrix-vector",
         "matrix-product",
         "singular-values",
         "svd",
-    ] {
-        let size = ["--rows", "2-3", "--cols", "4", "--coefficients", "gaussian"];
-        succeed(
-            folder.path(),
-            &[&["generate", problem, "--count", "50", "--output", "x.csv"], &size[..]].concat(),
-        );
-        assert!(succeed(folder.path(), &["verify", "x.csv"]).contains("50 rows, all right"));
+    ]
+    .map(|problem| {
+        let size = [
+            "--rows",
+            "2-3",
+            "--cols",
+            "4",
+            "--coefficients",
+            "gaussian",
+            "--count",
+            "50",
+        ];
+        [&[problem][..], &size].concat()
+    });
+    // A file may hold rows of many problems: it is verified at once.
+    let mut all = String::new();
+    for arguments in any.chain(rectangular) {
+        let rows = succeed(folder.path(), &[&["generate"], &arguments[..]].concat());
+        let body = rows.split_once('\n').unwrap().1;
+        all += if all.is_empty() { &rows } else { body };
+    }
+    fs::write(folder.path().join("x.csv"), all).unwrap();
+    let summary = succeed(folder.path(), &["verify", "x.csv"]);
+    assert!(summary.contains("4300 rows, all right"), "{summary}");
+    for problem in PROBLEMS {
+        assert!(summary.contains(problem), "{summary}");
     }
 }
 

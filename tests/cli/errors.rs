@@ -1,6 +1,6 @@
 //! Bad input: a clear message and exit code 1 or 2, never a panic.
 
-use super::{fail, succeed, tiny_recipe};
+use super::{fail, succeed, tiny_recipe, tiny_run};
 use std::fs;
 use std::os::unix::process::CommandExt;
 
@@ -247,8 +247,7 @@ fn malformed_csv_is_refused_with_line_and_column() {
 fn damaged_and_foreign_checkpoints_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    tiny_recipe(path, "eigenvalues", "");
-    succeed(path, &["train", "tiny.toml", "--output", "run"]);
+    tiny_run(path, "run", "eigenvalues", &[]);
     assert!(fail(path, 1, &["eval", "nowhere"]).contains("nowhere does not exist"));
     fs::create_dir(path.join("empty")).unwrap();
     assert!(fail(path, 1, &["eval", "empty"]).contains("holds no model"));
@@ -274,8 +273,7 @@ fn damaged_and_foreign_checkpoints_are_named() {
 #[test]
 fn a_run_is_not_overwritten_by_accident() {
     let folder = tempfile::tempdir().unwrap();
-    tiny_recipe(folder.path(), "eigenvalues", "");
-    succeed(folder.path(), &["train", "tiny.toml", "--output", "run"]);
+    tiny_run(folder.path(), "run", "eigenvalues", &[]);
     assert!(fail(folder.path(), 2, &["train", "tiny.toml", "--output", "run"]).contains("--resume"));
     let text = fail(
         folder.path(),
@@ -313,8 +311,7 @@ fn a_run_does_not_write_over_files_of_others() {
 fn what_cannot_be_shown_or_held_is_refused_before_anything_is_measured() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    tiny_recipe(path, "eigenvalues", "");
-    succeed(path, &["train", "tiny.toml", "--output", "run"]);
+    tiny_run(path, "run", "eigenvalues", &[]);
     let few = ["transfer", "run", "--count", "2"];
     let text = fail(
         path,
@@ -370,8 +367,7 @@ fn what_cannot_be_shown_or_held_is_refused_before_anything_is_measured() {
 fn solve_refuses_what_the_model_is_not_for() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    tiny_recipe(path, "eigenvalues", "");
-    succeed(path, &["train", "tiny.toml", "--output", "run"]);
+    tiny_run(path, "run", "eigenvalues", &[]);
     let cases: &[(&[&str], &str)] = &[
         (&["[[1,2,3],[2,4,5],[3,5,6]]"], "2"),
         (&["[[1,2],[3,4]]"], "symmetric"),

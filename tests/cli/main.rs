@@ -8,8 +8,11 @@ mod pipes;
 mod tasks;
 mod training;
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 /// Runs the binary in a folder.
 fn laformer(folder: &Path, arguments: &[&str]) -> Output {
@@ -18,12 +21,13 @@ fn laformer(folder: &Path, arguments: &[&str]) -> Output {
 
 fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_laformer"));
-    // One thread: tests run beside each other, and bits are compared.
-    command
-        .current_dir(folder)
-        .args(arguments)
-        .env("OMP_NUM_THREADS", "1")
-        .env("MKL_NUM_THREADS", "1");
+    command.current_dir(folder).args(arguments);
+    // Tests run beside each other: one thread each, unless the environment says otherwise.
+    for name in ["OMP_NUM_THREADS", "MKL_NUM_THREADS"] {
+        if std::env::var_os(name).is_none() {
+            command.env(name, "1");
+        }
+    }
     command
 }
 
@@ -58,7 +62,31 @@ fn tiny_recipe(folder: &Path, problem: &str, more: &str) {
          [training]\nsteps = 6\nbatch_size = 8\nlog_every = 2\nwarmup = 2\n\
          precision = \"fp32\"\n[evaluation]\nevery = 3\ncount = 20\n"
     );
-    std::fs::write(folder.join("tiny.toml"), recipe).expect("the folder is writable");
+    fs::write(folder.join("tiny.toml"), recipe).expect("the folder is writable");
+}
+
+/// Writes the tiny recipe of a problem and puts the run that it makes with some settings beside it. Each is trained once for all
+/// tests.
+fn tiny_run(folder: &Path, name: &str, problem: &str, sets: &[&str]) {
+    type Runs = HashMap<String, Arc<OnceLock<PathBuf>>>;
+    static TRAINED: LazyLock<Mutex<Runs>> = LazyLock::new(Mutex::default);
+    let key = [&[problem], sets].concat().join(" ");
+    let run = TRAINED.lock().unwrap().entry(key.clone()).or_default().clone();
+    let run = run.get_or_init(|| {
+        let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join(key.replace(|c: char| !c.is_alphanumeric(), "-"));
+        fs::create_dir_all(&shared).expect("the target folder is writable");
+        tiny_recipe(&shared, problem, "");
+        let mut train = vec!["train", "tiny.toml", "--overwrite", "--output", "run"];
+        train.extend(sets.iter().flat_map(|set| ["--set", *set]));
+        assert_eq!(succeed(&shared, &train), "run\n");
+        shared.join("run")
+    });
+    tiny_recipe(folder, problem, "");
+    fs::create_dir(folder.join(name)).expect("the folder is writable");
+    for file in fs::read_dir(run).expect("a run is a folder") {
+        let file = file.expect("a run is a folder").path();
+        fs::copy(&file, folder.join(name).join(file.file_name().unwrap())).expect("the folder is writable");
+    }
 }
 
 const PROBLEMS: [&str; 10] = [

@@ -1,6 +1,6 @@
 //! Readers that have seen enough: `laformer eval run | head -1`.
 
-use super::{command, succeed, tiny_recipe};
+use super::{command, succeed, tiny_recipe, tiny_run};
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
@@ -24,9 +24,8 @@ fn fail_quietly(folder: &Path, arguments: &[&str]) {
 fn commands_end_quietly_where_their_output_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    tiny_recipe(path, "eigenvalues", "");
+    tiny_run(path, "run", "eigenvalues", &[]);
     let generate = ["generate", "eigenvalues", "--dim", "2", "--count", "5"];
-    succeed(path, &["train", "tiny.toml", "--output", "run"]);
     succeed(path, &[&generate[..], &["--output", "right.csv"]].concat());
     fs::write(path.join("wrong.csv"), "index\n1\n").unwrap();
     let bench = ["bench", "generate", "--seconds", "0.01"];

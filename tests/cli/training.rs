@@ -1,6 +1,6 @@
 //! train, eval, solve, export, runs, doctor.
 
-use super::{PROBLEMS, fail, laformer, succeed, tiny_recipe};
+use super::{PROBLEMS, fail, laformer, succeed, tiny_recipe, tiny_run};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -10,63 +10,77 @@ pub fn json(folder: &Path, arguments: &[&str]) -> Value {
     serde_json::from_str(&succeed(folder, arguments)).expect("the output is JSON")
 }
 
-#[test]
-fn every_problem_goes_from_recipe_to_export() {
+/// One test for each problem, so that they run beside each other.
+macro_rules! from_recipe_to_export {
+    ($($name:ident: $problem:literal, $($operand:literal),+;)+) => {
+        mod every_problem_goes_from_recipe_to_export {
+            $(#[test]
+            fn $name() {
+                super::from_recipe_to_export($problem, &[$($operand),+]);
+            })+
+        }
+
+        #[test]
+        fn no_problem_is_left_out() {
+            assert_eq!([$($problem),+], PROBLEMS);
+        }
+    };
+}
+
+from_recipe_to_export! {
+    transpose: "transpose", "[[2,1],[1,3]]";
+    add: "add", "[[2,1],[1,3]]", "[[1,0],[0,1]]";
+    matrix_vector: "matrix-vector", "[[2,1],[1,3]]", "[1,2]";
+    matrix_product: "matrix-product", "[[2,1],[1,3]]", "[[1,0],[0,1]]";
+    eigenvalues: "eigenvalues", "[[2,1],[1,3]]";
+    eigenvectors: "eigenvectors", "[[2,1],[1,3]]";
+    inverse: "inverse", "[[2,1],[1,3]]";
+    symmetric_inverse: "symmetric-inverse", "[[2,1],[1,3]]";
+    singular_values: "singular-values", "[[2,1],[1,3]]";
+    svd: "svd", "[[2,1],[1,3]]";
+}
+
+fn from_recipe_to_export(problem: &str, operands: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    for problem in PROBLEMS {
-        tiny_recipe(path, problem, "");
-        assert_eq!(
-            succeed(path, &["train", "tiny.toml", "--output", problem]),
-            format!("{problem}\n")
-        );
-        for file in [
-            "config.toml",
-            "metrics.csv",
-            "curves.svg",
-            "model.pt",
-            "model.safetensors",
-            "resume.safetensors",
-            "README.md",
-        ] {
-            assert!(path.join(problem).join(file).exists(), "{problem} has no {file}");
-        }
-        let result = json(path, &["eval", problem, "--count", "30", "--json"]);
-        assert_eq!(result["count"], 30);
-        assert!(result["ceiling"]["0.05"].as_f64().unwrap() > 0.5, "{result}");
-        let operands: &[&str] = match problem {
-            "add" | "matrix-product" => &["[[2,1],[1,3]]", "[[1,0],[0,1]]"],
-            "matrix-vector" => &["[[2,1],[1,3]]", "[1,2]"],
-            _ => &["[[2,1],[1,3]]"],
-        };
-        let answer = json(path, &[&["solve", problem], operands, &["--json"]].concat());
-        assert!(
-            answer["prediction"]
-                .as_array()
-                .is_some_and(|matrices| !matrices.is_empty()),
-            "{answer}"
-        );
-        // The same weights answer the same from each form of the checkpoint.
-        for file in ["model.pt", "model.safetensors"] {
-            let checkpoint = format!("{problem}/{file}");
-            assert_eq!(
-                answer,
-                json(path, &[&["solve", &checkpoint], operands, &["--json"]].concat()),
-                "{checkpoint}"
-            );
-        }
-        succeed(path, &["export", problem, "--output", "again.pt"]);
-        assert_eq!(
-            answer,
-            json(path, &[&["solve", "again.pt"], operands, &["--json"]].concat())
-        );
-        succeed(path, &["export", problem, "--half", "--output", "half.pt"]);
-        succeed(path, &[&["solve", "half.pt"], operands].concat());
-        let text = succeed(path, &[&["solve", problem], operands].concat());
-        assert!(text.contains("nalgebra") && text.contains("error"), "{text}");
+    tiny_run(path, "run", problem, &[]);
+    for file in [
+        "config.toml",
+        "metrics.csv",
+        "curves.svg",
+        "model.pt",
+        "model.safetensors",
+        "resume.safetensors",
+        "README.md",
+    ] {
+        assert!(path.join("run").join(file).exists(), "{problem} has no {file}");
+    }
+    let result = json(path, &["eval", "run", "--count", "30", "--json"]);
+    assert_eq!(result["count"], 30);
+    assert!(result["ceiling"]["0.05"].as_f64().unwrap() > 0.5, "{result}");
+    succeed(path, &["export", "run", "--output", "again.pt"]);
+    succeed(path, &["export", "run", "--half", "--output", "half.pt"]);
+    let answer = json(path, &[&["solve", "run"], operands, &["--json"]].concat());
+    let predicted = answer["prediction"].as_array();
+    assert!(predicted.is_some_and(|matrices| !matrices.is_empty()), "{answer}");
+    // The same weights answer the same from each form of the checkpoint.
+    for file in ["run/model.pt", "run/model.safetensors", "again.pt"] {
+        let other = json(path, &[&["solve", file], operands, &["--json"]].concat());
+        assert_eq!(answer, other, "{file}");
+    }
+    let text = succeed(path, &[&["solve", "half.pt"], operands].concat());
+    assert!(text.contains("nalgebra") && text.contains("error"), "{text}");
+}
+
+#[test]
+fn runs_are_listed_and_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    for problem in ["add", "svd"] {
+        tiny_run(path, problem, problem, &[]);
     }
     let table = succeed(path, &["runs", "--root", "."]);
-    assert!(PROBLEMS.iter().all(|problem| table.contains(problem)), "{table}");
+    assert!(table.contains("add") && table.contains("svd"), "{table}");
     let difference = succeed(path, &["runs", "add", "svd"]);
     assert!(
         difference.contains("problem") && difference.contains("\"svd\""),
@@ -78,7 +92,7 @@ fn every_problem_goes_from_recipe_to_export() {
 fn an_interrupted_run_goes_on_to_the_same_bits() {
     for more in ["", "[data]\ntargets = \"exact\"\n[encoding]\ninput = \"P1000\""] {
         for settings in [
-            &["--set", "training.optimizer=muon"][..],
+            &["--set", "training.optimizer=muon", "--set", "training.precision=bf16"][..],
             &["--set", "model.decoder=autoregressive", "--set", "training.average=0.3"],
         ] {
             let folder = tempfile::tempdir().unwrap();
@@ -167,12 +181,8 @@ fn graphs_are_refused_where_there_are_none() {
 
 /// Starts the run `stopped` and kills it after its first save.
 pub fn interrupt(path: &Path, settings: &[&str]) {
-    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_laformer"))
-        .current_dir(path)
-        .env("OMP_NUM_THREADS", "1")
-        .env("MKL_NUM_THREADS", "1")
-        .args(["train", "tiny.toml", "--output", "stopped", "--threads", "1"])
-        .args(settings)
+    let train = ["train", "tiny.toml", "--output", "stopped", "--threads", "1"];
+    let mut child = super::command(path, &[&train[..], settings].concat())
         .stderr(std::process::Stdio::null())
         .stdout(std::process::Stdio::null())
         .spawn()
@@ -220,25 +230,20 @@ pub fn steps(run: &Path) -> Vec<Vec<String>> {
         .collect()
 }
 
+/// Settings with which a tiny model learns to transpose.
+pub const LEARNED: [&str; 4] = [
+    "training.steps=600",
+    "model.width=64",
+    "evaluation.every=200",
+    "training.batch_size=32",
+];
+
 #[test]
 fn a_small_model_learns() {
     let folder = tempfile::tempdir().unwrap();
-    tiny_recipe(folder.path(), "transpose", "");
-    let more = [
-        "--set",
-        "training.steps=600",
-        "--set",
-        "model.width=64",
-        "--set",
-        "evaluation.every=200",
-        "--set",
-        "training.batch_size=32",
-    ];
-    succeed(
-        folder.path(),
-        &[&["train", "tiny.toml", "--output", "run"], &more[..]].concat(),
-    );
+    tiny_run(folder.path(), "run", "transpose", &LEARNED);
     let result = json(folder.path(), &["eval", "run", "--count", "500", "--json"]);
+    // Four seeds: at least 99.8 %.
     assert!(result["accuracy"]["0.05"].as_f64().unwrap() > 0.5, "{result}");
     let rows = steps(&folder.path().join("run"));
     let loss = |row: &Vec<String>| row[2].parse::<f64>().unwrap_or(f64::NAN);
@@ -309,9 +314,8 @@ fn a_run_goes_on_with_the_file_that_it_was_begun_with() {
 fn what_a_kill_left_half_written_is_cleared() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    tiny_recipe(path, "eigenvalues", "");
+    tiny_run(path, "run", "eigenvalues", &[]);
     let train = ["train", "tiny.toml", "--output", "run"];
-    succeed(path, &train);
     let partial = path.join("run/model.pt.1.partial");
     for more in ["--resume", "--overwrite"] {
         fs::write(&partial, "half").unwrap();
@@ -328,8 +332,7 @@ fn what_a_kill_left_half_written_is_cleared() {
 fn predictions_hold_every_answer() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    tiny_recipe(path, "inverse", "");
-    succeed(path, &["train", "tiny.toml", "--output", "run"]);
+    tiny_run(path, "run", "inverse", &[]);
     let result = json(
         path,
         &["eval", "run", "--count", "40", "--json", "--predictions", "out.csv"],
@@ -381,8 +384,7 @@ fn all_spectra_and_sizes_are_measured_apart() {
 #[test]
 fn tests_are_proven_to_be_unseen() {
     let folder = tempfile::tempdir().unwrap();
-    tiny_recipe(folder.path(), "inverse", "");
-    succeed(folder.path(), &["train", "tiny.toml", "--output", "run"]);
+    tiny_run(folder.path(), "run", "inverse", &[]);
     let check = ["eval", "run", "--count", "200", "--check-disjoint"];
     let text = succeed(folder.path(), &check);
     // Six steps of eight examples, and twenty of the validation.
@@ -499,11 +501,8 @@ fn bench_takes_turns_as_often_as_it_is_asked() {
     fs::write(folder.path().join("asked"), "\n\n\n").unwrap();
     for what in ["generate", "train"] {
         let asked = fs::File::open(folder.path().join("asked")).unwrap();
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_laformer"))
-            .args(["bench", what, "--turns", "4", "--dim", "2", "--set", "model.width=16"])
-            .stdin(asked)
-            .output()
-            .unwrap();
+        let bench = ["bench", what, "--turns", "4", "--dim", "2", "--set", "model.width=16"];
+        let output = super::command(folder.path(), &bench).stdin(asked).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

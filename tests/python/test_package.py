@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from conftest import ROOT, operands
+from conftest import ROOT, assert_same_answers, load, operands, tuple_of
 
 sys.path.insert(0, str(ROOT / "python"))
 import laformer as package  # noqa: E402
@@ -17,11 +17,10 @@ import laformer as package  # noqa: E402
 def test_answers_are_those_of_the_module(train, problem):
     run = train(problem)
     arrays = operands(problem, 3)
-    module = torch.jit.load(str(run / "model.pt"))
-    wanted = module.solve(*map(torch.from_numpy, arrays), views=2)
+    wanted = tuple_of(load(run).solve(*map(torch.from_numpy, arrays), views=2))
     for path in (run, run / "model.pt"):
         for given in (arrays, [array.tolist() for array in arrays]):
-            torch.testing.assert_close(package.load(path).solve(*given, views=2), wanted, rtol=0, atol=0)
+            assert_same_answers(tuple_of(package.load(path).solve(*given, views=2)), wanted, ties=0)
 
 
 def test_methods_run_as_written_on_one_thread_where_the_problem_is_small(monkeypatch):
