@@ -37,9 +37,11 @@ def test_what_300_matrices_tell():
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
 def test_shipped_checkpoints_are_as_accurate_as_their_table_says(laformer, folder):
     told = json.loads((folder / "evaluation.json").read_text())
-    found = json.loads(laformer("eval", folder, "--count", COUNT, "--views", 8, "--json"))
+    # Views are measured of models that read canonical or condensed forms.
+    views = ["--views", 8] if "median" in told else []
+    found = json.loads(laformer("eval", folder, "--count", COUNT, *views, "--json"))
     assert found["count"] == COUNT
-    for measure, tolerance in itertools.product(["accuracy", "median"], told["accuracy"]):
+    for measure, tolerance in itertools.product({"accuracy", "median"} & told.keys(), told["accuracy"]):
         share, wanted = found[measure][tolerance], told[measure][tolerance]
         if COUNT == told["count"]:
             # The same matrices: another processor only rounds last bits otherwise.
@@ -51,7 +53,7 @@ def test_shipped_checkpoints_are_as_accurate_as_their_table_says(laformer, folde
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
 def test_shipped_modules_are_small_and_load_without_laformer(folder):
     module = folder / "model.pt"
-    assert module.stat().st_size <= 5 * 1024 * 1024
+    assert module.stat().st_size <= 10 * 1024 * 1024
     loaded = torch.jit.load(module)
     assert hasattr(loaded, "solve") or hasattr(loaded, "problems")
 
