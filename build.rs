@@ -13,13 +13,18 @@ const SOURCES: [&str; 4] = [
 const HEADERS: [&str; 2] = ["src/libtorch/bridge.h", "src/libtorch/guard.h"];
 
 const HOW_TO_INSTALL: &str = "install it with `python3 -m venv .venv && .venv/bin/pip install -r requirements.txt`, then build with \
-     `PATH=$PWD/.venv/bin:$PATH LIBTORCH_USE_PYTORCH=1 cargo build --release`; or set LIBTORCH to an unpacked libtorch 2.11.0";
+     `PATH=$PWD/.venv/bin:$PATH LIBTORCH_USE_PYTORCH=1 cargo build --release`; or set LIBTORCH to an unpacked libtorch";
 
 fn main() {
     for file in SOURCES.iter().chain(&HEADERS) {
         println!("cargo:rerun-if-changed={file}");
     }
     println!("cargo:rerun-if-env-changed=LIBTORCH_CXX11_ABI");
+
+    println!("cargo:rerun-if-changed=requirements.txt");
+    let requirements = std::fs::read_to_string("requirements.txt").unwrap_or_default();
+    let version = requirements.lines().find_map(|line| line.strip_prefix("torch=="));
+    println!("cargo:rustc-env=LAFORMER_TORCH={}", version.unwrap_or("of requirements.txt"));
 
     // torch-sys (`links = "tch"`) tells where the libraries are.
     let Some(libraries) = env::var_os("DEP_TCH_LIBTORCH_LIB").map(PathBuf::from) else {
@@ -40,7 +45,7 @@ fn main() {
     let mut build = cc::Build::new();
     build
         .cpp(true)
-        .std("c++17")
+        .std(if wants_cpp20(&include) { "c++20" } else { "c++17" })
         .pic(true)
         .flag("-isystem")
         .flag(include.as_os_str())
@@ -98,6 +103,19 @@ fn cuda_headers(libraries: &Path) -> Option<PathBuf> {
         }
     }
     None
+}
+
+/// Whether the headers of libtorch are of version 2.14 or later, which are written in C++20.
+fn wants_cpp20(include: &Path) -> bool {
+    let text = std::fs::read_to_string(include.join("torch/headeronly/version.h"))
+        .or_else(|_| std::fs::read_to_string(include.join("torch/version.h")))
+        .unwrap_or_default();
+    let number = |name: &str| -> Option<u32> {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().parse().ok()
+    };
+    let version = (number("#define TORCH_VERSION_MAJOR"), number("#define TORCH_VERSION_MINOR"));
+    version >= (Some(2), Some(14))
 }
 
 fn fail(what: &str) -> ! {

@@ -69,6 +69,8 @@ enum Commands {
 
 /// Where libtorch was when this was built; the program looks there first.
 const BUILT_WITH: &str = env!("LAFORMER_LIBTORCH");
+/// The version that it is made for.
+const TORCH: &str = env!("LAFORMER_TORCH");
 const LIBRARY: &str = "libtorch_cpu.so";
 const PROGRAM: &str = "laformer-libtorch";
 /// How a shell and the loader say that something could not be started.
@@ -133,7 +135,7 @@ fn start() -> ExitCode {
             &format!(
                 "libtorch is missing: {LIBRARY} is neither in {BUILT_WITH}, where it was when laformer was built, nor in \
              LD_LIBRARY_PATH; `make build` installs it and builds again, or set LD_LIBRARY_PATH to the folder torch/lib of a \
-             Python environment with torch 2.11.0"
+             Python environment with torch {TORCH}"
             ),
             1,
         ),

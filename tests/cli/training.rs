@@ -466,7 +466,7 @@ fn the_doctor_tells_versions_and_devices() {
     let folder = tempfile::tempdir().unwrap();
     let text = succeed(folder.path(), &["doctor"]);
     for part in [
-        "2.11.0",
+        env!("LAFORMER_TORCH"),
         "precision on the CPU",
         "times as fast as",
         "CUDA devices",
