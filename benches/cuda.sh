@@ -83,7 +83,7 @@ done << 'LIST' | xargs -P "${PARALLEL:-4}" -L 1 bash -c 'train "$@"' train 2>&1 
 6 recipes/eigenvectors-5x5.toml
 6 recipes/svd-4x4.toml
 4 recipes/raw/matrix-product-5x5.toml
-3 recipes/singular-values-5x5.toml
+3 recipes/raw/singular-values-5x5.toml
 3 recipes/eigenvalues-10x10.toml
 3 recipes/eigenvalues-5x5.toml
 LIST

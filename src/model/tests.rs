@@ -231,7 +231,8 @@ fn a_beam_finds_an_answer_at_least_as_probable_as_greedy_decoding() {
     for (greedy, beams) in greedy.iter().zip(&beams) {
         assert_eq!(beams.len(), 5);
         assert!(beams.is_sorted_by(|a, b| a.log_probability >= b.log_probability));
-        assert!(beams[0].log_probability >= greedy[0].log_probability - 1e-6);
+        // Sums of fp32 near -80 are kept to 1e-5.
+        assert!(beams[0].log_probability >= greedy[0].log_probability - 1e-4);
         let mut tokens: Vec<_> = beams.iter().map(|beam| &beam.tokens).collect();
         tokens.sort();
         tokens.dedup();

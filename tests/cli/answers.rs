@@ -1,7 +1,7 @@
 //! Answers that are checked and repaired, and what an analysis says of them, with models that were trained.
 
 use super::training::json;
-use super::{fail, succeed, tiny_recipe};
+use super::{done, refuse, succeed, tiny_recipe};
 use serde_json::Value;
 use std::path::Path;
 
@@ -161,7 +161,7 @@ fn an_exported_module_keeps_the_readout_that_it_was_exported_with() {
         json(folder.path(), &command)["prediction"].clone()
     };
     let [between, written] = ["interpolated", "median"].map(|readout| {
-        succeed(
+        done(
             folder.path(),
             &["export", &run, "--output", module, "--readout", readout],
         );
@@ -189,10 +189,10 @@ fn searches_that_cannot_be_are_refused_with_what_can() {
         ("inverse-2x2", &["--beam", "3", "--verify"], "no beam search"),
     ] {
         let run = checkpoint(name);
-        let text = fail(folder, 2, &[&["eval", &run], options].concat());
+        let text = refuse(folder, 2, &[&["eval", &run], options].concat());
         assert!(text.contains(message), "{text}");
     }
-    let text = fail(
+    let text = refuse(
         folder,
         2,
         &["analyze", &checkpoint("inverse-2x2"), "--matrix", "[[1,2],[3,4]]"],
@@ -288,7 +288,7 @@ fn condensed_forms_are_trained_answered_and_drawn() {
     let options = ["--count", "20", "--output", "report", "--matrix", "[[1,2],[3,4]]"];
     succeed(path, &[&["analyze", "run"][..], &options].concat());
     assert!(path.join("report/attention.svg").exists());
-    let text = fail(
+    let text = refuse(
         path,
         2,
         &["train", "tiny.toml", "--set", "problem=add", "--output", "other"],

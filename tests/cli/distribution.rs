@@ -1,7 +1,7 @@
 //! Noise, other distributions and sizes than those of the training, beginning with other weights, comparing runs.
 
 use super::training::{LEARNED, interrupt, json, tensors};
-use super::{fail, succeed, tiny_recipe, tiny_run};
+use super::{refuse, succeed, tiny_recipe, tiny_run};
 use std::fs;
 use std::path::Path;
 
@@ -172,13 +172,13 @@ fn tests_that_cannot_be_are_refused() {
         (&["--data", "x.csv", "--magnitude", "5"], "cannot be used with"),
     ];
     for (arguments, part) in cases {
-        let text = fail(path, 2, &[&["eval", "run"], *arguments].concat());
+        let text = refuse(path, 2, &[&["eval", "run"], *arguments].concat());
         assert!(text.contains(part), "{arguments:?}: {text}");
     }
-    let text = fail(path, 2, &["train", "tiny.toml", "--set", "data.noise=-1"]);
+    let text = refuse(path, 2, &["train", "tiny.toml", "--set", "data.noise=-1"]);
     assert!(text.contains("data.noise: the noise is `-1`"), "{text}");
     // A row of a data set says which operands its solution solves; noisy ones it would not.
-    let text = fail(path, 2, &["generate", "add", "--dim", "2", "--noise", "0.1"]);
+    let text = refuse(path, 2, &["generate", "add", "--dim", "2", "--noise", "0.1"]);
     assert!(text.contains("unexpected argument"), "{text}");
 }
 
@@ -268,10 +268,10 @@ fn tables_of_runs_that_do_not_belong_together_are_refused() {
         (&[], "CHECKPOINTS"),
     ];
     for (arguments, part) in cases {
-        let text = fail(path, 2, &[&["transfer"], *arguments].concat());
+        let text = refuse(path, 2, &[&["transfer"], *arguments].concat());
         assert!(text.contains(part), "{arguments:?}: {text}");
     }
-    assert!(fail(path, 1, &["transfer", "nowhere"]).contains("nowhere does not exist"));
+    assert!(refuse(path, 1, &["transfer", "nowhere"]).contains("nowhere does not exist"));
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn a_model_that_begins_with_the_weights_of_another_learns_from_fewer_examples() 
             "training.steps=150",
             "model.width=64",
             "training.batch_size=32",
-            "evaluation.count=200",
+            "evaluation.every=150",
         ];
         let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", *set]).collect();
         succeed(
@@ -326,7 +326,7 @@ fn a_run_from_other_weights_goes_on_to_the_same_bits() {
     assert_eq!(whole, go("stopped", &["--resume"]));
     // The same run from its own config.toml, and what that misses.
     let again = ["train", "whole/config.toml", "--output", "again"];
-    let text = fail(path, 2, &again);
+    let text = refuse(path, 2, &again);
     assert!(
         text.contains("training.from = \"base") && text.contains("--from"),
         "{text}"
@@ -356,7 +356,7 @@ fn weights_of_other_models_are_refused_by_name() {
         ("training.from=other", "training.from = \"other\""),
     ];
     for (set, part) in cases {
-        let text = fail(
+        let text = refuse(
             path,
             2,
             &["train", "tiny.toml", "--output", "new", "--from", "base", "--set", set],
@@ -364,10 +364,10 @@ fn weights_of_other_models_are_refused_by_name() {
         assert!(text.contains(part), "{set}: {text}");
         assert!(!path.join("new").exists(), "nothing is begun");
     }
-    assert!(fail(path, 1, &["train", "tiny.toml", "--from", "nowhere"]).contains("nowhere does not exist"));
+    assert!(refuse(path, 1, &["train", "tiny.toml", "--from", "nowhere"]).contains("nowhere does not exist"));
     for from in ["base", "base/model.pt"] {
         let own = ["train", "tiny.toml", "--output", "base", "--overwrite", "--from", from];
-        assert!(fail(path, 2, &own).contains("--overwrite would delete base, with which --from begins"));
+        assert!(refuse(path, 2, &own).contains("--overwrite would delete base, with which --from begins"));
     }
     // A deeper encoder begins with the same answers.
     let deeper = [
@@ -424,12 +424,12 @@ fn runs_are_compared_by_their_examples() {
     assert_eq!(fs::read_to_string(path.join("c.csv")).unwrap().lines().count(), 12);
     let svg = fs::read_to_string(path.join("c.svg")).unwrap();
     assert!(svg.matches("<circle").count() == 11 && svg.contains("few-3: "), "{svg}");
-    let text = fail(path, 2, &["curve", "few-3", "--tolerance", "0.03"]);
+    let text = refuse(path, 2, &["curve", "few-3", "--tolerance", "0.03"]);
     assert!(
         text.contains("--tolerance 0.03: few-3 was evaluated within 0.05, 0.02, 0.01, 0.005"),
         "{text}"
     );
-    assert!(fail(path, 2, &["curve", "nowhere"]).contains("nowhere holds no run"));
+    assert!(refuse(path, 2, &["curve", "nowhere"]).contains("nowhere holds no run"));
     fs::remove_file(path.join("few-6/metrics.csv")).unwrap();
-    assert!(fail(path, 2, &["curve", "few-6"]).contains("was not evaluated yet"));
+    assert!(refuse(path, 2, &["curve", "few-6"]).contains("was not evaluated yet"));
 }

@@ -1,6 +1,6 @@
 //! Bad input: a clear message and exit code 1 or 2, never a panic.
 
-use super::{fail, succeed, tiny_recipe, tiny_run};
+use super::{done, fail, refuse, succeed, tiny_recipe, tiny_run};
 use std::fs;
 use std::os::unix::process::CommandExt;
 
@@ -33,8 +33,27 @@ fn bad_usage_ends_with_code_2_and_says_what_is_allowed() {
         ),
     ];
     for (arguments, part) in cases {
-        let text = fail(folder.path(), 2, arguments);
+        let text = refuse(folder.path(), 2, arguments);
         assert!(text.contains(part), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn the_binary_ends_with_the_code_of_each_kind_of_failure_and_says_it_once() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("wrong.csv"), "index\n1\n").unwrap();
+    let cases: &[(i32, &[&str], &str)] = &[
+        (2, &[], "Usage"),
+        (2, &["generat"], "error: unrecognized subcommand"),
+        (2, &["generate", "eigenvalues"], "Error: "),
+        (2, &["train", "none.toml"], "Error: "),
+        (2, &["encode", "P1000", "[[1,2],[3]]"], "Error: "),
+        (1, &["eval", "nowhere"], "Error: nowhere does not exist"),
+        (1, &["verify", "wrong.csv"], "1 wrong"),
+    ];
+    for (code, arguments, part) in cases {
+        let text = fail(folder.path(), *code, arguments);
+        assert_eq!(text.matches(part).count(), 1, "{arguments:?}: {text}");
     }
 }
 
@@ -69,7 +88,7 @@ fn a_bad_recipe_names_key_value_and_what_is_allowed() {
         ("novalue", "KEY=VALUE"),
     ];
     for (set, part) in cases {
-        let text = fail(folder.path(), 2, &["train", "tiny.toml", "--set", set]);
+        let text = refuse(folder.path(), 2, &["train", "tiny.toml", "--set", set]);
         assert!(text.contains(part), "{set}: {text}");
         assert!(
             !folder.path().join("checkpoints").exists(),
@@ -77,7 +96,7 @@ fn a_bad_recipe_names_key_value_and_what_is_allowed() {
         );
     }
     fs::write(folder.path().join("broken.toml"), "problem = ").unwrap();
-    assert!(fail(folder.path(), 2, &["train", "broken.toml"]).contains("broken.toml"));
+    assert!(refuse(folder.path(), 2, &["train", "broken.toml"]).contains("broken.toml"));
 }
 
 #[test]
@@ -203,9 +222,9 @@ fn replace_all(bytes: &mut [u8], old: &[u8], new: &[u8]) {
 fn an_unavailable_device_is_refused_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     tiny_recipe(folder.path(), "eigenvalues", "");
-    assert!(fail(folder.path(), 2, &["train", "tiny.toml", "--device", "tpu"]).contains("cuda:N"));
+    assert!(refuse(folder.path(), 2, &["train", "tiny.toml", "--device", "tpu"]).contains("cuda:N"));
     if tch::Cuda::device_count() == 0 {
-        let text = fail(folder.path(), 2, &["train", "tiny.toml", "--device", "cuda"]);
+        let text = refuse(folder.path(), 2, &["train", "tiny.toml", "--device", "cuda"]);
         assert!(
             text.contains("no CUDA device") && text.contains("--device cpu"),
             "{text}"
@@ -218,7 +237,7 @@ fn malformed_csv_is_refused_with_line_and_column() {
     let folder = tempfile::tempdir().unwrap();
     tiny_recipe(folder.path(), "eigenvalues", "");
     let write = |text: &str| fs::write(folder.path().join("x.csv"), text).unwrap();
-    let train = || fail(folder.path(), 2, &["train", "tiny.toml", "--data", "x.csv"]);
+    let train = || refuse(folder.path(), 2, &["train", "tiny.toml", "--data", "x.csv"]);
     write("a,b\n1,2\n");
     assert!(train().contains("x.csv"));
     write("index,problem,distribution,operands,solution\n0,eigenvalues,uniform,\"[[[1,0],[0\",\"[[[1],[0]]]\"\n");
@@ -226,7 +245,7 @@ fn malformed_csv_is_refused_with_line_and_column() {
     assert!(text.contains("line 2") && text.contains("operands"), "{text}");
     write("index,problem,distribution,operands,solution\n0,add,uniform,\"[[[1]],[[2]]]\",\"[[[3]]]\"\n");
     assert!(train().contains("add"), "rows of another problem");
-    succeed(
+    done(
         folder.path(),
         &[
             "generate",
@@ -240,7 +259,7 @@ fn malformed_csv_is_refused_with_line_and_column() {
         ],
     );
     assert!(train().contains("3x3"), "rows of another size");
-    assert!(fail(folder.path(), 1, &["verify", "missing.csv"]).contains("missing.csv"));
+    assert!(refuse(folder.path(), 1, &["verify", "missing.csv"]).contains("missing.csv"));
 }
 
 #[test]
@@ -248,22 +267,22 @@ fn damaged_and_foreign_checkpoints_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     tiny_run(path, "run", "eigenvalues", &[]);
-    assert!(fail(path, 1, &["eval", "nowhere"]).contains("nowhere does not exist"));
+    assert!(refuse(path, 1, &["eval", "nowhere"]).contains("nowhere does not exist"));
     fs::create_dir(path.join("empty")).unwrap();
-    assert!(fail(path, 1, &["eval", "empty"]).contains("holds no model"));
+    assert!(refuse(path, 1, &["eval", "empty"]).contains("holds no model"));
     fs::write(path.join("text.txt"), "x").unwrap();
-    assert!(fail(path, 1, &["eval", "text.txt"]).contains("no checkpoint"));
+    assert!(refuse(path, 1, &["eval", "text.txt"]).contains("no checkpoint"));
     for name in ["model.safetensors", "model.pt"] {
         let bytes = fs::read(path.join("run").join(name)).unwrap();
         let copy = format!("broken.{}", name.rsplit('.').next().unwrap());
         for length in [0, 10, bytes.len() / 2] {
             fs::write(path.join(&copy), &bytes[..length]).unwrap();
-            let text = fail(path, 1, &["eval", &copy]);
+            let text = refuse(path, 1, &["eval", &copy]);
             assert!(text.contains(&copy), "{text}");
         }
     }
     fs::write(path.join("run/resume.safetensors"), b"not tensors").unwrap();
-    let text = fail(path, 1, &["train", "tiny.toml", "--output", "run", "--resume"]);
+    let text = refuse(path, 1, &["train", "tiny.toml", "--output", "run", "--resume"]);
     assert!(
         text.contains("resume.safetensors") && text.contains("damaged"),
         "{text}"
@@ -274,8 +293,8 @@ fn damaged_and_foreign_checkpoints_are_named() {
 fn a_run_is_not_overwritten_by_accident() {
     let folder = tempfile::tempdir().unwrap();
     tiny_run(folder.path(), "run", "eigenvalues", &[]);
-    assert!(fail(folder.path(), 2, &["train", "tiny.toml", "--output", "run"]).contains("--resume"));
-    let text = fail(
+    assert!(refuse(folder.path(), 2, &["train", "tiny.toml", "--output", "run"]).contains("--resume"));
+    let text = refuse(
         folder.path(),
         2,
         &[
@@ -300,7 +319,7 @@ fn a_run_does_not_write_over_files_of_others() {
     fs::create_dir(path.join("notes")).unwrap();
     fs::write(path.join("notes/README.md"), "my own").unwrap();
     for more in [&[][..], &["--overwrite"]] {
-        let text = fail(path, 2, &[&["train", "tiny.toml", "--output", "notes"], more].concat());
+        let text = refuse(path, 2, &[&["train", "tiny.toml", "--output", "notes"], more].concat());
         assert!(text.contains("README.md is of no run"), "{text}");
         assert_eq!(fs::read_to_string(path.join("notes/README.md")).unwrap(), "my own");
         assert!(!path.join("notes/config.toml").exists());
@@ -313,23 +332,23 @@ fn what_cannot_be_shown_or_held_is_refused_before_anything_is_measured() {
     let path = folder.path();
     tiny_run(path, "run", "eigenvalues", &[]);
     let few = ["transfer", "run", "--count", "2"];
-    let text = fail(
+    let text = refuse(
         path,
         2,
         &[&few[..], &["--csv", "rows.csv", "--picture", "x.png"]].concat(),
     );
     assert!(text.contains("x.png: pictures are SVG"), "{text}");
     assert!(!path.join("rows.csv").exists());
-    assert!(fail(path, 2, &[&few[..], &["--csv", "none/rows.csv"]].concat()).contains("no such folder"));
-    assert!(fail(path, 2, &["curve", "run", "--picture", "x.png"]).contains("pictures are SVG"));
+    assert!(refuse(path, 2, &[&few[..], &["--csv", "none/rows.csv"]].concat()).contains("no such folder"));
+    assert!(refuse(path, 2, &["curve", "run", "--picture", "x.png"]).contains("pictures are SVG"));
     for command in ["eval", "transfer", "analyze"] {
         for count in ["0", "99999999999"] {
-            let text = fail(path, 2, &[command, "run", "--count", count]);
+            let text = refuse(path, 2, &[command, "run", "--count", count]);
             assert!(text.contains(&format!("--count {count}: expected 1 to")), "{text}");
         }
     }
-    assert!(fail(path, 2, &["eval", "run", "--spectrum", "all,laplace"]).contains("and alone"));
-    succeed(
+    assert!(refuse(path, 2, &["eval", "run", "--spectrum", "all,laplace"]).contains("and alone"));
+    done(
         path,
         &[
             "generate",
@@ -344,7 +363,7 @@ fn what_cannot_be_shown_or_held_is_refused_before_anything_is_measured() {
     );
     for share in ["sign_bias", "small_share", "large_share", "singular_share"] {
         let set = format!("data.{share}=0.5");
-        let text = fail(
+        let text = refuse(
             path,
             2,
             &[
@@ -360,7 +379,7 @@ fn what_cannot_be_shown_or_held_is_refused_before_anything_is_measured() {
         );
         assert!(text.contains("the rows of a file stay as they are"), "{text}");
     }
-    assert!(fail(path, 2, &["train", "tiny.toml", "--set", "=1"]).contains("expected KEY=VALUE"));
+    assert!(refuse(path, 2, &["train", "tiny.toml", "--set", "=1"]).contains("expected KEY=VALUE"));
 }
 
 #[test]
@@ -380,16 +399,16 @@ fn solve_refuses_what_the_model_is_not_for() {
         (&["[[1,2],[2,1]]", "--beam", "1000000000000"], "1 to 1000"),
     ];
     for (arguments, part) in cases {
-        let text = fail(path, 2, &[&["solve", "run"], *arguments].concat());
+        let text = refuse(path, 2, &[&["solve", "run"], *arguments].concat());
         assert!(text.contains(part), "{arguments:?}: {text}");
     }
-    assert!(fail(path, 2, &["eval", "run", "--spectrum", "lapace"]).contains("laplace"));
-    assert!(fail(path, 2, &["eval", "run", "--dim", "9"]).contains("--dim"));
+    assert!(refuse(path, 2, &["eval", "run", "--spectrum", "lapace"]).contains("laplace"));
+    assert!(refuse(path, 2, &["eval", "run", "--dim", "9"]).contains("--dim"));
     for count in ["0", "1000000000000"] {
-        let text = fail(path, 2, &["eval", "run", "--count", count]);
+        let text = refuse(path, 2, &["eval", "run", "--count", count]);
         assert!(text.contains(&format!("--count {count}")), "{text}");
     }
-    assert!(fail(path, 2, &["export", "run", "--output", "model.onnx"]).contains(".safetensors"));
+    assert!(refuse(path, 2, &["export", "run", "--output", "model.onnx"]).contains(".safetensors"));
 }
 
 #[test]
@@ -401,7 +420,7 @@ fn soft_labels_are_refused_where_there_are_none() {
             .iter()
             .chain(&["loss.smoothing=0.5"])
             .flat_map(|set| ["--set", set]);
-        let text = fail(
+        let text = refuse(
             folder.path(),
             2,
             &["train", "tiny.toml"].into_iter().chain(sets).collect::<Vec<_>>(),
@@ -414,6 +433,6 @@ fn soft_labels_are_refused_where_there_are_none() {
 fn numbers_that_no_file_can_hold_are_not_generated() {
     let folder = tempfile::tempdir().unwrap();
     let size = ["--dim", "2", "--count", "1", "--magnitude", "1e200"];
-    let text = fail(folder.path(), 1, &[&["generate", "matrix-product"], &size[..]].concat());
+    let text = refuse(folder.path(), 1, &[&["generate", "matrix-product"], &size[..]].concat());
     assert!(text.contains("beyond 1.8e308"), "{text}");
 }

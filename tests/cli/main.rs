@@ -8,11 +8,13 @@ mod pipes;
 mod tasks;
 mod training;
 
+use clap::Parser;
+use laformer::cli::{Arguments, Failure};
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::{Arc, LazyLock, Mutex, OnceLock};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 /// Runs the binary in a folder.
 fn laformer(folder: &Path, arguments: &[&str]) -> Output {
@@ -53,6 +55,39 @@ fn fail(folder: &Path, code: i32, arguments: &[&str]) -> String {
     assert_eq!(output.status.code(), Some(code), "laformer {arguments:?}: {text}");
     assert!(!text.contains("panicked"), "laformer {arguments:?}: {text}");
     text
+}
+
+/// The exit code and the error of a command in this process: the binary takes half a second to load libtorch. For the many commands
+/// that are refused, and those that only write files.
+fn here(folder: &Path, arguments: &[&str]) -> (i32, String) {
+    // Paths are relative to the current folder, of which a process has one.
+    static FOLDER: Mutex<()> = Mutex::new(());
+    let _folder = FOLDER.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = std::env::current_dir().expect("the tests have a folder");
+    std::env::set_current_dir(folder).expect("the folder exists");
+    let ended = match Arguments::try_parse_from(["laformer"].iter().chain(arguments)) {
+        Err(error) => (error.exit_code(), error.to_string()),
+        Ok(arguments) => match laformer::cli::run(arguments) {
+            Ok(()) => (0, String::new()),
+            Err(Failure::Found) => (1, String::new()),
+            Err(Failure::Usage(error)) => (2, format!("{error:#}")),
+            Err(Failure::Failed(error)) => (1, format!("{error:#}")),
+        },
+    };
+    std::env::set_current_dir(before).expect("the folder of the tests exists");
+    ended
+}
+
+/// The error of a command that must end with an exit code, in this process; [`fail`] asks the binary.
+fn refuse(folder: &Path, code: i32, arguments: &[&str]) -> String {
+    let (ended, text) = here(folder, arguments);
+    assert_eq!(ended, code, "laformer {arguments:?}: {text}");
+    text
+}
+
+/// A command that must succeed and only writes files, in this process.
+fn done(folder: &Path, arguments: &[&str]) {
+    assert_eq!(here(folder, arguments), (0, String::new()), "laformer {arguments:?}");
 }
 
 /// A recipe small enough for a test: a few steps of a tiny model.

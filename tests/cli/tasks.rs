@@ -1,7 +1,7 @@
 //! Several problems in one model, and examples that training comes back to.
 
 use super::training::{interrupt, json, steps, tensors};
-use super::{fail, laformer, succeed, tiny_recipe, tiny_run};
+use super::{done, laformer, refuse, succeed, tiny_recipe, tiny_run};
 use laformer::evaluation::Accuracy;
 use std::collections::HashMap;
 use std::fs;
@@ -77,17 +77,17 @@ fn several_problems_go_from_recipe_to_export() {
                 (2, if problem == "eigenvalues" { 1 } else { 2 })
             );
         }
-        let text = fail(path, 2, &["solve", "run", "[[1,2],[3,4]]"]);
+        let text = refuse(path, 2, &["solve", "run", "[[1,2],[3,4]]"]);
         assert!(
             text.contains("--problem") && text.contains("transpose, add, eigenvalues"),
             "{text}"
         );
-        let text = fail(path, 2, &["solve", "run", "--problem", "svd", "[[1,2],[3,4]]"]);
+        let text = refuse(path, 2, &["solve", "run", "--problem", "svd", "[[1,2],[3,4]]"]);
         assert!(
             text.contains("unknown problem `svd`") && text.contains("transpose, add, eigenvalues"),
             "{text}"
         );
-        let text = fail(path, 2, &["solve", "run", "--problem", "add", "[[1,2],[3,4]]"]);
+        let text = refuse(path, 2, &["solve", "run", "--problem", "add", "[[1,2],[3,4]]"]);
         assert!(text.contains("add wants operands of shapes"), "{text}");
 
         let (columns, rows) = evaluations(&path.join("run"));
@@ -189,7 +189,7 @@ fn sets_and_repetitions_that_cannot_be_are_refused_before_anything_is_begun() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     tiny_recipe(path, "eigenvalues", "");
-    succeed(
+    done(
         path,
         &[
             "generate",
@@ -222,7 +222,7 @@ fn sets_and_repetitions_that_cannot_be_are_refused_before_anything_is_begun() {
     ];
     for (settings, part) in cases {
         let settings: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
-        let text = fail(path, 2, &[&["train", "tiny.toml"][..], &settings].concat());
+        let text = refuse(path, 2, &[&["train", "tiny.toml"][..], &settings].concat());
         assert!(text.contains(part), "{settings:?}: {text}");
     }
     for setting in [
@@ -230,7 +230,7 @@ fn sets_and_repetitions_that_cannot_be_are_refused_before_anything_is_begun() {
         &["data.repeated=9", "data.repeated_share=0.5"],
     ] {
         let settings: Vec<&str> = setting.iter().flat_map(|setting| ["--set", setting]).collect();
-        let text = fail(
+        let text = refuse(
             path,
             2,
             &[&["train", "tiny.toml", "--data", "x.csv"][..], &settings].concat(),
@@ -312,9 +312,9 @@ fn a_small_fixed_set_is_learned_by_heart() {
     let path = folder.path();
     tiny_recipe(path, "transpose", "[data]\nexamples = 8");
     let settings = [
-        "training.steps=500",
+        "training.steps=300",
         "model.width=64",
-        "evaluation.every=500",
+        "evaluation.every=300",
         "evaluation.count=200",
         "training.batch_size=16",
     ];

@@ -1,6 +1,6 @@
 //! train, eval, solve, export, runs, doctor.
 
-use super::{PROBLEMS, fail, laformer, succeed, tiny_recipe, tiny_run};
+use super::{PROBLEMS, done, laformer, refuse, succeed, tiny_recipe, tiny_run};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -58,8 +58,8 @@ fn from_recipe_to_export(problem: &str, operands: &[&str]) {
     let result = json(path, &["eval", "run", "--count", "30", "--json"]);
     assert_eq!(result["count"], 30);
     assert!(result["ceiling"]["0.05"].as_f64().unwrap() > 0.5, "{result}");
-    succeed(path, &["export", "run", "--output", "again.pt"]);
-    succeed(path, &["export", "run", "--half", "--output", "half.pt"]);
+    done(path, &["export", "run", "--output", "again.pt"]);
+    done(path, &["export", "run", "--half", "--output", "half.pt"]);
     let answer = json(path, &[&["solve", "run"], operands, &["--json"]].concat());
     let predicted = answer["prediction"].as_array();
     assert!(predicted.is_some_and(|matrices| !matrices.is_empty()), "{answer}");
@@ -170,7 +170,7 @@ fn captured_steps_have_the_bits_of_launched_ones() {
 fn graphs_are_refused_where_there_are_none() {
     let folder = tempfile::tempdir().unwrap();
     tiny_recipe(folder.path(), "eigenvalues", "");
-    let text = super::fail(
+    let text = refuse(
         folder.path(),
         2,
         &["train", "tiny.toml", "--device", "cpu", "--no-graph"],
@@ -232,7 +232,7 @@ pub fn steps(run: &Path) -> Vec<Vec<String>> {
 
 /// Settings with which a tiny model learns to transpose.
 pub const LEARNED: [&str; 4] = [
-    "training.steps=600",
+    "training.steps=400",
     "model.width=64",
     "evaluation.every=200",
     "training.batch_size=32",
@@ -255,7 +255,7 @@ fn training_and_evaluation_read_csv_files() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     tiny_recipe(path, "eigenvalues", "");
-    succeed(
+    done(
         path,
         &[
             "generate",
@@ -283,7 +283,7 @@ fn a_run_goes_on_with_the_file_that_it_was_begun_with() {
     }
     let train = ["train", "tiny.toml", "--output", "run"];
     succeed(path, &[&train[..], &["--data", "x.csv"]].concat());
-    let again = |more: &[&str]| fail(path, 2, &[&train[..], &["--resume"], more].concat());
+    let again = |more: &[&str]| refuse(path, 2, &[&train[..], &["--resume"], more].concat());
     assert!(again(&[]).contains("give that file with --data"));
     assert!(again(&["--data", "y.csv"]).contains("data.file = \"x.csv"));
     let metrics = fs::read_to_string(path.join("run/metrics.csv")).unwrap();
@@ -295,10 +295,10 @@ fn a_run_goes_on_with_the_file_that_it_was_begun_with() {
             .contains("the rows of x.csv")
     );
     // What it has seen is in no recipe, and what is read is not overwritten.
-    assert!(fail(path, 2, &["eval", "run", "--check-disjoint"]).contains("the rows of x.csv"));
+    assert!(refuse(path, 2, &["eval", "run", "--check-disjoint"]).contains("the rows of x.csv"));
     let over = ["eval", "run", "--data", "x.csv", "--predictions", "./x.csv"];
-    assert!(fail(path, 2, &over).contains("choose another"));
-    assert!(fail(path, 2, &["eval", "run", "--predictions", "none/p.csv"]).contains("no such folder"));
+    assert!(refuse(path, 2, &over).contains("choose another"));
+    assert!(refuse(path, 2, &["eval", "run", "--predictions", "none/p.csv"]).contains("no such folder"));
     let header = fs::read_to_string(path.join("x.csv"))
         .unwrap()
         .lines()
@@ -307,7 +307,9 @@ fn a_run_goes_on_with_the_file_that_it_was_begun_with() {
         .to_string();
     let row = r#"0,eigenvalues,uniform,"[[[1,100],[0,1]]]","[[[5],[4]]]""#;
     fs::write(path.join("z.csv"), format!("{header}\n{row}\n")).unwrap();
-    assert!(fail(path, 2, &["eval", "run", "--data", "z.csv"]).contains("z.csv line 2: the operand must be symmetric"));
+    assert!(
+        refuse(path, 2, &["eval", "run", "--data", "z.csv"]).contains("z.csv line 2: the operand must be symmetric")
+    );
 }
 
 #[test]
@@ -324,7 +326,7 @@ fn what_a_kill_left_half_written_is_cleared() {
     }
     // A model that there is nothing to go on from is not trained anew over it.
     fs::remove_file(path.join("run/resume.safetensors")).unwrap();
-    let text = fail(path, 2, &[&train[..], &["--resume"]].concat());
+    let text = refuse(path, 2, &[&train[..], &["--resume"]].concat());
     assert!(text.contains("no resume.safetensors"), "{text}");
 }
 
@@ -516,20 +518,20 @@ fn bench_takes_turns_as_often_as_it_is_asked() {
 #[test]
 fn bench_refuses_options_of_other_measurements() {
     let folder = tempfile::tempdir().unwrap();
-    let fail = |arguments: &[&str]| super::fail(folder.path(), 2, arguments);
-    assert!(fail(&["bench", "decode", "--turns", "3"]).contains("--turns is for generate and train"));
-    assert!(fail(&["bench", "train", "--turns", "0"]).contains("--turns 0"));
-    assert!(fail(&["bench", "train", "--output", "a.svg"]).contains("--output is for scale"));
+    let refused = |arguments: &[&str]| refuse(folder.path(), 2, arguments);
+    assert!(refused(&["bench", "decode", "--turns", "3"]).contains("--turns is for generate and train"));
+    assert!(refused(&["bench", "train", "--turns", "0"]).contains("--turns 0"));
+    assert!(refused(&["bench", "train", "--output", "a.svg"]).contains("--output is for scale"));
     fs::write(
         folder.path().join("wide.toml"),
         "problem = \"svd\"\nrows = 2\ncols = 3\n",
     )
     .unwrap();
-    assert!(fail(&["bench", "scale", "--recipe", "wide.toml"]).contains("give the recipe dim"));
-    assert!(fail(&["bench", "scale", "--threads", "2"]).contains("leave it out"));
-    assert!(fail(&["bench", "device", "--threads", "4294967296"]).contains("1 to 1024"));
+    assert!(refused(&["bench", "scale", "--recipe", "wide.toml"]).contains("give the recipe dim"));
+    assert!(refused(&["bench", "scale", "--threads", "2"]).contains("leave it out"));
+    assert!(refused(&["bench", "device", "--threads", "4294967296"]).contains("1 to 1024"));
     let scale = ["bench", "scale", "--set", "model.width=96", "--set", "model.heads=3"];
-    assert!(super::fail(folder.path(), 1, &scale).contains("model.heads = 3"));
+    assert!(refuse(folder.path(), 1, &scale).contains("model.heads = 3"));
 }
 
 #[test]
