@@ -39,7 +39,7 @@ pub struct Bench {
     /// Change a key of the recipe: training.batch_size=128
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Threads that generate, or threads of libtorch
+    /// Threads that generate or train, or those of libtorch
     #[arg(long, default_value_t = 1)]
     threads: usize,
     /// How long to measure
@@ -84,6 +84,7 @@ impl Bench {
         let captures = !self.graph.no_graph;
         let duration = Duration::try_from_secs_f64(self.seconds).context("--seconds").usage()?;
         tch::set_num_threads(self.threads as i32);
+        recipe.training.threads = self.threads;
         if matches!(self.what, What::Train | What::Evaluate | What::Scale) {
             recipe.resolve_precision(device)?;
         }
@@ -292,8 +293,8 @@ fn training(recipe: Recipe, device: Device, captures: bool, duration: Duration) 
     let (source, batch) = (recipe.source(Split::Train)?, recipe.training.batch_size as f64);
     with_trainer(recipe, device, captures, |trainer| {
         let profile = trainer.profile(source.clone(), duration)?;
-        // Only a device has work of many steps waiting.
-        let steps = if device.is_cuda() {
+        // A device has work of many steps waiting, and threads share a batch.
+        let steps = if device.is_cuda() || trainer.recipe().training.threads > 1 {
             trainer.rate(source, duration)?
         } else {
             profile.steps as f64 / profile.seconds()

@@ -35,7 +35,7 @@ pub struct Train {
     device: DeviceOption,
     #[command(flatten)]
     graph: GraphOption,
-    /// Threads of libtorch on a CPU, 0 for one per core: short for --set training.threads=N
+    /// Threads on a CPU, 0 for one per core: short for --set training.threads=N
     #[arg(long)]
     threads: Option<usize>,
     /// Begin with the weights of a checkpoint of the same ingredients; sizes and data may differ
@@ -68,12 +68,10 @@ impl Train {
         self.read_from(&mut recipe).usage()?;
         let device = self.device.device().usage()?;
         self.graph.check(recipe.model.architecture, device).usage()?;
-        if recipe.training.threads > 0 {
-            tch::set_num_threads(recipe.training.threads as i32);
-        }
         libtorch::set_deterministic(self.deterministic)?;
         let (training, validation) = self.sources(&recipe).usage()?;
-        self.keep_precision(&mut recipe).usage()?;
+        self.keep_resolved(&mut recipe).usage()?;
+        recipe.resolve_threads();
         let precision = recipe.resolve_precision(device)?;
         let run = self.folder(&recipe).usage()?;
         let mut trainer = Trainer::new(recipe.clone(), run.clone(), device, self.resume)?;
@@ -223,10 +221,16 @@ impl Train {
     }
 
     /// What goes on trains in the precision that it was begun in, where the recipe leaves it open.
-    fn keep_precision(&self, recipe: &mut Recipe) -> Result<()> {
+    fn keep_resolved(&self, recipe: &mut Recipe) -> Result<()> {
         let folder = self.path()?;
-        if self.resume && recipe.training.precision == Precision::Auto && Run::exists(&folder) {
-            recipe.training.precision = Run::open(&folder)?.1.training.precision;
+        if self.resume && Run::exists(&folder) {
+            let begun = Run::open(&folder)?.1.training;
+            if recipe.training.precision == Precision::Auto {
+                recipe.training.precision = begun.precision;
+            }
+            if recipe.training.threads == 0 {
+                recipe.training.threads = begun.threads;
+            }
         }
         Ok(())
     }

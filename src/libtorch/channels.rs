@@ -34,7 +34,7 @@ mod tests {
     fn with_gradients(inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Tensor) -> Vec<Tensor> {
         let leaves: Vec<_> = inputs.iter().map(|x| x.copy().set_requires_grad(true)).collect();
         let result = f(&leaves);
-        let probe = Tensor::arange(result.numel() as i64, (Kind::Double, Device::Cpu)).sin();
+        let probe = Tensor::arange(result.numel() as i64, (Kind::Double, result.device())).sin();
         (&result * probe.view_as(&result)).sum(Kind::Double).backward();
         std::iter::once(result.detach())
             .chain(leaves.iter().map(Tensor::grad))
@@ -75,5 +75,23 @@ mod tests {
         }
         let zeros = channel_norm(&Tensor::zeros([1, 2, 2, 1], (Kind::Double, Device::Cpu)), false, 1e-3);
         assert_eq!(zeros.abs().max().double_value(&[]), 0.0);
+    }
+
+    #[test]
+    fn cuda_products_and_norms_are_those_of_the_cpu() {
+        if !tch::Cuda::is_available() {
+            println!("skipped: no CUDA device");
+            return;
+        }
+        tch::manual_seed(3);
+        let inputs = [random(&[2, 3, 4, 5]), random(&[2, 4, 3, 5])].map(|x| x.to_kind(Kind::Float));
+        let there = inputs.each_ref().map(|x| x.to_device(Device::Cuda(0)));
+        let results = |x: &[Tensor]| {
+            let product = channel_product(&x[0], &x[1]);
+            channel_norm(&channel_norm(&product, true, 1e-3), false, 1e-3)
+        };
+        for (found, expected) in with_gradients(&there, results).iter().zip(with_gradients(&inputs, results)) {
+            assert!(found.to_device(Device::Cpu).allclose(&expected, 1e-4, 1e-4, false), "{found} {expected}");
+        }
     }
 }

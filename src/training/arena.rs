@@ -78,6 +78,15 @@ impl Parameter {
 impl Arena {
     /// Moves the model's trainable parameters into one flat tensor; the model sees no difference.
     pub fn new(model: &Model) -> Result<Self> {
+        Self::on(model, None)
+    }
+
+    /// Has a model of the same recipe read the values of this arena, with gradients of its own.
+    pub fn sharing(&self, model: &Model) -> Result<Self> {
+        Self::on(model, Some(&self.values))
+    }
+
+    fn on(model: &Model, shared: Option<&Tensor>) -> Result<Self> {
         let variables = model
             .variables()
             .into_iter()
@@ -88,7 +97,10 @@ impl Arena {
         ensure!(total > 0, "the model has no trainable parameters");
 
         let _no_grad = tch::no_grad_guard();
-        let values = Tensor::zeros([total], (Kind::Float, model.device()));
+        let values = match shared {
+            Some(values) => values.shallow_clone(),
+            None => Tensor::zeros([total], (Kind::Float, model.device())),
+        };
         let gradients = values.zeros_like();
         let mut matrices: Vec<MatrixGroup> = Vec::new();
         let mut offset = 0;
@@ -96,7 +108,9 @@ impl Arena {
             let (numbers, size) = (tensor.numel() as i64, tensor.size());
             let part = |flat: &Tensor| flat.narrow(0, offset, numbers).view(size.as_slice());
             let mut value = part(&values);
-            value.copy_(tensor);
+            if shared.is_none() {
+                value.copy_(tensor);
+            }
             tensor.set_data(&value);
             libtorch::set_gradient(tensor, &part(&gradients))?;
             if *parts > 0 {

@@ -222,12 +222,13 @@ mod tests {
     }
 
     /// Both optimizers, both decoders, with and without padding and queries in the encoder, both precisions.
-    const KINDS: [&str; 5] = [
+    const KINDS: [&str; 6] = [
         "training.optimizer = \"adamw\"\ntraining.precision = \"fp32\"",
         "training.optimizer = \"muon\"\ntraining.precision = \"fp32\"",
         "training.optimizer = \"muon\"\ntraining.precision = \"bf16\"",
         "model.decoder = \"autoregressive\"\nencoding.input = \"P10\"\nmodel.positions = \"flat\"\ntraining.precision = \"bf16\"",
         "model.decoder = \"none\"\nmodel.encoder_loops = 2\ntraining.precision = \"bf16\"",
+        "model.architecture = \"pair\"\nmodel.normalization = \"pre-matrix\"\ntraining.precision = \"fp32\"",
     ];
 
     #[test]

@@ -12,6 +12,7 @@ mod recipe;
 mod run;
 mod schedule;
 mod settings;
+mod shards;
 mod signs;
 mod sources;
 mod trainer;

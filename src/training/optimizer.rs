@@ -5,7 +5,8 @@ use super::settings::{OptimizerKind, Training};
 use crate::libtorch::{Adam, AdamState};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
-use tch::{Kind, Tensor};
+use std::thread;
+use tch::{Device, Kind, Tensor};
 
 /// Updates the arena's values from its gradients. `adamw` is AdamW for every parameter (Loshchilov & Hutter 2019);
 /// `muon` orthogonalizes the momentum of hidden matrices (Jordan et al. 2024) and leaves the rest to AdamW.
@@ -130,15 +131,67 @@ impl Muon {
         let _ = self.momentum.lerp_(&gradients, 1.0 - keep);
         // Nesterov: look ahead along the new momentum.
         let update = gradients.lerp(&self.momentum, keep);
-        for group in &arena.matrices {
-            let mut values = group.view(&arena.values);
-            if settings.weight_decay > 0.0 {
-                let _ = values.g_mul_(&kept(rate, settings.weight_decay));
-            }
-            let direction = orthogonalize(&group.view(&update), group, settings.precision.kind());
-            let scale = (group.rows as f64 / group.cols as f64).max(1.0).sqrt();
-            let _ = values.g_add_(&(direction * (rate * -scale).to_kind(Kind::Float)));
+        if settings.weight_decay > 0.0 {
+            let mut values = arena.values.narrow(0, 0, update.numel() as i64);
+            let _ = values.g_mul_(&kept(rate, settings.weight_decay));
         }
+        let threads = match arena.values.device() {
+            Device::Cpu => settings.threads.max(1) as i64,
+            _ => 1,
+        };
+        let share = |thread: i64| -> Vec<Matrices> {
+            let groups = arena.matrices.iter();
+            groups
+                .filter_map(|group| Matrices::share(group, &arena.values, &update, rate, thread, threads))
+                .collect()
+        };
+        let kind = settings.precision.kind();
+        let work = |matrices: Vec<Matrices>| matrices.into_iter().for_each(|matrices| matrices.step(kind));
+        thread::scope(|scope| {
+            for matrices in (1..threads).map(share).filter(|matrices| !matrices.is_empty()) {
+                scope.spawn(move || {
+                    let _no_grad = tch::no_grad_guard();
+                    tch::set_num_threads(1);
+                    work(matrices);
+                });
+            }
+            work(share(0));
+        });
+    }
+}
+
+/// The matrices of a group that a thread orthogonalizes.
+struct Matrices {
+    group: MatrixGroup,
+    values: Tensor,
+    update: Tensor,
+    /// What a direction is multiplied with, 0-d.
+    factor: Tensor,
+}
+
+impl Matrices {
+    /// The share of a thread of so many; none where there are too few matrices.
+    fn share(
+        group: &MatrixGroup,
+        values: &Tensor,
+        update: &Tensor,
+        rate: &Tensor,
+        thread: i64,
+        threads: i64,
+    ) -> Option<Self> {
+        let (start, end) = (thread * group.count / threads, (thread + 1) * group.count / threads);
+        let scale = (group.rows as f64 / group.cols as f64).max(1.0).sqrt();
+        (start < end).then(|| Self {
+            group: *group,
+            values: group.view(values).narrow(0, start, end - start),
+            update: group.view(update).narrow(0, start, end - start),
+            factor: (rate * -scale).to_kind(Kind::Float),
+        })
+    }
+
+    fn step(mut self, kind: Kind) {
+        let direction = orthogonalize(&self.update, &self.group, kind);
+        let _ = self.values.g_add_(&(direction * self.factor));
     }
 }
 
@@ -160,8 +213,8 @@ fn orthogonalize(matrices: &Tensor, group: &MatrixGroup, kind: Kind) -> Tensor {
     let (a, b, c) = QUINTIC;
     for _ in 0..ORTHOGONALIZATION_STEPS {
         let gram = x.matmul(&x.transpose(1, 2));
-        let polynomial = &gram * b + gram.matmul(&gram) * c;
-        x = &x * a + polynomial.matmul(&x);
+        let polynomial = gram.baddbmm(&gram, &gram, b, c);
+        x = x.baddbmm(&polynomial, &x, a, 1.0);
     }
     if tall {
         x = x.transpose(1, 2);

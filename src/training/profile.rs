@@ -31,7 +31,7 @@ const WARMUP: u64 = 5;
 
 impl Trainer {
     /// Trains for about `duration` on a source and tells where the time goes, step by step as they are written. Waits for the
-    /// device after each part, so that a device is measured slower than it trains: see [`Self::rate`].
+    /// device after each part, in one thread, so that a training is measured slower than it is: see [`Self::rate`].
     pub fn profile(&mut self, examples: Arc<dyn Source>, duration: Duration) -> Result<Profile> {
         let device = self.model().device();
         let _tf32 = Tf32::allow()?;

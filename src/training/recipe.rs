@@ -120,7 +120,7 @@ impl Recipe {
                 average: 0.0,
                 clip: if paper { 5.0 } else { 1.0 },
                 precision: Precision::Auto,
-                threads: if paper { 0 } else { 1 },
+                threads: 0,
                 data_threads: 1,
                 log_every: 100,
                 save_every: 0,

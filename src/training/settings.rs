@@ -128,8 +128,8 @@ pub struct Training {
     /// Largest norm of the gradient; 0 disables clipping.
     pub clip: f64,
     pub precision: Precision,
-    /// Threads of libtorch on a CPU; 0 for one per core. Small models are as fast with one, and repeat their bits only
-    /// with the same number.
+    /// Threads on a CPU, which compute the gradients of shares of a batch; 0 for as many as there are cores and 16 examples for
+    /// each. A run repeats its bits only with the same number.
     pub threads: usize,
     /// Threads that make batches ahead.
     pub data_threads: usize,

@@ -9,6 +9,7 @@ use super::origin::Origin;
 use super::precision::Precision;
 use super::recipe::Recipe;
 use super::run::{Progress, Run};
+use super::shards::Shards;
 use crate::batch::{Batch, Prefetch};
 use crate::dataset::Source;
 use crate::evaluation::{Evaluation, Search, evaluate};
@@ -85,6 +86,7 @@ pub struct Trainer {
     optimizer: Optimizer,
     average: Option<Average>,
     loss: Loss,
+    shards: Shards,
     progress: Progress,
     captures: bool,
 }
@@ -98,6 +100,7 @@ impl Trainer {
         let share = recipe.training.average;
         let mut average = (share > 0.0).then(|| Average::new(&arena, share));
         let loss = Loss::new(&model, &recipe.loss);
+        let shards = Shards::new(&recipe, &model, &arena)?;
         let mut progress = Progress::default();
         if resume && run.resume().exists() {
             let (state, saved) = run.load_resume(&model)?;
@@ -117,6 +120,7 @@ impl Trainer {
             optimizer,
             average,
             loss,
+            shards,
             progress,
         })
     }
@@ -253,12 +257,38 @@ impl Trainer {
     /// A whole step, whose losses and norm are added to `sums`. Nothing in it waits for the device, and nothing but the numbers of
     /// tensors differs from step to step.
     pub(super) fn step(&mut self, batch: &Batch, sums: &mut Tensor) -> Result<()> {
-        let loss = self.forward(batch);
-        loss.total.backward();
+        let loss = self.gradient(batch)?;
         let norm = self.update()?;
         let _no_grad = tch::no_grad_guard();
         *sums += Tensor::cat(&[&loss.total.detach().view([1]), &loss.parts, &norm.view([1])], 0);
         Ok(())
+    }
+
+    /// The loss of a batch; its gradient is then in the arena.
+    fn gradient(&mut self, batch: &Batch) -> Result<BatchLoss> {
+        if self.shards.is_alone() {
+            let loss = self.forward(batch);
+            loss.total.backward();
+            return Ok(loss);
+        }
+        self.arena.zero_gradients();
+        let (kind, size) = (self.recipe.training.precision.kind(), batch.source.size()[0] as usize);
+        let (model, loss) = (&self.model, &self.loss);
+        self.shards.gradient(batch, &mut self.arena, |own| {
+            loss.forward(model, own, kind).share(own, size)
+        })
+    }
+
+    /// Losses and gradient of the first batch of a source.
+    #[cfg(test)]
+    pub(super) fn first_gradient(&mut self, examples: Arc<dyn Source>) -> Result<[Tensor; 2]> {
+        let training = &self.recipe.training;
+        let mut batches = Prefetch::new(examples, self.model.format(), training.batch_size, 0, 1, Device::Cpu);
+        let loss = self.gradient(&batches.next_batch()?)?;
+        Ok([
+            Tensor::cat(&[loss.total.view([1]), loss.parts], 0).detach(),
+            self.arena.gradients.copy(),
+        ])
     }
 
     /// The loss of a batch, with gradients at zero.

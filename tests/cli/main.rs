@@ -23,13 +23,13 @@ fn laformer(folder: &Path, arguments: &[&str]) -> Output {
 
 fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_laformer"));
-    command.current_dir(folder).args(arguments);
     // Tests run beside each other: one thread each, unless the environment says otherwise.
-    for name in ["OMP_NUM_THREADS", "MKL_NUM_THREADS"] {
-        if std::env::var_os(name).is_none() {
-            command.env(name, "1");
-        }
-    }
+    let threads = std::env::var("OMP_NUM_THREADS").unwrap_or("1".into());
+    command
+        .current_dir(folder)
+        .args(arguments)
+        .env("OMP_NUM_THREADS", &threads)
+        .env("MKL_NUM_THREADS", &threads);
     command
 }
 

@@ -48,8 +48,8 @@ SIZES = {
 
 
 def pytest_configure(config):
-    # It is deprecated in Python only, and the one way to load a module that C++ has written.
     config.addinivalue_line("markers", "optimized: run modules as torch rewrites them")
+    # It is deprecated in Python only, and the one way to load a module that C++ has written.
     config.addinivalue_line("filterwarnings", "ignore:`torch.jit.load` is deprecated:DeprecationWarning")
 
 

@@ -165,7 +165,9 @@ impl Measures<'_> {
         tch::set_num_threads(threads as i32);
         Ok(match work {
             Work::Train => {
-                let training = training(recipe.clone(), self.device, true, self.duration)?;
+                let mut recipe = recipe.clone();
+                recipe.training.threads = threads;
+                let training = training(recipe, self.device, true, self.duration)?;
                 (training.rate, Some(training.cost))
             }
             Work::Decode => {

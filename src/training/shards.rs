@@ -1,0 +1,198 @@
+//! The gradient of a batch, computed by several threads: each has a share of the batch and a copy of the model that reads the same
+//! weights. Small models gain nothing from threads inside an operation, but nearly a core's worth from each share.
+
+use super::arena::Arena;
+use super::loss::{BatchLoss, Loss};
+use super::recipe::Recipe;
+use crate::batch::Batch;
+use crate::model::Model;
+use anyhow::{Context, Result, anyhow};
+use std::num::NonZero;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use tch::{Device, Tensor};
+
+/// Fewer examples are not worth a thread.
+const LEAST: usize = 16;
+
+/// Into how many shares the batches of a recipe are split on a device. Where there are more threads than shares, each share's
+/// operations have several.
+fn shares(recipe: &Recipe, device: Device) -> usize {
+    match device {
+        Device::Cpu => recipe.training.threads.min(recipe.training.batch_size / LEAST).max(1),
+        _ => 1,
+    }
+}
+
+impl Recipe {
+    /// Replaces `training.threads = 0` by as many threads as this process may use and the batch has shares for.
+    pub fn resolve_threads(&mut self) {
+        if self.training.threads == 0 {
+            let available = thread::available_parallelism().map_or(1, NonZero::get);
+            self.training.threads = available.min(self.training.batch_size / LEAST).max(1);
+        }
+    }
+}
+
+/// Threads that compute gradients beside the trainer's own.
+#[derive(Debug)]
+pub struct Shards {
+    workers: Vec<Worker>,
+}
+
+#[derive(Debug)]
+struct Worker {
+    batches: SyncSender<Batch>,
+    losses: Receiver<BatchLoss>,
+    /// What its backward passes add to, `[numbers]` fp32 in the order of the arena.
+    gradients: Tensor,
+}
+
+impl Shards {
+    /// One thread for each share of a batch but the first, with a copy of `model` that reads the weights of `arena`.
+    pub fn new(recipe: &Recipe, model: &Model, arena: &Arena) -> Result<Self> {
+        let device = model.device();
+        let count = shares(recipe, device);
+        if device == Device::Cpu && recipe.training.threads > 0 {
+            tch::set_num_threads((recipe.training.threads / count) as i32);
+        }
+        let workers = (1..count).map(|_| Worker::start(recipe, model, arena));
+        Ok(Self {
+            workers: workers.collect::<Result<_>>()?,
+        })
+    }
+
+    pub fn is_alone(&self) -> bool {
+        self.workers.is_empty()
+    }
+
+    /// Computes the gradient of a batch's loss into `arena`, whose gradients are zero, and returns the loss: of the first share by
+    /// `own`, of the others by the workers.
+    pub fn gradient(
+        &self,
+        batch: &Batch,
+        arena: &mut Arena,
+        own: impl FnOnce(&Batch) -> BatchLoss,
+    ) -> Result<BatchLoss> {
+        let mut parts = batch.split(self.workers.len() + 1);
+        let mine = parts.remove(0);
+        for (worker, part) in self.workers.iter().zip(parts) {
+            worker.batches.send(part).map_err(|_| died())?;
+        }
+        let mut loss = own(&mine);
+        loss.total.backward();
+        loss.total = loss.total.detach();
+        let _no_grad = tch::no_grad_guard();
+        for worker in &self.workers {
+            let theirs = worker.losses.recv().map_err(|_| died())?;
+            arena.gradients += &worker.gradients;
+            loss.total += theirs.total;
+            loss.parts += theirs.parts;
+        }
+        Ok(loss)
+    }
+}
+
+fn died() -> anyhow::Error {
+    anyhow!("a thread of the training has ended; its message is above")
+}
+
+impl Worker {
+    fn start(recipe: &Recipe, original: &Model, arena: &Arena) -> Result<Self> {
+        let model = recipe.build(Device::Cpu)?;
+        let mut own = arena.sharing(&model)?;
+        // Constants may still come from the run that this one begins with.
+        for (name, constant) in original.variables() {
+            if !constant.requires_grad() {
+                model.variables()[&name].shallow_clone().set_data(&constant);
+            }
+        }
+        let (batches, given) = sync_channel::<Batch>(1);
+        let (answers, losses) = sync_channel(1);
+        let gradients = own.gradients.shallow_clone();
+        let (loss, kind) = (Loss::new(&model, &recipe.loss), recipe.training.precision.kind());
+        let (size, threads) = (recipe.training.batch_size, tch::get_num_threads());
+        let work = move || {
+            tch::set_num_threads(threads);
+            for batch in given {
+                own.zero_gradients();
+                let mut found = loss.forward(&model, &batch, kind).share(&batch, size);
+                found.total.backward();
+                found.total = found.total.detach();
+                if answers.send(found).is_err() {
+                    break;
+                }
+            }
+        };
+        thread::Builder::new()
+            .name("gradient".into())
+            .spawn(work)
+            .context("cannot start a thread of the training")?;
+        Ok(Self {
+            batches,
+            losses,
+            gradients,
+        })
+    }
+}
+
+impl BatchLoss {
+    /// The share of a batch of `size` examples that these are in its mean.
+    pub fn share(self, batch: &Batch, size: usize) -> Self {
+        let share = batch.source.size()[0] as f64 / size as f64;
+        Self {
+            total: self.total * share,
+            parts: self.parts * share,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::Split;
+    use crate::training::{Run, Trainer};
+
+    /// Losses and gradients of a batch by so many threads.
+    fn gradient(threads: usize, more: &str) -> [Tensor; 2] {
+        let text = format!(
+            "problem = \"eigenvalues\"\ndim = 3\n{more}\nmodel.width = 16\ntraining.batch_size = 40\n\
+             training.precision = \"fp32\"\ntraining.threads = {threads}"
+        );
+        let recipe = Recipe::parse(&text, &[]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let run = Run::create(&folder.path().join("run"), &recipe).unwrap();
+        let source = recipe.source(Split::Train).unwrap();
+        let mut trainer = Trainer::new(recipe, run, Device::Cpu, false).unwrap();
+        trainer.first_gradient(source).unwrap()
+    }
+
+    #[test]
+    fn threads_together_have_the_gradient_of_the_whole_batch() {
+        for more in ["", "model.architecture = \"pair\"", "model.architecture = \"paper\""] {
+            let [alone, together] = [1, 2].map(|threads| gradient(threads, more));
+            for (a, b) in alone.iter().zip(&together) {
+                let difference = (a - b).abs().max().double_value(&[]);
+                assert!(
+                    difference <= 1e-5 * a.abs().max().double_value(&[]),
+                    "{more}: {difference}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn threads_follow_the_batch_and_the_machine() {
+        let resolved = |batch: usize| {
+            let text = format!("problem = \"add\"\ndim = 2\ntraining.batch_size = {batch}");
+            let mut recipe = Recipe::parse(&text, &[]).unwrap();
+            assert_eq!(recipe.training.threads, 0, "the default");
+            recipe.resolve_threads();
+            recipe.training.threads
+        };
+        let available = thread::available_parallelism().map_or(1, NonZero::get);
+        assert_eq!(resolved(8), 1);
+        assert_eq!(resolved(1 << 20), available);
+        assert!(resolved(64) <= 4);
+    }
+}
