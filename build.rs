@@ -24,7 +24,10 @@ fn main() {
     println!("cargo:rerun-if-changed=requirements.txt");
     let requirements = std::fs::read_to_string("requirements.txt").unwrap_or_default();
     let version = requirements.lines().find_map(|line| line.strip_prefix("torch=="));
-    println!("cargo:rustc-env=LAFORMER_TORCH={}", version.unwrap_or("of requirements.txt"));
+    println!(
+        "cargo:rustc-env=LAFORMER_TORCH={}",
+        version.unwrap_or("of requirements.txt")
+    );
 
     // torch-sys (`links = "tch"`) tells where the libraries are.
     let Some(libraries) = env::var_os("DEP_TCH_LIBTORCH_LIB").map(PathBuf::from) else {
@@ -114,7 +117,10 @@ fn wants_cpp20(include: &Path) -> bool {
         let line = text.lines().find_map(|line| line.strip_prefix(name))?;
         line.trim().parse().ok()
     };
-    let version = (number("#define TORCH_VERSION_MAJOR"), number("#define TORCH_VERSION_MINOR"));
+    let version = (
+        number("#define TORCH_VERSION_MAJOR"),
+        number("#define TORCH_VERSION_MINOR"),
+    );
     version >= (Some(2), Some(14))
 }
 

@@ -90,8 +90,14 @@ mod tests {
             let product = channel_product(&x[0], &x[1]);
             channel_norm(&channel_norm(&product, true, 1e-3), false, 1e-3)
         };
-        for (found, expected) in with_gradients(&there, results).iter().zip(with_gradients(&inputs, results)) {
-            assert!(found.to_device(Device::Cpu).allclose(&expected, 1e-4, 1e-4, false), "{found} {expected}");
+        for (found, expected) in with_gradients(&there, results)
+            .iter()
+            .zip(with_gradients(&inputs, results))
+        {
+            assert!(
+                found.to_device(Device::Cpu).allclose(&expected, 1e-4, 1e-4, false),
+                "{found} {expected}"
+            );
         }
     }
 }
