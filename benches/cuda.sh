@@ -4,8 +4,9 @@
 #     benches/cuda.sh FOLDER [MINUTES]           by default 25 minutes
 #     DEVICE=cpu SHRINK=400 benches/cuda.sh FOLDER 3      a rehearsal without a GPU: each run with a 400th of its steps
 #
+# Runs in FOLDER/runs that were cut off go on when it is called again with the same FOLDER.
 # FOLDER gets check.log, bench.log, train.log, eval.log and one archive of each model: recipe, metrics, log, and the module with
-# matrices in half precision, at most 16 MiB each. A training starts only where enough time is left for it.
+# matrices in half precision, at most 16 MiB each. At the deadline trainings are cut off.
 #
 # Variables: LAFORMER_BIN is the program [target/release/laformer], LAFORMER_TESTS its compiled unit tests, for machines without cargo,
 # ONLY a pattern of steps and recipes (check, bench, inverse-5x5 …), PARALLEL the trainings at once, LAWT a checkout of LAWT.
@@ -15,7 +16,8 @@ cd "$(dirname "$0")/.."
 folder=$(mkdir -p "${1:?which folder?}" && cd "$1" && pwd)
 deadline=$(( $(date +%s) + ${2:-25} * 60 ))
 export DEVICE=${DEVICE:-cuda} SHRINK=${SHRINK:-1} LAFORMER_BIN=${LAFORMER_BIN:-$PWD/target/release/laformer}
-runs=$(mktemp -d)
+runs=$folder/runs
+mkdir -p "$runs"
 wanted() { [[ $1 =~ ${ONLY:-.} ]]; }
 
 # A GPU shares its time among processes; with NVIDIA's Multi-Process Service they run at once, as small models can.
@@ -51,39 +53,35 @@ bench() {
     if [[ -n ${LAWT:-} ]]; then python3 benches/compare.py paper; fi
 }
 
-# Trains RECIPE where MINUTES are left, measures and packs the model.
+# Trains RECIPE until the deadline at most, measures and packs the model.
 train() {
-    local minutes=$1 recipe=$2 name start
-    name=$(basename "$recipe" .toml)
+    local recipe=$1 name start left
+    name=$(tr / - <<< "${recipe#recipes/}")
+    name=${name%.toml}
     start=$(date +%s)
-    if (( start + minutes * 60 / SHRINK > deadline )); then
-        echo "$name: no time left"
+    left=$(( deadline - start ))
+    if [[ -e $folder/$name.tgz ]] || (( left < 20 )); then
+        echo "$name: $([[ -e $folder/$name.tgz ]] && echo done before || echo no time left)"
         return
     fi
     local steps log=$runs/$name.log
     steps=$(sed -n 's/^steps = //p' "$recipe")
-    "$LAFORMER_BIN" train "$recipe" --device "$DEVICE" --output "$runs/$name" --set training.precision=fp32 \
-        --set training.data_threads=3 --set evaluation.every=0 --set evaluation.count=$(( 10000 / SHRINK )) \
-        --set training.steps=$(( steps / SHRINK )) > "$log" 2>&1 || { tail -3 "$log"; return; }
+    # A save takes seconds on some machines: one in every tenth of the steps.
+    timeout "$left" "$LAFORMER_BIN" train "$recipe" --device "$DEVICE" --output "$runs/$name" --resume --set training.precision=fp32 \
+        --set training.data_threads=2 --set evaluation.every=0 --set evaluation.count=$(( SHRINK == 1 ? 10000 : 50 )) \
+        --set training.save_every=$(( steps / SHRINK / 10 )) --set training.steps=$(( steps / SHRINK )) >> "$log" 2>&1 || { tail -n 3 "$log"; return; }
     "$LAFORMER_BIN" export "$runs/$name" --half --output "$runs/$name/half.pt" > /dev/null
-    "$LAFORMER_BIN" eval "$runs/$name/half.pt" --device "$DEVICE" --count $(( 10000 / SHRINK )) >> "$folder/eval.log" 2>> "$log"
+    "$LAFORMER_BIN" eval "$runs/$name/half.pt" --device "$DEVICE" --count $(( SHRINK == 1 ? 10000 : 50 )) >> "$folder/eval.log" 2>> "$log"
     tar czf "$folder/$name.tgz" -C "$runs" "$name.log" "$name"/{config.toml,metrics.csv,curves.svg,README.md,half.pt}
     echo "$name: $(( $(date +%s) - start )) s, $(grep -h '^evaluated' "$log" | tail -n 1)"
 }
 export -f train
 export runs folder deadline
 
-: > "$folder/eval.log"
+touch "$folder/eval.log"
 if wanted check; then check 2>&1 | tee "$folder/check.log"; fi
 if wanted bench; then bench 2>&1 | tee "$folder/bench.log"; fi
-while read -r minutes recipe; do
-    if wanted "$recipe"; then echo "$minutes $recipe"; fi
-done << 'LIST' | xargs -P "${PARALLEL:-4}" -L 1 bash -c 'train "$@"' train 2>&1 | tee "$folder/train.log"
-8 recipes/raw/inverse-5x5.toml
-6 recipes/eigenvectors-5x5.toml
-6 recipes/svd-4x4.toml
-4 recipes/raw/matrix-product-5x5.toml
-3 recipes/raw/singular-values-5x5.toml
-3 recipes/eigenvalues-10x10.toml
-3 recipes/eigenvalues-5x5.toml
-LIST
+for recipe in recipes/raw/inverse-5x5.toml recipes/eigenvectors-5x5.toml recipes/svd-4x4.toml recipes/matrix-product.toml \
+    recipes/raw/inverse.toml recipes/singular-values-5x5.toml recipes/eigenvalues-10x10.toml recipes/eigenvalues-5x5.toml; do
+    if wanted "$recipe"; then echo "$recipe"; fi
+done | xargs -P "${PARALLEL:-5}" -L 1 bash -c 'train "$@"' train 2>&1 | tee "$folder/train.log"

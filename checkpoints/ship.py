@@ -3,9 +3,7 @@ checkpoint that is shipped already, `checkpoints/*/`, is exported and measured a
 the examples and minutes of that, too.
 
 A shipped checkpoint holds the module with its matrices in half precision, the recipe, the metrics, the curve, the card, and
-`evaluation.json`: what `laformer eval --count 10000 --views 8` said of that very module (without views of models that read matrices as they
-are), which the card shows and `make zoo-check`
-compares, and where it answers between the digits what `--readout median` says: the accuracy of the digits that are written.
+`evaluation.json`: what `laformer eval --count 10000` said of that very module, which the card shows and `make zoo-check` compares, and where it answers between the digits what `--readout median` says: the accuracy of the digits that are written.
 """
 
 import argparse
@@ -19,7 +17,7 @@ import tomllib
 
 HERE = pathlib.Path(__file__).parent
 LAFORMER = os.environ.get("LAFORMER_BIN", str(HERE.parent / "target/release/laformer"))
-COUNT, VIEWS = 10_000, 8
+COUNT = 10_000
 BEGIN, END = "<!-- table -->", "<!-- end of the table -->"
 
 
@@ -72,8 +70,7 @@ def ship(run, device, commit, readout):
         config.write_text(re.sub(r'^(decoder = ".*"\n)', rf'\1readout = "{readout}"\n', without, flags=re.MULTILINE))
     measured = [LAFORMER, "eval", str(module), "--count", str(COUNT), "--json"]
     config = tomllib.loads((folder / "config.toml").read_text())
-    views = [] if config["model"]["architecture"] == "pair" else ["--views", str(VIEWS)]
-    evaluation = json.loads(output(*measured, *views))
+    evaluation = json.loads(output(*measured))
     if config["model"].get("readout") == "interpolated":
         evaluation["written"] = json.loads(output(*measured, "--readout", "median"))["accuracy"]
     evaluation |= earlier
@@ -89,15 +86,15 @@ def show(card, found):
         "## Accuracy", "",
         f"Of this module on {COUNT:,} fresh matrices. An answer is right when its relative error is within the tolerance. *Digits*: rounded to "
         "those that are written. *Ceiling*: what the exact answer scores after that.", "",
-        f"| within | right | 95 % interval | digits | ceiling | median of {VIEWS} views |", "|---|---|---|---|---|---|",
+        "| within | right | 95 % interval | digits | ceiling |", "|---|---|---|---|---|",
     ]
     written = found.get("written", found["accuracy"])
     for tolerance in sorted(found["accuracy"], key=float, reverse=True):
         share = found["accuracy"][tolerance]
         low, high = found["interval"][tolerance]
-        rest = " | ".join(percent(shares[tolerance]) if shares else "-" for shares in [written, found["ceiling"], found.get("median")])
+        rest = " | ".join(percent(shares[tolerance]) if shares else "-" for shares in [written, found["ceiling"]])
         lines.append(f"| {100 * float(tolerance):g} % | {percent(share)} | {100 * low:.2f} to {100 * high:.2f} | {rest} |")
-    lines.append(f"| every token | | | {percent(found['exact'])} | | |")
+    lines.append(f"| every token | | | {percent(found['exact'])} | |")
     text = card.read_text()
     before, use = text.split("## Accuracy")[0], text.split("## Use")[1]
     card.write_text(before + "\n".join(lines) + "\n\n## Use" + use)
@@ -117,7 +114,7 @@ def row(folder):
     return " | ".join([
         f"| [{folder.name}]({folder.name})", recipe["problem"], size, recipe["encoding"]["output"],
         f"{found['parameters'] / 1e6:.2f} M", f"{total['examples']:,}", f"{total['minutes']:.1f}",
-        percent("accuracy"), f"{100 * low:.2f} to {100 * high:.2f}", percent("written"), percent("ceiling"), percent("median"), found["device"],
+        percent("accuracy"), f"{100 * low:.2f} to {100 * high:.2f}", percent("written"), percent("ceiling"), found["device"],
         f"{found['commit']} |",
     ])
 
@@ -134,7 +131,7 @@ def main():
         ship(run, arguments.device, commit, arguments.readout)
     folders = sorted(path.parent for path in HERE.glob("*/evaluation.json"))
     head = ["| checkpoint | problem | size | output | parameters | examples | minutes | accuracy at 5 / 2 / 1 / 0.5 % "
-            f"| interval at 1 % | digits | ceiling | median of {VIEWS} views | device | commit |", "|" + "---|" * 14]
+            "| interval at 1 % | digits | ceiling | device | commit |", "|" + "---|" * 13]
     page = HERE / "README.md"
     before, rest = page.read_text().split(BEGIN)
     table = "\n".join([*head, *map(row, folders)])

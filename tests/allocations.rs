@@ -55,12 +55,7 @@ fn assert_few(problem: &str, settings: &str) {
 fn a_batch_allocates_no_memory_for_its_examples() {
     for problem in problem::ALL.iter().map(|problem| problem.name()) {
         for architecture in ["laformer", "paper"] {
-            for canonical in [false, true] {
-                assert_few(
-                    problem,
-                    &format!("model.architecture = \"{architecture}\"\nencoding.canonical = {canonical}"),
-                );
-            }
+            assert_few(problem, &format!("model.architecture = \"{architecture}\""));
         }
     }
 }

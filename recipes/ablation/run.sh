@@ -14,20 +14,10 @@ number() { sed -n "s/^$1 = //p" "$recipe"; }
 steps=$(number steps)
 
 paper="model.architecture=paper model.activation=relu model.encoder_layers=2 training.optimizer=adamw
-    training.schedule=cosine training.learning_rate=5e-4 training.threads=1 training.average=0 encoding.canonical=false loss.free_signs=false"
+    training.schedule=cosine training.learning_rate=5e-4 training.threads=1 training.average=0 loss.free_signs=false"
 variants=("the whole recipe")
 if has 'input = "condensed"'; then
-    variants+=(
-        "not condensed           encoding.input=values"
-        "condensed as given      encoding.canonical=false"
-        "as given                encoding.input=values encoding.canonical=false"
-    )
-elif has 'canonical = true'; then
-    variants+=(
-        "given form              encoding.canonical=false"
-        "given form, leaning     encoding.canonical=false data.sign_bias=0.7"
-        "condensed form          encoding.input=condensed"
-    )
+    variants+=("not condensed           encoding.input=values")
 fi
 if has 'free_signs = true'; then
     variants+=("signs of the solutions  loss.free_signs=false")

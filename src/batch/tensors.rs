@@ -4,7 +4,7 @@ use crate::dataset::{Case, Example, Format, Target};
 use crate::encoding::{MAX_FIELDS, PAD, Vocabulary};
 use crate::libtorch;
 use crate::matrix::{Matrix, Shape};
-use crate::problem::Pose;
+use crate::problem::Condensed;
 use anyhow::Result;
 use tch::{Device, Kind, Tensor};
 
@@ -92,9 +92,6 @@ pub struct Batcher {
     sources: Rows,
     targets: Rows,
     shares: Vec<f32>,
-    /// What makes examples what the model reads, and such an example.
-    pose: Option<Pose>,
-    read: Example,
 }
 
 impl Batcher {
@@ -103,8 +100,6 @@ impl Batcher {
             source_vocabulary: format.source_vocabulary(),
             target_vocabulary: format.target_vocabulary(),
             task: format.task(),
-            pose: format.pose(),
-            read: Example::default(),
             format,
             values: Vec::new(),
             sources: Rows::default(),
@@ -117,12 +112,10 @@ impl Batcher {
     pub fn batch(&mut self, size: Shape, examples: &[Example]) -> Result<Batch> {
         self.clear();
         for example in examples {
-            if let Some(pose) = &mut self.pose {
-                let mut read = std::mem::take(&mut self.read);
-                read.pose(example, self.format.problem, pose);
+            if self.format.is_condensed() {
+                let read = example.condensed();
                 self.write(&read.operands)?;
                 self.write_target(&read.solution)?;
-                self.read = read;
             } else {
                 self.write(&example.operands)?;
                 self.write_target(&example.solution)?;
@@ -152,9 +145,8 @@ impl Batcher {
         let mut count = 0;
         for operands in operands {
             count += 1;
-            if let Some(pose) = &mut self.pose {
-                let read = pose.find(operands);
-                self.write(&read)?;
+            if self.format.is_condensed() {
+                self.write(&[Condensed::of(&operands[0]).1])?;
             } else {
                 self.write(operands)?;
             }
@@ -268,44 +260,8 @@ mod tests {
     use super::*;
     use crate::dataset::{Specification, Stream};
     use crate::encoding;
-    use crate::matrix::{Address, Split, row_major};
-    use crate::problem::{self, Symmetry};
-
-    #[test]
-    fn equivalent_examples_are_one_canonical_example_and_its_solution() {
-        for &problem in problem::ALL
-            .iter()
-            .filter(|problem| problem.is_symmetric() || problem.name() == "inverse")
-        {
-            let specification = Specification::new(problem, "3".parse().unwrap(), Default::default()).unwrap();
-            let stream = Stream::new(specification, 5, Split::Test);
-            let example = stream.example(0).unwrap();
-            let address = Address {
-                seed: 7,
-                split: Split::Test,
-                index: 0,
-            };
-            let symmetry = Symmetry::draw(problem, &example.operands, &mut address.generator(0));
-            let mut moved = Example::zeros(problem, Shape::new(3, 3));
-            moved.operands = symmetry.transform(&example.operands);
-            problem.solve(&moved.operands, &mut moved.solution).unwrap();
-            let batch = |canonical: bool| {
-                let format = Format {
-                    problem,
-                    problems: problem.into(),
-                    input: "values".parse().unwrap(),
-                    output: encoding::named("P1000").unwrap(),
-                    target: Target::Classes,
-                    canonical,
-                };
-                let examples = [example.clone(), moved.clone()];
-                let batch = Batcher::new(format).batch(Shape::new(3, 3), &examples).unwrap();
-                [batch.source, batch.target].map(|side| side.get(0) == side.get(1))
-            };
-            assert_eq!(batch(true), [true, true], "{}", problem.name());
-            assert!(!batch(false)[0], "{}", problem.name());
-        }
-    }
+    use crate::matrix::{Split, row_major};
+    use crate::problem;
 
     #[test]
     fn classes_and_shares_of_a_batch_are_the_numbers_of_its_solutions_in_reading_order() {
@@ -319,7 +275,6 @@ mod tests {
             input: "values".parse().unwrap(),
             output: encoding::named("P1000").unwrap(),
             target: Target::Classes,
-            canonical: false,
         };
         let batch = Batcher::new(format.clone()).batch(Shape::new(3, 3), &examples).unwrap();
         let classes = Vec::<i64>::try_from(batch.target.flatten(0, -1)).unwrap();

@@ -130,10 +130,11 @@ impl Analyze {
             clean: Vec::new(),
         };
         // What the model reads and writes is what its attention is between.
-        let mut seen = example.clone();
-        if let Some(mut pose) = format.pose() {
-            seen.pose(&example, format.problem, &mut pose);
-        }
+        let seen = if format.is_condensed() {
+            example.condensed()
+        } else {
+            example.clone()
+        };
         let batch = batcher
             .batch(case.size, std::slice::from_ref(&example))?
             .to_device(model.device());

@@ -68,15 +68,12 @@ impl GraphOption {
     }
 }
 
-/// How answers are looked for: `--beam`, `--views`, `--normalize`, `--verify`, `--repair`.
+/// How answers are looked for: `--beam`, `--normalize`, `--verify`, `--repair`.
 #[derive(Debug, Args)]
 pub struct SearchOptions {
     /// Candidates that an autoregressive decoder keeps
     #[arg(long, default_value_t = 1)]
     beam: usize,
-    /// Asks for so many equivalent problems, the problem rotated, and answers with the median; with --verify, with the best
-    #[arg(long, default_value_t = 1)]
-    views: usize,
     /// Asks for an equivalent problem that looks like those of the training: scaled, and for eigenvalues shifted
     #[arg(long)]
     normalize: bool,
@@ -94,7 +91,6 @@ impl SearchOptions {
         let search = Search {
             normalize: self.normalize.then(|| trained.recipe.deviation()),
             beam: self.beam,
-            views: self.views,
             verify: self.verify,
             repair: self.repair,
             ..Search::default()

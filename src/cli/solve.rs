@@ -82,7 +82,6 @@ impl Trained {
             own_residual: answer.residual,
             log_probability: answer.own.map_or(f64::NEG_INFINITY, |own| own.log_probability),
             is_checked: search.verify || search.repair,
-            is_verified: search.verify,
             tolerance: self.recipe.evaluation.tolerances[0],
             scale: root_mean_square(operands) / self.recipe.deviation(),
             is_normalized: search.normalize.is_some(),
@@ -110,8 +109,6 @@ struct Solved {
     log_probability: f64,
     /// Whether the residual was asked for.
     is_checked: bool,
-    /// Whether it chose among the proposals; otherwise the answer is their median.
-    is_verified: bool,
     tolerance: f64,
 }
 
@@ -193,8 +190,7 @@ impl fmt::Display for Solved {
         if self.is_checked {
             let (residual, verdict) = (error_percent(self.residual), self.verdict());
             let many = if self.proposals > 1 {
-                let chosen = if self.is_verified { "best" } else { "median" };
-                format!(", the {chosen} of {} proposals", self.proposals)
+                format!(", the best of {} proposals", self.proposals)
             } else {
                 String::new()
             };

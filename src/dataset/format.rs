@@ -2,7 +2,7 @@
 
 use crate::encoding::{Encoding, Input, Layout, Reading, Vocabulary};
 use crate::matrix::{Matrix, Shape};
-use crate::problem::{Pose, Problem, Problems};
+use crate::problem::{Problem, Problems};
 use anyhow::{Error, Result, ensure};
 use std::sync::Arc;
 
@@ -40,9 +40,6 @@ pub struct Format {
     pub input: Input,
     pub output: Arc<dyn Encoding>,
     pub target: Target,
-    /// Whether the model reads the canonical form of every problem and writes the solution of that; see
-    /// [`Symmetry::canonical`](crate::problem::Symmetry::canonical).
-    pub canonical: bool,
 }
 
 impl Format {
@@ -119,10 +116,9 @@ impl Format {
         }
     }
 
-    /// What makes the problems that the model reads of those that it is given, yet of none; nothing where it reads problems as they are.
-    pub fn pose(&self) -> Option<Pose> {
-        let condensed = self.reading() == Reading::Condensed;
-        (self.canonical || condensed).then(|| Pose::new(self.problem, self.canonical, condensed))
+    /// Whether the model reads the [`Condensed`](crate::problem::Condensed) form of a matrix.
+    pub fn is_condensed(&self) -> bool {
+        self.reading() == Reading::Condensed
     }
 
     /// Whether sources of one size may differ in length, so that padding must be masked.

@@ -32,7 +32,7 @@ pub use verification::{Summary, verify};
 
 use crate::{
     matrix::{Matrix, Shape},
-    problem::{Pose, Problem},
+    problem::{Condensed, Problem},
 };
 
 /// A problem set and solved.
@@ -70,15 +70,14 @@ impl Example {
         }
     }
 
-    /// Becomes an example in the form that a model reads, without what noise has hidden; in the memory that there is where it has the
-    /// shapes of that one.
-    pub fn pose(&mut self, example: &Self, problem: &dyn Problem, pose: &mut Pose) {
-        take_shapes(&mut self.operands, &example.operands);
-        take_shapes(&mut self.solution, &example.solution);
-        self.clean.clear();
-        pose.find_to(&example.operands, &mut self.operands);
-        pose.transform_solution_to(&example.solution, &mut self.solution);
-        problem.fix_signs(&mut self.solution);
+    /// The condensed form of an inverse.
+    pub fn condensed(&self) -> Self {
+        let (condensed, form) = Condensed::of(&self.operands[0]);
+        Self {
+            operands: vec![form],
+            solution: vec![condensed.of_inverse(&self.solution[0])],
+            clean: Vec::new(),
+        }
     }
 
     /// The shape that the problem calls its size.

@@ -21,8 +21,7 @@ pub enum Reading {
     Whole,
     /// Those on or below the diagonal, which are all that a symmetric matrix has.
     Triangle,
-    /// The diagonal and what is right above it: of a condensed form, which has no others; see
-    /// [`Rotation::condensing`](crate::problem::Rotation::condensing).
+    /// The diagonal and what is right above it: of the [`Condensed`](crate::problem::Condensed) form of an inverse, which has no others.
     Condensed,
 }
 

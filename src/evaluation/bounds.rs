@@ -3,7 +3,7 @@
 use crate::dataset::{Example, Format};
 use crate::encoding::round_matrices;
 use crate::matrix::{Matrix, Shape, mirror};
-use crate::problem::Problem;
+use crate::problem::{Condensed, Problem};
 
 /// Error of the exact operation on noisy operands, measured with the clean ones as a model's answer is; none where there
 /// is no noise. Of a symmetric problem it is the operation on the symmetric part, the best guess at the clean matrix, or on what
@@ -28,13 +28,12 @@ pub(super) fn limit(problem: &dyn Problem, is_halved: bool, size: Shape, example
 /// encoding's range.
 pub(super) fn rounded(format: &Format, example: &Example) -> Option<Vec<Matrix>> {
     let round = |matrices: &[Matrix]| round_matrices(format.output.as_ref(), matrices).ok();
-    let Some(mut pose) = format.pose() else {
+    if !format.is_condensed() {
         return round(&example.solution);
-    };
-    pose.find(&example.operands);
-    let mut rounded = pose.restore(&round(&pose.transform_solution(&example.solution))?);
-    format.problem.fix_signs(&mut rounded);
-    Some(rounded)
+    }
+    let (condensed, _) = Condensed::of(&example.operands[0]);
+    let rounded = round(&[condensed.of_inverse(&example.solution[0])])?;
+    Some(vec![condensed.restore(&rounded[0])])
 }
 
 #[cfg(test)]
@@ -82,24 +81,24 @@ mod tests {
     }
 
     #[test]
-    fn ceilings_of_a_canonical_model_are_of_what_it_writes() {
+    fn ceilings_of_a_condensed_model_are_of_what_it_writes() {
         let problem = problem::named("inverse").unwrap();
-        let format = |canonical: bool| Format {
+        let format = |input: &str| Format {
             problem,
             problems: problem.into(),
-            input: "values".parse().unwrap(),
+            input: input.parse().unwrap(),
             output: crate::encoding::named("P1000").unwrap(),
             target: Target::Classes,
-            canonical,
         };
-        // In the given form 1 / 3 is rounded to three digits; scaled, the operand is sqrt(5) I, and 1 / sqrt(5) is rounded.
+        // In the given form 1 / 3 is rounded to three digits; condensed, the operand is sqrt(5) I, and 1 / sqrt(5) is rounded.
         let mut example = Example::zeros(problem, Shape::new(2, 2));
         example.operands[0] = Matrix::from_row_slice(2, 2, &[3.0, 0.0, 0.0, 1.0]);
         problem.solve(&example.operands, &mut example.solution).unwrap();
-        let corner = |canonical: bool| rounded(&format(canonical), &example).unwrap()[0][0];
-        assert_eq!(corner(false), 0.333);
+        let corner = |input: &str| rounded(&format(input), &example).unwrap()[0][(0, 0)];
+        assert_eq!(corner("values"), 0.333);
         let scale = 5f64.sqrt();
-        assert!((corner(true) - 0.447 * scale / 3.0).abs() < 1e-6, "{}", corner(true));
+        let found = corner("condensed");
+        assert!((found - 0.447 * scale / 3.0).abs() < 1e-6, "{found}");
     }
 
     #[test]

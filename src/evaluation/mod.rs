@@ -44,8 +44,6 @@ pub struct Measured {
     pub log_probability: f64,
     /// How far the first answer is from solving what the model sees.
     pub residual: f64,
-    /// What the median of several views came to; none where there was one.
-    pub median: Option<Outcome>,
     /// What the proposal with the smallest residual came to; none where nothing was verified.
     pub verified: Option<Outcome>,
     /// What a step of repair came to; none where nothing was repaired.
@@ -69,7 +67,7 @@ impl Measured {
             residual: self.residual,
             error: self.error,
         };
-        self.repaired.or(self.verified).or(self.median).unwrap_or(own)
+        self.repaired.or(self.verified).unwrap_or(own)
     }
 }
 
@@ -95,11 +93,6 @@ impl Evaluation {
     pub fn limits(&self) -> Option<Vec<Accuracy>> {
         let noisy = self.examples.iter().any(|measured| measured.limit.is_some());
         noisy.then(|| self.count(|measured| measured.limit.unwrap_or(0.0)))
-    }
-
-    /// Accuracy of the medians of several views; none where there was one.
-    pub fn median(&self) -> Option<Vec<Accuracy>> {
-        self.outcomes(|measured| measured.median)
     }
 
     /// Accuracy of the proposals with the smallest residuals; none where nothing was verified.
@@ -254,8 +247,7 @@ fn measure(
         residual: checked.residual,
         error: error(&checked.prediction),
     };
-    let [median, verified, repaired] =
-        [&answer.median, &answer.verified, &answer.repaired].map(|checked| checked.as_ref().map(outcome));
+    let [verified, repaired] = [&answer.verified, &answer.repaired].map(|checked| checked.as_ref().map(outcome));
     let own = answer.own;
     Ok(Measured {
         index,
@@ -274,7 +266,6 @@ fn measure(
         exact: own.as_ref().is_some_and(|own| rounded.as_ref() == Some(&own.written)),
         log_probability: own.as_ref().map_or(f64::NEG_INFINITY, |own| own.log_probability),
         residual: answer.residual,
-        median,
         verified,
         repaired,
         prediction: own.map(|own| own.solution).unwrap_or_default(),

@@ -35,7 +35,6 @@ fn format(decoder: DecoderKind, problem: &str, input: &str, output: &str) -> For
         input: input.parse().unwrap(),
         output: encoding::named(output).unwrap(),
         target: Decoder::target(decoder),
-        canonical: false,
     }
 }
 

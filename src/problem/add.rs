@@ -1,6 +1,6 @@
 //! Addition: A + B.
 
-use super::{Axis, Form, Invariance, Problem, Unsolvable, property};
+use super::{Form, Invariance, Problem, Unsolvable, property};
 use crate::matrix::{Distribution, Generator, Matrix, Shape};
 
 #[derive(Debug)]
@@ -41,12 +41,8 @@ impl Problem for Add {
 
     fn invariance(&self) -> Invariance {
         Invariance {
-            operands: &[(Axis::Rows, Axis::Cols), (Axis::Rows, Axis::Cols)],
-            solution: &[(Axis::Rows, Axis::Cols)],
             degrees: &[1],
             shifts: false,
-            scales: false,
-            pivots: false,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Eigenvalues of symmetric matrices, descending.
 
-use super::{Axis, Form, Invariance, Problem, Repair, Signal, Unsolvable, property, repair, signal};
+use super::{Form, Invariance, Problem, Repair, Signal, Unsolvable, property, repair, signal};
 use crate::matrix::{Distribution, Generator, Matrix, Shape, decomposition};
 
 #[derive(Debug)]
@@ -72,12 +72,8 @@ impl Problem for Eigenvalues {
 
     fn invariance(&self) -> Invariance {
         Invariance {
-            operands: &[(Axis::Rows, Axis::Rows)],
-            solution: &[(Axis::Fixed, Axis::Fixed)],
             degrees: &[1],
             shifts: true,
-            scales: false,
-            pivots: false,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Eigenvalues and eigenvectors of symmetric matrices: the values descending (n×1), the vectors as columns (n×n), each
 //! with the sign that makes its entry of largest magnitude positive.
 
-use super::{Axis, Form, Invariance, Problem, Repair, Signal, Unsolvable, property, repair, signal};
+use super::{Form, Invariance, Problem, Repair, Signal, Unsolvable, property, repair, signal};
 use crate::matrix::{Distribution, Generator, Matrix, Shape, decomposition};
 
 #[derive(Debug)]
@@ -112,12 +112,8 @@ impl Problem for Eigenvectors {
 
     fn invariance(&self) -> Invariance {
         Invariance {
-            operands: &[(Axis::Rows, Axis::Rows)],
-            solution: &[(Axis::Fixed, Axis::Fixed), (Axis::Rows, Axis::Fixed)],
             degrees: &[1, 0],
             shifts: true,
-            scales: false,
-            pivots: false,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Inverses, of matrices that are not singular to working precision.
 
-use super::{Axis, Invariance, Problem, Repair, Signal, Unsolvable, property, repair, signal};
+use super::{Invariance, Problem, Repair, Signal, Unsolvable, property, repair, signal};
 use crate::matrix::{Distribution, Generator, Matrix, Shape, decomposition};
 
 #[derive(Debug)]
@@ -60,14 +60,14 @@ impl Problem for Inverse {
         signal::of_inverse(&operands[0], prediction)
     }
 
+    fn has_condensed_form(&self) -> bool {
+        true
+    }
+
     fn invariance(&self) -> Invariance {
         Invariance {
-            operands: &[(Axis::Rows, Axis::Cols)],
-            solution: &[(Axis::Cols, Axis::Rows)],
             degrees: &[-1],
             shifts: false,
-            scales: true,
-            pivots: true,
         }
     }
 

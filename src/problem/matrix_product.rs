@@ -1,6 +1,6 @@
 //! The product A B of a matrix r×c and a matrix c×r.
 
-use super::{Axis, Form, Invariance, Problem, Unsolvable, property};
+use super::{Form, Invariance, Problem, Unsolvable, property};
 use crate::matrix::{Distribution, Generator, Matrix, Shape};
 
 #[derive(Debug)]
@@ -41,12 +41,8 @@ impl Problem for MatrixProduct {
 
     fn invariance(&self) -> Invariance {
         Invariance {
-            operands: &[(Axis::Rows, Axis::Cols), (Axis::Cols, Axis::Others)],
-            solution: &[(Axis::Rows, Axis::Others)],
             degrees: &[2],
             shifts: false,
-            scales: false,
-            pivots: false,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The product A v of a matrix r×c and a vector c×1.
 
-use super::{Axis, Form, Invariance, Problem, Unsolvable, property};
+use super::{Form, Invariance, Problem, Unsolvable, property};
 use crate::matrix::{Distribution, Generator, Matrix, Shape};
 
 #[derive(Debug)]
@@ -45,12 +45,8 @@ impl Problem for MatrixVector {
 
     fn invariance(&self) -> Invariance {
         Invariance {
-            operands: &[(Axis::Rows, Axis::Cols), (Axis::Cols, Axis::Fixed)],
-            solution: &[(Axis::Rows, Axis::Fixed)],
             degrees: &[2],
             shifts: false,
-            scales: false,
-            pivots: false,
         }
     }
 

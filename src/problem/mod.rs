@@ -3,6 +3,7 @@
 //! One file per problem, one line in [`ALL`] to register it.
 
 mod add;
+mod condensed;
 mod eigenvalues;
 mod eigenvectors;
 mod inverse;
@@ -16,14 +17,13 @@ mod signal;
 mod singular_values;
 mod svd;
 mod symmetric_inverse;
-mod symmetry;
 mod transpose;
 
-pub use normalization::{Normalization, root_mean_square};
+pub use condensed::Condensed;
+pub use normalization::{Invariance, Normalization, root_mean_square};
 pub use repair::Repair;
 pub use set::{InvalidProblems, Problems};
 pub use signal::{Origin, Signal};
-pub use symmetry::{Axis, Invariance, Pose, Rotation, Symmetry};
 
 use crate::matrix::{
     self, Distribution, Generator, Matrix, Shape, UnknownName, decomposition, decomposition::NotConverged,
@@ -158,8 +158,13 @@ pub trait Problem: std::fmt::Debug + Send + Sync {
         Vec::new()
     }
 
-    /// What permutations, signs and numbers that its operands are multiplied by do to the problem.
+    /// What numbers that its operands are multiplied by do to the problem.
     fn invariance(&self) -> Invariance;
+
+    /// Whether there is a [`Condensed`] form of it.
+    fn has_condensed_form(&self) -> bool {
+        false
+    }
 
     /// Places of the matrices of the solution whose columns are vectors of either sign, which change it together.
     fn vectors(&self) -> &'static [usize] {
@@ -175,22 +180,6 @@ pub trait Problem: std::fmt::Debug + Send + Sync {
             for &place in self.vectors() {
                 let mut vector = prediction[place].column_mut(column);
                 vector *= sign;
-            }
-        }
-    }
-
-    /// Gives each vector of a prediction, [`Self::vectors`] together, the sign that makes it nearer to that of another prediction.
-    fn align_signs(&self, prediction: &mut [Matrix], other: &[Matrix]) {
-        let Some(&first) = self.vectors().first() else { return };
-        for column in 0..prediction[first].ncols() {
-            let products = self
-                .vectors()
-                .iter()
-                .map(|&place| prediction[place].column(column).dot(&other[place].column(column)));
-            if products.sum::<f64>() < 0.0 {
-                for &place in self.vectors() {
-                    prediction[place].column_mut(column).neg_mut();
-                }
             }
         }
     }
@@ -250,6 +239,33 @@ impl From<NotConverged> for Unsolvable {
 mod tests {
     use super::*;
     use crate::matrix::{Address, Split};
+
+    /// Operands of every problem at several sizes.
+    pub(super) fn cases() -> Vec<(&'static dyn Problem, Vec<Matrix>)> {
+        let mut cases = Vec::new();
+        for &problem in ALL {
+            let square = [Shape::new(2, 2), Shape::new(4, 4)];
+            let others = [Shape::new(2, 4), Shape::new(5, 3)];
+            let sizes = square.iter().chain(others.iter().filter(|_| !problem.needs_square()));
+            for (index, &size) in (0..).zip(sizes) {
+                let address = Address {
+                    seed: 3,
+                    split: Split::Test,
+                    index,
+                };
+                let mut operands = zeros(&problem.operand_shapes(size));
+                problem.sample(&Distribution::default(), &mut address.generator(0), &mut operands);
+                cases.push((problem, operands));
+            }
+        }
+        cases
+    }
+
+    pub(super) fn solved(problem: &dyn Problem, operands: &[Matrix]) -> Vec<Matrix> {
+        let mut solution = zeros(&problem.solution_shapes(Shape::of(&operands[0])));
+        problem.solve(operands, &mut solution).unwrap();
+        solution
+    }
 
     fn zeros(shapes: &[Shape]) -> Vec<Matrix> {
         shapes

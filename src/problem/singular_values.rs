@@ -1,6 +1,6 @@
 //! Singular values of matrices of any shape, descending.
 
-use super::{Axis, Form, Invariance, Problem, Repair, Signal, Unsolvable, property, repair, signal};
+use super::{Form, Invariance, Problem, Repair, Signal, Unsolvable, property, repair, signal};
 use crate::matrix::{Distribution, Generator, Matrix, Shape, decomposition};
 
 #[derive(Debug)]
@@ -68,12 +68,8 @@ impl Problem for SingularValues {
 
     fn invariance(&self) -> Invariance {
         Invariance {
-            operands: &[(Axis::Rows, Axis::Cols)],
-            solution: &[(Axis::Fixed, Axis::Fixed)],
             degrees: &[1],
             shifts: false,
-            scales: false,
-            pivots: false,
         }
     }
 

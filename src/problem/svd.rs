@@ -1,7 +1,7 @@
 //! The reduced singular value decomposition A = U diag(S) Vᵀ of a matrix r×c, k = min(r, c): U (r×k), S (k×1)
 //! descending, V (c×k); each column of U has the sign that makes its entry of largest magnitude positive.
 
-use super::{Axis, Form, Invariance, Problem, Repair, Signal, Unsolvable, property, repair, signal};
+use super::{Form, Invariance, Problem, Repair, Signal, Unsolvable, property, repair, signal};
 use crate::matrix::{Distribution, Generator, Matrix, Shape, decomposition};
 
 #[derive(Debug)]
@@ -113,16 +113,8 @@ impl Problem for Svd {
 
     fn invariance(&self) -> Invariance {
         Invariance {
-            operands: &[(Axis::Rows, Axis::Cols)],
-            solution: &[
-                (Axis::Rows, Axis::Fixed),
-                (Axis::Fixed, Axis::Fixed),
-                (Axis::Cols, Axis::Fixed),
-            ],
             degrees: &[0, 1, 0],
             shifts: false,
-            scales: false,
-            pivots: false,
         }
     }
 

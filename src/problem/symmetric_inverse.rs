@@ -1,6 +1,6 @@
 //! Inverses of symmetric matrices, which are symmetric.
 
-use super::{Axis, Invariance, Problem, Repair, Signal, Unsolvable, inverse::invert, property, repair, signal};
+use super::{Invariance, Problem, Repair, Signal, Unsolvable, inverse::invert, property, repair, signal};
 use crate::matrix::{Distribution, Generator, Matrix, Shape};
 
 #[derive(Debug)]
@@ -75,12 +75,8 @@ impl Problem for SymmetricInverse {
 
     fn invariance(&self) -> Invariance {
         Invariance {
-            operands: &[(Axis::Rows, Axis::Rows)],
-            solution: &[(Axis::Rows, Axis::Rows)],
             degrees: &[-1],
             shifts: false,
-            scales: true,
-            pivots: false,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Transposition: Aᵀ.
 
-use super::{Axis, Invariance, Problem, Unsolvable, property};
+use super::{Invariance, Problem, Unsolvable, property};
 use crate::matrix::{Distribution, Generator, Matrix, Shape};
 
 #[derive(Debug)]
@@ -35,12 +35,8 @@ impl Problem for Transpose {
 
     fn invariance(&self) -> Invariance {
         Invariance {
-            operands: &[(Axis::Rows, Axis::Cols)],
-            solution: &[(Axis::Cols, Axis::Rows)],
             degrees: &[1],
             shifts: false,
-            scales: false,
-            pivots: false,
         }
     }
 

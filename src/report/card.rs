@@ -70,8 +70,7 @@ pub fn card(
          An answer is right when its relative error is below the tolerance. *Ceiling*: what the exact answer scores after \
          being rounded to tokens.{precision}\n\n```\n{table}\n```\n{training_set}\n\
          ## Use\n\n```python\nimport torch\n\nmodel = torch.jit.load(\"model.pt\")\n{calls}\n```\n\n\
-         Operands are tensors `[rows, cols]` or `[batch, rows, cols]`, answers float64. `views=8` answers with the median of eight rotated \
-         problems, `normalize=True` first scales a problem to the coefficients of the training.\n\n\
+         Operands are tensors `[rows, cols]` or `[batch, rows, cols]`, answers float64. `normalize=True` first scales a problem to the coefficients of the training.\n\n\
          ## Limits\n\n\
          Trained on {dimensions} matrices of {distribution} coefficients of magnitude {magnitude} alone; answers for other matrices, \
          smaller or larger ones too, are extrapolation, and mostly wrong: `normalize=True` and `laformer solve --normalize` are for \
@@ -95,13 +94,10 @@ pub fn card(
 
 /// A row that says how matrices are changed before the model reads them; nothing where they are not.
 fn reads(format: &Format) -> String {
-    let form = match (format.reading(), format.canonical) {
-        (Reading::Whole, false) => return String::new(),
-        (Reading::Whole, true) => "the canonical form",
-        (Reading::Triangle, false) => "half of the matrix",
-        (Reading::Triangle, true) => "half of the canonical form",
-        (Reading::Condensed, false) => "the condensed form: two diagonals",
-        (Reading::Condensed, true) => "the condensed form of the canonical form: two diagonals",
+    let form = match format.reading() {
+        Reading::Whole => return String::new(),
+        Reading::Triangle => "half of the matrix",
+        Reading::Condensed => "the condensed form: two diagonals",
     };
     format!("| reads | {form} |\n")
 }

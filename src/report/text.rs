@@ -126,8 +126,7 @@ fn problem_table(name: &str, evaluation: &Evaluation) -> String {
     let limits = evaluation.limits();
     let mut headers = vec!["within", "right", "95 % interval", "ceiling"];
     headers.extend(limits.iter().map(|_| "limit"));
-    let (median, verified, repaired) = (evaluation.median(), evaluation.verified(), evaluation.repaired());
-    headers.extend(median.iter().map(|_| "median"));
+    let (verified, repaired) = (evaluation.verified(), evaluation.repaired());
     headers.extend(verified.iter().map(|_| "verified"));
     headers.extend(repaired.iter().map(|_| "repaired"));
     let is_checked = verified.is_some() || repaired.is_some();
@@ -142,7 +141,7 @@ fn problem_table(name: &str, evaluation: &Evaluation) -> String {
         let limit = limits.as_ref().map(|limits| limits[i]);
         let beside = std::iter::once(ceiling).chain(limit);
         let beside = beside.chain(
-            [&median, &verified, &repaired]
+            [&verified, &repaired]
                 .into_iter()
                 .flatten()
                 .map(|accuracies| accuracies[i]),
@@ -219,9 +218,6 @@ pub fn evaluation_json(evaluation: &Evaluation) -> Value {
             .map(|(name, part)| (name.to_string(), evaluation_json(part)));
         measures["problems"] = parts.collect::<Map<_, _>>().into();
     }
-    if let Some(accuracies) = evaluation.median() {
-        measures["median"] = by_tolerance(accuracies, &|accuracy| json!(accuracy.share())).into();
-    }
     for (key, accuracies) in [("verified", evaluation.verified()), ("repaired", evaluation.repaired())] {
         if let Some(accuracies) = accuracies {
             measures[key] = by_tolerance(accuracies, &|accuracy| json!(accuracy.share())).into();
@@ -238,7 +234,7 @@ pub fn evaluation_json(evaluation: &Evaluation) -> Value {
 }
 
 /// Every answer as CSV: `index,set,problem,operands,solution,prediction,error,ceiling,exact,log_probability,
-/// clean,residual,median_error,verified_error,repaired_error`; `clean` are the operands without noise. What there is none of is empty.
+/// clean,residual,verified_error,repaired_error`; `clean` are the operands without noise. What there is none of is empty.
 pub fn write_predictions(path: &Path, sets: &[TestSet]) -> Result<()> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record([
@@ -254,7 +250,6 @@ pub fn write_predictions(path: &Path, sets: &[TestSet]) -> Result<()> {
         "log_probability",
         "clean",
         "residual",
-        "median_error",
         "verified_error",
         "repaired_error",
     ])?;
@@ -278,7 +273,6 @@ pub fn write_predictions(path: &Path, sets: &[TestSet]) -> Result<()> {
                 &measured.log_probability.to_string(),
                 &clean,
                 &measured.residual.to_string(),
-                &of(measured.median),
                 &of(measured.verified),
                 &of(measured.repaired),
             ])?;

@@ -1,49 +1,62 @@
-# A model that reads condensed forms (see Rotation::condensing): nothing but the diagonal and what is right above it is left of a
-# matrix, by reflections of rows and columns.
+# A model that reads the condensed form of an inverse (see problem/condensed.rs): nothing but the diagonal and what is right above it is
+# left of the scaled and transposed matrix, by reflections of rows and columns.
 
 
-# Rotations of rows [batch, m, m] and columns [batch, n, n]: those that bring the operand to its condensed form.
-def turns(self, operands: List[Tensor]) -> List[Tensor]:
+# What is read of operands, and how it was made: factors of rows and of columns, and the reflections U and V.
+def question(self, operands: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
     matrix = operands[0]
-    if self.symmetric == 1:
-        n = matrix.size(1)
-        rows = self.unturned(matrix, n)
-        for k in range(1, n):
-            mirror = self.straightening(matrix[:, :, k - 1], k)
-            matrix, rows = mirror @ matrix @ mirror, mirror @ rows
-        return [rows]
-    rows, cols, growth = self.bidiagonalizing(matrix, 0)
-    if self.pivots():
-        for first in range(1, matrix.size(2)):
-            other_rows, other_cols, other = self.bidiagonalizing(matrix, first)
-            # Rounding errors do not decide between equal ones.
-            smaller = other < growth * (1 - 1e-9)
-            growth = torch.where(smaller, other, growth)
-            smaller = smaller.unsqueeze(1).unsqueeze(2)
-            rows, cols = torch.where(smaller, other_rows, rows), torch.where(smaller, other_cols, cols)
-    return [rows, cols]
+    rows, cols = self.equilibration(matrix.detach())
+    scaled = (matrix * rows.unsqueeze(2) * cols.unsqueeze(1)).transpose(1, 2)
+    left, right, growth = self.bidiagonalizing(scaled, 0)
+    for first in range(1, matrix.size(2)):
+        other_left, other_right, other = self.bidiagonalizing(scaled, first)
+        # Rounding errors do not decide between equal ones.
+        smaller = other < growth * (1 - 1e-9)
+        growth = torch.where(smaller, other, growth)
+        smaller = smaller.unsqueeze(1).unsqueeze(2)
+        left, right = torch.where(smaller, other_left, left), torch.where(smaller, other_right, right)
+    return [left @ scaled @ right.transpose(1, 2)], [rows, cols, left, right]
 
 
-# Rotations that make a matrix bidiagonal once one of its columns has changed places with the first, and the growth [batch] of errors
-# of the inverse.
+# The inverse of the operand, from that of what was read.
+def reply(self, solution: List[Tensor], made: List[Tensor]) -> List[Tensor]:
+    rows, cols, left, right = made
+    scaled = (right.transpose(1, 2) @ solution[0] @ left).transpose(1, 2)
+    return [scaled * cols.unsqueeze(2) * rows.unsqueeze(1)]
+
+
+# Factors [batch, n] of rows and of columns that bring their root mean squares near that of the whole matrix.
+def equilibration(self, matrix: Tensor) -> Tuple[Tensor, Tensor]:
+    whole = matrix.square().mean([1, 2]).sqrt().unsqueeze(1)
+    rows, cols = torch.ones_like(matrix[:, :, 0]), torch.ones_like(matrix[:, 0, :])
+    for _ in range(16):
+        square = (matrix * rows.unsqueeze(2) * cols.unsqueeze(1)).square()
+        of_rows, of_cols = square.mean(2).sqrt(), square.mean(1).sqrt()
+        rows = torch.where(of_rows > 0, rows * (whole / of_rows).sqrt(), rows)
+        cols = torch.where(of_cols > 0, cols * (whole / of_cols).sqrt(), cols)
+    return rows, cols
+
+
+# Reflections that make a matrix bidiagonal once one of its columns has changed places with the first, and the growth [batch] of
+# errors of the inverse.
 def bidiagonalizing(self, matrix: Tensor, first: int) -> Tuple[Tensor, Tensor, Tensor]:
-    m, n = matrix.size(1), matrix.size(2)
+    n = matrix.size(1)
     order = torch.arange(n, device=matrix.device)
     order[0], order[first] = first, 0
-    matrix, rows, cols = matrix[:, :, order], self.unturned(matrix, m), self.unturned(matrix, n)[:, order]
-    for k in range(min(m, n)):
+    matrix, left, right = matrix[:, :, order], self.unturned(matrix, n), self.unturned(matrix, n)[:, order]
+    for k in range(n):
         mirror = self.straightening(matrix[:, :, k], k)
-        matrix, rows = mirror @ matrix, mirror @ rows
+        matrix, left = mirror @ matrix, mirror @ left
         if k + 1 < n:
             mirror = self.straightening(matrix[:, k], k + 1)
-            matrix, cols = matrix @ mirror, mirror @ cols
+            matrix, right = matrix @ mirror, mirror @ right
     form = matrix.detach()
     column = torch.ones_like(form[:, 0, 0])
     growth = column
-    for k in range(min(m, n) - 1):
+    for k in range(n - 1):
         column = 1 + column * (form[:, k, k + 1] / form[:, k, k]).abs()
         growth = growth + column
-    return rows, cols, growth
+    return left, right, growth
 
 
 # Identities [batch, length, length].

@@ -214,9 +214,7 @@ def shaped(self, solution: List[Tensor], batched: bool) -> {result}:
     return {answers}
 
 
-def solve(self, {typed}, beam: int = 1, views: int = 1, normalize: bool = False) -> {result}:
-    if views < 1:
-        raise ValueError("views must be at least 1, not {{}}".format(views))
+def solve(self, {typed}, beam: int = 1, normalize: bool = False) -> {result}:
     # At the first calls all methods are put in the places of their calls and optimized, those of every level again: so the model is
     # called in one place, and from here.
     with no_grad():
@@ -224,11 +222,7 @@ def solve(self, {typed}, beam: int = 1, views: int = 1, normalize: bool = False)
         shift, scale = operands[0], operands[0]
         if normalize:
             operands, shift, scale = self.normalized(operands)
-        answers: List[List[Tensor]] = []
-        for view in range(views):
-            asked, rotations, size = self.view(operands, view)
-            answers.append(self.viewed_back(self.solution(asked, beam), rotations, size))
-        solution = self.median(answers)
+        solution = self.solution(operands, beam)
         if normalize:
             solution = self.denormalized(solution, shift, scale)
     return self.shaped(solution, {batched})

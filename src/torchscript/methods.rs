@@ -199,7 +199,6 @@ mod tests {
             input: input.parse().unwrap(),
             output: encoding::named(output).unwrap(),
             target: Decoder::target(config.decoder),
-            canonical: false,
         };
         tch::manual_seed(5);
         let model = Model::new(config, &format, Shape::new(4, 4), 10.0, Device::Cpu);

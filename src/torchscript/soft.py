@@ -64,13 +64,13 @@ def branched(self, known: Tensor, weights: Tensor, probabilities: Tensor) -> Tup
 def soft_solution(self, operands: List[Tensor]) -> List[Tensor]:
     rows, cols = operands[0].size(1), operands[0].size(2)
     size = self.chunk(rows, cols, self.paths())
-    posed, moves, turns = self.question(operands)
+    read, made = self.question(operands)
     parts: List[Tensor] = []
     for start in range(0, max(1, operands[0].size(0)), size):
-        source = self.source_of([operand[start:start + size] for operand in posed])
+        source = self.source_of([operand[start:start + size] for operand in read])
         if torch.is_grad_enabled() and not source.is_floating_point():
             for operand in operands:
                 if operand.requires_grad:
                     raise ValueError("this model reads tokens, through which no gradient reaches the operands: detach them")
         parts.append(self.soft_numbers(self.hidden(source, rows, cols)))
-    return self.reply(self.as_matrices(torch.cat(parts), self.solution_shapes(rows, cols)), moves, turns)
+    return self.reply(self.as_matrices(torch.cat(parts), self.solution_shapes(rows, cols)), made)

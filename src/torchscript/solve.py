@@ -65,27 +65,6 @@ def as_read(self, operands: List[Tensor]) -> List[Tensor]:
     return result
 
 
-# What the model is asked for operands, and how that was made of them: by moves, perhaps by transposition, and then by rotations.
-def question(self, operands: List[Tensor]) -> Tuple[List[Tensor], List[Tuple[Tensor, Tensor]], List[Tensor]]:
-    moves = self.moves(operands)
-    posed = self.posed(operands, moves)
-    if self.pivots():
-        posed = [matrix.transpose(1, 2) for matrix in posed]
-    turns = self.turns(posed)
-    if len(turns) > 0:
-        posed = self.rotated(posed, self.operand_axes(), turns)
-    return posed, moves, turns
-
-
-# The solution of the problem that was asked for, from that of the question.
-def reply(self, solution: List[Tensor], moves: List[Tuple[Tensor, Tensor]], turns: List[Tensor]) -> List[Tensor]:
-    if len(turns) > 0:
-        solution = self.rotated(solution, self.solution_axes(), [turn.transpose(1, 2) for turn in turns])
-    if self.pivots():
-        solution = [matrix.transpose(1, 2) for matrix in solution]
-    return self.restored(solution, moves)
-
-
 # Examples that are computed at once, so that memory stays small.
 def chunk(self, rows: int, cols: int, beam: int) -> int:
     numbers = self.count(self.operand_shapes(rows, cols)) + self.count(self.solution_shapes(rows, cols))
@@ -96,12 +75,12 @@ def chunk(self, rows: int, cols: int, beam: int) -> int:
 def solution(self, operands: List[Tensor], beam: int) -> List[Tensor]:
     rows, cols = operands[0].size(1), operands[0].size(2)
     size = self.chunk(rows, cols, beam)
-    posed, moves, turns = self.question(operands)
+    read, made = self.question(operands)
     parts: List[Tensor] = []
     for start in range(0, max(1, operands[0].size(0)), size):
-        source = self.source_of([operand[start:start + size] for operand in posed])
+        source = self.source_of([operand[start:start + size] for operand in read])
         parts.append(self.answer_numbers(source, rows, cols, beam))
-    return self.reply(self.as_matrices(torch.cat(parts), self.solution_shapes(rows, cols)), moves, turns)
+    return self.reply(self.as_matrices(torch.cat(parts), self.solution_shapes(rows, cols)), made)
 
 
 # [batch, count, fields] classes to matrices.

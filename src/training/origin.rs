@@ -167,8 +167,7 @@ impl Origin {
 /// Position indices at a size.
 type Layout = fn(&Format, Shape) -> Vec<[i64; 5]>;
 
-/// Whether two recipes are of the same problems, or each of one whose operands are the same and move together: that those of an
-/// inverse are scaled besides is another law of theirs, no other form.
+/// Whether two recipes are of the same problems, or each of one whose operands have the same shapes and symmetry.
 fn read_the_same(a: &Recipe, b: &Recipe) -> Result<bool> {
     if a.problem == b.problem {
         return Ok(true);
@@ -177,10 +176,8 @@ fn read_the_same(a: &Recipe, b: &Recipe) -> Result<bool> {
     let (Some(one), Some(other), 1, 1) = (a.iter().next(), b.iter().next(), a.len(), b.len()) else {
         return Ok(false);
     };
-    let (size, forms) = (Shape::new(2, 2), (one.invariance(), other.invariance()));
-    Ok(one.operand_shapes(size) == other.operand_shapes(size)
-        && one.is_symmetric() == other.is_symmetric()
-        && forms.0.operands == forms.1.operands)
+    let size = Shape::new(2, 2);
+    Ok(one.operand_shapes(size) == other.operand_shapes(size) && one.is_symmetric() == other.is_symmetric())
 }
 
 /// Whether `recipe` has a deeper encoder than `origin` to which layers can be added that change nothing at first: pre-norm
@@ -217,7 +214,6 @@ fn ingredients(recipe: &Recipe, whole: bool) -> Result<Table> {
     let mut ingredients = Table::from_iter([
         ("encoding.input".to_string(), input.into()),
         ("encoding.output".to_string(), output.into()),
-        ("encoding.canonical".to_string(), format.canonical.into()),
     ]);
     let model = Table::try_from(&recipe.model)?.into_iter();
     let model = model.filter(|(key, _)| !FREE.contains(&key.as_str()));

@@ -15,7 +15,7 @@ use crate::evaluation::MAX_EXAMPLES;
 use crate::matrix::{Coefficients, Matrix, Split};
 use crate::model::{Architecture, Config, Decoder, Model, Positions, ValueFeatures};
 use anyhow::{Context, Result, anyhow, ensure};
-use overrides::{merge, normalize_sizes, set};
+use overrides::{forget_canonical, merge, normalize_sizes, set};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -70,7 +70,6 @@ impl Recipe {
                 input: if tokens { "P1000" } else { "values" }.into(),
                 output: "P1000".into(),
                 digits: 3,
-                canonical: false,
             },
             model: Config::preset(architecture),
             loss: if tokens {
@@ -140,6 +139,7 @@ impl Recipe {
             set(&mut given, text)?;
         }
         normalize_sizes(&mut given);
+        forget_canonical(&mut given)?;
         let architecture = match given.get("model").and_then(|model| model.get("architecture")) {
             None => Architecture::Laformer,
             Some(value) => {
@@ -203,7 +203,6 @@ impl Recipe {
             input,
             output,
             target: Decoder::target(self.model.decoder),
-            canonical: self.encoding.canonical,
         })
     }
 
@@ -260,12 +259,8 @@ impl Recipe {
             self.problem
         );
         ensure!(
-            format.reading() != Reading::Condensed
-                || format
-                    .problems
-                    .iter()
-                    .all(|problem| problem.invariance().operands.len() == 1),
-            "encoding.input = \"{}\" with problem = \"{}\": only a single matrix has a condensed form; use encoding.input = \"values\"",
+            !format.is_condensed() || format.problems.iter().all(|problem| problem.has_condensed_form()),
+            "encoding.input = \"{}\" with problem = \"{}\": only inverses have a condensed form; use encoding.input = \"values\"",
             self.encoding.input,
             self.problem
         );

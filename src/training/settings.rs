@@ -60,8 +60,6 @@ pub struct Encodings {
     pub output: String,
     /// Significant digits where an encoding does not name its own.
     pub digits: u32,
-    /// Reads the canonical form of every problem, permuted and with signs changed; answers are moved back.
-    pub canonical: bool,
 }
 
 impl Data {

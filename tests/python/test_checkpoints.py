@@ -1,6 +1,5 @@
 """The shipped checkpoints answer as well as they are said to, as far as so few matrices tell."""
 
-import itertools
 import json
 import math
 import os
@@ -15,7 +14,7 @@ COUNT = int(os.environ.get("LAFORMER_CHECKPOINT_TESTS", "300"))
 SHIPPED = sorted(path.parent for path in (ROOT / "checkpoints").glob("*/evaluation.json"))
 
 
-# One of 30,000 samples is less probable; eight of every checkpoint are compared.
+# One of 30,000 samples is less probable; four of every checkpoint are compared.
 RARE = 3e-5
 
 
@@ -37,23 +36,21 @@ def test_what_300_matrices_tell():
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
 def test_shipped_checkpoints_are_as_accurate_as_their_table_says(laformer, folder):
     told = json.loads((folder / "evaluation.json").read_text())
-    # Views are measured of models that read canonical or condensed forms.
-    views = ["--views", 8] if "median" in told else []
-    found = json.loads(laformer("eval", folder, "--count", COUNT, *views, "--json"))
+    found = json.loads(laformer("eval", folder, "--count", COUNT, "--json"))
     assert found["count"] == COUNT
-    for measure, tolerance in itertools.product({"accuracy", "median"} & told.keys(), told["accuracy"]):
-        share, wanted = found[measure][tolerance], told[measure][tolerance]
+    for tolerance, wanted in told["accuracy"].items():
+        share = found["accuracy"][tolerance]
         if COUNT == told["count"]:
             # The same matrices: another processor only rounds last bits otherwise.
-            assert abs(share - wanted) <= 0.002, (measure, tolerance)
+            assert abs(share - wanted) <= 0.002, tolerance
         else:
-            assert probability(round(COUNT * share), COUNT, wanted) >= RARE, (measure, tolerance, share, wanted)
+            assert probability(round(COUNT * share), COUNT, wanted) >= RARE, (tolerance, share, wanted)
 
 
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
 def test_shipped_modules_are_small_and_load_without_laformer(folder):
     module = folder / "model.pt"
-    assert module.stat().st_size <= 10 * 1024 * 1024
+    assert module.stat().st_size <= 16 * 1024 * 1024
     loaded = torch.jit.load(module)
     assert hasattr(loaded, "solve") or hasattr(loaded, "problems")
 

@@ -1,4 +1,4 @@
-"""Models that read condensed forms: tridiagonal matrices of symmetric ones, bidiagonal ones of others."""
+"""Inverses that are read as condensed forms: scaled, transposed and made bidiagonal."""
 
 import numpy as np
 import pytest
@@ -6,35 +6,26 @@ import torch
 from conftest import CALLS, assert_same_answers, evaluated, load, operands, solved, tuple_of
 
 CONDENSED = {"encoding.input": "condensed"}
-CANONICAL = CONDENSED | {"encoding.canonical": "true"}
-SINGLE = ["transpose", "eigenvalues", "eigenvectors", "inverse", "symmetric-inverse", "singular-values", "svd"]
-poses = pytest.mark.parametrize(
-    "settings",
-    [pytest.param(CONDENSED, id="as given"), pytest.param(CANONICAL, id="canonical", marks=pytest.mark.optimized)],
-)
 
 
-def tridiagonal(matrix):
-    """The numbers of the form in reading order by another way, the recurrence of Lanczos from the first axis."""
-    n = len(matrix)
-    basis, numbers = [np.eye(n)[0]], []
-    for k in range(n):
-        image = matrix @ basis[k]
-        numbers.append(image @ basis[k])
-        image = image - np.array(basis).T @ (np.array(basis) @ image)
-        if k + 1 < n:
-            numbers.append(np.linalg.norm(image))
-            basis.append(image / numbers[-1])
-    return numbers
+def equilibrium(matrix):
+    """Factors of rows and columns that bring them to the root mean square of the whole, one row and one column after the other."""
+    rows, cols = np.ones(len(matrix)), np.ones(len(matrix))
+    mean = lambda numbers: np.sqrt(np.mean(np.square(numbers)))
+    for _ in range(16):
+        scaled = rows[:, None] * matrix * cols
+        rows = rows * np.sqrt([mean(matrix) / mean(row) for row in scaled])
+        cols = cols * np.sqrt([mean(matrix) / mean(column) for column in scaled.T])
+    return rows, cols
 
 
 def bidiagonal(matrix):
-    """The same of any matrix, by the recurrences of Golub and Kahan."""
-    m, n = matrix.shape
+    """The numbers of the form in reading order by another way, the recurrences of Golub and Kahan from the first axis."""
+    n = len(matrix)
     right, left, numbers = [np.eye(n)[0]], [], []
-    for k in range(min(m, n)):
+    for k in range(n):
         image = matrix @ right[k]
-        image = image - sum(((image @ u) * u for u in left), np.zeros(m))
+        image = image - sum(((image @ u) * u for u in left), np.zeros(n))
         numbers.append(np.linalg.norm(image))
         left.append(image / numbers[-1])
         if k + 1 < n:
@@ -51,86 +42,70 @@ def growth(numbers):
     return np.abs(np.linalg.inv(form) * numbers[::2]).sum()
 
 
-def pivoted(matrix):
-    """The form of the transposed matrix by which errors grow least, whichever of its columns comes first."""
-    return min((bidiagonal(np.roll(matrix.T, -first, 1)) for first in range(len(matrix))), key=growth)
+def condensed(matrix, factors=None):
+    """The form by which errors grow least, whichever column of the scaled and transposed matrix comes first."""
+    rows, cols = factors or equilibrium(matrix)
+    scaled = (rows[:, None] * matrix * cols).T
+    return min((bidiagonal(np.roll(scaled, -first, 1)) for first in range(len(matrix))), key=growth)
 
 
-@pytest.mark.parametrize("size", ["dim = 2", "dim = 4"])
-def test_a_symmetric_matrix_is_read_as_a_tridiagonal_one(train, size):
-    model, n = load(train("eigenvalues", CONDENSED, size=size)), int(size[-1])
-    # Nothing of numbers with three digits is rounded.
-    matrices = np.random.default_rng(n).integers(-99, 100, (5, n, n)).astype(float)
-    matrices = np.tril(matrices) + np.tril(matrices, -1).transpose(0, 2, 1)
-    expected = torch.tensor([tridiagonal(matrix) for matrix in matrices], dtype=torch.float32)
-    torch.testing.assert_close(model.encode(torch.from_numpy(matrices)), expected, rtol=1e-5, atol=1e-4)
-
-
-@pytest.mark.parametrize("rows, cols", [(3, 3), (4, 2), (2, 4), (1, 3), (3, 1)])
-def test_any_matrix_is_read_as_a_bidiagonal_one(train, rows, cols):
-    model = load(train("singular-values", CONDENSED, size=f"rows = {rows}\ncols = {cols}"))
-    matrices = np.random.default_rng(rows).integers(-99, 100, (5, rows, cols)).astype(float)
-    expected = torch.tensor([bidiagonal(matrix) for matrix in matrices], dtype=torch.float32)
-    torch.testing.assert_close(model.encode(torch.from_numpy(matrices)), expected, rtol=1e-5, atol=1e-4)
+def whole(n, count):
+    """Matrices of whole numbers, of which nothing is rounded to three digits."""
+    return np.random.default_rng(n).integers(-99, 100, (count, n, n)).astype(float)
 
 
 @pytest.mark.parametrize("size", ["dim = 1", "dim = 2", "dim = 5"])
 def test_an_inverse_is_read_from_the_row_by_which_errors_grow_least(train, size):
     model, n = load(train("inverse", CONDENSED, size=size)), int(size[-1])
-    matrices = np.random.default_rng(n).integers(-99, 100, (20, n, n)).astype(float)
-    expected = torch.tensor([pivoted(matrix) for matrix in matrices], dtype=torch.float32)
+    matrices = whole(n, 20)
+    expected = torch.tensor(np.array([condensed(matrix) for matrix in matrices]), dtype=torch.float32)
     torch.testing.assert_close(model.encode(torch.from_numpy(matrices)), expected, rtol=1e-5, atol=1e-4)
 
 
-@poses
-@pytest.mark.parametrize("options, problem", [*(([], problem) for problem in SINGLE), (["--normalize"], "eigenvalues"), (["--normalize"], "svd")])
-def test_answers_equal_those_of_the_command_line(laformer, train, problem, options, settings):
-    folder = train(problem, settings)
+@pytest.mark.parametrize("options", [[], ["--normalize"]])
+def test_answers_equal_those_of_the_command_line(laformer, train, options):
+    folder = train("inverse", CONDENSED)
     solve = lambda matrices: tuple_of(load(folder).solve(matrices, normalize=bool(options)))
-    (matrices,), printed = evaluated(laformer, folder, *options)[problem]
+    (matrices,), printed = evaluated(laformer, folder, *options)["inverse"]
     for _ in range(CALLS):
         assert_same_answers(solve(matrices), printed)
-    assert_same_answers(solve(matrices[:1]), solved(laformer, folder, problem, matrices[:1], *options), ties=0)
+    assert_same_answers(solve(matrices[:1]), solved(laformer, folder, "inverse", matrices[:1], *options), ties=0)
 
 
-@pytest.mark.parametrize("problem", ["eigenvalues", "singular-values"])
-def test_rotations_of_what_is_rotated_change_nothing(train, problem):
-    model, (matrices,) = load(train(problem, CONDENSED)), operands(problem, 4)
+def test_orders_signs_and_scales_of_rows_and_columns_change_nothing(train):
+    model = load(train("inverse", CONDENSED))
     generator = np.random.default_rng(5)
-    for matrix in np.trunc(matrices):
-        # Signs and a swap keep numbers of three digits.
-        turn = np.eye(len(matrix))
-        turn[1:] = turn[[2, 1]] * generator.choice([-1.0, 1.0], (2, 1))
-        moved = turn @ matrix @ turn.T if problem == "eigenvalues" else turn @ matrix
-        torch.testing.assert_close(model.encode(torch.from_numpy(matrix)), model.encode(torch.from_numpy(moved)), rtol=1e-6, atol=1e-6)
+    for matrix in whole(3, 4):
+        moved = matrix[generator.permutation(3)][:, generator.permutation(3)] * generator.choice([-1.0, 1.0], (3, 1))
+        torch.testing.assert_close(model.encode(torch.from_numpy(matrix)), model.encode(torch.from_numpy(moved)), rtol=1e-5, atol=1e-5)
+    # Scaled rows are those of another whole, whose root mean square is another one.
+    matrix, factors = torch.from_numpy(whole(3, 1)[0]), torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64)
+    form, other = model.encode(matrix), model.encode(factors[:, None] * matrix)
+    torch.testing.assert_close(form / form.norm(), other / other.norm(), rtol=0, atol=1e-2)
 
 
-@poses
-@pytest.mark.parametrize("problem", SINGLE)
-def test_matrices_that_are_condensed_already_have_answers(train, problem, settings):
-    model, (matrices,) = load(train(problem, settings)), operands(problem, 4)
+def test_matrices_that_are_condensed_already_have_answers(train):
+    model, (matrices,) = load(train("inverse", CONDENSED)), operands("inverse", 4)
     matrices[0] = 0
-    matrices[1] = np.eye(*matrices.shape[1:])
-    matrices[2] = -np.eye(*matrices.shape[1:])
-    together = tuple_of(model.solve(torch.from_numpy(matrices), views=2))
-    assert all(answer.isfinite().all() and len(answer) == 4 for answer in together)
+    matrices[1] = np.eye(3)
+    matrices[2] = -np.eye(3)
+    answers = model.solve(torch.from_numpy(matrices))
+    assert answers.isfinite().all() and len(answers) == 4
 
 
-@pytest.mark.parametrize("problem, form", [("eigenvalues", tridiagonal), ("svd", bidiagonal), ("inverse", pivoted)])
-def test_gradients_are_those_of_the_condensed_form(train, problem, form):
-    # Whole numbers are read as they are, so that the derivative is of what the model sees.
-    matrix = np.trunc(operands(problem, 1, seed=3)[0][0])
+def test_gradients_are_those_of_the_form_whose_scale_stays(train):
+    # Factors cancel between what is read and what is answered, so that no gradient passes through them.
+    matrix = whole(3, 1)[0]
     direction = np.random.default_rng(4).normal(size=matrix.shape)
-    direction = direction + direction.T if problem == "eigenvalues" else direction
-    step = 1e-6
-    expected = (np.array(form(matrix + step * direction)) - np.array(form(matrix - step * direction))) / (2 * step)
+    step, factors = 1e-6, equilibrium(matrix)
+    difference = np.array(condensed(matrix + step * direction, factors)) - np.array(condensed(matrix - step * direction, factors))
     given = torch.from_numpy(matrix).requires_grad_()
-    source = load(train(problem, CONDENSED)).encode(given)[0]
+    source = load(train("inverse", CONDENSED)).encode(given)[0]
     gradients = [torch.autograd.grad(number, given, retain_graph=True)[0].numpy() for number in source]
-    assert np.allclose([(gradient * direction).sum() for gradient in gradients], expected, rtol=1e-4, atol=1e-4)
+    assert np.allclose([(gradient * direction).sum() for gradient in gradients], difference / (2 * step), rtol=1e-4, atol=1e-4)
 
 
 def test_what_is_condensed_already_has_a_gradient(train):
     matrices = torch.stack([torch.zeros(3, 3), torch.eye(3)]).double().requires_grad_()
-    load(train("eigenvalues", CONDENSED)).encode(matrices).sum().backward()
+    load(train("inverse", CONDENSED)).encode(matrices).sum().backward()
     assert matrices.grad.isfinite().all()

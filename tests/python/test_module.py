@@ -24,7 +24,6 @@ NUMPY = {
 }
 problems = pytest.mark.parametrize("problem", NUMPY)
 PAPER = {"model.architecture": "paper"}
-CANONICAL = {"encoding.canonical": "true"}
 TRIANGLE = {"encoding.input": "triangle"}
 # Answers to the last digit that is written, and none between.
 WRITTEN = {"model.readout": "median"}
@@ -54,14 +53,12 @@ def test_a_batch_is_answered_as_its_examples_alone(train, problem, settings):
 
 
 @pytest.mark.parametrize("size", [2, 4])
-@pytest.mark.parametrize("settings", [TRIANGLE, TRIANGLE | CANONICAL], ids=["as given", "canonical"])
-def test_half_of_a_symmetric_matrix_is_read(laformer, train, settings, size):
-    folder = train("eigenvalues", settings, size='dim = "2-4"')
+def test_half_of_a_symmetric_matrix_is_read(laformer, train, size):
+    folder = train("eigenvalues", TRIANGLE, size='dim = "2-4"')
     matrix = torch.randn(size, size, dtype=torch.float64, generator=torch.Generator().manual_seed(size))
     matrix, model = matrix + matrix.T, load(folder)
-    if settings == TRIANGLE:
-        lower = [value for i, row in enumerate(matrix.tolist()) for value in row[: i + 1]]
-        assert torch.allclose(model.encode(matrix), torch.tensor([lower]), rtol=5e-3)
+    lower = [value for i, row in enumerate(matrix.tolist()) for value in row[: i + 1]]
+    assert torch.allclose(model.encode(matrix), torch.tensor([lower]), rtol=5e-3)
     assert model.encode(matrix).shape == (1, size * (size + 1) // 2)
     assert_same_answers([model.solve(matrix)[None]], solved(laformer, folder, "eigenvalues", [matrix]), ties=0)
 
@@ -71,9 +68,7 @@ def test_half_of_a_symmetric_matrix_is_read(laformer, train, settings, size):
     "settings",
     [
         pytest.param({}, id="laformer", marks=pytest.mark.optimized),
-        pytest.param(PAPER, id="paper"),
-        pytest.param(CANONICAL, id="canonical"),
-        pytest.param(PAPER | CANONICAL, id="paper canonical", marks=pytest.mark.optimized),
+        pytest.param(PAPER, id="paper", marks=pytest.mark.optimized),
     ],
 )
 def test_answers_equal_those_of_the_command_line(laformer, train, problem, settings):
@@ -113,14 +108,13 @@ def test_the_example_of_a_model_card_runs(train, problem):
     assert type(model).__name__ == "RecursiveScriptModule"
 
 
-@pytest.mark.parametrize("views", [1, 3])
-def test_solve_records_no_gradients_and_leaves_others_alone(train, views):
+def test_solve_records_no_gradients_and_leaves_others_alone(train):
     model, matrix = load(train("eigenvalues")), torch.eye(3, dtype=torch.float64).requires_grad_()
-    assert not model.solve(matrix, views=views).requires_grad
+    assert not model.solve(matrix).requires_grad
     assert not model.generate(model.encode(matrix)).requires_grad
     # Also where it fails within.
     with pytest.raises(torch.jit.Error, match="beam must be 1, not 2"):
-        model.solve(matrix, views=views, beam=2)
+        model.solve(matrix, beam=2)
     assert torch.is_grad_enabled()
 
 
@@ -142,58 +136,12 @@ def test_sources_and_tokens_are_checked_as_operands_are(train):
         values.solve(torch.eye(3), beam=0)
 
 
-# What happens to A, to the second operand, and to each matrix of the answer, for signed permutations P (of rows) and Q.
-EQUIVALENT = {
-    "transpose": (lambda p, q, a: [p @ a @ q], lambda p, q, x: [q.T @ x @ p.T]),
-    "add": (lambda p, q, a, b: [p @ a @ q, p @ b @ q], lambda p, q, x: [p @ x @ q]),
-    "matrix-vector": (lambda p, q, a, v: [p @ a @ q, v @ q], lambda p, q, x: [x @ p.T]),
-    "matrix-product": (lambda p, q, a, b: [p @ a @ q, q.T @ b], lambda p, q, x: [p @ x]),
-    "eigenvalues": (lambda p, q, a: [p @ a @ p.T], lambda p, q, x: [x]),
-    "eigenvectors": (lambda p, q, a: [p @ a @ p.T], lambda p, q, x, v: [x, p @ v]),
-    "inverse": (lambda p, q, a: [p @ a @ q], lambda p, q, x: [q.T @ x @ p.T]),
-    "symmetric-inverse": (lambda p, q, a: [p @ a @ p.T], lambda p, q, x: [p @ x @ p.T]),
-    "singular-values": (lambda p, q, a: [p @ a @ q], lambda p, q, x: [x]),
-    "svd": (lambda p, q, a: [p @ a @ q], lambda p, q, u, s, vh: [p @ u, s, vh @ q]),
-}
-
-
-@problems
-def test_a_canonical_model_answers_equivalent_problems_alike(train, problem):
-    model, arrays = load(train(problem, CANONICAL)), operands(problem, 20)
-    generator = np.random.default_rng(1)
-    moved, move = EQUIVALENT[problem]
-    for i in range(20):
-        example = [array[i] for array in arrays]
-        rows, cols = example[0].shape
-        p, q = (np.diag(generator.choice([-1.0, 1.0], n)) for n in (rows, cols))
-        # The rows of A and the columns of B are not put in order in a product: there only their signs change.
-        p = p if "matrix" in problem else p[generator.permutation(rows)]
-        q = q[generator.permutation(cols)]
-        answers = [answer.numpy() for answer in solve(model, example)]
-        again = [answer.numpy() for answer in solve(model, moved(p, q, *example))]
-        for one, other in zip(move(p, q, *answers), again, strict=True):
-            # Vectors have the sign that makes their largest entry positive, which moves with them.
-            if problem in ("svd", "eigenvectors"):
-                one, other = np.abs(one), np.abs(other)
-            assert np.allclose(one, other, rtol=ROUNDING, atol=0)
-
-
 @pytest.mark.parametrize("problem", ["eigenvectors", "svd"])
-@pytest.mark.parametrize("settings", [{}, CANONICAL, {"loss.free_signs": "true"}], ids=["given", "canonical", "free"])
+@pytest.mark.parametrize("settings", [{}, {"loss.free_signs": "true"}], ids=["given", "free"])
 def test_vectors_have_their_largest_entry_positive(train, problem, settings):
     answer = solve(load(train(problem, settings)), operands(problem, 20))
     vectors = answer[1] if problem == "eigenvectors" else answer[0]
     assert (vectors.gather(1, vectors.abs().argmax(1, keepdim=True)) >= 0).all()
-
-
-def test_what_a_canonical_model_decodes_is_in_canonical_form(train):
-    model = load(train("transpose", CANONICAL | WRITTEN))
-    (matrices,) = operands("transpose", 4)
-    source = model.encode(torch.from_numpy(matrices)).reshape(4, 3, 4)
-    corner = source.abs().amax([1, 2])
-    assert torch.equal(source[:, 0, 0], corner) and (source[:, 0] >= 0).all() and (source[:, :, 0] >= 0).all()
-    # It is its own canonical form, so that nothing is moved back.
-    assert torch.equal(model.decode(model.generate(source.flatten(1))), model.solve(source))
 
 
 @problems

@@ -17,10 +17,10 @@ import laformer as package  # noqa: E402
 def test_answers_are_those_of_the_module(train, problem):
     run = train(problem)
     arrays = operands(problem, 3)
-    wanted = tuple_of(load(run).solve(*map(torch.from_numpy, arrays), views=2))
+    wanted = tuple_of(load(run).solve(*map(torch.from_numpy, arrays)))
     for path in (run, run / "model.pt"):
         for given in (arrays, [array.tolist() for array in arrays]):
-            assert_same_answers(tuple_of(package.load(path).solve(*given, views=2)), wanted, ties=0)
+            assert_same_answers(tuple_of(package.load(path).solve(*given)), wanted, ties=0)
 
 
 def test_methods_run_as_written_on_one_thread_where_the_problem_is_small(monkeypatch):

@@ -282,7 +282,6 @@ impl Case {
             input: self.input,
             output: Arc::new(self.output),
             target: self.target,
-            canonical: false,
         };
         let dimensions = self.dimensions;
         let interface = Interface {

@@ -96,7 +96,8 @@ fn half_a_matrix_has_the_entries_of_its_coefficients() {
 
 #[test]
 fn a_condensed_form_has_the_entries_of_its_coefficients() {
-    let (from, to) = copied(&recipe("2", &[]), &recipe("2", &["encoding.input=condensed"]));
+    let inverse = |more: &[&str]| recipe("2", &[&["problem=inverse"], more].concat());
+    let (from, to) = copied(&inverse(&[]), &inverse(&["encoding.input=condensed"]));
     let flat = "source.positions.flat";
     assert_eq!(rows(&from, flat, &[0, 1, 3]), to.variables()[flat]);
 }
@@ -185,9 +186,10 @@ fn another_problem_of_the_same_operands_begins_with_what_both_have() {
     assert_eq!(to.variables()[flat].size()[0], 6);
     let (_, back) = copied(&vectors, &values);
     assert_eq!(back.variables()[flat].size()[0], 2);
-    // Inverses are scaled besides.
-    let canonical = |problem| recipe("2", &["encoding.canonical=true", problem]);
-    let (from, to) = copied(&canonical("problem=singular-values"), &canonical("problem=inverse"));
+    let (from, to) = copied(
+        &recipe("2", &["problem=singular-values"]),
+        &recipe("2", &["problem=inverse"]),
+    );
     assert_eq!(
         from.variables()["source.positions.flat"],
         to.variables()["source.positions.flat"]

@@ -129,22 +129,36 @@ fn half_of_a_matrix_is_read_where_it_is_symmetric() {
 }
 
 #[test]
-fn a_single_matrix_has_a_condensed_form() {
-    for problem in ["eigenvalues", "svd", "inverse", "eigenvalues+symmetric-inverse"] {
-        assert!(
-            Recipe::parse(
-                MINIMAL,
-                &["encoding.input=condensed".into(), format!("problem={problem}")]
-            )
-            .is_ok()
-        );
-    }
-    for problem in ["add", "matrix-product", "add+eigenvalues"] {
+fn inverses_have_a_condensed_form() {
+    let parsed = |overrides: &[&str]| {
+        let overrides: Vec<String> = overrides.iter().map(|text| text.to_string()).collect();
+        Recipe::parse(MINIMAL, &overrides)
+    };
+    assert!(parsed(&["encoding.input=condensed", "problem=inverse"]).is_ok());
+    for problem in ["add", "eigenvalues", "inverse+svd"] {
         let text = error(MINIMAL, &["encoding.input=condensed", &format!("problem={problem}")]);
         assert!(
-            text.contains(&format!("\"{problem}\"")) && text.contains("single matrix"),
+            text.contains(&format!("\"{problem}\"")) && text.contains("only inverses"),
             "{text}"
         );
+    }
+}
+
+#[test]
+fn recipes_of_earlier_versions_are_read_where_they_mean_the_same() {
+    let parsed = |overrides: &[&str]| {
+        let overrides: Vec<String> = overrides.iter().map(|text| text.to_string()).collect();
+        Recipe::parse(MINIMAL, &overrides)
+    };
+    let inverse = ["problem=inverse", "encoding.input=condensed"];
+    assert!(parsed(&["encoding.canonical=false"]).is_ok());
+    assert!(parsed(&[&inverse[..], &["encoding.canonical=true"]].concat()).is_ok());
+    for overrides in [
+        vec!["encoding.canonical=true"],
+        [&inverse[..], &["encoding.canonical=false"]].concat(),
+    ] {
+        let text = error(MINIMAL, &overrides);
+        assert!(text.contains("no longer read"), "{text}");
     }
 }
 
