@@ -5,8 +5,8 @@
 #     DEVICE=cpu SHRINK=400 benches/cuda.sh FOLDER 3      a rehearsal without a GPU: each run with a 400th of its steps
 #
 # Runs in FOLDER/runs that were cut off go on when it is called again with the same FOLDER.
-# FOLDER gets check.log, bench.log, train.log, eval.log and one archive of each model: recipe, metrics, log, and the module with
-# matrices in half precision, at most 16 MiB each. At the deadline trainings are cut off.
+# FOLDER gets check.log, bench.log, train.log, eval.log, and in FOLDER/results at most 8 files of at most 16 MiB: those logs, and archives of the
+# models, the small ones together: recipe, metrics, log, and the module with matrices in half precision. At the deadline trainings are cut off.
 #
 # Variables: LAFORMER_BIN is the program [target/release/laformer], LAFORMER_TESTS its compiled unit tests, for machines without cargo,
 # ONLY a pattern of steps and recipes (check, bench, inverse-5x5 …), PARALLEL the trainings at once, LAWT a checkout of LAWT.
@@ -60,8 +60,8 @@ train() {
     name=${name%.toml}
     start=$(date +%s)
     left=$(( deadline - start ))
-    if [[ -e $folder/$name.tgz ]] || (( left < 20 )); then
-        echo "$name: $([[ -e $folder/$name.tgz ]] && echo done before || echo no time left)"
+    if [[ -e $runs/$name.tgz ]] || (( left < 20 )); then
+        echo "$name: $([[ -e $runs/$name.tgz ]] && echo done before || echo no time left)"
         return
     fi
     local steps log=$runs/$name.log
@@ -72,7 +72,7 @@ train() {
         --set training.save_every=$(( steps / SHRINK / 10 )) --set training.steps=$(( steps / SHRINK )) >> "$log" 2>&1 || { tail -n 3 "$log"; return; }
     "$LAFORMER_BIN" export "$runs/$name" --half --output "$runs/$name/half.pt" > /dev/null
     "$LAFORMER_BIN" eval "$runs/$name/half.pt" --device "$DEVICE" --count $(( SHRINK == 1 ? 10000 : 50 )) >> "$folder/eval.log" 2>> "$log"
-    tar czf "$folder/$name.tgz" -C "$runs" "$name.log" "$name"/{config.toml,metrics.csv,curves.svg,README.md,half.pt}
+    tar czf "$runs/$name.tgz" -C "$runs" "$name.log" "$name"/{config.toml,metrics.csv,curves.svg,README.md,half.pt}
     echo "$name: $(( $(date +%s) - start )) s, $(grep -h '^evaluated' "$log" | tail -n 1)"
 }
 export -f train
@@ -85,3 +85,10 @@ for recipe in recipes/raw/inverse-5x5.toml recipes/eigenvectors-5x5.toml recipes
     recipes/raw/inverse.toml recipes/singular-values-5x5.toml recipes/eigenvalues-10x10.toml recipes/eigenvalues-5x5.toml; do
     if wanted "$recipe"; then echo "$recipe"; fi
 done | xargs -P "${PARALLEL:-5}" -L 1 bash -c 'train "$@"' train 2>&1 | tee "$folder/train.log"
+
+rm -rf "$folder/results"
+mkdir "$folder/results"
+tar czf "$folder/results/logs.tgz" -C "$folder" --exclude=runs --exclude=results .
+find "$runs" -maxdepth 1 -name '*.tgz' -size -4096k -printf '%f\n' | xargs -r tar cf "$folder/results/small.tar" -C "$runs"
+find "$runs" -maxdepth 1 -name '*.tgz' -size +4095k -exec cp {} "$folder/results/" \;
+ls -l "$folder/results"
