@@ -28,7 +28,7 @@ pub(super) fn forget_canonical(given: &mut Table) -> Result<()> {
     match encoding.remove("canonical") {
         Some(value) if value != Value::Boolean(is_condensed) => bail!(
             "encoding.canonical = {value} with encoding.input = \"{input}\": canonical forms are no longer read, but for inverses with \
-             encoding.input = \"condensed\", where it is always so; version 0.1.0 has them, and model.architecture = \"pair\" needs none"
+             encoding.input = \"condensed\", where it is always so; commit 410fe36 has them, and model.architecture = \"pair\" needs none"
         ),
         _ => Ok(()),
     }
