@@ -36,27 +36,24 @@ impl Batch {
         let (rows, parts) = (self.source.size()[0], parts as i64);
         let part = |i: i64| {
             let (start, end) = (i * rows / parts, (i + 1) * rows / parts);
-            let of = |tensor: &Tensor| tensor.narrow(0, start, end - start);
-            Self {
-                task: self.task,
-                size: self.size,
-                source: of(&self.source),
-                target: of(&self.target),
-                shares: self.shares.as_ref().map(of),
-            }
+            self.map(|tensor| tensor.narrow(0, start, end - start))
         };
         (0..parts).map(part).collect()
     }
 
     /// The batch on a device; nothing waits for the copy of a batch that is [pinned](Self::pinned).
     pub fn to_device(&self, device: Device) -> Self {
-        let moved = |tensor: &Tensor| tensor.to_device_(device, tensor.kind(), true, false);
+        self.map(|tensor| tensor.to_device_(device, tensor.kind(), true, false))
+    }
+
+    /// The batch with each tensor changed.
+    fn map(&self, change: impl Fn(&Tensor) -> Tensor) -> Self {
         Self {
             task: self.task,
             size: self.size,
-            source: moved(&self.source),
-            target: moved(&self.target),
-            shares: self.shares.as_ref().map(moved),
+            source: change(&self.source),
+            target: change(&self.target),
+            shares: self.shares.as_ref().map(&change),
         }
     }
 

@@ -2,7 +2,7 @@
 //! for a model of several problems a set of them for each, see [`super::namespace`].
 
 use super::{Attribute, Module};
-use super::{namespace, soft, symmetry, tables};
+use super::{namespace, question, soft, tables};
 use crate::dataset::{Dimensions, Format, Target};
 use crate::encoding::{Grammar, Input, START, last_digit};
 use crate::matrix::Shape;
@@ -157,7 +157,7 @@ impl Interface<'_> {
             write!(source, "\n\n{part}")?;
         }
         source.push_str(&soft::source(format));
-        source.push_str(&symmetry::source(format, self.deviation));
+        source.push_str(&question::source(format, self.deviation));
         Ok(source)
     }
 

@@ -8,8 +8,8 @@ mod export;
 mod interface;
 mod methods;
 mod namespace;
+mod question;
 mod soft;
-mod symmetry;
 mod tables;
 
 pub use export::export;

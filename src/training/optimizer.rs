@@ -135,8 +135,10 @@ impl Muon {
             let mut values = arena.values.narrow(0, 0, update.numel() as i64);
             let _ = values.g_mul_(&kept(rate, settings.weight_decay));
         }
+        // As many threads as share a batch, each with as many for its operations.
+        let own = tch::get_num_threads();
         let threads = match arena.values.device() {
-            Device::Cpu => settings.threads.max(1) as i64,
+            Device::Cpu => (settings.threads as i64 / i64::from(own)).max(1),
             _ => 1,
         };
         let share = |thread: i64| -> Vec<Matrices> {
@@ -151,7 +153,7 @@ impl Muon {
             for matrices in (1..threads).map(share).filter(|matrices| !matrices.is_empty()) {
                 scope.spawn(move || {
                     let _no_grad = tch::no_grad_guard();
-                    tch::set_num_threads(1);
+                    tch::set_num_threads(own);
                     work(matrices);
                 });
             }

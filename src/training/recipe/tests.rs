@@ -6,9 +6,13 @@ use std::path::Path;
 
 const MINIMAL: &str = "problem = \"eigenvalues\"\ndim = 3\n";
 
-fn error(text: &str, overrides: &[&str]) -> String {
+fn parsed(text: &str, overrides: &[&str]) -> anyhow::Result<Recipe> {
     let overrides: Vec<_> = overrides.iter().map(|text| text.to_string()).collect();
-    format!("{:#}", Recipe::parse(text, &overrides).expect_err("the recipe is bad"))
+    Recipe::parse(text, &overrides)
+}
+
+fn error(text: &str, overrides: &[&str]) -> String {
+    format!("{:#}", parsed(text, overrides).expect_err("the recipe is bad"))
 }
 
 #[test]
@@ -130,11 +134,7 @@ fn half_of_a_matrix_is_read_where_it_is_symmetric() {
 
 #[test]
 fn inverses_have_a_condensed_form() {
-    let parsed = |overrides: &[&str]| {
-        let overrides: Vec<String> = overrides.iter().map(|text| text.to_string()).collect();
-        Recipe::parse(MINIMAL, &overrides)
-    };
-    assert!(parsed(&["encoding.input=condensed", "problem=inverse"]).is_ok());
+    assert!(parsed(MINIMAL, &["encoding.input=condensed", "problem=inverse"]).is_ok());
     for problem in ["add", "eigenvalues", "inverse+svd"] {
         let text = error(MINIMAL, &["encoding.input=condensed", &format!("problem={problem}")]);
         assert!(
@@ -146,13 +146,9 @@ fn inverses_have_a_condensed_form() {
 
 #[test]
 fn recipes_of_earlier_versions_are_read_where_they_mean_the_same() {
-    let parsed = |overrides: &[&str]| {
-        let overrides: Vec<String> = overrides.iter().map(|text| text.to_string()).collect();
-        Recipe::parse(MINIMAL, &overrides)
-    };
     let inverse = ["problem=inverse", "encoding.input=condensed"];
-    assert!(parsed(&["encoding.canonical=false"]).is_ok());
-    assert!(parsed(&[&inverse[..], &["encoding.canonical=true"]].concat()).is_ok());
+    assert!(parsed(MINIMAL, &["encoding.canonical=false"]).is_ok());
+    assert!(parsed(MINIMAL, &[&inverse[..], &["encoding.canonical=true"]].concat()).is_ok());
     for overrides in [
         vec!["encoding.canonical=true"],
         [&inverse[..], &["encoding.canonical=false"]].concat(),
