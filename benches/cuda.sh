@@ -34,6 +34,7 @@ check() {
         "$LAFORMER_TESTS" --test-threads=1 capture graph cuda
     elif [[ $SHRINK = 1 ]]; then
         cargo test --release --locked --lib -- --test-threads=1 capture graph cuda
+        cargo test --release --locked --test cli -- captured
     fi
 }
 
