@@ -65,8 +65,7 @@ SENSITIVE := tests/python/test_{architectures,tasks,gradients,reference,package}
 test-portable: build test-tools ## Run the sensitive tests on imitations of lesser processors, and with two threads
 	for machine in $(MACHINES); do \
 		echo "== $$machine"; \
-		env $$machine cargo test --release --locked --lib -- model:: torchscript:: training::; \
-		env $$machine cargo test --release --locked --test module; \
+		env $$machine cargo test --release --locked --lib -- model:: inference:: training::; \
 		env $$machine cargo test --release --locked --test cli -- bits every_problem; \
 		env $$machine $(PYTEST) $(SENSITIVE); \
 	done

@@ -8,9 +8,9 @@
 //! * [`dataset`]: examples as streams and CSV files;
 //! * [`batch`]: examples as the tensors of a model;
 //! * [`model`]: the transformer, written once for training, decoding and export;
+//! * [`inference`]: the TorchScript module that answers, in training, on the command line and in Python;
 //! * [`evaluation`]: accuracies with intervals and ceilings;
 //! * [`training`]: recipes, the loop, checkpoints;
-//! * [`torchscript`]: a trained model as a module for Python;
 //! * [`report`]: what people read of a run;
 //! * [`cli`]: the commands.
 //!
@@ -53,11 +53,11 @@ pub mod dataset;
 mod differences;
 pub mod encoding;
 pub mod evaluation;
+pub mod inference;
 mod file;
 pub mod libtorch;
 pub mod matrix;
 pub mod model;
 pub mod problem;
 pub mod report;
-pub mod torchscript;
 pub mod training;

@@ -4,4 +4,4 @@ mod prefetch;
 mod tensors;
 
 pub use prefetch::{BatchMaker, Prefetch};
-pub use tensors::{Batch, Batcher, positions_tensor};
+pub use tensors::{Batch, Batcher};

@@ -3,10 +3,10 @@
 use crate::dataset::{Case, Example, Format, Target};
 use crate::encoding::{MAX_FIELDS, PAD, Vocabulary};
 use crate::libtorch;
+use crate::inference::Condenser;
 use crate::matrix::{Matrix, Shape};
-use crate::problem::Condensed;
 use anyhow::Result;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 /// A batch of examples of one size.
 #[derive(Debug)]
@@ -89,6 +89,8 @@ pub struct Batcher {
     sources: Rows,
     targets: Rows,
     shares: Vec<f32>,
+    /// Where a model reads condensed forms, compiled for the first batch.
+    condenser: Option<Condenser>,
 }
 
 impl Batcher {
@@ -102,21 +104,23 @@ impl Batcher {
             sources: Rows::default(),
             targets: Rows::default(),
             shares: Vec::new(),
+            condenser: None,
         }
     }
 
     /// The batch of examples that all have one size.
     pub fn batch(&mut self, size: Shape, examples: &[Example]) -> Result<Batch> {
         self.clear();
-        for example in examples {
-            if self.format.is_condensed() {
-                let read = example.condensed();
-                self.write(&read.operands)?;
-                self.write_target(&read.solution)?;
-            } else {
-                self.write(&example.operands)?;
-                self.write_target(&example.solution)?;
-            }
+        if self.format.is_condensed() {
+            let condenser = match self.condenser.take() {
+                Some(condenser) => condenser,
+                None => Condenser::new()?,
+            };
+            let condensed = condenser.condensed(examples)?;
+            self.condenser = Some(condenser);
+            self.write_examples(&condensed)?;
+        } else {
+            self.write_examples(examples)?;
         }
         let count = examples.len() as i64;
         let (target, shares) = match self.format.target {
@@ -136,19 +140,12 @@ impl Batcher {
         })
     }
 
-    /// The source side alone: `[batch, count]` values, after the task where there are several, or `[batch, length]` tokens.
-    pub fn source<'a>(&mut self, operands: impl Iterator<Item = &'a [Matrix]>) -> Result<Tensor> {
-        self.clear();
-        let mut count = 0;
-        for operands in operands {
-            count += 1;
-            if self.format.is_condensed() {
-                self.write(&[Condensed::of(&operands[0]).1])?;
-            } else {
-                self.write(operands)?;
-            }
+    fn write_examples(&mut self, examples: &[Example]) -> Result<()> {
+        for example in examples {
+            self.write(&example.operands)?;
+            self.write_target(&example.solution)?;
         }
-        Ok(self.source_tensor(count))
+        Ok(())
     }
 
     fn clear(&mut self) {
@@ -242,14 +239,6 @@ impl Rows {
         }
         Tensor::from_slice(&padded).view(shape)
     }
-}
-
-/// Position indices as a tensor `[length, 5]`.
-pub fn positions_tensor(positions: &[[i64; 5]], device: Device) -> Tensor {
-    Tensor::from_slice(positions.as_flattened())
-        .view([positions.len() as i64, 5])
-        .to_device(device)
-        .to_kind(Kind::Int64)
 }
 
 #[cfg(test)]

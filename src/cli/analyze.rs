@@ -8,9 +8,10 @@ use crate::batch::Batcher;
 use crate::dataset::Example;
 use crate::evaluation::{Analysis, Evaluation, Search, evaluate};
 use crate::matrix::{Matrix, Split, row_major};
+use crate::inference::{Condenser, Question};
 use crate::model::{AttentionKind, AttentionMap, record_attention};
 use crate::report::{AttentionPanel, analysis_files, analysis_text, draw_attention};
-use crate::training::Trained;
+use crate::training::{Trained, load_model};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use std::path::PathBuf;
@@ -92,12 +93,12 @@ impl Analyze {
         let mut test = trained.recipe.clone();
         test.data.seed = self.seed.unwrap_or(test.data.seed);
         let source = test.source(Split::Test)?;
-        let count = self.count.saturating_mul(trained.model.formats().len());
+        let count = self.count.saturating_mul(trained.solver.formats().len());
         let bar = progress_bar(count as u64, "examples");
         let tolerances = &trained.recipe.evaluation.tolerances;
         let progress = |more| bar.inc(more as u64);
         let evaluation = evaluate(
-            &trained.model,
+            &trained.solver,
             source.as_ref(),
             count,
             tolerances,
@@ -113,12 +114,10 @@ impl Analyze {
         if self.matrix.is_empty() {
             return Ok(None);
         }
-        let model = &trained.model;
-        let format = model.format().named(self.problem.as_deref()).context("--problem")?;
+        let format = trained.solver.format().named(self.problem.as_deref()).context("--problem")?;
         let operands = read_operands(&self.matrix, trained, &format).context("--matrix")?.seen;
         let case = format.case_of(&operands)?;
-        let mut batcher = Batcher::new(format.clone());
-        let answers = Search::default().answers(model, &mut batcher, case, &[&operands])?;
+        let answers = trained.solver.answers(case, &[&operands], &Question::default())?;
         let answer = answers
             .into_iter()
             .flatten()
@@ -131,11 +130,12 @@ impl Analyze {
         };
         // What the model reads and writes is what its attention is between.
         let seen = if format.is_condensed() {
-            example.condensed()
+            Condenser::new()?.condensed(std::slice::from_ref(&example))?.swap_remove(0)
         } else {
             example.clone()
         };
-        let batch = batcher
+        let (_, model) = load_model(&self.checkpoint, trained.solver.device())?;
+        let batch = Batcher::new(format.clone())
             .batch(case.size, std::slice::from_ref(&example))?
             .to_device(model.device());
         let (_, maps) = record_attention(|| {

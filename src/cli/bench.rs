@@ -7,9 +7,10 @@ mod turns;
 use super::options::{DeviceOption, GraphOption};
 use super::output::say;
 use super::{Failure, UsageError};
-use crate::batch::{BatchMaker, Batcher};
+use crate::batch::BatchMaker;
 use crate::dataset::{Case, Example};
 use crate::evaluation::{Search, evaluate};
+use crate::inference::Question;
 use crate::libtorch::Tf32;
 use crate::matrix::Split;
 use crate::model::Model;
@@ -360,12 +361,15 @@ fn decoding(recipe: &Recipe, model: &Model, batch: usize, duration: Duration) ->
     let size = source.fill_batch(0, batch, &mut examples)?;
     let task = source.task_at(0);
     let case = Case { task, size };
-    let mut batcher = Batcher::new(model.format_of(case).clone());
-    let inputs = batcher.source(examples.iter().map(|example| example.operands.as_slice()))?;
-    model.generate(&inputs, case, 1)?;
+    let operands: Vec<_> = examples.iter().map(|example| example.operands.as_slice()).collect();
+    let (solver, question) = (recipe.solver(model)?, Question::default());
+    // TorchScript optimizes at the first two calls.
+    for _ in 0..2 {
+        solver.answers(case, &operands, &question)?;
+    }
     let (begun, mut answers) = (Instant::now(), 0);
     while begun.elapsed() < duration {
-        answers += model.generate(&inputs, case, 1)?.len();
+        answers += solver.answers(case, &operands, &question)?.len();
     }
     Ok(answers as f64 / begun.elapsed().as_secs_f64())
 }
@@ -378,16 +382,12 @@ fn evaluation(recipe: &Recipe, device: Device, duration: Duration) -> Result<Val
     let model = recipe.build(device)?;
     let source = recipe.source(Split::Train)?;
     let begun = Instant::now();
-    let search = Search {
-        kind: recipe.training.precision.kind(),
-        ..Search::default()
-    };
     evaluate(
-        &model,
+        &recipe.solver(&model)?,
         source.as_ref(),
         COUNT,
         &recipe.evaluation.tolerances,
-        &search,
+        &Search::default(),
         |_| (),
     )?;
     let seconds = begun.elapsed().as_secs_f64();

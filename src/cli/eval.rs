@@ -4,7 +4,7 @@ use super::data_options::progress_bar;
 use super::options::{DeviceOption, ReadoutOption, SearchOptions, check_count};
 use super::output::say;
 use super::{Failure, UsageError};
-use crate::dataset::{Case, Collisions, Seen, Source, Table, collisions};
+use crate::dataset::{Collisions, Seen, Source, Table, collisions};
 use crate::evaluation::{Coverage, evaluate};
 use crate::matrix::{Noise, Spectra, Spectrum, Split};
 use crate::report::{self, PaperFigures, TestSet, sets_json, sets_table};
@@ -94,7 +94,7 @@ impl Eval {
             let count = self.total(&trained);
             let total = source.count().map_or(count as u64, |len| len.min(count as u64));
             let bar = progress_bar(total, &name);
-            let evaluation = evaluate(&trained.model, source.as_ref(), count, tolerances, &search, |more| {
+            let evaluation = evaluate(&trained.solver, source.as_ref(), count, tolerances, &search, |more| {
                 bar.inc(more as u64)
             })?;
             bar.finish_and_clear();
@@ -122,7 +122,7 @@ impl Eval {
     fn coverage(&self, trained: &Trained) -> Result<Option<Coverage>> {
         let differs =
             !self.dim.is_empty() || !self.spectrum.is_empty() || !self.magnitude.is_empty() || self.data.is_some();
-        let has_spectrum = trained.model.formats().len() == 1 && trained.model.format().problem.is_symmetric();
+        let has_spectrum = trained.solver.formats().len() == 1 && trained.solver.format().problem.is_symmetric();
         let is_stream = trained.recipe.data.file.is_empty();
         let training =
             (differs && has_spectrum && is_stream).then(|| Coverage::of(&trained.recipe.stream(Split::Train)?));
@@ -164,7 +164,7 @@ impl Eval {
             },
             Seen::Examples {
                 source: validation.as_ref(),
-                count: (recipe.evaluation.count * trained.model.formats().len()) as u64,
+                count: (recipe.evaluation.count * trained.solver.formats().len()) as u64,
             },
         ];
         let mut found: Vec<(Recipe, Collisions)> = Vec::new();
@@ -185,7 +185,7 @@ impl Eval {
 
     /// How many examples there are of all problems.
     fn total(&self, trained: &Trained) -> usize {
-        self.count.saturating_mul(trained.model.formats().len())
+        self.count.saturating_mul(trained.solver.formats().len())
     }
 
     /// What to measure on, by name.
@@ -221,7 +221,7 @@ impl Eval {
 
     /// The rows of a file, at each level of noise.
     fn tables(&self, path: &Path, trained: &Trained) -> Result<Vec<TestSource>> {
-        let (recipe, format) = (&trained.recipe, trained.model.format());
+        let (recipe, format) = (&trained.recipe, trained.solver.format());
         let deviation = recipe.deviation();
         let tables = self.noises(recipe)?.into_iter().map(|noise| {
             let table = Table::read(path, format, recipe.data.targets, recipe.data.seed)?;
@@ -281,12 +281,8 @@ impl Eval {
     fn check(&self, test: &Recipe, trained: &Trained) -> Result<String> {
         let size = if self.rows.is_some() { "--rows, --cols" } else { "--dim" };
         let dimensions = test.dimensions().context(size)?;
-        for task in 0..trained.model.formats().len() {
-            let case = Case {
-                task,
-                size: dimensions.max(),
-            };
-            trained.model.check_size(case).context(size)?;
+        for format in trained.solver.formats() {
+            trained.capacity.check(format, dimensions.max()).context(size)?;
         }
         test.validate()?;
         let distribution = test.distribution(Split::Test)?;

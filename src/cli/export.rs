@@ -3,8 +3,7 @@
 use super::options::ReadoutOption;
 use super::output::say;
 use super::{Failure, UsageError};
-use crate::torchscript;
-use crate::training::{Trained, write_weights};
+use crate::training::{export, load_model, write_weights};
 use anyhow::{Result, anyhow};
 use clap::Args;
 use serde_json::json;
@@ -29,21 +28,24 @@ pub struct Export {
 impl Export {
     pub fn run(self) -> Result<(), Failure> {
         let extension = self.output.extension().and_then(|extension| extension.to_str());
-        let mut trained = match extension {
-            Some("pt" | "safetensors") => Trained::load(&self.checkpoint, Device::Cpu)?,
+        let (mut recipe, mut model) = match extension {
+            Some("pt" | "safetensors") => load_model(&self.checkpoint, Device::Cpu)?,
             _ => Err(anyhow!(
                 "--output {}: expected a name that ends in .pt or .safetensors",
                 self.output.display()
             ))
             .usage()?,
         };
-        self.readout.apply(&mut trained).usage()?;
+        if let Some(readout) = self.readout.chosen(&recipe).usage()? {
+            model.set_readout(readout);
+            recipe.model.readout = readout;
+        }
         if self.half {
-            trained.model.halve();
+            model.halve();
         }
         match extension {
-            Some("pt") => torchscript::export(&trained.model, &trained.recipe, &json!({}), &self.output)?,
-            _ => write_weights(&self.output, &trained.model, &trained.recipe)?,
+            Some("pt") => export(&recipe.solver(&model)?, &recipe, &json!({}), &self.output)?,
+            _ => write_weights(&self.output, &model, &recipe)?,
         }
         say!("{}", self.output.display())?;
         Ok(())

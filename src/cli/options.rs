@@ -4,12 +4,13 @@ use super::output::say;
 use crate::dataset::Format;
 use crate::encoding::round_matrices;
 use crate::evaluation::{MAX_EXAMPLES, Search};
+use crate::inference::Question;
 use crate::file;
 use crate::matrix::{Matrix, text};
 use crate::model::{Architecture, DecoderKind, Readout};
 use crate::problem::Form;
 use crate::report::Table;
-use crate::training::{Trained, why_eager};
+use crate::training::{Recipe, Trained, why_eager};
 use anyhow::{Context, Error, Result, bail, ensure};
 use clap::Args;
 use serde_json::Value;
@@ -89,13 +90,14 @@ impl SearchOptions {
     /// What is asked of a model, if it can be.
     pub fn search(&self, trained: &Trained) -> Result<Search> {
         let search = Search {
-            normalize: self.normalize.then(|| trained.recipe.deviation()),
-            beam: self.beam,
+            question: Question {
+                beam: self.beam,
+                normalize: self.normalize,
+            },
             verify: self.verify,
             repair: self.repair,
-            ..Search::default()
         };
-        search.check(&trained.model)?;
+        search.check(trained.solver.formats())?;
         Ok(search)
     }
 }
@@ -109,17 +111,24 @@ pub struct ReadoutOption {
 }
 
 impl ReadoutOption {
-    /// Lets the model answer so, and its recipe say it.
+    /// Lets a checkpoint answer so, and its recipe say it.
     pub fn apply(&self, trained: &mut Trained) -> Result<()> {
-        let Some(name) = &self.readout else { return Ok(()) };
+        if let Some(readout) = self.chosen(&trained.recipe)? {
+            trained.solver.set_readout(readout)?;
+            trained.recipe.model.readout = readout;
+        }
+        Ok(())
+    }
+
+    /// What is asked for, if a model of the recipe can answer so.
+    pub fn chosen(&self, recipe: &Recipe) -> Result<Option<Readout>> {
+        let Some(name) = &self.readout else { return Ok(None) };
         let readout: Readout = serde_json::from_value(Value::from(name.as_str()))?;
         ensure!(
-            trained.model.config().decoder != DecoderKind::Autoregressive,
+            recipe.model.decoder != DecoderKind::Autoregressive,
             "--readout: this model writes token after token; leave it out"
         );
-        trained.model.set_readout(readout);
-        trained.recipe.model.readout = readout;
-        Ok(())
+        Ok(Some(readout))
     }
 }
 
@@ -145,8 +154,8 @@ pub fn read_operands(texts: &[String], trained: &Trained, format: &Format) -> Re
     });
     let mut operands: Vec<Matrix> = operands.collect::<Result<_>>()?;
     let case = format.case_of(&operands)?;
-    trained.model.check_size(case)?;
     let size = case.size;
+    trained.capacity.check(format, size)?;
     ensure!(
         trained.recipe.dimensions()?.contains(size),
         "this model was trained on {} matrices, not on {size}",

@@ -3,7 +3,6 @@
 use super::options::{DeviceOption, Operands, ReadoutOption, SearchOptions, read_operands};
 use super::output::say;
 use super::{Failure, UsageError};
-use crate::batch::Batcher;
 use crate::dataset::{Example, Format};
 use crate::evaluation::Search;
 use crate::matrix::{Matrix, text};
@@ -43,7 +42,7 @@ impl Solve {
         let device = self.device.device().usage()?;
         let mut trained = Trained::load(&self.checkpoint, device)?;
         self.readout.apply(&mut trained).usage()?;
-        let format = trained.model.format().named(self.problem.as_deref());
+        let format = trained.solver.format().named(self.problem.as_deref());
         let format = format.context("--problem").usage()?;
         let operands = read_operands(&self.operands, &trained, &format).usage()?;
         let search = self.search.search(&trained).usage()?;
@@ -66,7 +65,7 @@ impl Trained {
     fn answer(&self, format: &Format, read: Operands, search: &Search) -> Result<Solved> {
         let operands = read.seen.as_slice();
         let case = format.case_of(operands)?;
-        let proposals = search.answers(&self.model, &mut Batcher::new(format.clone()), case, &[operands])?;
+        let proposals = self.solver.answers(case, &[operands], &search.question)?;
         let answer = search.choose(format.problem, operands, proposals.into_iter().flatten().collect());
         let (prediction, residual) = answer.last().context("the model gave no answer")?;
         let mut solution = Example::zeros(format.problem, case.size).solution;
@@ -84,7 +83,7 @@ impl Trained {
             is_checked: search.verify || search.repair,
             tolerance: self.recipe.evaluation.tolerances[0],
             scale: root_mean_square(operands) / self.recipe.deviation(),
-            is_normalized: search.normalize.is_some(),
+            is_normalized: search.question.normalize,
             rounded: (read.seen != read.given).then_some(read.seen),
         })
     }

@@ -5,12 +5,11 @@ use super::output::{say, tell};
 use super::{Failure, UsageError};
 use crate::dataset::{Repetition, Source, Table};
 use crate::evaluation::Evaluation;
+use crate::inference::Solver;
 use crate::libtorch;
 use crate::matrix::{Split, fingerprint};
-use crate::model::Model;
 use crate::report::{RunReport, estimate_line, log_line};
-use crate::torchscript;
-use crate::training::{Estimate, LogLine, Observer, Origin, Precision, Progress, Recipe, Run, Trainer, why_eager};
+use crate::training::{Estimate, LogLine, Observer, Origin, Precision, Progress, Recipe, Run, Trainer, export, why_eager};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use std::fs;
@@ -111,6 +110,7 @@ impl Train {
             report,
             recipe: &recipe,
             run: &run,
+            parameters: trainer.model().parameter_count(),
         };
         trainer.train(training, validation.as_ref(), &mut watcher)?;
         say!("{}", run.folder().display())?;
@@ -282,6 +282,7 @@ struct Watcher<'a> {
     recipe: &'a Recipe,
     run: &'a Run,
     report: RunReport,
+    parameters: usize,
 }
 
 impl Observer for Watcher<'_> {
@@ -307,7 +308,7 @@ impl Observer for Watcher<'_> {
         progress: &Progress,
         evaluation: &Evaluation,
         training_set: Option<&Evaluation>,
-        model: &Model,
+        solver: &Solver,
         improved: bool,
     ) -> Result<()> {
         tell!(
@@ -315,11 +316,11 @@ impl Observer for Watcher<'_> {
             crate::report::evaluation_line(progress.step, evaluation, training_set, improved)
         );
         self.report
-            .evaluated(progress, evaluation, training_set, model, improved)?;
+            .evaluated(progress, evaluation, training_set, self.parameters, improved)?;
         if improved {
             let mut metrics = crate::report::evaluation_json(evaluation);
             metrics["precision"] = self.recipe.training.precision.name().into();
-            torchscript::export(model, self.recipe, &metrics, &self.run.module())?;
+            export(solver, self.recipe, &metrics, &self.run.module())?;
         }
         Ok(())
     }

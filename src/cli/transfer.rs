@@ -136,7 +136,7 @@ impl Transfer {
             test.data.spectrum = spectrum.name().into();
             test.data.seed = self.seed.unwrap_or(test.data.seed);
             let stream = test.stream(Split::Test)?;
-            let evaluation = evaluate(&trained.model, &stream, self.count, &[self.tolerance], search, |more| {
+            let evaluation = evaluate(&trained.solver, &stream, self.count, &[self.tolerance], search, |more| {
                 bar.inc(more as u64)
             })?;
             Ok(Cell {

@@ -116,7 +116,7 @@ impl Format {
         }
     }
 
-    /// Whether the model reads the [`Condensed`](crate::problem::Condensed) form of a matrix.
+    /// Whether the model reads the condensed form of a matrix, see `inference/condensed.py`.
     pub fn is_condensed(&self) -> bool {
         self.reading() == Reading::Condensed
     }

@@ -32,7 +32,7 @@ pub use verification::{Summary, verify};
 
 use crate::{
     matrix::{Matrix, Shape},
-    problem::{Condensed, Problem},
+    problem::Problem,
 };
 
 /// A problem set and solved.
@@ -67,16 +67,6 @@ impl Example {
             &self.operands
         } else {
             &self.clean
-        }
-    }
-
-    /// The condensed form of an inverse.
-    pub fn condensed(&self) -> Self {
-        let (condensed, form) = Condensed::of(&self.operands[0]);
-        Self {
-            operands: vec![form],
-            solution: vec![condensed.of_inverse(&self.solution[0])],
-            clean: Vec::new(),
         }
     }
 

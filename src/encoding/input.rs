@@ -21,7 +21,7 @@ pub enum Reading {
     Whole,
     /// Those on or below the diagonal, which are all that a symmetric matrix has.
     Triangle,
-    /// The diagonal and what is right above it: of the [`Condensed`](crate::problem::Condensed) form of an inverse, which has no others.
+    /// The diagonal and what is right above it: of the condensed form of an inverse, which has no others.
     Condensed,
 }
 

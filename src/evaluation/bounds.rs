@@ -2,8 +2,10 @@
 
 use crate::dataset::{Example, Format};
 use crate::encoding::round_matrices;
+use crate::inference::Condenser;
 use crate::matrix::{Matrix, Shape, mirror};
-use crate::problem::{Condensed, Problem};
+use crate::problem::Problem;
+use anyhow::Result;
 
 /// Error of the exact operation on noisy operands, measured with the clean ones as a model's answer is; none where there
 /// is no noise. Of a symmetric problem it is the operation on the symmetric part, the best guess at the clean matrix, or on what
@@ -24,16 +26,19 @@ pub(super) fn limit(problem: &dyn Problem, is_halved: bool, size: Shape, example
     Some(error.unwrap_or(f64::INFINITY))
 }
 
-/// The solution as tokens would write it, of the form that the model reads; none where a value is out of the
+/// The solutions of examples of one size as tokens would write them, of the form that the model reads; none where a value is out of the
 /// encoding's range.
-pub(super) fn rounded(format: &Format, example: &Example) -> Option<Vec<Matrix>> {
-    let round = |matrices: &[Matrix]| round_matrices(format.output.as_ref(), matrices).ok();
+pub(super) fn rounded(format: &Format, examples: &[Example]) -> Result<Vec<Option<Vec<Matrix>>>> {
+    let round = |example: &Example| round_matrices(format.output.as_ref(), &example.solution).ok();
     if !format.is_condensed() {
-        return round(&example.solution);
+        return Ok(examples.iter().map(round).collect());
     }
-    let (condensed, _) = Condensed::of(&example.operands[0]);
-    let rounded = round(&[condensed.of_inverse(&example.solution[0])])?;
-    Some(vec![condensed.restore(&rounded[0])])
+    let condenser = Condenser::new()?;
+    let rounded: Vec<_> = condenser.condensed(examples)?.iter().map(round).collect();
+    let zeros = || Matrix::zeros(examples[0].operands[0].nrows(), examples[0].operands[0].ncols());
+    let forms: Vec<Matrix> = rounded.iter().map(|form| form.as_ref().map_or_else(zeros, |form| form[0].clone())).collect();
+    let restored = condenser.restored(examples, &forms)?;
+    Ok(rounded.into_iter().zip(restored).map(|(form, restored)| form.map(|_| vec![restored])).collect())
 }
 
 #[cfg(test)]
@@ -94,7 +99,8 @@ mod tests {
         let mut example = Example::zeros(problem, Shape::new(2, 2));
         example.operands[0] = Matrix::from_row_slice(2, 2, &[3.0, 0.0, 0.0, 1.0]);
         problem.solve(&example.operands, &mut example.solution).unwrap();
-        let corner = |input: &str| rounded(&format(input), &example).unwrap()[0][(0, 0)];
+        let examples = std::slice::from_ref(&example);
+        let corner = |input: &str| rounded(&format(input), examples).unwrap()[0].as_ref().unwrap()[0][(0, 0)];
         assert_eq!(corner("values"), 0.333);
         let scale = 5f64.sqrt();
         let found = corner("condensed");

@@ -11,11 +11,11 @@ pub use analysis::{Analysis, Bin, PropertyShares, Quantiles, SignalReport, TAIL,
 pub use coverage::{Coverage, Outside};
 pub use search::{Answer, Checked, Search};
 
-use crate::batch::Batcher;
 use crate::dataset::{Case, Example, Format, Source};
 use crate::encoding::Reading;
+use crate::inference::{Candidate, Solver};
 use crate::matrix::{Matrix, Shape};
-use crate::model::{Candidate, Model};
+
 use crate::problem::Problem;
 use anyhow::Result;
 use bounds::{limit, rounded};
@@ -179,9 +179,9 @@ impl Evaluation {
 /// The largest number of examples of an evaluation, which keeps them all.
 pub const MAX_EXAMPLES: usize = 1 << 24;
 
-/// Measures a model on the first `count` examples of a source, of all its problems together; `progress` is told how many more are done.
+/// Measures a module on the first `count` examples of a source, of all its problems together; `progress` is told how many more are done.
 pub fn evaluate(
-    model: &Model,
+    solver: &Solver,
     source: &dyn Source,
     count: usize,
     tolerances: &[f64],
@@ -189,7 +189,6 @@ pub fn evaluate(
     progress: impl Fn(usize),
 ) -> Result<Evaluation> {
     let count = source.count().map_or(count, |len| count.min(len as usize));
-    let mut batchers: Vec<_> = model.formats().iter().cloned().map(Batcher::new).collect();
     let mut measured = Vec::with_capacity(count);
     let examples: Vec<(u64, Example)> = (0..count as u64)
         .into_par_iter()
@@ -199,7 +198,7 @@ pub fn evaluate(
     let mut cases: BTreeMap<(usize, Shape), Vec<(u64, Example)>> = BTreeMap::new();
     for (index, example) in examples {
         let task = source.task_of(index);
-        let size = model.formats()[task].size_of(&example.operands)?;
+        let size = solver.formats()[task].size_of(&example.operands)?;
         cases.entry((task, size)).or_default().push((index, example));
     }
     for ((task, size), examples) in cases {
@@ -214,14 +213,16 @@ pub fn evaluate(
                 .iter()
                 .map(|(_, example)| example.operands.as_slice())
                 .collect();
-            let answers = search.answers(model, &mut batchers[task], case, &operands)?;
+            let answers = solver.answers(case, &operands, &search.question)?;
             progress(answers.len());
-            let format = model.format_of(case);
-            let pairs: Vec<_> = examples.into_iter().zip(answers).collect();
-            let results = pairs
-                .into_par_iter()
-                .map(|((index, example), answers)| measure(format, search, index, case, example, answers));
-            measured.extend(results.collect::<Result<Vec<_>>>()?);
+            let format = solver.format_of(case);
+            let (indices, examples): (Vec<u64>, Vec<Example>) = examples.into_iter().unzip();
+            let rounded = rounded(format, &examples)?;
+            let parts: Vec<_> = indices.into_iter().zip(examples).zip(rounded).zip(answers).collect();
+            let results = parts.into_par_iter().map(|(((index, example), rounded), answers)| {
+                measure(format, search, index, case, example, rounded, answers)
+            });
+            measured.extend(results.collect::<Vec<_>>());
         }
     }
     measured.sort_by_key(|measured| measured.index);
@@ -237,10 +238,10 @@ fn measure(
     index: u64,
     case: Case,
     example: Example,
+    rounded: Option<Vec<Matrix>>,
     proposals: Vec<Candidate>,
-) -> Result<Measured> {
+) -> Measured {
     let error = |prediction: &[Matrix]| format.problem.error(example.truth(), &example.solution, prediction);
-    let rounded = rounded(format, &example);
     let ceiling = rounded.as_deref().map_or(f64::INFINITY, error);
     let answer = search.choose(format.problem, &example.operands, proposals);
     let outcome = |checked: &Checked| Outcome {
@@ -249,7 +250,7 @@ fn measure(
     };
     let [verified, repaired] = [&answer.verified, &answer.repaired].map(|checked| checked.as_ref().map(outcome));
     let own = answer.own;
-    Ok(Measured {
+    Measured {
         index,
         problem: format.problem,
         task: case.task,
@@ -270,5 +271,5 @@ fn measure(
         repaired,
         prediction: own.map(|own| own.solution).unwrap_or_default(),
         example,
-    })
+    }
 }

@@ -2,41 +2,24 @@
 //!
 //! A residual needs the operands and the proposal, but no solution, so that all this can be done where the answer is not known.
 
-use crate::batch::Batcher;
-use crate::dataset::Case;
+use crate::dataset::{Format, Target};
+use crate::inference::{Candidate, Question};
 use crate::matrix::Matrix;
-use crate::model::{Candidate, Model};
-use crate::problem::{ALL, Condensed, Normalization, Problem};
+use crate::problem::{ALL, Problem};
 use anyhow::{Result, ensure};
-use tch::Kind;
 
 /// What is done for an answer.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Search {
-    /// Candidates that an autoregressive decoder keeps.
-    pub beam: usize,
-    /// Asks for an equivalent problem whose coefficients have this deviation, that of the training; see [`Normalization`].
-    pub normalize: Option<f64>,
+    pub question: Question,
     /// Takes the proposal with the smallest residual.
     pub verify: bool,
     /// Goes one step from the answer towards the solution, and stays where that does not lower the residual.
     pub repair: bool,
-    /// Of the model's linear maps and attention.
-    pub kind: Kind,
 }
 
-/// The model's most probable answer.
-impl Default for Search {
-    fn default() -> Self {
-        Self {
-            beam: 1,
-            normalize: None,
-            verify: false,
-            repair: false,
-            kind: Kind::Float,
-        }
-    }
-}
+/// The widest beam.
+const BEAM: usize = 1_000;
 
 /// An answer with its residual.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,11 +52,17 @@ impl Answer {
 }
 
 impl Search {
-    /// Fails where a model cannot be asked so.
-    pub fn check(&self, model: &Model) -> Result<()> {
-        model.check_beam(self.beam)?;
-        for format in model.formats() {
+    /// Fails where models of these formats cannot be asked so.
+    pub fn check(&self, formats: &[Format]) -> Result<()> {
+        let beam = self.question.beam;
+        ensure!((1..=BEAM).contains(&beam), "beam = {beam}: expected 1 to {BEAM} candidates");
+        for format in formats {
             let problem = format.problem;
+            ensure!(
+                beam == 1 || format.target == Target::Tokens,
+                "beam = {beam}: a model that predicts all coefficients at once has no beam search; use beam 1, or train with \
+                 model.decoder = \"autoregressive\""
+            );
             ensure!(
                 !self.repair || problem.repair().is_some(),
                 "there is no repair for {}, but for {}",
@@ -82,56 +71,6 @@ impl Search {
             );
         }
         Ok(())
-    }
-
-    /// Answers for operands of one case, as the model sees them.
-    pub fn answers(
-        &self,
-        model: &Model,
-        batcher: &mut Batcher,
-        case: Case,
-        operands: &[&[Matrix]],
-    ) -> Result<Vec<Vec<Candidate>>> {
-        let format = model.format_of(case);
-        let Some(deviation) = self.normalize else {
-            return self.propose(model, batcher, case, operands);
-        };
-        let normalized = normalized(format.problem, operands, deviation);
-        let moved: Vec<&[Matrix]> = normalized.iter().map(|(_, moved)| moved.as_slice()).collect();
-        let mut answers = self.propose(model, batcher, case, &moved)?;
-        for (answers, (normalization, _)) in answers.iter_mut().zip(&normalized) {
-            for candidate in answers {
-                for solution in [&mut candidate.solution, &mut candidate.written] {
-                    *solution = normalization.restore(solution);
-                }
-            }
-        }
-        Ok(answers)
-    }
-
-    /// What the model writes, moved back where it reads another form; vectors have the sign of solutions.
-    fn propose(
-        &self,
-        model: &Model,
-        batcher: &mut Batcher,
-        case: Case,
-        operands: &[&[Matrix]],
-    ) -> Result<Vec<Vec<Candidate>>> {
-        let source = batcher.source(operands.iter().copied())?;
-        let mut answers = model.generate_in(self.kind, &source, case, self.beam)?;
-        let format = model.format_of(case);
-        for (answers, operands) in answers.iter_mut().zip(operands) {
-            let condensed = format.is_condensed().then(|| Condensed::of(&operands[0]).0);
-            for candidate in answers {
-                for solution in [&mut candidate.solution, &mut candidate.written] {
-                    if let Some(condensed) = &condensed {
-                        *solution = vec![condensed.restore(&solution[0])];
-                    }
-                    format.problem.fix_signs(solution);
-                }
-            }
-        }
-        Ok(answers)
     }
 
     /// Checks proposals, the most probable of the problem itself first.
@@ -175,16 +114,6 @@ impl Search {
     }
 }
 
-/// Equivalent problems whose coefficients have a deviation, and how they were made. They are not rounded again: rounding would make
-/// them other problems.
-fn normalized(problem: &dyn Problem, operands: &[&[Matrix]], deviation: f64) -> Vec<(Normalization, Vec<Matrix>)> {
-    let normalize = |operands: &&[Matrix]| {
-        let normalization = Normalization::of(problem, operands, deviation);
-        (normalization, normalization.transform(operands))
-    };
-    operands.iter().map(normalize).collect()
-}
-
 fn repairable() -> Vec<&'static str> {
     let problems = ALL.iter().filter(|problem| problem.repair().is_some());
     problems.map(|problem| problem.name()).collect()
@@ -199,7 +128,6 @@ mod tests {
         Candidate {
             solution: vec![Matrix::from_element(1, 1, value)],
             written: vec![],
-            tokens: vec![],
             log_probability: -value,
         }
     }

@@ -75,8 +75,15 @@ void laformer_module_free(torch::jit::Module* module);
 // Dotted names make submodules.
 char* laformer_module_register_parameter(torch::jit::Module* module, const char* name, at::Tensor* tensor);
 char* laformer_module_register_buffer(torch::jit::Module* module, const char* name, at::Tensor* tensor);
+// Loads a file onto a device, e.g. `cuda:0`.
+char* laformer_module_load(const char* path, const char* device, torch::jit::Module** module);
+// Attributes: an integer, a number, `List[str]`, `List[int]`, `List[List[int]]`; one that is there already is changed.
 char* laformer_module_set_int(torch::jit::Module* module, const char* name, int64_t value);
-char* laformer_module_set_text(torch::jit::Module* module, const char* name, const char* value);
+char* laformer_module_set_float(torch::jit::Module* module, const char* name, double value);
+char* laformer_module_set_texts(torch::jit::Module* module, const char* name, const char* const* texts, size_t count);
+char* laformer_module_set_ints(torch::jit::Module* module, const char* name, const int64_t* numbers, size_t count);
+char* laformer_module_set_rows(torch::jit::Module* module, const char* name, const int64_t* numbers,
+                               const size_t* lengths, size_t rows);
 
 // Computes outputs from inputs, handing each to laformer_push; false when it failed.
 using laformer_body = bool (*)(void* context, at::Tensor* const* inputs, size_t count, void* outputs);
@@ -86,7 +93,13 @@ char* laformer_module_trace(torch::jit::Module* module, const char* method, cons
 
 // Compiles methods written in TorchScript.
 char* laformer_module_define(torch::jit::Module* module, const char* source);
-// Writes the module with its tensors on the CPU; the module's own tensors become those copies.
+// Calls a method without gradients. An argument of type List[Tensor] takes all tensors that are left. `receive` gets every tensor
+// of the result, which is the receiver's to free.
+using laformer_receive = void (*)(void* context, at::Tensor* tensor);
+char* laformer_module_call(torch::jit::Module* module, const char* method, at::Tensor* const* tensors,
+                           size_t tensor_count, const int64_t* numbers, size_t number_count, laformer_receive receive,
+                           void* context);
+// Writes the module with its tensors on the CPU.
 char* laformer_module_save(torch::jit::Module* module, const char* path, const char* const* names,
                            const char* const* contents, const size_t* lengths, size_t count);
 

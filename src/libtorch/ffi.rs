@@ -25,6 +25,7 @@ pub(super) struct RawStreamGuard {
 }
 
 pub(super) type Body = extern "C" fn(*mut c_void, *const *mut C_tensor, usize, *mut c_void) -> bool;
+pub(super) type Receive = extern "C" fn(*mut c_void, *mut C_tensor);
 pub(super) type Visit = extern "C" fn(*mut c_void, *const c_char, *const c_void, usize);
 
 unsafe extern "C" {
@@ -81,10 +82,40 @@ unsafe extern "C" {
         tensor: *const C_tensor,
     ) -> *mut c_char;
     pub(super) fn laformer_module_set_int(module: *mut RawModule, name: *const c_char, value: i64) -> *mut c_char;
-    pub(super) fn laformer_module_set_text(
+    pub(super) fn laformer_module_set_float(module: *mut RawModule, name: *const c_char, value: f64) -> *mut c_char;
+    pub(super) fn laformer_module_set_texts(
         module: *mut RawModule,
         name: *const c_char,
-        value: *const c_char,
+        texts: *const *const c_char,
+        count: usize,
+    ) -> *mut c_char;
+    pub(super) fn laformer_module_set_ints(
+        module: *mut RawModule,
+        name: *const c_char,
+        numbers: *const i64,
+        count: usize,
+    ) -> *mut c_char;
+    pub(super) fn laformer_module_set_rows(
+        module: *mut RawModule,
+        name: *const c_char,
+        numbers: *const i64,
+        lengths: *const usize,
+        rows: usize,
+    ) -> *mut c_char;
+    pub(super) fn laformer_module_load(
+        path: *const c_char,
+        device: *const c_char,
+        module: *mut *mut RawModule,
+    ) -> *mut c_char;
+    pub(super) fn laformer_module_call(
+        module: *mut RawModule,
+        method: *const c_char,
+        tensors: *const *const C_tensor,
+        tensor_count: usize,
+        numbers: *const i64,
+        number_count: usize,
+        receive: Receive,
+        context: *mut c_void,
     ) -> *mut c_char;
     pub(super) fn laformer_push(outputs: *mut c_void, tensor: *const C_tensor);
     pub(super) fn laformer_module_trace(

@@ -13,7 +13,7 @@ mod runtime;
 pub use archive::read_extra_files;
 pub use channels::{channel_norm, channel_product};
 pub use graph::{Graph, Stream, pin_memory};
-pub use module::ModuleBuilder;
+pub use module::Module;
 pub use optimizer::{Adam, AdamState, set_gradient};
 pub use runtime::{Capabilities, Tf32, capabilities, keep_memory, limit_threads, set_deterministic, set_tf32};
 

@@ -143,25 +143,63 @@ void follow_argument_device(const std::shared_ptr<torch::jit::Graph>& graph, tor
   for (auto* constant : devices) constant->replaceAllUsesWith(device);
 }
 
-// CPU tensors with storages of their own: a file loads anywhere, and a view of a large buffer does not drag it along.
-void detach_tensors(const Module& module) {
-  std::unordered_map<at::TensorImpl*, at::Tensor> copies;
-  std::vector<at::Tensor> originals;  // Keeps addresses from being used again.
-  for (Module part : module.modules()) {
-    const auto type = part.type();
-    for (size_t slot = 0; slot < type->numAttributes(); ++slot) {
-      const auto value = part._ivalue()->getSlot(slot);
-      if (!value.isTensor()) continue;
-      const auto tensor = value.toTensor();
-      auto& copy = copies[tensor.unsafeGetTensorImpl()];
-      if (!copy.defined()) {
-        originals.push_back(tensor);
-        copy = tensor.detach().to(at::kCPU, tensor.scalar_type(), /*non_blocking=*/false, /*copy=*/true,
-                                  at::MemoryFormat::Contiguous);
-        copy.set_requires_grad(tensor.requires_grad());
+// While it lives, a module has CPU tensors with storages of their own in place of its tensors: a file loads anywhere, and a view of
+// a large buffer does not drag it along.
+class DetachedTensors {
+ public:
+  explicit DetachedTensors(const Module& module) {
+    std::unordered_map<at::TensorImpl*, at::Tensor> copies;
+    for (Module part : module.modules()) {
+      for (size_t slot = 0; slot < part.type()->numAttributes(); ++slot) {
+        const auto value = part._ivalue()->getSlot(slot);
+        if (!value.isTensor()) continue;
+        const auto tensor = value.toTensor();
+        auto& copy = copies[tensor.unsafeGetTensorImpl()];
+        if (!copy.defined()) {
+          copy = tensor.detach().to(at::kCPU, tensor.scalar_type(), /*non_blocking=*/false, /*copy=*/true,
+                                    at::MemoryFormat::Contiguous);
+          copy.set_requires_grad(tensor.requires_grad());
+        }
+        slots_.push_back({part._ivalue(), slot, value});
+        part._ivalue()->setSlot(slot, copy);
       }
-      part._ivalue()->setSlot(slot, copy);
     }
+  }
+  ~DetachedTensors() {
+    for (auto& slot : slots_) slot.object->setSlot(slot.index, slot.original);
+  }
+  DetachedTensors(const DetachedTensors&) = delete;
+  DetachedTensors& operator=(const DetachedTensors&) = delete;
+
+ private:
+  struct Slot {
+    torch::jit::ObjectPtr object;
+    size_t index;
+    c10::IValue original;
+  };
+  std::vector<Slot> slots_;
+};
+
+// Hands over the tensors of a value, those of tuples and lists in their order.
+void push_tensors(const c10::IValue& value, laformer_receive receive, void* context) {
+  if (value.isTensor()) {
+    // The receiver owns this tensor.
+    receive(context, new at::Tensor(value.toTensor()));
+  } else if (value.isTuple()) {
+    for (const auto& element : value.toTupleRef().elements()) push_tensors(element, receive, context);
+  } else if (value.isTensorList()) {
+    for (const at::Tensor& tensor : value.toTensorVector()) push_tensors(tensor, receive, context);
+  } else {
+    TORCH_CHECK(false, "it returned ", value.tagKind(), ", not tensors");
+  }
+}
+
+// Registers an attribute, or changes it.
+void set_attribute(Module& module, const char* name, const c10::TypePtr& type, c10::IValue value) {
+  if (module.hasattr(name)) {
+    module.setattr(name, std::move(value));
+  } else {
+    module.register_attribute(name, type, std::move(value));
   }
 }
 
@@ -190,17 +228,40 @@ char* laformer_module_register_buffer(Module* module, const char* name, at::Tens
   });
 }
 
+char* laformer_module_load(const char* path, const char* device, Module** module) {
+  return guarded([&] { *module = new Module(torch::jit::load(std::string(path), c10::Device(std::string(device)))); });
+}
+
 char* laformer_module_set_int(Module* module, const char* name, int64_t value) {
+  return guarded([&] { set_attribute(*module, name, c10::IntType::get(), value); });
+}
+
+char* laformer_module_set_float(Module* module, const char* name, double value) {
+  return guarded([&] { set_attribute(*module, name, c10::FloatType::get(), value); });
+}
+
+char* laformer_module_set_texts(Module* module, const char* name, const char* const* texts, size_t count) {
   return guarded([&] {
-    auto [holder, leaf] = place(*module, name);
-    holder.register_attribute(leaf, c10::IntType::get(), value);
+    c10::List<std::string> list;
+    for (size_t i = 0; i < count; ++i) list.push_back(texts[i]);
+    set_attribute(*module, name, c10::ListType::ofStrings(), list);
   });
 }
 
-char* laformer_module_set_text(Module* module, const char* name, const char* value) {
+char* laformer_module_set_ints(Module* module, const char* name, const int64_t* numbers, size_t count) {
   return guarded([&] {
-    auto [holder, leaf] = place(*module, name);
-    holder.register_attribute(leaf, c10::StringType::get(), std::string(value));
+    set_attribute(*module, name, c10::ListType::ofInts(), c10::List<int64_t>(at::IntArrayRef(numbers, count)));
+  });
+}
+
+char* laformer_module_set_rows(Module* module, const char* name, const int64_t* numbers, const size_t* lengths,
+                               size_t rows) {
+  return guarded([&] {
+    c10::impl::GenericList list(c10::ListType::ofInts());
+    for (size_t row = 0; row < rows; numbers += lengths[row++]) {
+      list.push_back(c10::List<int64_t>(at::IntArrayRef(numbers, lengths[row])));
+    }
+    set_attribute(*module, name, c10::ListType::create(c10::ListType::ofInts()), list);
   });
 }
 
@@ -247,12 +308,44 @@ char* laformer_module_define(Module* module, const char* source) {
   });
 }
 
+char* laformer_module_call(Module* module, const char* method, at::Tensor* const* tensors, size_t tensor_count,
+                           const int64_t* numbers, size_t number_count, laformer_receive receive, void* context) {
+  return guarded([&] {
+    at::NoGradGuard no_grad;
+    const auto found = module->find_method(method);
+    TORCH_CHECK(found, "there is no method `", method, "`");
+    size_t tensor = 0, number = 0;
+    const auto next_number = [&] {
+      TORCH_CHECK(number < number_count, "`", method, "` takes more than ", number_count, " numbers");
+      return numbers[number++];
+    };
+    std::vector<c10::IValue> inputs;
+    const auto& arguments = found->function().getSchema().arguments();
+    for (size_t i = 1; i < arguments.size(); ++i) {  // The first is `self`.
+      const auto& type = arguments[i].type();
+      if (type->isSubtypeOf(*c10::ListType::ofTensors())) {
+        c10::List<at::Tensor> list;
+        while (tensor < tensor_count) list.push_back(*tensors[tensor++]);
+        inputs.emplace_back(list);
+      } else if (type->kind() == c10::TypeKind::TensorType) {
+        TORCH_CHECK(tensor < tensor_count, "`", method, "` takes more than ", tensor_count, " tensors");
+        inputs.emplace_back(*tensors[tensor++]);
+      } else if (type->kind() == c10::TypeKind::BoolType) {
+        inputs.emplace_back(next_number() != 0);
+      } else {
+        inputs.emplace_back(next_number());
+      }
+    }
+    push_tensors((*found)(inputs), receive, context);
+  });
+}
+
 char* laformer_module_save(Module* module, const char* path, const char* const* names, const char* const* contents,
                            const size_t* lengths, size_t count) {
   return guarded([&] {
     torch::jit::ExtraFilesMap extra;
     for (size_t i = 0; i < count; ++i) extra[names[i]] = std::string(contents[i], lengths[i]);
-    detach_tensors(*module);
+    const DetachedTensors detached(*module);
     // A stream, not a path: the archive's inner folder is named after a path.
     std::ofstream file(path, std::ios::binary | std::ios::trunc);
     TORCH_CHECK(file, "cannot open ", path, " for writing");

@@ -1,4 +1,4 @@
-//! Building TorchScript modules: traced from Rust closures, extended with scripted source.
+//! TorchScript modules: traced from Rust closures, extended with scripted source, called, saved and loaded.
 
 use super::{Error, Result, ffi};
 use std::collections::BTreeMap;
@@ -6,26 +6,43 @@ use std::ffi::{CString, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::ptr::{self, NonNull};
-use tch::Tensor;
+use tch::{Device, Tensor};
 use torch_sys::C_tensor;
 
-/// A `torch::jit::Module` under construction.
+/// A `torch::jit::Module`.
 ///
 /// Register tensors first: a traced method that uses a registered tensor refers to it by its name. Dotted names make
-/// submodules. The tensors stay the caller's and are copied when the module is saved.
+/// submodules. The tensors stay the caller's: what is written to them later, the module computes with.
 #[derive(Debug)]
-pub struct ModuleBuilder {
+pub struct Module {
     raw: NonNull<ffi::RawModule>,
 }
 
-impl ModuleBuilder {
+impl Module {
     pub fn new() -> Result<Self> {
         let mut raw = ptr::null_mut();
         // SAFETY: on success `raw` holds a new module that becomes ours.
         unsafe { ffi::check(ffi::laformer_module_new(&mut raw))? };
-        NonNull::new(raw)
-            .map(|raw| Self { raw })
-            .ok_or_else(|| Error("libtorch made no module".into()))
+        Self::of(raw)
+    }
+
+    /// Loads a file onto a device.
+    pub fn load(path: &Path, device: Device) -> Result<Self> {
+        let path = path_text(path)?;
+        let device = match device {
+            Device::Cuda(index) => format!("cuda:{index}"),
+            _ => "cpu".to_owned(),
+        };
+        let device = ffi::c_text(&device)?;
+        let mut raw = ptr::null_mut();
+        // SAFETY: live texts; on success `raw` holds a new module that becomes ours.
+        unsafe { ffi::check(ffi::laformer_module_load(path.as_ptr(), device.as_ptr(), &mut raw))? };
+        Self::of(raw)
+    }
+
+    fn of(raw: *mut ffi::RawModule) -> Result<Self> {
+        let raw = NonNull::new(raw).ok_or_else(|| Error("libtorch made no module".into()))?;
+        Ok(Self { raw })
     }
 
     /// Registers a tensor that `parameters()` will list; whether it is trainable stays as it is.
@@ -56,22 +73,86 @@ impl ModuleBuilder {
         }
     }
 
+    /// Sets an attribute of type `int`, new or there already.
     pub fn set_int(&mut self, name: &str, value: i64) -> Result<()> {
         let name = ffi::c_text(name)?;
         // SAFETY: a live module and text.
         unsafe { ffi::check(ffi::laformer_module_set_int(self.raw.as_ptr(), name.as_ptr(), value)) }
     }
 
-    pub fn set_text(&mut self, name: &str, value: &str) -> Result<()> {
-        let (name, value) = (ffi::c_text(name)?, ffi::c_text(value)?);
+    /// Sets an attribute of type `float`.
+    pub fn set_float(&mut self, name: &str, value: f64) -> Result<()> {
+        let name = ffi::c_text(name)?;
+        // SAFETY: a live module and text.
+        unsafe { ffi::check(ffi::laformer_module_set_float(self.raw.as_ptr(), name.as_ptr(), value)) }
+    }
+
+    /// Sets an attribute of type `List[str]`.
+    pub fn set_texts(&mut self, name: &str, texts: &[&str]) -> Result<()> {
+        let name = ffi::c_text(name)?;
+        let texts = texts.iter().map(|text| ffi::c_text(text)).collect::<Result<Vec<_>>>()?;
+        let texts: Vec<_> = texts.iter().map(|text| text.as_ptr()).collect();
         // SAFETY: a live module and texts.
         unsafe {
-            ffi::check(ffi::laformer_module_set_text(
+            ffi::check(ffi::laformer_module_set_texts(
                 self.raw.as_ptr(),
                 name.as_ptr(),
-                value.as_ptr(),
+                texts.as_ptr(),
+                texts.len(),
             ))
         }
+    }
+
+    /// Sets an attribute of type `List[int]`.
+    pub fn set_ints(&mut self, name: &str, numbers: &[i64]) -> Result<()> {
+        let name = ffi::c_text(name)?;
+        // SAFETY: a live module, text and numbers.
+        unsafe {
+            ffi::check(ffi::laformer_module_set_ints(
+                self.raw.as_ptr(),
+                name.as_ptr(),
+                numbers.as_ptr(),
+                numbers.len(),
+            ))
+        }
+    }
+
+    /// Sets an attribute of type `List[List[int]]`.
+    pub fn set_rows(&mut self, name: &str, rows: &[Vec<i64>]) -> Result<()> {
+        let name = ffi::c_text(name)?;
+        let lengths: Vec<_> = rows.iter().map(Vec::len).collect();
+        let numbers = rows.concat();
+        // SAFETY: a live module and text; as many numbers as the lengths add up to.
+        unsafe {
+            ffi::check(ffi::laformer_module_set_rows(
+                self.raw.as_ptr(),
+                name.as_ptr(),
+                numbers.as_ptr(),
+                lengths.as_ptr(),
+                lengths.len(),
+            ))
+        }
+    }
+
+    /// Calls a method without gradients: its arguments are tensors, integers and booleans, each in their order, and a
+    /// `List[Tensor]` takes all tensors that are left. Returns the tensors of the result, those of lists in their order.
+    pub fn call(&self, method: &str, tensors: &[Tensor], numbers: &[i64]) -> Result<Vec<Tensor>> {
+        let method = ffi::c_text(method)?;
+        let mut results: Vec<Tensor> = Vec::new();
+        // SAFETY: a live module, text, tensors and numbers; `receive` gets the list back, and only during the call.
+        unsafe {
+            ffi::check(ffi::laformer_module_call(
+                self.raw.as_ptr(),
+                method.as_ptr(),
+                ffi::pointers(tensors).as_ptr(),
+                tensors.len(),
+                numbers.as_ptr(),
+                numbers.len(),
+                receive,
+                (&raw mut results).cast(),
+            ))?;
+        }
+        Ok(results)
     }
 
     /// Adds a method by recording what `body` does with `samples`, without gradients. Several outputs become a tuple.
@@ -126,11 +207,8 @@ impl ModuleBuilder {
     }
 
     /// Writes the module, with its tensors on the CPU, and extra files beside it.
-    pub fn save(self, path: &Path, extra: &BTreeMap<String, String>) -> Result<()> {
-        let path = path
-            .to_str()
-            .ok_or_else(|| Error(format!("{} is not UTF-8", path.display())))?;
-        let path = ffi::c_text(path)?;
+    pub fn save(&self, path: &Path, extra: &BTreeMap<String, String>) -> Result<()> {
+        let path = path_text(path)?;
         let names = extra
             .keys()
             .map(|name| ffi::c_text(name))
@@ -155,11 +233,21 @@ impl ModuleBuilder {
     }
 }
 
-impl Drop for ModuleBuilder {
+impl Drop for Module {
     fn drop(&mut self) {
         // SAFETY: ours, and not used again.
         unsafe { ffi::laformer_module_free(self.raw.as_ptr()) }
     }
+}
+
+fn path_text(path: &Path) -> Result<CString> {
+    let text = path.to_str().ok_or_else(|| Error(format!("{} is not UTF-8", path.display())))?;
+    ffi::c_text(text)
+}
+
+extern "C" fn receive(results: *mut c_void, tensor: *mut C_tensor) {
+    // SAFETY: the list of `call`, which waits for this; the tensor is ours.
+    unsafe { (*results.cast::<Vec<Tensor>>()).push(Tensor::from_ptr(tensor)) }
 }
 
 struct TraceContext<'a> {

@@ -2,7 +2,7 @@
 
 use super::config::{Config, Positions};
 use super::layers::cast;
-use tch::{Kind, Tensor, nn};
+use tch::{Device, Kind, Tensor, nn};
 
 /// Standard deviation of position and field tables: large, so that positions are told apart from the first step.
 const TABLE_DEVIATION: f64 = 0.5;
@@ -81,4 +81,12 @@ impl PositionEmbedding {
         let first = terms.next().expect("a model has at least one position table");
         terms.fold(first, |sum, term| sum + term)
     }
+}
+
+/// Position indices as a tensor `[length, 5]`.
+pub(super) fn positions_tensor(positions: &[[i64; 5]], device: Device) -> Tensor {
+    Tensor::from_slice(positions.as_flattened())
+        .view([positions.len() as i64, 5])
+        .to_device(device)
+        .to_kind(Kind::Int64)
 }

@@ -9,7 +9,6 @@ mod block;
 mod config;
 mod embedding;
 mod gate;
-mod generation;
 mod layers;
 mod pair;
 mod parallel;
@@ -25,11 +24,10 @@ pub use block::Pass;
 pub use config::{
     Activation, Architecture, Config, DecoderKind, Gate, Normalization, Positions, Readout, ValueFeatures,
 };
-pub use generation::Candidate;
 pub use pair::{most_operands, on_diagonal};
 pub use parallel::ParallelDecoder;
 
-use crate::batch::positions_tensor;
+use embedding::positions_tensor;
 use crate::dataset::{Case, Format, Target};
 use crate::encoding::{Input, PAD};
 use crate::matrix::Shape;
@@ -52,12 +50,51 @@ pub struct Model {
     /// None where the decoder's queries go through it.
     encoder: Option<Box<dyn EncoderStack>>,
     decoder: Decoder,
-    /// Length of the longest source and target.
-    lengths: (i64, i64),
-    /// The size that there are positions for.
-    largest: Shape,
+    capacity: Capacity,
     /// Position indices of source and target by case, on the device: every step asks for them.
     positions: RefCell<HashMap<Case, [Tensor; 2]>>,
+}
+
+/// The sizes that a model has positions for.
+#[derive(Clone, Copy, Debug)]
+pub struct Capacity {
+    has_positions: bool,
+    /// Length of the longest source and target.
+    lengths: (i64, i64),
+    largest: Shape,
+}
+
+impl Capacity {
+    /// Of a model of these formats, made for sizes up to `largest`.
+    pub fn of(config: &Config, formats: &[Format], largest: Shape) -> Self {
+        let room = config.max_dim as usize;
+        let largest = Shape::new(largest.rows.max(room), largest.cols.max(room));
+        let most = |of: &dyn Fn(&Format) -> usize| formats.iter().map(of).max().unwrap_or(0) as i64;
+        Self {
+            has_positions: config.positions != Positions::None,
+            lengths: (
+                most(&|format| format.source_positions(largest).len()),
+                most(&|format| format.target_positions(largest).len()),
+            ),
+            largest,
+        }
+    }
+
+    /// Fails where the position tables have no room for a size.
+    pub fn check(&self, format: &Format, size: Shape) -> Result<()> {
+        let (source, target) = (
+            format.source_positions(size).len() as i64,
+            format.target_positions(size).len() as i64,
+        );
+        let largest = self.largest.rows.max(self.largest.cols);
+        ensure!(
+            !self.has_positions
+                || source <= self.lengths.0 && target <= self.lengths.1 && size.rows.max(size.cols) <= largest,
+            "this model has positions for matrices up to {} only, not for {size}",
+            self.largest
+        );
+        Ok(())
+    }
 }
 
 /// The two ways to write an answer.
@@ -78,9 +115,6 @@ impl Decoder {
 }
 
 impl Model {
-    /// The widest beam.
-    pub const BEAM: usize = 1_000;
-
     /// A model with random parameters, drawn from libtorch's generator (see [`tch::manual_seed`]). `largest` is the
     /// largest size it must have positions for; `magnitude` the bound of its coefficients. The model answers all problems of
     /// the format.
@@ -88,14 +122,10 @@ impl Model {
         // Parameters are drawn on the CPU, so that every device starts from the same ones.
         let mut store = nn::VarStore::new(Device::Cpu);
         let root = store.root();
-        let room = config.max_dim as usize;
-        let largest = Shape::new(largest.rows.max(room), largest.cols.max(room));
         let formats = format.tasks();
+        let capacity = Capacity::of(config, &formats, largest);
+        let (largest, (source_length, target_length)) = (capacity.largest, capacity.lengths);
         let most = |of: &dyn Fn(&Format) -> usize| formats.iter().map(of).max().unwrap_or(0) as i64;
-        let (source_length, target_length) = (
-            most(&|format| format.source_positions(largest).len()),
-            most(&|format| format.target_positions(largest).len()),
-        );
         let tasks = if formats.len() > 1 { formats.len() as i64 } else { 0 };
         let dim = largest.rows.max(largest.cols) as i64;
         let fields = |encoding: &dyn crate::encoding::Encoding| encoding.fields().len() as i64;
@@ -141,8 +171,7 @@ impl Model {
             source,
             encoder,
             decoder,
-            lengths: (source_length, target_length),
-            largest,
+            capacity,
             positions: RefCell::default(),
         }
     }
@@ -194,7 +223,7 @@ impl Model {
         }
     }
 
-    /// Answers from now on with another number of what is predicted; a decoder that writes tokens has no choice.
+    /// Makes another number of what is predicted the answer; a decoder that writes tokens has no choice.
     pub fn set_readout(&mut self, readout: Readout) {
         self.config.readout = readout;
     }
@@ -204,50 +233,15 @@ impl Model {
         self.store.trainable_variables().iter().map(Tensor::numel).sum()
     }
 
-    /// Fails where the decoder cannot keep so many candidates.
-    pub fn check_beam(&self, beam: usize) -> Result<()> {
-        ensure!(
-            (1..=Self::BEAM).contains(&beam),
-            "beam = {beam}: expected 1 to {} candidates",
-            Self::BEAM
-        );
-        ensure!(
-            beam == 1 || self.config.decoder == DecoderKind::Autoregressive,
-            "beam = {beam}: a model that predicts all coefficients at once has no beam search; use beam 1, or train with \
-             model.decoder = \"autoregressive\""
-        );
-        Ok(())
-    }
-
-    /// Fails where the position tables have no room for a size.
-    pub fn check_size(&self, case: impl Into<Case>) -> Result<()> {
-        let case = case.into();
-        let (format, size) = (self.format_of(case), case.size);
-        let (source, target) = (
-            format.source_positions(size).len() as i64,
-            format.target_positions(size).len() as i64,
-        );
-        if self.config.positions == Positions::None {
-            return Ok(());
-        }
-        let largest = self.largest.rows.max(self.largest.cols);
-        ensure!(
-            source <= self.lengths.0 && target <= self.lengths.1 && size.rows.max(size.cols) <= largest,
-            "this model has positions for matrices up to {} only, not for {size}",
-            self.largest
-        );
-        Ok(())
-    }
-
     /// Length of the longest source and target.
     pub fn longest(&self) -> (i64, i64) {
-        self.lengths
+        self.capacity.lengths
     }
 
     /// How layers run here in a precision.
     pub fn pass(&self, kind: Kind) -> Pass {
         Pass {
-            kernel: Kernel::choose(self.device(), kind, self.lengths.0.max(self.lengths.1)),
+            kernel: Kernel::choose(self.device(), kind, self.capacity.lengths.0.max(self.capacity.lengths.1)),
             kind,
         }
     }

@@ -3,7 +3,6 @@
 //! One file per problem, one line in [`ALL`] to register it.
 
 mod add;
-mod condensed;
 mod eigenvalues;
 mod eigenvectors;
 mod inverse;
@@ -19,8 +18,7 @@ mod svd;
 mod symmetric_inverse;
 mod transpose;
 
-pub use condensed::Condensed;
-pub use normalization::{Invariance, Normalization, root_mean_square};
+pub use normalization::{Invariance, root_mean_square};
 pub use repair::Repair;
 pub use set::{InvalidProblems, Problems};
 pub use signal::{Origin, Signal};
@@ -239,33 +237,6 @@ impl From<NotConverged> for Unsolvable {
 mod tests {
     use super::*;
     use crate::matrix::{Address, Split};
-
-    /// Operands of every problem at several sizes.
-    pub(super) fn cases() -> Vec<(&'static dyn Problem, Vec<Matrix>)> {
-        let mut cases = Vec::new();
-        for &problem in ALL {
-            let square = [Shape::new(2, 2), Shape::new(4, 4)];
-            let others = [Shape::new(2, 4), Shape::new(5, 3)];
-            let sizes = square.iter().chain(others.iter().filter(|_| !problem.needs_square()));
-            for (index, &size) in (0..).zip(sizes) {
-                let address = Address {
-                    seed: 3,
-                    split: Split::Test,
-                    index,
-                };
-                let mut operands = zeros(&problem.operand_shapes(size));
-                problem.sample(&Distribution::default(), &mut address.generator(0), &mut operands);
-                cases.push((problem, operands));
-            }
-        }
-        cases
-    }
-
-    pub(super) fn solved(problem: &dyn Problem, operands: &[Matrix]) -> Vec<Matrix> {
-        let mut solution = zeros(&problem.solution_shapes(Shape::of(&operands[0])));
-        problem.solve(operands, &mut solution).unwrap();
-        solution
-    }
 
     fn zeros(shapes: &[Shape]) -> Vec<Matrix> {
         shapes

@@ -1,6 +1,5 @@
-//! Normalization: an equivalent problem of another scale, and for eigenvalues of another mean.
+//! What scales and shifts of its operands do to a problem.
 
-use super::Problem;
 use crate::matrix::Matrix;
 
 /// What numbers do to a problem that its operands are multiplied by.
@@ -10,68 +9,6 @@ pub struct Invariance {
     pub degrees: &'static [i32],
     /// Whether `A + c I` adds `c` to the first matrix of the solution and leaves the others alone.
     pub shifts: bool,
-}
-
-/// A problem's operands times a number, minus a multiple of the identity: so that matrices unlike those that a model knows
-/// become like them.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Normalization {
-    scale: f64,
-    shift: f64,
-    degrees: &'static [i32],
-}
-
-impl Normalization {
-    /// The largest coefficient in units of the deviation; that of uniform coefficients is √3.
-    const LARGEST: f64 = 1.65;
-
-    /// The scale of a matrix that is zero: it stays zero, and an answer divided by this, or by its square, vanishes.
-    const OF_NOTHING: f64 = 1e100;
-
-    /// Takes the mean of the eigenvalues away where that only moves the solution. Then the root mean square of the coefficients
-    /// becomes `deviation`, or less where a coefficient would leave the range of such coefficients.
-    pub fn of(problem: &dyn Problem, operands: &[Matrix], deviation: f64) -> Self {
-        let Invariance { degrees, shifts } = problem.invariance();
-        let shift = match operands {
-            [a] if shifts => a.trace() / a.nrows() as f64,
-            _ => 0.0,
-        };
-        let unscaled = Self {
-            scale: 1.0,
-            shift,
-            degrees,
-        };
-        let moved = unscaled.transform(operands);
-        let scale = (deviation / root_mean_square(&moved)).min(Self::LARGEST * deviation / largest(&moved));
-        // Of a multiple of the identity nothing is left: whatever a model makes of it is nothing beside the mean.
-        let scale = if scale.is_finite() { scale } else { Self::OF_NOTHING };
-        Self { scale, ..unscaled }
-    }
-
-    /// The equivalent problem.
-    pub fn transform(&self, operands: &[Matrix]) -> Vec<Matrix> {
-        let transformed = operands.iter().map(|matrix| {
-            let mut moved = matrix.clone();
-            if self.shift != 0.0 {
-                (0..moved.nrows()).for_each(|i| moved[(i, i)] -= self.shift);
-            }
-            moved * self.scale
-        });
-        transformed.collect()
-    }
-
-    /// The solution of the problem from a solution of the equivalent one.
-    pub fn restore(&self, solution: &[Matrix]) -> Vec<Matrix> {
-        let restored = solution
-            .iter()
-            .zip(self.degrees)
-            .enumerate()
-            .map(|(place, (matrix, &degree))| {
-                let shift = if place == 0 { self.shift } else { 0.0 };
-                (matrix / self.scale.powi(degree)).add_scalar(shift)
-            });
-        restored.collect()
-    }
 }
 
 /// The root mean square of all coefficients; NaN where all are zero.
@@ -86,47 +23,4 @@ pub fn root_mean_square(operands: &[Matrix]) -> f64 {
 /// The largest absolute value.
 fn largest(operands: &[Matrix]) -> f64 {
     operands.iter().map(|matrix| matrix.amax()).fold(0.0, f64::max)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::problem::tests::{cases, solved};
-
-    #[test]
-    fn solutions_of_normalized_problems_give_back_the_solution() {
-        for (problem, operands) in cases() {
-            let operands: Vec<Matrix> = operands.iter().map(|matrix| matrix * 300.0).collect();
-            let normalization = Normalization::of(problem, &operands, 10.0 / 3f64.sqrt());
-            let moved = normalization.transform(&operands);
-            assert!(
-                moved.iter().all(|matrix| matrix.amax() < 9.6),
-                "{}: {moved:?}",
-                problem.name()
-            );
-            let restored = normalization.restore(&solved(problem, &moved));
-            assert_eq!(problem.check(&operands, &restored), Ok(()), "{}", problem.name());
-        }
-    }
-
-    #[test]
-    fn the_largest_numbers_are_normalized_too() {
-        let inverse = crate::problem::named("inverse").unwrap();
-        let small = [Matrix::from_row_slice(2, 2, &[1.0, 0.0, 0.3, -0.2])];
-        let large = small.clone().map(|matrix| matrix * 1e300);
-        let normalized = |operands: &[Matrix]| Normalization::of(inverse, operands, 1.0).transform(operands);
-        assert!((&normalized(&large)[0] - &normalized(&small)[0]).amax() < 1e-12);
-    }
-
-    #[test]
-    fn a_mean_eigenvalue_is_taken_away_and_given_back() {
-        let eigenvalues = crate::problem::named("eigenvalues").unwrap();
-        let normalization = Normalization::of(eigenvalues, &[Matrix::from_diagonal_element(2, 2, 7.0)], 1.0);
-        let moved = normalization.transform(&[Matrix::from_diagonal_element(2, 2, 7.0)]);
-        assert_eq!(moved[0].amax(), 0.0);
-        assert_eq!(
-            normalization.restore(&[Matrix::from_element(2, 1, 0.3)])[0].as_slice(),
-            [7.0, 7.0]
-        );
-    }
 }

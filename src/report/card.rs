@@ -8,7 +8,6 @@ use crate::evaluation::Evaluation;
 use crate::matrix::Shape;
 use crate::matrix::Split;
 use crate::problem::Form;
-use crate::torchscript::{method_name, operand_names};
 use crate::training::{Precision, Progress, Recipe};
 use anyhow::Result;
 use std::fmt::Write;
@@ -27,7 +26,7 @@ pub fn card(
     let size = recipe.dimensions()?.max();
     let tasks = format.tasks();
     let calls = tasks.iter().map(|format| call(format, size, recipe.data.magnitude));
-    let calls: Vec<String> = calls.collect::<Result<_>>()?;
+    let calls: Vec<String> = calls.collect();
     let precision = match recipe.training.precision {
         Precision::Auto | Precision::Fp32 => "",
         Precision::Bf16 => {
@@ -103,9 +102,13 @@ fn reads(format: &Format) -> String {
 }
 
 /// A call in Python with random operands of a size, as those of the training are.
-fn call(format: &Format, size: Shape, magnitude: f64) -> Result<String> {
+fn call(format: &Format, size: Shape, magnitude: f64) -> String {
     let problem = format.problem;
-    let names = operand_names(problem.operand_forms())?;
+    let names: &[&str] = match problem.operand_forms() {
+        [_] => &["matrix"],
+        [_, Form::Column] => &["matrix", "vector"],
+        _ => &["left", "right"],
+    };
     let mut lines = String::new();
     for ((name, shape), form) in names
         .iter()
@@ -130,9 +133,9 @@ fn call(format: &Format, size: Shape, magnitude: f64) -> Result<String> {
         "eigenvalues" | "singular-values" => "values",
         _ => "answer",
     };
-    Ok(format!(
-        "{lines}{answer} = model.{}({})",
-        method_name(format),
-        names.join(", ")
-    ))
+    let named = match format.task() {
+        Some(_) => format!(", problem=\"{}\"", problem.name()),
+        None => String::new(),
+    };
+    format!("{lines}{answer} = model.solve({}{named})", names.join(", "))
 }

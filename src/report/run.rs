@@ -8,7 +8,6 @@ use super::metrics::Metrics;
 use super::table::percent;
 use crate::evaluation::Evaluation;
 use crate::file;
-use crate::model::Model;
 use crate::training::{LogLine, Progress, Recipe, Run};
 use anyhow::Result;
 
@@ -65,7 +64,7 @@ impl RunReport {
         progress: &Progress,
         evaluation: &Evaluation,
         training_set: Option<&Evaluation>,
-        model: &Model,
+        parameters: usize,
         improved: bool,
     ) -> Result<()> {
         let examples = progress.step * self.recipe.training.batch_size as u64;
@@ -90,7 +89,7 @@ impl RunReport {
         if improved {
             let card = card::card(
                 &self.recipe,
-                model.parameter_count(),
+                parameters,
                 progress,
                 evaluation,
                 training_set,

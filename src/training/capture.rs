@@ -116,9 +116,9 @@ impl Captured {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inference::Solver;
     use crate::evaluation::Evaluation;
     use crate::matrix::{Shape as Size, Split};
-    use crate::model::Model;
     use crate::training::{LogLine, Observer, Progress, Recipe, Run, Trainer};
     use tch::{Cuda, Kind, Tensor};
 
@@ -190,7 +190,7 @@ mod tests {
             _: &Progress,
             _: &Evaluation,
             _: Option<&Evaluation>,
-            _: &Model,
+            _: &Solver,
             _: bool,
         ) -> Result<()> {
             Ok(())

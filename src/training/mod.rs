@@ -26,7 +26,7 @@ pub use origin::Origin;
 pub use precision::{LinearTimes, Precision};
 pub use profile::{Profile, flops_per_example};
 pub use recipe::Recipe;
-pub use run::{CONFIG_FILE, Progress, Run, Trained, write_weights};
+pub use run::{Progress, Run, Trained, export, load_model, write_weights};
 pub use schedule::Schedule;
 pub use settings::{Data, Encodings, Evaluation, Loss as LossSettings, OptimizerKind, Training};
 pub use trainer::{Estimate, LogLine, Observer, Trainer};

@@ -1,7 +1,7 @@
 //! Beginning a run with the weights of another: for other sizes, another distribution, or fewer examples.
 
 use super::recipe::Recipe;
-use super::run::Trained;
+use super::run::load_model;
 use crate::dataset::Format;
 use crate::encoding::{Input, Reading};
 use crate::matrix::{Shape, fingerprint};
@@ -16,7 +16,8 @@ use toml::{Table, Value};
 #[derive(Debug)]
 pub struct Origin {
     name: String,
-    trained: Trained,
+    recipe: Recipe,
+    model: Model,
 }
 
 /// The depth of the encoder, which may grow where [`deepens`] says so.
@@ -29,7 +30,7 @@ const FREE: [&str; 3] = ["architecture", "max_dim", "readout"];
 impl Origin {
     /// Reads the best weights of a run folder, a `.pt` or a `.safetensors` file.
     pub fn load(path: &Path) -> Result<Self> {
-        let trained = Trained::load(path, Device::Cpu)?;
+        let (recipe, model) = load_model(path, Device::Cpu)?;
         // The files of a run folder have its name.
         let whole = path
             .canonicalize()
@@ -43,7 +44,7 @@ impl Origin {
         let name = named
             .and_then(Path::file_stem)
             .map_or("model".into(), |name| name.to_string_lossy().into_owned());
-        Ok(Self { name, trained })
+        Ok(Self { name, recipe, model })
     }
 
     /// Name and fingerprint of the recipe, wherever the folder lies: `eigenvalues-5x5 1f2e3d4c5b6a7980`.
@@ -51,32 +52,32 @@ impl Origin {
         Ok(format!(
             "{} {:016x}",
             self.name,
-            fingerprint(&self.trained.recipe.to_toml()?)
+            fingerprint(&self.recipe.to_toml()?)
         ))
     }
 
     /// Fails where a recipe's model has other ingredients, naming the first with both values.
     pub fn check(&self, recipe: &Recipe) -> Result<()> {
         // A part of a matrix is made of coefficients in other places, which are known where both have one size.
-        let fixed = recipe.dimensions()?.is_fixed() && self.trained.recipe.dimensions()?.is_fixed();
-        let [ours, theirs] = [recipe, &self.trained.recipe].map(|recipe| ingredients(recipe, fixed));
+        let fixed = recipe.dimensions()?.is_fixed() && self.recipe.dimensions()?.is_fixed();
+        let [ours, theirs] = [recipe, &self.recipe].map(|recipe| ingredients(recipe, fixed));
         let (ours, theirs) = (ours?, theirs?);
         ensure!(
-            read_the_same(recipe, &self.trained.recipe)?,
+            read_the_same(recipe, &self.recipe)?,
             "{} was trained with problem = \"{}\", but the recipe has \"{}\": weights are of use to problems that read the \
              same operands in the same form, as eigenvalues and eigenvectors do",
             self.name,
-            self.trained.recipe.problem,
+            self.recipe.problem,
             recipe.problem
         );
-        let (is, was) = (recipe.model.architecture, self.trained.recipe.model.architecture);
+        let (is, was) = (recipe.model.architecture, self.recipe.model.architecture);
         ensure!(
             is == was || !is.is_recurrent() && !was.is_recurrent(),
             "{} was trained with model.architecture = {was:?}, but the recipe has {is:?}: their layers have other weights",
             self.name
         );
         for (key, value) in &ours {
-            if key == DEPTH && deepens(recipe, &self.trained.recipe) {
+            if key == DEPTH && deepens(recipe, &self.recipe) {
                 continue;
             }
             let there = theirs.get(key).map_or("nothing".to_string(), Value::to_string);
@@ -105,23 +106,23 @@ impl Origin {
     /// a deeper model begins with the answers of its origin (Net2DeeperNet: Chen, Goodfellow & Shlens 2016, arXiv 1511.05641).
     pub fn copy_into(&self, model: &Model, recipe: &Recipe) -> Result<()> {
         let _no_grad = tch::no_grad_guard();
-        let source = self.trained.model.variables();
-        let (theirs, ours) = (self.trained.recipe.dimensions()?, recipe.dimensions()?);
+        let source = self.model.variables();
+        let (theirs, ours) = (self.recipe.dimensions()?, recipe.dimensions()?);
         // Several problems share their flat places, each in a layout of its own: those keep their place.
         let one = recipe.problems()?.len() == 1;
-        let readings_differ = model.format().reading() != self.trained.model.format().reading();
-        let differ = theirs.max() != ours.max() || self.trained.recipe.problem != recipe.problem || readings_differ;
+        let readings_differ = model.format().reading() != self.model.format().reading();
+        let differ = theirs.max() != ours.max() || self.recipe.problem != recipe.problem || readings_differ;
         let moves = one && theirs.is_fixed() && ours.is_fixed() && differ;
         let layouts = moves.then(|| {
             (
-                (self.trained.model.format(), theirs.max()),
+                (self.model.format(), theirs.max()),
                 (model.format(), ours.max()),
             )
         });
         for (name, mut variable) in model.variables() {
             let Some(tensor) = source.get(&name) else {
                 ensure!(
-                    deepens(recipe, &self.trained.recipe) && added(&name, self.trained.recipe.model.encoder_layers),
+                    deepens(recipe, &self.recipe) && added(&name, self.recipe.model.encoder_layers),
                     "{} has no {name}: it is of another model",
                     self.name
                 );

@@ -12,6 +12,7 @@ use crate::dataset::{Dimensions, Format, Targets};
 use crate::differences::differences;
 use crate::encoding::{self, Input, Reading, round_matrices};
 use crate::evaluation::MAX_EXAMPLES;
+use crate::inference::Solver;
 use crate::matrix::{Coefficients, Matrix, Split};
 use crate::model::{Architecture, Config, Decoder, Model, Positions, ValueFeatures};
 use anyhow::{Context, Result, anyhow, ensure};
@@ -217,6 +218,11 @@ impl Recipe {
             self.data.magnitude,
             device,
         ))
+    }
+
+    /// The module of a model of this recipe.
+    pub fn solver(&self, model: &Model) -> Result<Solver> {
+        Solver::new(model, &self.dimensions()?, self.deviation())
     }
 
     /// Checks everything that can be checked before the first step.

@@ -4,9 +4,10 @@ use super::precision::Precision;
 use super::recipe::Recipe;
 use super::weights;
 use crate::file;
+use crate::inference::Solver;
 use crate::libtorch;
-use crate::model::Model;
-use anyhow::{Context, Result, bail, ensure};
+use crate::model::{Capacity, Model};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -196,91 +197,121 @@ pub fn write_weights(path: &Path, model: &Model, recipe: &Recipe) -> Result<()> 
     )
 }
 
-/// A trained model with the recipe that it came from.
+/// A checkpoint that answers, with the recipe that it came from.
 #[derive(Debug)]
 pub struct Trained {
     pub recipe: Recipe,
-    pub model: Model,
+    pub solver: Solver,
+    pub capacity: Capacity,
 }
 
 impl Trained {
-    /// Loads a run folder, a `.pt` or a `.safetensors` file of ours.
+    /// Loads a run folder, a `.pt` or a `.safetensors` file of ours. A `.pt` file answers by its own methods.
     pub fn load(path: &Path, device: Device) -> Result<Self> {
-        let extension = path
-            .extension()
-            .and_then(|extension| extension.to_str())
-            .unwrap_or_default();
-        if path.is_dir() {
-            let weights = path.join("model.safetensors");
-            if weights.exists() {
-                return Self::from_safetensors(&weights, device);
-            }
-            let module = path.join("model.pt");
-            ensure!(
-                module.exists(),
-                "{} holds no model: neither model.safetensors nor model.pt is there (was the run stopped before its \
-                 first evaluation? continue it with train --resume)",
-                path.display()
-            );
-            return Self::from_module(&module, device);
-        }
-        ensure!(
-            path.exists(),
-            "{} does not exist: expected a run folder, a .pt or a .safetensors file",
-            path.display()
-        );
-        match extension {
-            "pt" => Self::from_module(path, device),
-            "safetensors" => Self::from_safetensors(path, device),
-            _ => bail!(
-                "{} is no checkpoint: expected a run folder, a .pt or a .safetensors file",
-                path.display()
-            ),
-        }
+        let path = checkpoint(path)?;
+        let (recipe, solver) = if is_module(&path) {
+            let recipe = module_recipe(&path)?;
+            let solver = Solver::load(&path, &recipe.format()?, device)?;
+            (recipe, solver)
+        } else {
+            let (recipe, model) = load_model(&path, device)?;
+            let solver = recipe.solver(&model)?;
+            (recipe, solver)
+        };
+        let capacity = Capacity::of(&recipe.model, solver.formats(), recipe.dimensions()?.max());
+        Ok(Self {
+            recipe,
+            solver,
+            capacity,
+        })
     }
+}
 
-    fn from_safetensors(path: &Path, device: Device) -> Result<Self> {
-        let (tensors, text) = weights::read(path)?;
+/// The model of a checkpoint with its weights, for what needs more than its answers.
+pub fn load_model(path: &Path, device: Device) -> Result<(Recipe, Model)> {
+    let path = checkpoint(path)?;
+    let (recipe, tensors) = if is_module(&path) {
+        let module = tch::CModule::load_on_device(&path, Device::Cpu);
+        let module = module.with_context(|| format!("{} is damaged", path.display()))?;
+        (module_recipe(&path)?, module.named_parameters()?.into_iter().collect())
+    } else {
+        let (tensors, text) = weights::read(&path)?;
         let recipe = text.get(RECIPE).with_context(|| {
             format!(
                 "{} has no recipe in its metadata: it was not written by laformer",
                 path.display()
             )
         })?;
-        Self::assemble(recipe, &tensors, path, device)
-    }
+        (parsed(recipe, &path)?, tensors)
+    };
+    let model = recipe.build(device)?;
+    weights::copy_into(&model.variables(), &tensors, &path)?;
+    Ok((recipe, model))
+}
 
-    fn from_module(path: &Path, device: Device) -> Result<Self> {
-        let mut extra = libtorch::read_extra_files(path)?;
-        let recipe = extra
-            .remove(CONFIG_FILE)
-            .filter(|bytes| !bytes.is_empty())
-            .with_context(|| {
-                format!(
-                    "{} has no {CONFIG_FILE}: it is a TorchScript module, but not one of laformer",
-                    path.display()
-                )
-            })?;
-        // Keys that are younger than the module have their defaults.
-        let recipe: toml::Table =
-            serde_json::from_slice(&recipe).with_context(|| format!("{}: {CONFIG_FILE} is damaged", path.display()))?;
-        let module = tch::CModule::load_on_device(path, Device::Cpu)
-            .with_context(|| format!("{} is damaged", path.display()))?;
-        let tensors = module.named_parameters()?.into_iter().collect();
-        Self::assemble(&toml::to_string(&recipe)?, &tensors, path, device)
+/// The file of a checkpoint: of a run folder the weights, or else the module.
+fn checkpoint(path: &Path) -> Result<PathBuf> {
+    if path.is_dir() {
+        let files = ["model.safetensors", "model.pt"].map(|name| path.join(name));
+        return files.into_iter().find(|file| file.exists()).with_context(|| {
+            format!(
+                "{} holds no model: neither model.safetensors nor model.pt is there (was the run stopped before its \
+                 first evaluation? continue it with train --resume)",
+                path.display()
+            )
+        });
     }
+    ensure!(
+        path.exists(),
+        "{} does not exist: expected a run folder, a .pt or a .safetensors file",
+        path.display()
+    );
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    ensure!(
+        matches!(extension, Some("pt" | "safetensors")),
+        "{} is no checkpoint: expected a run folder, a .pt or a .safetensors file",
+        path.display()
+    );
+    Ok(path.to_path_buf())
+}
 
-    fn assemble(recipe: &str, tensors: &BTreeMap<String, Tensor>, path: &Path, device: Device) -> Result<Self> {
-        let recipe =
-            Recipe::parse(recipe, &[]).with_context(|| format!("{}: the recipe is damaged", path.display()))?;
-        let model = recipe.build(device)?;
-        weights::copy_into(&model.variables(), tensors, path)?;
-        Ok(Self { recipe, model })
-    }
+fn is_module(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "pt")
+}
+
+fn module_recipe(path: &Path) -> Result<Recipe> {
+    let mut extra = libtorch::read_extra_files(path)?;
+    let recipe = extra
+        .remove(CONFIG_FILE)
+        .filter(|bytes| !bytes.is_empty())
+        .with_context(|| {
+            format!(
+                "{} has no {CONFIG_FILE}: it is a TorchScript module, but not one of laformer",
+                path.display()
+            )
+        })?;
+    // Keys that are younger than the module have their defaults.
+    let recipe: toml::Table =
+        serde_json::from_slice(&recipe).with_context(|| format!("{}: {CONFIG_FILE} is damaged", path.display()))?;
+    parsed(&toml::to_string(&recipe)?, path)
+}
+
+fn parsed(recipe: &str, path: &Path) -> Result<Recipe> {
+    Recipe::parse(recipe, &[]).with_context(|| format!("{}: the recipe is damaged", path.display()))
 }
 
 /// Name of the recipe among a module's extra files, as JSON.
-pub const CONFIG_FILE: &str = "config.json";
+const CONFIG_FILE: &str = "config.json";
+
+/// Writes the module of a model with its recipe (`config.json`) and measures (`metrics.json`) inside. The parameters are fp32, whatever
+/// precision they were trained in, unless the model was halved.
+pub fn export(solver: &Solver, recipe: &Recipe, metrics: &serde_json::Value, path: &Path) -> Result<()> {
+    let extra = BTreeMap::from([
+        (CONFIG_FILE.to_string(), serde_json::to_string_pretty(recipe)?),
+        ("metrics.json".to_string(), serde_json::to_string_pretty(metrics)?),
+    ]);
+    solver.save(path, &extra)
+}
 
 /// Files of a folder whose names are such.
 fn named(folder: &Path, is_such: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {

@@ -13,6 +13,7 @@ use super::shards::Shards;
 use crate::batch::{Batch, Prefetch};
 use crate::dataset::Source;
 use crate::evaluation::{Evaluation, Search, evaluate};
+use crate::inference::Solver;
 use crate::model::Model;
 use anyhow::{Context, Result, bail, ensure};
 use std::sync::Arc;
@@ -71,7 +72,7 @@ pub trait Observer {
         progress: &Progress,
         evaluation: &Evaluation,
         training_set: Option<&Evaluation>,
-        model: &Model,
+        solver: &Solver,
         improved: bool,
     ) -> Result<()>;
 }
@@ -82,6 +83,8 @@ pub struct Trainer {
     recipe: Recipe,
     run: Run,
     model: Model,
+    /// Answers with the weights of the model, whatever they are; compiled for the first evaluation.
+    solver: Option<Solver>,
     arena: Arena,
     optimizer: Optimizer,
     average: Option<Average>,
@@ -116,6 +119,7 @@ impl Trainer {
             recipe,
             run,
             model,
+            solver: None,
             arena,
             optimizer,
             average,
@@ -334,15 +338,15 @@ impl Trainer {
         validation: &dyn Source,
         observer: &mut dyn Observer,
     ) -> Result<()> {
+        let solver = match self.solver.take() {
+            Some(solver) => solver,
+            None => self.recipe.solver(&self.model)?,
+        };
         let settings = &self.recipe.evaluation;
         // So many examples of each problem.
         let count = settings.count * self.model.formats().len();
-        let search = Search {
-            // That of the training, which costs a fraction: it chooses among weights of one run.
-            kind: self.recipe.training.precision.kind(),
-            ..Search::default()
-        };
-        let measure = |source, count| evaluate(&self.model, source, count, &settings.tolerances, &search, |_| ());
+        let search = Search::default();
+        let measure = |source, count| evaluate(&solver, source, count, &settings.tolerances, &search, |_| ());
         let evaluation = measure(validation, count)?;
         let repeated = training.repeats().map(|repeated| count.min(repeated as usize));
         let training_set = repeated.map(|count| measure(training, count)).transpose()?;
@@ -354,13 +358,8 @@ impl Trainer {
             self.progress.best = Some((accuracy, self.progress.step));
             self.run.save_weights(&self.model, &self.recipe)?;
         }
-        observer.evaluated(
-            &self.progress,
-            &evaluation,
-            training_set.as_ref(),
-            &self.model,
-            improved,
-        )
+        let solver = self.solver.insert(solver);
+        observer.evaluated(&self.progress, &evaluation, training_set.as_ref(), solver, improved)
     }
 
     fn estimate(&self, meter: &Meter) -> Result<Estimate> {

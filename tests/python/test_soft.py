@@ -62,7 +62,7 @@ def expected_numbers(model, hidden, encoding):
 def test_soft_answers_are_expected_numbers(train, encoding):
     model = load(train("eigenvalues", {"encoding.output": encoding}))
     matrices = torch.from_numpy(operands("eigenvalues", 4)[0])
-    mantissa, power = expected_numbers(model, model.hidden(model.encode(matrices), 3, 3), encoding)
+    mantissa, power = expected_numbers(model, model.hidden(model.encode(matrices), 0, 3, 3), encoding)
     # Where more than ten beginnings are possible the others are left out: at most all of the last digit.
     slack = {"P10": 9, "P1000:4": 9}.get(encoding, 1e-3)
     assert ((model.soft_solve(matrices) / power - mantissa).abs() <= slack).all()
@@ -119,7 +119,7 @@ def test_gradients_are_nearly_those_of_the_eigenvalues(eigenvalues):
 def test_gradients_are_those_of_the_path_without_rounding(eigenvalues):
     # A source that is given to `hidden` is not rounded.
     source = eigenvalues.encode(symmetric(200)).requires_grad_()
-    soft = lambda source: eigenvalues.soft_numbers(eigenvalues.hidden(source, 3, 3))
+    soft = lambda source: eigenvalues.soft_numbers(eigenvalues.hidden(source, 0, 3, 3))
     (gradient,) = torch.autograd.grad(soft(source).sum(), source)
     direction = torch.nn.functional.normalize(torch.randn(source.shape, generator=torch.Generator().manual_seed(1)))
     step = 1e-3
@@ -169,11 +169,11 @@ def test_every_problem_of_a_model_has_a_soft_answer(train):
     matrices = torch.from_numpy(operands("eigenvectors", 4)[0]).requires_grad_()
     for name, arguments in [
         ("transpose", [matrices]),
-        ("matrix_vector", [matrices, matrices[..., 0].detach()]),
+        ("matrix-vector", [matrices, matrices[..., 0].detach()]),
         ("eigenvectors", [matrices]),
     ]:
-        soft = tuple_of(getattr(model, f"{name}_soft_solve")(*arguments))
-        hard = tuple_of(getattr(model, name)(*arguments))
+        soft = tuple_of(model.soft_solve(*arguments, problem=name))
+        hard = tuple_of(model.solve(*arguments, problem=name))
         assert [answer.shape for answer in soft] == [answer.shape for answer in hard]
         (gradient,) = torch.autograd.grad(sum(answer.sum() for answer in soft), matrices)
         assert gradient.isfinite().all() and gradient.any()

@@ -1,4 +1,6 @@
-"""`model.pt` of a model of several problems: one method each, shaped like numpy, equal to the command line."""
+"""`model.pt` of a model of several problems: each named, shaped like numpy, equal to the command line."""
+
+import functools
 
 import numpy as np
 import pytest
@@ -27,7 +29,7 @@ def operands(problem, *batch, dim=3):
 
 
 def solve(model, problem, arrays):
-    return tuple_of(getattr(model, problem.replace("-", "_"))(*map(torch.from_numpy, arrays)))
+    return tuple_of(model.solve(*map(torch.from_numpy, arrays), problem=problem))
 
 
 def test_a_module_tells_its_problems(trained):
@@ -52,7 +54,7 @@ def test_answers_equal_those_of_the_command_line(laformer, trained, settings):
     found = evaluated(laformer, folder, "--dim", 3)
     assert set(found) == set(PROBLEMS.split("+"))
     for problem, (given, printed) in found.items():
-        method = getattr(load(folder), problem.replace("-", "_"))
+        method = functools.partial(load(folder).solve, problem=problem)
         for _ in range(CALLS):
             assert_same_answers(tuple_of(method(*given)), printed)
         alone = solved(laformer, folder, problem, [operand[0] for operand in given], "--problem", problem)
@@ -62,19 +64,28 @@ def test_answers_equal_those_of_the_command_line(laformer, trained, settings):
 @SETTINGS
 def test_sources_name_their_problem(trained, settings):
     model, matrix = load(trained(settings | {"model.readout": "median"})), torch.eye(3)
-    source = model.transpose_encode(matrix)
-    tokens = model.transpose_generate(source, 3, 3)
-    assert torch.equal(model.transpose_decode(tokens), model.transpose(matrix)[None])
-    with pytest.raises(torch.jit.Error, match="source was not encoded for eigenvectors"):
-        model.eigenvectors_generate(source, 3, 3)
-    logits = model.transpose_forward(source, tokens, 3, 3)
+    source = model.encode(matrix, problem="transpose")
+    tokens = model.generate(source, 3, 3)
+    assert torch.equal(model.decode(tokens), model.solve(matrix, problem="transpose")[None])
+    other = model.encode(matrix, problem="eigenvectors")
+    if source.shape == other.shape:
+        with pytest.raises(torch.jit.Error, match="source was not encoded for one of transpose, matrix-vector, eigenvectors"):
+            model.generate(torch.cat([source, other]), 3, 3)
+    logits = model.forward(source, tokens, 3, 3)
     assert logits.shape[0] == 1 and logits.isfinite().all()
 
 
 def test_each_problem_refuses_what_is_not_for_it(trained):
     model = load(trained())
     with pytest.raises(torch.jit.Error, match="must be symmetric: eigenvectors"):
-        model.eigenvectors(torch.arange(9.0).reshape(3, 3))
+        model.solve(torch.arange(9.0).reshape(3, 3), problem="eigenvectors")
     with pytest.raises(torch.jit.Error, match="made for transpose of square 2x2 to 3x3"):
-        model.transpose(torch.eye(4))
-    assert not hasattr(model, "solve")
+        model.solve(torch.eye(4), problem="transpose")
+    with pytest.raises(torch.jit.Error, match="choose one of transpose, matrix-vector, eigenvectors, as in problem=\"transpose\""):
+        model.solve(torch.eye(3))
+    with pytest.raises(torch.jit.Error, match="unknown problem \"svd\": this model answers transpose, matrix-vector, eigenvectors"):
+        model.solve(torch.eye(3), problem="svd")
+    with pytest.raises(torch.jit.Error, match="matrix-vector has two operands, matrix and vector; one is given"):
+        model.solve(torch.eye(3), problem="matrix-vector")
+    with pytest.raises(torch.jit.Error, match="transpose has one operand; two are given"):
+        model.solve(torch.eye(3), torch.eye(3), problem="transpose")

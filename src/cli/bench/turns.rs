@@ -6,7 +6,7 @@ use crate::batch::BatchMaker;
 use crate::cli::output::say;
 use crate::evaluation::Evaluation;
 use crate::matrix::Split;
-use crate::model::Model;
+use crate::inference::Solver;
 use crate::training::{LogLine, Observer, Progress, Recipe};
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -86,7 +86,7 @@ impl Observer for Turns {
         self.wait()
     }
 
-    fn evaluated(&mut self, _: &Progress, _: &Evaluation, _: Option<&Evaluation>, _: &Model, _: bool) -> Result<()> {
+    fn evaluated(&mut self, _: &Progress, _: &Evaluation, _: Option<&Evaluation>, _: &Solver, _: bool) -> Result<()> {
         Ok(())
     }
 }

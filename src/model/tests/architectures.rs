@@ -60,36 +60,9 @@ fn every_parameter_of_every_variant_gets_a_gradient() {
 }
 
 #[test]
-fn no_answer_depends_on_the_padding_beside_it() {
-    no_grad(|| {
-        for (name, config, _) in variants().filter(|(.., input)| *input == "P10") {
-            let (model, _) = model_of(&config, "transpose", "P10", "P1000");
-            let plain = example(model.format(), 1.0);
-            let mut shorter = example(model.format(), 2.0);
-            // Zeros are written with fewer tokens, so this row is padded beside the other.
-            shorter.operands[0].row_mut(1).fill(0.0);
-            let mut batcher = Batcher::new(model.format().clone());
-            let mut answer = |examples: &[&Example]| {
-                let operands = examples.iter().map(|example| example.operands.as_slice());
-                let source = batcher.source(operands).unwrap();
-                (source.size()[1], model.generate(&source, SIZE, 1).unwrap())
-            };
-            let (longer, together) = answer(&[&plain, &shorter]);
-            let (length, alone) = answer(&[&shorter]);
-            assert!(length < longer);
-            let difference = together[1][0].log_probability - alone[0][0].log_probability;
-            assert_eq!(together[1][0].tokens, alone[0][0].tokens, "{name}");
-            assert!(difference.abs() < 1e-3, "{name}: {difference}");
-        }
-    });
-}
-
-#[test]
-fn every_variant_answers_in_both_precisions() {
+fn every_variant_has_near_logits_in_both_precisions() {
     for (name, config, input) in variants() {
         let (model, batch) = model_of(&config, "svd", input, "P1000");
-        let answers = model.generate(&batch.source, SIZE, 1).unwrap();
-        assert_eq!(answers.len(), 4, "{name}");
         no_grad(|| {
             let [fine, coarse] = [Kind::Float, Kind::BFloat16]
                 .map(|kind| Tensor::cat(&model.logits(&batch.source, &batch.target, SIZE, kind), -1));

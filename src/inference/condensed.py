@@ -1,5 +1,14 @@
-# A model that reads the condensed form of an inverse (see problem/condensed.rs): nothing but the diagonal and what is right above it is
-# left of the scaled and transposed matrix, by reflections of rows and columns.
+"""A model that reads the condensed form of the matrix to invert.
+
+Rows and columns are scaled to one root mean square, the matrix is transposed, and Householder reflections U and V make it
+bidiagonal: U (R A C)ᵀ Vᵀ has nothing but the diagonal and what is right above it. The column that the reflections begin with is the
+one by which errors of the inverse grow least. The inverse of A is R and C times the reflected inverse of the form.
+"""
+
+from typing import List, Tuple
+
+import torch
+from torch import Tensor
 
 
 # What is read of operands, and how it was made: factors of rows and of columns, and the reflections U and V.
@@ -7,15 +16,32 @@ def question(self, operands: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
     matrix = operands[0]
     rows, cols = self.equilibration(matrix.detach())
     scaled = (matrix * rows.unsqueeze(2) * cols.unsqueeze(1)).transpose(1, 2)
-    left, right, growth = self.bidiagonalizing(scaled, 0)
+    left, right, growth = self.bidiagonalization(scaled, 0)
     for first in range(1, matrix.size(2)):
-        other_left, other_right, other = self.bidiagonalizing(scaled, first)
+        other_left, other_right, other = self.bidiagonalization(scaled, first)
         # Rounding errors do not decide between equal ones.
         smaller = other < growth * (1 - 1e-9)
         growth = torch.where(smaller, other, growth)
         smaller = smaller.unsqueeze(1).unsqueeze(2)
         left, right = torch.where(smaller, other_left, left), torch.where(smaller, other_right, right)
     return [left @ scaled @ right.transpose(1, 2)], [rows, cols, left, right]
+
+
+# The condensed form of matrices [batch, n, n], and the inverse of that form from the inverses: an example as the model learns it.
+def condensed(self, matrix: Tensor, inverse: Tensor) -> Tuple[Tensor, Tensor]:
+    read, made = self.question([matrix])
+    rows, cols, left, right = made
+    scaled = (inverse / cols.unsqueeze(2) / rows.unsqueeze(1)).transpose(1, 2)
+    answer = right @ scaled @ left.transpose(1, 2)
+    # Below the diagonal there are rounding errors of zeros, which would be written with digits and exponents.
+    zero = answer.abs() < 1e-13 * answer.abs().amax([1, 2], keepdim=True)
+    return read[0], torch.where(zero, torch.zeros_like(answer), answer)
+
+
+# The inverses of matrices, from the inverses of their condensed forms.
+def restored(self, matrix: Tensor, answer: Tensor) -> Tensor:
+    read, made = self.question([matrix])
+    return self.reply([answer], made)[0]
 
 
 # The inverse of the operand, from that of what was read.
@@ -39,16 +65,16 @@ def equilibration(self, matrix: Tensor) -> Tuple[Tensor, Tensor]:
 
 # Reflections that make a matrix bidiagonal once one of its columns has changed places with the first, and the growth [batch] of
 # errors of the inverse.
-def bidiagonalizing(self, matrix: Tensor, first: int) -> Tuple[Tensor, Tensor, Tensor]:
+def bidiagonalization(self, matrix: Tensor, first: int) -> Tuple[Tensor, Tensor, Tensor]:
     n = matrix.size(1)
     order = torch.arange(n, device=matrix.device)
     order[0], order[first] = first, 0
-    matrix, left, right = matrix[:, :, order], self.unturned(matrix, n), self.unturned(matrix, n)[:, order]
+    matrix, left, right = matrix[:, :, order], self.identity(matrix, n), self.identity(matrix, n)[:, order]
     for k in range(n):
-        mirror = self.straightening(matrix[:, :, k], k)
+        mirror = self.reflection(matrix[:, :, k], k)
         matrix, left = mirror @ matrix, mirror @ left
         if k + 1 < n:
-            mirror = self.straightening(matrix[:, k], k + 1)
+            mirror = self.reflection(matrix[:, k], k + 1)
             matrix, right = matrix @ mirror, mirror @ right
     form = matrix.detach()
     column = torch.ones_like(form[:, 0, 0])
@@ -60,12 +86,12 @@ def bidiagonalizing(self, matrix: Tensor, first: int) -> Tuple[Tensor, Tensor, T
 
 
 # Identities [batch, length, length].
-def unturned(self, matrix: Tensor, length: int) -> Tensor:
+def identity(self, matrix: Tensor, length: int) -> Tensor:
     return torch.eye(length, dtype=matrix.dtype, device=matrix.device).expand(matrix.size(0), -1, -1)
 
 
 # Reflections [batch, n, n] that leave vectors [batch, n] nothing but their norm at a place and what stands before it.
-def straightening(self, x: Tensor, place: int) -> Tensor:
+def reflection(self, x: Tensor, place: int) -> Tensor:
     past = torch.zeros_like(x[:, :place])
     x = x[:, place:]
     # Squares of very small numbers are zero.
@@ -77,9 +103,9 @@ def straightening(self, x: Tensor, place: int) -> Tensor:
     axis = torch.cat([past, start, rest], 1)
     # Zeros, and what is straight, stay as they are.
     axis = axis / self.or_one(axis.square().sum(1, keepdim=True)).sqrt()
-    return self.unturned(axis, axis.size(1)) - 2 * axis.unsqueeze(2) * axis.unsqueeze(1)
+    return self.identity(axis, axis.size(1)) - 2 * axis.unsqueeze(2) * axis.unsqueeze(1)
 
 
-# A divisor, where it is zero another one: so that a root of it has a gradient.
+# Replaces 0 by 1, so that a quotient exists and the square root keeps a finite gradient.
 def or_one(self, x: Tensor) -> Tensor:
     return torch.where(x > 0, x, torch.ones_like(x))

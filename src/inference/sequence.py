@@ -1,5 +1,9 @@
-# Numbers in token sequences. `<s>` is 0, `<pad>` 1, `V<n>` 1 + n, and word w of the encoding 102 + w; tasks come after the
-# words.
+"""Numbers in token sequences. `<s>` is 0, `<pad>` 1, `V<n>` 1 + n, and word w of the encoding 102 + w; tasks come after the words."""
+
+from typing import List, Tuple
+
+import torch
+from torch import Tensor
 
 
 def first_word(self) -> int:
@@ -48,8 +52,6 @@ def slots(self, shapes: List[Tuple[int, int]]) -> List[int]:
 
 # The shapes that the first of `tokens [batch, length]` announces; the problem has `matrices` of them.
 def announced_shapes(self, tokens: Tensor, matrices: int) -> List[Tuple[int, int]]:
-    if tokens.dim() != 2 or tokens.size(0) == 0:
-        raise ValueError("tokens must be [batch, length], not {}".format(tokens.size()))
     row: List[int] = tokens[0].tolist()
     next: List[List[int]] = self.grammar_next.tolist()
     shapes: List[Tuple[int, int]] = []
@@ -82,6 +84,14 @@ def integers(self, tokens: Tensor, name: str) -> Tensor:
 
 # [batch, length] tokens of matrices of these shapes to [batch, count, fields] classes.
 def read(self, tokens: Tensor, shapes: List[Tuple[int, int]]) -> Tensor:
+    classes, legal = self.parsed(tokens, shapes)
+    if not bool(legal.all()):
+        raise ValueError("tokens do not write {} numbers".format(self.count(shapes)))
+    return classes
+
+
+# The same, and which of the sequences are legal [batch].
+def parsed(self, tokens: Tensor, shapes: List[Tuple[int, int]]) -> Tuple[Tensor, Tensor]:
     batch, fields, count = tokens.size(0), self.output_starts.size(0), self.count(shapes)
     # One place more, for what is not of a number.
     classes = torch.zeros([batch, count * fields + 1], dtype=torch.int64, device=tokens.device)
@@ -99,6 +109,4 @@ def read(self, tokens: Tensor, shapes: List[Tuple[int, int]]) -> Tensor:
         following = self.grammar_next[state, word]
         number = number + (inside & (following < 0)).to(torch.int64)
         state = torch.where(inside, following.clamp(min=0), state)
-    if not bool((legal & (number == count)).all()):
-        raise ValueError("tokens do not write {} numbers".format(count))
-    return classes[:, :-1].unflatten(1, [count, fields])
+    return classes[:, :-1].unflatten(1, [count, fields]), legal & (number == count)

@@ -1,50 +1,68 @@
-# A decoder that writes one token after another, with a cache of what it has read.
+"""A decoder that writes one token after another, with a cache of what it has read."""
+
+from typing import List, Tuple
+
+import torch
+from torch import Tensor
+
+
+# Numbers, the same as they are written, and logarithms of probabilities: see `proposed`.
+def proposals(self, source: Tensor, task: int, rows: int, cols: int, beam: int) -> Tuple[Tensor, Tensor, Tensor]:
+    tokens, scores = self.search(source, task, rows, cols, beam)
+    # A beam wider than the number of legal answers has hypotheses that are none: their score is -inf.
+    classes, _ = self.parsed(tokens.flatten(0, 1), self.solution_shapes(task, rows, cols))
+    numbers = self.decoded(classes, self.output_codec).unflatten(0, [tokens.size(0), tokens.size(1)])
+    return numbers, numbers, scores
+
+
+def answer_tokens(self, source: Tensor, task: int, rows: int, cols: int, beam: int) -> Tensor:
+    return self.search(source, task, rows, cols, beam)[0][:, 0]
 
 
 # Of the tokens that are read: all but the last.
-def answer_positions(self, rows: int, cols: int) -> Tensor:
-    return self.token_positions(self.solution_shapes(rows, cols), self.output_starts.size(0))[:-1]
+def answer_positions(self, task: int, rows: int, cols: int) -> Tensor:
+    return self.token_positions(self.solution_shapes(task, rows, cols), self.output_starts.size(0))[:-1]
 
 
 # Keys and values of the memory, and the cache before the first step; dimension 2 of both is the batch.
-def started(self, source: Tensor, rows: int, cols: int) -> Tuple[Tensor, Tensor]:
-    return self.start(self.encode_source(source, self.source_positions(rows, cols, source.size(1))))
+def started(self, source: Tensor, task: int, rows: int, cols: int) -> Tuple[Tensor, Tensor]:
+    return self.start(self.encode_source(source, self.source_positions(task, rows, cols, source.size(1))))
 
 
 # [hypotheses, tokens]: which tokens may follow. `slot` is how far a sequence is in its slots, `state` how far in a number;
 # one that is done is followed by `<pad>`.
 def legal(self, slots: Tensor, slot: Tensor, state: Tensor) -> Tensor:
     words = self.grammar_allowed[state]
-    tokens = torch.constant_pad_nd(words, [self.first_word(), self.tasks], 0)
+    tokens = torch.constant_pad_nd(words, [self.first_word(), self.named_tasks()], 0)
     forced = slots[slot]
     only = torch.arange(tokens.size(1), device=slot.device).unsqueeze(0) == forced.unsqueeze(1)
     return torch.where((forced < 0).unsqueeze(1), tokens, only)
 
 
 # Beam search over sequences that the grammar allows; a beam of 1 is greedy. Scores are log-probabilities among the legal
-# tokens. Returns [batch, length] tokens from the first on.
-def answer_tokens(self, source: Tensor, rows: int, cols: int, beam: int) -> Tensor:
+# tokens. Returns [batch, beam, length] tokens from the first on, and scores float64 [batch, beam].
+def search(self, source: Tensor, task: int, rows: int, cols: int, beam: int) -> Tuple[Tensor, Tensor]:
     if beam < 1 or beam > 1000:
         raise ValueError("beam must be from 1 to 1000, not {}".format(beam))
     batch, device = source.size(0), source.device
-    wanted = self.slots(self.solution_shapes(rows, cols))
+    wanted = self.slots(self.solution_shapes(task, rows, cols))
     # The last slot is where a finished sequence stays.
     slots = torch.tensor(wanted + [1], device=device)
-    positions = self.answer_positions(rows, cols)
-    cross, cache = self.started(source, rows, cols)
+    positions = self.answer_positions(task, rows, cols)
+    cross, cache = self.started(source, task, rows, cols)
     cross, cache = cross.repeat_interleave(beam, 2), cache.repeat_interleave(beam, 2)
     source = source.repeat_interleave(beam, 0)
-    tokens = torch.full([batch * beam, 1], self.target_start, dtype=torch.int64, device=device)
+    tokens = torch.full([batch * beam, 1], self.target_starts[task], dtype=torch.int64, device=device)
     slot = torch.zeros([batch * beam], dtype=torch.int64, device=device)
     state = torch.zeros_like(slot)
     # At first all hypotheses are the same: only one may go on.
-    scores = torch.zeros([batch, beam], dtype=torch.float32, device=device)
+    scores = torch.zeros([batch, beam], dtype=torch.float64, device=device)
     scores[:, 1:] = float("-inf")
     first = torch.arange(batch, device=device).unsqueeze(1) * beam
     for step in range(positions.size(0)):
-        logits, cache = self.step(tokens[:, -1:], positions[step:step + 1], cross, cache, source)
+        logits, cache = self.decode_step(tokens[:, -1:], positions[step:step + 1], cross, cache, source != 1)
         forbidden = ~self.legal(slots, slot, state)
-        gains = logits.to(torch.float32).masked_fill(forbidden, float("-inf")).log_softmax(1)
+        gains = logits.to(torch.float32).masked_fill(forbidden, float("-inf")).log_softmax(1).to(torch.float64)
         vocabulary = gains.size(1)
         candidates = (scores.unsqueeze(2) + gains.unflatten(0, [batch, beam])).flatten(1)
         scores, chosen = candidates.topk(beam, 1)
@@ -57,7 +75,7 @@ def answer_tokens(self, source: Tensor, rows: int, cols: int, beam: int) -> Tens
         slot, state = self.advanced(slots, slot, state, token)
         if self.variable_output == 1 and bool((slot == len(wanted)).all()):
             break
-    return tokens.unflatten(0, [batch, beam])[:, 0]
+    return tokens.unflatten(0, [batch, beam]), scores
 
 
 # Slot and state after a token.
@@ -70,24 +88,35 @@ def advanced(self, slots: Tensor, slot: Tensor, state: Tensor, token: Tensor) ->
     return slot, following.clamp(min=0)
 
 
-# float64 [batch, count].
-def answer_numbers(self, source: Tensor, rows: int, cols: int, beam: int) -> Tensor:
-    return self.decode_output(self.read(self.answer_tokens(source, rows, cols, beam), self.solution_shapes(rows, cols)))
-
-
 # Logits of every token of `target [batch, length]` but the first, given those before it and source as `encode` returns it:
 # [batch, length - 1, tokens].
 def forward(self, source: Tensor, target: Tensor, rows: int = 0, cols: int = 0) -> Tensor:
     source, target = self.read_source(source), self.integers(target, "target")
-    rows, cols = self.known_size(source, rows, cols)
-    positions = self.answer_positions(rows, cols)
+    task = self.source_task(source)
+    rows, cols = self.known_size(source, task, rows, cols)
+    positions = self.answer_positions(task, rows, cols)
     steps = target.size(-1) - 1
     if target.dim() != 2 or steps < 1 or steps > positions.size(0) or target.size(0) != source.size(0):
         raise ValueError("target must be [{}, 2 to {}], not {}".format(
             source.size(0), positions.size(0) + 1, target.size()))
-    cross, cache = self.started(source, rows, cols)
+    cross, cache = self.started(source, task, rows, cols)
     parts: List[Tensor] = []
     for step in range(steps):
-        logits, cache = self.step(target[:, step:step + 1], positions[step:step + 1], cross, cache, source)
+        logits, cache = self.decode_step(target[:, step:step + 1], positions[step:step + 1], cross, cache, source != 1)
         parts.append(logits)
     return torch.stack(parts, 1)
+
+
+# Tokens of tasks, which come after the words; a model of one problem has none.
+def named_tasks(self) -> int:
+    if len(self.names) > 1:
+        return len(self.names)
+    return 0
+
+
+def paths(self) -> int:
+    return 1
+
+
+def expected(self, source: Tensor, task: int, rows: int, cols: int) -> Tensor:
+    raise ValueError("soft_solve is for models that predict all coefficients at once (decoder = 'parallel'); this one writes token after token")

@@ -1,8 +1,34 @@
-# Numbers and classes: the arithmetic of laformer's `encoding` in float64 tensors, bit for bit.
+"""Numbers and their classes: the arithmetic of the encodings in float64, bit for bit as Rust encodes training targets.
+
+A codec is a list of integers: kind (0: P10 and P1000, 1: B1999, 2: FP15), digits, 10^digits, and for the first kind the values of
+the last digit of each group of digits.
+
+The buffer `powers_of_ten` is float64 [4, 221]. Row 0 is 10^-110 to 10^110; at 10^0 and beyond, rows 1 and 2 are the leading 26
+bits of row 0 and what follows them, row 3 is what row 0 lacks.
+"""
+
+from typing import List, Tuple
+
+import torch
+from torch import Tensor
 
 
-# Buffer `powers_of_ten` [4, 221], float64: row 0 is 10^-110 ... 10^110. At 10^0 and beyond, rows 1 and 2 are the leading 26
-# bits of row 0 and what follows them, row 3 is what row 0 lacks.
+# Numbers [...] to classes [..., fields] in the order in which they are written.
+def encoded(self, x: Tensor, codec: List[int]) -> Tensor:
+    if codec[0] == 0:
+        return self.positional_classes(x, codec[1], codec[2], codec[3:])
+    if codec[0] == 1:
+        return self.signed_classes(x, codec[1], codec[2])
+    return self.float_classes(x, codec[1], codec[2], 9 * codec[2] // 10)
+
+
+# Classes [..., fields] to numbers float64 [...].
+def decoded(self, classes: Tensor, codec: List[int]) -> Tensor:
+    if codec[0] == 0:
+        return self.positional_numbers(classes, codec[3:])
+    if codec[0] == 1:
+        return self.signed_numbers(classes, codec[2])
+    return self.float_numbers(classes, codec[1], codec[2], 9 * codec[2] // 10)
 
 
 # 10^exponent as the nearest double, for exponents up to 110.

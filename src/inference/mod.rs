@@ -1,0 +1,212 @@
+//! The one inference engine: a TorchScript module that answers operands, run by training, `eval`, `solve` and notebooks alike.
+//!
+//! The forward pass is written once, in Rust, and [traced](trace). Everything between operands and answer is TorchScript source, the
+//! `*.py` files of this folder; the [tables] say what tells models apart.
+
+mod condenser;
+mod tables;
+mod trace;
+
+pub use condenser::Condenser;
+
+use crate::dataset::{Case, Dimensions, Format, Target};
+use crate::file;
+use crate::libtorch::{self, Module};
+use crate::matrix::{Matrix, Shape, row_major};
+use crate::model::{Model, Readout};
+use anyhow::{Context, Result, anyhow};
+use std::collections::BTreeMap;
+use std::path::Path;
+use tch::{Device, Kind, Tensor};
+
+/// How a model is asked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Question {
+    /// Candidates that an autoregressive decoder keeps.
+    pub beam: usize,
+    /// Asks for an equivalent problem whose coefficients look like those of the training.
+    pub normalize: bool,
+}
+
+/// The most probable answer to the problem itself.
+impl Default for Question {
+    fn default() -> Self {
+        Self {
+            beam: 1,
+            normalize: false,
+        }
+    }
+}
+
+/// One proposed answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    pub solution: Vec<Matrix>,
+    /// The solution in the digits of the output encoding; it differs where an answer lies between two of them.
+    pub written: Vec<Matrix>,
+    /// Natural logarithm of the probability that the model gives to this answer among the legal ones.
+    pub log_probability: f64,
+}
+
+/// A model that answers operands.
+#[derive(Debug)]
+pub struct Solver {
+    module: Module,
+    /// One per problem, in the order of the tasks.
+    formats: Vec<Format>,
+    device: Device,
+}
+
+impl Solver {
+    /// Compiles the module of a model, whose parameters stay the model's: what is trained later, it answers with.
+    /// `dimensions` are the sizes that the model was made for, `deviation` the standard deviation of its coefficients.
+    pub fn new(model: &Model, dimensions: &Dimensions, deviation: f64) -> Result<Self> {
+        let mut module = Module::new()?;
+        for (name, tensor) in model.variables() {
+            module
+                .register_parameter(&name, &tensor)
+                .context("cannot register a parameter")?;
+        }
+        tables::set(&mut module, model, dimensions, deviation).context("cannot register a table")?;
+        for method in trace::methods(model) {
+            module.trace(&method.name, &method.arguments, &method.samples, &*method.body)?;
+        }
+        module.define(&source(model.format())).context("cannot compile the scripted methods")?;
+        Ok(Self {
+            module,
+            formats: model.formats().to_vec(),
+            device: model.device(),
+        })
+    }
+
+    /// Loads a module that [`Self::save`] wrote for a model of this format.
+    pub fn load(path: &Path, format: &Format, device: Device) -> Result<Self> {
+        let module = Module::load(path, device).with_context(|| format!("{} is damaged", path.display()))?;
+        Ok(Self {
+            module,
+            formats: format.tasks(),
+            device,
+        })
+    }
+
+    /// Writes the module with extra files inside: whole, or not at all.
+    pub fn save(&self, path: &Path, extra: &BTreeMap<String, String>) -> Result<()> {
+        file::replace_by(path, |beside| Ok(self.module.save(beside, extra)?))
+            .with_context(|| format!("cannot save the TorchScript module {}", path.display()))
+    }
+
+    /// Answers from now on with another number of what is predicted; a decoder that writes tokens has no choice.
+    pub fn set_readout(&mut self, readout: Readout) -> Result<()> {
+        Ok(self.module.set_int("readout", tables::readout(readout))?)
+    }
+
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// The format of every problem, in the order of the tasks.
+    pub fn formats(&self) -> &[Format] {
+        &self.formats
+    }
+
+    /// What all problems of the model share; the problem is the first of them.
+    pub fn format(&self) -> &Format {
+        &self.formats[0]
+    }
+
+    /// The format of a case's problem.
+    pub fn format_of(&self, case: Case) -> &Format {
+        &self.formats[case.task]
+    }
+
+    /// Answers for operands of one case, the most probable first.
+    pub fn answers(&self, case: Case, operands: &[&[Matrix]], question: &Question) -> Result<Vec<Vec<Candidate>>> {
+        let format = self.format_of(case);
+        let shapes = format.problem.operand_shapes(case.size);
+        let tensors: Vec<Tensor> = (0..shapes.len())
+            .map(|place| stacked(operands.iter().map(|operands| &operands[place]), shapes[place], self.device))
+            .collect();
+        let numbers = [case.task as i64, question.beam as i64, i64::from(question.normalize)];
+        let results = self.module.call("answers", &tensors, &numbers).map_err(said)?;
+        let shapes = format.problem.solution_shapes(case.size);
+        let (matrices, scores) = results.split_at(2 * shapes.len());
+        let [solution, written] = [0, 1].map(|half| unstacked(&matrices[half * shapes.len()..][..shapes.len()], &shapes));
+        let (solution, written) = (solution?, written?);
+        let scores = scores.first().context("the module returned no scores")?;
+        let scores: Vec<f64> = Vec::try_from(scores.flatten(0, -1).to_kind(Kind::Double))?;
+        let candidates = solution
+            .into_iter()
+            .zip(written)
+            .zip(scores)
+            .map(|((solution, written), log_probability)| Candidate {
+                solution,
+                written,
+                log_probability,
+            });
+        let candidates: Vec<Candidate> = candidates.collect();
+        // A beam wider than the number of legal answers has some that are none.
+        let legal = |beam: &[Candidate]| beam.iter().filter(|it| it.log_probability > f64::NEG_INFINITY).cloned().collect();
+        Ok(candidates.chunks(question.beam).map(legal).collect())
+    }
+}
+
+/// The scripted methods of a model.
+fn source(format: &Format) -> String {
+    let decoder = match format.target {
+        Target::Classes => include_str!("parallel.py"),
+        Target::Tokens => include_str!("autoregressive.py"),
+    };
+    let form = if format.is_condensed() {
+        include_str!("condensed.py")
+    } else {
+        include_str!("whole.py")
+    };
+    let files = [
+        include_str!("module.py"),
+        include_str!("source.py"),
+        include_str!("sequence.py"),
+        include_str!("codec.py"),
+        decoder,
+        form,
+    ];
+    files.map(methods).join("\n\n") + &trace::dispatch(format)
+}
+
+/// The methods of a file, without what Python needs before them.
+fn methods(file: &str) -> String {
+    let first = file.find("\ndef ").map_or(0, |place| place + 1);
+    file[first..].to_owned()
+}
+
+/// Matrices of one shape as float64 `[batch, rows, cols]`.
+fn stacked<'a>(matrices: impl Iterator<Item = &'a Matrix>, shape: Shape, device: Device) -> Tensor {
+    let numbers: Vec<f64> = matrices.flat_map(row_major).collect();
+    Tensor::from_slice(&numbers)
+        .view([-1, shape.rows as i64, shape.cols as i64])
+        .to_device(device)
+}
+
+/// The matrices of each example, from `[batch, rows, cols]` of each shape.
+fn unstacked(tensors: &[Tensor], shapes: &[Shape]) -> Result<Vec<Vec<Matrix>>> {
+    let batch = tensors.first().map_or(0, |tensor| tensor.size()[0]) as usize;
+    let mut examples = vec![Vec::with_capacity(shapes.len()); batch];
+    for (tensor, shape) in tensors.iter().zip(shapes) {
+        let numbers: Vec<f64> = Vec::try_from(tensor.contiguous().flatten(0, -1))?;
+        for (example, numbers) in examples.iter_mut().zip(numbers.chunks(shape.count())) {
+            example.push(Matrix::from_row_slice(shape.rows, shape.cols, numbers));
+        }
+    }
+    Ok(examples)
+}
+
+/// What a scripted method says is wrong, without the traceback of its source.
+fn said(error: libtorch::Error) -> anyhow::Error {
+    let text = error.to_string();
+    match text.rsplit_once("ValueError: ") {
+        Some((_, message)) => anyhow!("{}", message.trim()),
+        None => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

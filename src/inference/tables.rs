@@ -1,0 +1,244 @@
+//! What tells the modules of two models apart, as attributes and buffers of the module.
+
+use crate::dataset::{Dimensions, Format, Target};
+use crate::encoding::{Encoding, Field, Grammar, Input, LARGEST_POWER, Part, START, last_digit, power, power_rest};
+use crate::libtorch::Module;
+use crate::matrix::Shape;
+use crate::model::{Architecture, Model, Readout, most_operands, on_diagonal};
+use crate::problem::Form;
+use anyhow::{Result, bail};
+use tch::{Device, Tensor};
+
+/// Sets all tables of a model; see `module.py` and the files beside it for what they mean.
+pub(super) fn set(module: &mut Module, model: &Model, dimensions: &Dimensions, deviation: f64) -> Result<()> {
+    let (format, formats) = (model.format(), model.formats());
+    let output = format.output.as_ref();
+    let rounding = format.input.rounding();
+
+    let names: Vec<_> = formats.iter().map(|format| format.problem.name()).collect();
+    module.set_texts("names", &names)?;
+    let (min, max) = (dimensions.min(), dimensions.max());
+    let token = |first: Option<i64>| first.unwrap_or(START);
+    let source_vocabulary = format.source_vocabulary();
+    let grid = match model.config().architecture {
+        Architecture::Pair => most_operands(formats),
+        _ => 0,
+    };
+    for (name, number) in [
+        ("min_rows", min.rows as i64),
+        ("max_rows", max.rows as i64),
+        ("min_cols", min.cols as i64),
+        ("max_cols", max.cols as i64),
+        ("reading", format.reading() as i64),
+        ("grid", grid),
+        ("readout", readout(model.config().readout)),
+        ("last_digit", last_digit(output.fields()).map_or(-1, |place| place as i64)),
+        ("variable_input", i64::from(format.pads_source())),
+        ("variable_output", i64::from(output.is_variable_length())),
+        ("source_tokens", source_vocabulary.as_ref().map_or(0, |it| it.size() as i64)),
+        ("first_task", source_vocabulary.as_ref().map_or(0, |it| it.first_task())),
+    ] {
+        module.set_int(name, number)?;
+    }
+    module.set_float("deviation", deviation)?;
+
+    let of = |number: &dyn Fn(&Format) -> i64| -> Vec<i64> { formats.iter().map(number).collect() };
+    let square = dimensions.is_square();
+    for (name, numbers) in [
+        ("square", of(&|format| i64::from(square || format.problem.needs_square()))),
+        ("symmetric", of(&|format| i64::from(format.problem.is_symmetric()))),
+        ("shifts", of(&|format| i64::from(format.problem.invariance().shifts))),
+        ("diagonal", of(&diagonal)),
+        ("source_starts", of(&|format| token(format.source_vocabulary().map(|it| it.first())))),
+        ("target_starts", of(&|format| format.target_vocabulary().first())),
+        ("input_codec", codec(rounding.as_ref())?),
+        ("output_codec", codec(output)?),
+    ] {
+        module.set_ints(name, &numbers)?;
+    }
+
+    let rows = |row: &dyn Fn(&Format) -> Vec<i64>| -> Vec<Vec<i64>> { formats.iter().map(row).collect() };
+    let integers = |places: &[usize]| -> Vec<i64> { places.iter().map(|&place| place as i64).collect() };
+    for (name, rows) in [
+        ("operand_sides", rows(&|format| sides(format, |format, size| format.problem.operand_shapes(size)))),
+        ("solution_sides", rows(&|format| sides(format, |format, size| format.problem.solution_shapes(size)))),
+        ("operand_forms", rows(&|format| forms(format.problem.operand_forms()))),
+        ("solution_forms", rows(&|format| forms(format.problem.solution_forms()))),
+        ("vectors", rows(&|format| integers(format.problem.vectors()))),
+        ("degrees", rows(&|format| format.problem.invariance().degrees.iter().map(|&degree| i64::from(degree)).collect())),
+        ("fields", output.prediction_order().iter().map(|&place| field(output.fields(), place)).collect()),
+    ] {
+        module.set_rows(name, &rows)?;
+    }
+    set_buffers(module, format, model.device())
+}
+
+fn set_buffers(module: &mut Module, format: &Format, device: Device) -> Result<()> {
+    let output = format.output.as_ref();
+    let grammar = Grammar::new(output);
+    let mut buffers = vec![
+        ("powers_of_ten", powers_of_ten()),
+        ("output_starts", starts(output)),
+        ("output_short", short(output)),
+        ("output_field", table(&filled_fields(&grammar, output.fields())?)),
+        ("grammar_allowed", table(grammar.allowed())),
+        ("grammar_next", table(grammar.next())),
+    ];
+    let input = match &format.input {
+        Input::Tokens(encoding) => encoding.clone(),
+        Input::Values { .. } => format.output.clone(),
+    };
+    buffers.push(("input_starts", starts(input.as_ref())));
+    buffers.push(("input_short", short(input.as_ref())));
+    if format.target == Target::Classes {
+        let order = output.prediction_order();
+        let mut ranks = vec![0; order.len()];
+        for (rank, &field) in order.iter().enumerate() {
+            ranks[field] = rank;
+        }
+        buffers.push(("prediction_order", integers(order.iter().copied())));
+        buffers.push(("written_order", integers(ranks.into_iter())));
+    }
+    for (name, tensor) in buffers {
+        module.register_buffer(name, &tensor.to_device(device))?;
+    }
+    Ok(())
+}
+
+/// The code of a way to read answers out.
+pub(super) fn readout(readout: Readout) -> i64 {
+    match readout {
+        Readout::Mode => 0,
+        Readout::Median => 1,
+        Readout::Interpolated => 2,
+    }
+}
+
+/// Matrices of the solution that a pair model reads on the diagonal of its state, as bits.
+fn diagonal(format: &Format) -> i64 {
+    let places = on_diagonal(format.problem).into_iter().rev();
+    places.fold(0, |bits, on| 2 * bits + i64::from(on))
+}
+
+fn forms(forms: &[Form]) -> Vec<i64> {
+    forms.iter().map(|&form| form as i64).collect()
+}
+
+/// Rows and columns of each matrix, as codes: the size's rows (0), its columns (1), one (2), or the smaller of rows and columns (3).
+fn sides(format: &Format, shapes: fn(&Format, Shape) -> Vec<Shape>) -> Vec<i64> {
+    type Formula = fn(Shape) -> usize;
+    const FORMULAS: [Formula; 4] = [
+        |size| size.rows,
+        |size| size.cols,
+        |_| 1,
+        |size| size.rows.min(size.cols),
+    ];
+    let sizes = if format.problem.needs_square() { [(7, 7), (11, 11)] } else { [(7, 11), (11, 7)] };
+    let sizes = sizes.map(|(rows, cols)| Shape::new(rows, cols));
+    let found = sizes.map(|size| shapes(format, size));
+    let code = |matrix: usize, side: Formula| {
+        FORMULAS.iter().position(|formula| (0..2).all(|i| formula(sizes[i]) == side(found[i][matrix]))).unwrap_or(0) as i64
+    };
+    (0..found[0].len()).flat_map(|matrix| [code(matrix, |shape| shape.rows), code(matrix, |shape| shape.cols)]).collect()
+}
+
+/// An encoding as `codec.py` reads it.
+fn codec(encoding: &dyn Encoding) -> Result<Vec<i64>> {
+    let limit = 10i64.pow(encoding.digits());
+    let kind = match encoding.name() {
+        "P10" | "P1000" => 0,
+        "B1999" => 1,
+        "FP15" => 2,
+        other => bail!("{other} has no codec in TorchScript"),
+    };
+    let mut codec = vec![kind, i64::from(encoding.digits()), limit];
+    if kind == 0 {
+        let mut unit = limit;
+        for group in encoding.fields().iter().filter(|field| field.part.is_magnitude()) {
+            unit /= group.classes() as i64;
+            codec.push(unit);
+        }
+    }
+    Ok(codec)
+}
+
+/// What a field says (0: sign, 1: exponent, 2: mantissa, 3: the whole number), its class of zero, the worth of a class, and whether larger
+/// classes are larger magnitudes.
+fn field(fields: &[Field], place: usize) -> Vec<i64> {
+    let classes = |field: &Field| field.classes() as i64;
+    let field = &fields[place];
+    let (part, zero, unit) = match field.part {
+        Part::Sign => (0, 0, 1),
+        Part::Exponent => (1, classes(field) / 2, 1),
+        Part::SignedMantissa => (2, classes(field) / 2, 1),
+        Part::Mantissa { .. } => {
+            let less = fields[place + 1..].iter().take_while(|field| field.part.is_magnitude());
+            (2, 0, less.map(classes).product())
+        }
+        Part::Float => (3, 0, 1),
+    };
+    vec![part, zero, unit, i64::from(field.part.is_magnitude())]
+}
+
+/// float64 `[4, 221]`: see `codec.py`.
+fn powers_of_ten() -> Tensor {
+    let parts = |exponent| {
+        let nearest = power(exponent);
+        // The leading 26 bits, rounded (Veltkamp).
+        let wide = nearest * 134_217_729.0;
+        let leading = wide - (wide - nearest);
+        let rest = if exponent < 0 { 0.0 } else { power_rest(exponent) };
+        [nearest, leading, nearest - leading, rest]
+    };
+    let columns: Vec<_> = (-LARGEST_POWER..=LARGEST_POWER).map(parts).collect();
+    let rows: Vec<f64> = (0..4).flat_map(|row| columns.iter().map(move |parts| parts[row])).collect();
+    Tensor::from_slice(&rows).reshape([4, columns.len() as i64])
+}
+
+fn filled_fields(grammar: &Grammar, fields: &[Field]) -> Result<Vec<Vec<i64>>> {
+    let (allowed, next) = (grammar.allowed(), grammar.next());
+    let mut filled: Vec<_> = allowed.iter().map(|words| vec![0; words.len()]).collect();
+    // The field that each reached state expects first.
+    let mut expected = vec![None; grammar.states()];
+    let mut open = vec![(0, 0)];
+    while let Some((state, first)) = open.pop() {
+        if let Some(before) = expected[state] {
+            if before != first {
+                bail!("state {state} of the grammar expects both field {before} and field {first}");
+            }
+            continue;
+        }
+        expected[state] = Some(first);
+        for word in (0..allowed[state].len()).filter(|&word| allowed[state][word]) {
+            let Some(field) = (first..fields.len()).find(|&field| fields[field].words.contains(&word)) else {
+                bail!("word {word} fills no field in state {state} of the grammar");
+            };
+            filled[state][word] = field as i64;
+            if let Ok(following) = usize::try_from(next[state][word]) {
+                open.push((following, field + 1));
+            }
+        }
+    }
+    Ok(filled)
+}
+
+/// The first word of every field: `[fields]`.
+fn starts(encoding: &dyn Encoding) -> Tensor {
+    integers(encoding.fields().iter().map(|field| field.words.start))
+}
+
+/// Which fields a zero has: `[fields]`, all where it is not shorter.
+fn short(encoding: &dyn Encoding) -> Tensor {
+    let is_written = |field: &Field| !encoding.is_variable_length() || field.part != Part::Mantissa { leading: false };
+    Tensor::from_slice(&encoding.fields().iter().map(is_written).collect::<Vec<_>>())
+}
+
+fn integers(values: impl Iterator<Item = usize>) -> Tensor {
+    Tensor::from_slice(&values.map(|value| value as i64).collect::<Vec<_>>())
+}
+
+/// `[rows, cols]` of rows of one length.
+fn table<T: tch::kind::Element + Copy>(rows: &[Vec<T>]) -> Tensor {
+    let width = rows.first().map_or(0, Vec::len) as i64;
+    Tensor::from_slice(&rows.concat()).reshape([rows.len() as i64, width])
+}

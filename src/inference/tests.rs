@@ -1,0 +1,417 @@
+//! The module beside the Rust model that it was traced from, and properties of its answers.
+
+use super::*;
+use crate::dataset::Example;
+use crate::batch::{Batch, Batcher};
+use crate::dataset::{Source, Stream};
+use crate::encoding::{self, Input};
+use crate::matrix::Split;
+use crate::model::{Architecture, Config, DecoderKind, Positions, ValueFeatures};
+use crate::problem;
+use crate::training::Recipe;
+use proptest::prelude::*;
+
+/// A toy model of a recipe with random parameters, its module, and examples for each of its problems.
+struct Toy {
+    recipe: Recipe,
+    model: Model,
+    solver: Solver,
+}
+
+impl Toy {
+    fn new(problem: &str, more: &str) -> Self {
+        let text = format!(
+            "problem = \"{problem}\"\n[model]\nwidth = 16\nheads = 2\ndecoder_heads = 2\nencoder_layers = 1\ndecoder_layers = 1\n"
+        );
+        let overrides: Vec<String> = more.split_whitespace().map(str::to_string).collect();
+        let recipe = Recipe::parse(&text, &overrides).unwrap();
+        let model = recipe.build(Device::Cpu).unwrap();
+        let solver = recipe.solver(&model).unwrap();
+        Self { recipe, model, solver }
+    }
+
+    /// Examples of a task at the largest size.
+    fn examples(&self, task: usize, count: u64) -> (Case, Vec<Example>) {
+        let size = self.recipe.dimensions().unwrap().max();
+        let format = &self.model.formats()[task];
+        let specification = self.recipe.specifications(Split::Test).unwrap().swap_remove(task);
+        let stream = Stream::new(specification, 3, Split::Test).encoded(format, self.recipe.data.targets);
+        let examples = (0..count).map(|index| {
+            let mut example = Example::default();
+            stream.fill(index, size, &mut example).unwrap();
+            example
+        });
+        (Case { task, size }, examples.collect())
+    }
+
+    fn answers(&self, case: Case, examples: &[Example], beam: usize) -> Vec<Vec<Candidate>> {
+        let question = Question {
+            beam,
+            ..Question::default()
+        };
+        self.solver.answers(case, &operands(examples), &question).unwrap()
+    }
+}
+
+fn operands(examples: &[Example]) -> Vec<&[Matrix]> {
+    examples.iter().map(|example| example.operands.as_slice()).collect()
+}
+
+/// Logits of the module for a batch, and those of the model.
+fn both_logits(model: &Model, solver: &Solver, batch: &Batch, examples: &[Example]) -> [Tensor; 2] {
+    let ours = tch::no_grad(|| Tensor::cat(&model.logits(&batch.source, &batch.target, batch.case(), Kind::Float), -1));
+    let tokens = match batch.target.dim() {
+        2 => batch.target.shallow_clone(),
+        _ => {
+            let mut tokens = Vec::new();
+            let vocabulary = model.format_of(batch.case()).target_vocabulary();
+            for example in examples {
+                vocabulary.write(&example.solution, &mut tokens).unwrap();
+            }
+            Tensor::from_slice(&tokens).view([examples.len() as i64, -1])
+        }
+    };
+    let sizes = [batch.size.rows as i64, batch.size.cols as i64];
+    let theirs = solver.module.call("forward", &[batch.source.shallow_clone(), tokens], &sizes);
+    [theirs.unwrap().remove(0), ours]
+}
+
+fn assert_close(a: &Tensor, b: &Tensor, what: &str) {
+    assert_eq!(a.size(), b.size(), "{what}");
+    let difference = (a - b).abs().max().double_value(&[]);
+    assert!(difference <= 1e-5, "{what}: {difference}");
+}
+
+#[test]
+fn logits_of_every_architecture_are_those_of_the_model() {
+    let mut count = 0;
+    for (name, config) in Config::variants() {
+        for input in ["values", "P1000", "P10"] {
+            let of_values = config.value_features != ValueFeatures::All || config.architecture == Architecture::Pair;
+            if input == "P10" && config.positions != Positions::Flat || input != "values" && of_values {
+                continue;
+            }
+            let format = Format {
+                problem: problem::named("eigenvalues").unwrap(),
+                problems: problem::named("eigenvalues").unwrap().into(),
+                input: input.parse().unwrap(),
+                output: encoding::named("P1000").unwrap(),
+                target: match config.decoder {
+                    DecoderKind::Autoregressive => Target::Tokens,
+                    _ => Target::Classes,
+                },
+            };
+            tch::manual_seed(5);
+            let dimensions: Dimensions = "2-4".parse().unwrap();
+            let model = Model::new(&config, &format, dimensions.max(), 10.0, Device::Cpu);
+            let solver = Solver::new(&model, &dimensions, 5.0).unwrap();
+            let specification = crate::dataset::Specification::new(format.problem, dimensions, Default::default()).unwrap();
+            let stream = Stream::new(specification, 3, Split::Test).encoded(&format, crate::dataset::Targets::Rounded);
+            for step in 0..3 {
+                let mut examples = Vec::new();
+                let size = stream.fill_batch(step, 7, &mut examples).unwrap();
+                // Zeros, which P10 writes shorter and pads.
+                examples[0].operands[0].fill(0.0);
+                let batch = Batcher::new(format.clone()).batch(size, &examples).unwrap();
+                let [theirs, ours] = both_logits(&model, &solver, &batch, &examples);
+                assert_close(&theirs, &ours, &format!("{name} {input} {size}"));
+            }
+            count += 1;
+        }
+    }
+    assert!(count > 20, "{count}");
+}
+
+#[test]
+fn answers_have_the_probability_that_the_model_gives_to_their_classes() {
+    for (problem, more) in [
+        ("svd", "dim=3"),
+        ("inverse", "dim=3 model.architecture=pair encoding.output=P10"),
+        ("matrix-vector", "rows=2 cols=3 encoding.output=B1999 model.readout=mode"),
+        ("add", "dim=2 encoding.input=P10 encoding.output=FP15 model.readout=median"),
+    ] {
+        let toy = Toy::new(problem, more);
+        let (case, examples) = toy.examples(0, 20);
+        let answers = toy.answers(case, &examples, 1);
+        let written = examples.iter().zip(&answers).map(|(example, answers)| Example {
+            solution: answers[0].written.clone(),
+            ..example.clone()
+        });
+        let written: Vec<Example> = written.collect();
+        let batch = Batcher::new(toy.model.format().clone()).batch(case.size, &written).unwrap();
+        let logits = tch::no_grad(|| toy.model.logits(&batch.source, &batch.target, case, Kind::Float));
+        let known = toy.model.in_prediction_order(&batch.target);
+        let mut scores = vec![0.0; examples.len()];
+        for (logits, rank) in logits.iter().zip(0..) {
+            let chosen = logits.log_softmax(-1, Kind::Double).gather(-1, &known.narrow(2, rank, 1), false);
+            let sums = Vec::<f64>::try_from(chosen.flatten(1, -1).sum_dim_intlist(1, false, Kind::Double)).unwrap();
+            scores.iter_mut().zip(sums).for_each(|(score, sum)| *score += sum);
+        }
+        for (answers, score) in answers.iter().zip(scores) {
+            let found = answers[0].log_probability;
+            assert!((found - score).abs() < 1e-3 * score.abs(), "{problem}: {found}, {score}");
+        }
+    }
+}
+
+#[test]
+fn every_answer_decodes_even_of_an_untrained_model() {
+    for output in ["P10", "P1000:5", "B1999", "FP15"] {
+        for more in ["dim=3", "dim=3 model.architecture=paper encoding.input=P1000"] {
+            let toy = Toy::new("svd", &format!("{more} encoding.output={output}"));
+            let (case, examples) = toy.examples(0, 4);
+            for answer in toy.answers(case, &examples, 1) {
+                let shapes: Vec<_> = answer[0].solution.iter().map(Shape::of).collect();
+                assert_eq!(shapes, toy.model.format().problem.solution_shapes(case.size));
+                assert!(answer[0].solution.iter().flatten().all(|x| x.is_finite()));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_beam_finds_an_answer_at_least_as_probable_as_greedy_decoding() {
+    let toy = Toy::new("eigenvalues", "dim=3 model.architecture=paper");
+    let (case, examples) = toy.examples(0, 4);
+    let (greedy, beams) = (toy.answers(case, &examples, 1), toy.answers(case, &examples, 5));
+    for (greedy, beams) in greedy.iter().zip(&beams) {
+        assert_eq!(beams.len(), 5);
+        assert!(beams.is_sorted_by(|a, b| a.log_probability >= b.log_probability));
+        // Sums of fp32 near -80 are kept to 1e-5.
+        assert!(beams[0].log_probability >= greedy[0].log_probability - 1e-4);
+        let mut answers: Vec<_> = beams.iter().map(|beam| format!("{:?}", beam.written)).collect();
+        answers.sort();
+        answers.dedup();
+        assert_eq!(answers.len(), 5, "candidates differ from each other");
+    }
+}
+
+#[test]
+fn no_answer_depends_on_the_padding_beside_it() {
+    for more in [
+        "model.architecture=paper encoding.input=P10 encoding.output=P10",
+        "encoding.input=P10 model.positions=flat",
+        "encoding.input=P10 model.architecture=gru model.heads=1",
+    ] {
+        let toy = Toy::new("transpose", &format!("dim=3 {more}"));
+        let (case, mut examples) = toy.examples(0, 2);
+        // Zeros are written with fewer tokens, so this one is padded beside the other.
+        examples[1].operands[0].row_mut(1).fill(0.0);
+        let together = toy.answers(case, &examples, 1);
+        let alone = toy.answers(case, &examples[1..], 1);
+        assert_eq!(together[1][0].written, alone[0][0].written, "{more}");
+        assert!((together[1][0].log_probability - alone[0][0].log_probability).abs() < 1e-3, "{more}");
+    }
+}
+
+#[test]
+fn every_problem_of_a_set_is_answered_in_its_own_shapes() {
+    for (problems, more) in [
+        ("matrix-vector+eigenvalues+svd", "dim=2-3"),
+        ("add+singular-values", "rows=2 cols=3 encoding.input=P10 model.positions=flat"),
+        ("add+eigenvalues", "dim=2 model.decoder=autoregressive encoding.output=B1999"),
+        ("matrix-vector+matrix-product", "dim=2-3 model.architecture=pair"),
+    ] {
+        let toy = Toy::new(problems, more);
+        for task in 0..toy.model.formats().len() {
+            let (case, examples) = toy.examples(task, 5);
+            let format = &toy.model.formats()[task];
+            for answers in toy.answers(case, &examples, 1) {
+                let shapes: Vec<_> = answers[0].solution.iter().map(Shape::of).collect();
+                assert_eq!(shapes, format.problem.solution_shapes(case.size), "{problems}");
+            }
+            let batch = Batcher::new(format.clone()).batch(case.size, &examples).unwrap();
+            let [theirs, ours] = both_logits(&toy.model, &toy.solver, &batch, &examples);
+            assert_close(&theirs, &ours, problems);
+        }
+    }
+}
+
+#[test]
+fn the_module_answers_with_the_weights_of_the_moment_also_after_it_was_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.pt");
+    let toy = Toy::new("eigenvalues", "dim=3");
+    let (case, examples) = toy.examples(0, 20);
+    let before = toy.answers(case, &examples, 1);
+    toy.solver.save(&path, &BTreeMap::new()).unwrap();
+    let saved = Solver::load(&path, toy.model.format(), Device::Cpu).unwrap();
+    tch::no_grad(|| {
+        for mut variable in toy.model.variables().into_values() {
+            let _ = variable.g_mul_scalar_(-1.5);
+        }
+    });
+    assert_ne!(toy.answers(case, &examples, 1), before);
+    let question = Question::default();
+    assert_eq!(saved.answers(case, &operands(&examples), &question).unwrap(), before);
+}
+
+#[test]
+fn halved_modules_take_half_the_space_and_answer_as_the_halved_model() {
+    let folder = tempfile::tempdir().unwrap();
+    for more in [
+        "model.activation=bilinear",
+        "model.decoder=autoregressive model.architecture=paper",
+        "model.architecture=lstm model.heads=1",
+        "model.architecture=pair",
+    ] {
+        let toy = Toy::new("eigenvalues", &format!("dim=2 model.width=128 {more}"));
+        let size = |name: &str, solver: &Solver| {
+            let path = folder.path().join(name);
+            solver.save(&path, &BTreeMap::new()).unwrap();
+            (std::fs::metadata(&path).unwrap().len() as f64, path)
+        };
+        let (whole, _) = size("whole.pt", &toy.solver);
+        toy.model.halve();
+        let (half, path) = size("half.pt", &toy.recipe.solver(&toy.model).unwrap());
+        assert!(half < 0.65 * whole, "{more}: {half} of {whole} bytes");
+        let (case, examples) = toy.examples(0, 10);
+        let loaded = Solver::load(&path, toy.model.format(), Device::Cpu).unwrap();
+        let answers = loaded.answers(case, &operands(&examples), &Question::default()).unwrap();
+        assert_eq!(answers, toy.answers(case, &examples, 1), "{more}");
+    }
+}
+
+#[test]
+fn normalized_problems_are_answered_as_their_equivalents() {
+    let toy = Toy::new("eigenvalues", "dim=3");
+    let question = Question {
+        normalize: true,
+        ..Question::default()
+    };
+    let of = |matrix: &Matrix| {
+        let operands = [matrix.clone()];
+        toy.solver.answers(Shape::new(3, 3).into(), &[&operands], &question).unwrap()[0][0].solution[0].clone()
+    };
+    let matrix = Matrix::from_row_slice(3, 3, &[1.0, 2.0, -3.0, 2.0, 0.0, 4.0, -3.0, 4.0, -1.0]);
+    let moved = &matrix * 100.0 + Matrix::identity(3, 3) * 700.0;
+    let (answer, wanted) = (of(&moved), of(&matrix) * 100.0 + Matrix::from_element(3, 1, 700.0));
+    assert!((&answer - &wanted).amax() < 1e-9 * wanted.amax(), "{answer} {wanted}");
+    // Of a multiple of the identity nothing is left.
+    assert_eq!(of(&(Matrix::identity(3, 3) * 7.0)), Matrix::from_element(3, 1, 7.0));
+}
+
+#[test]
+fn errors_are_sentences_without_a_traceback() {
+    let toy = Toy::new("eigenvalues", "dim=3");
+    let operands = [Matrix::from_element(3, 3, 1e20)];
+    let error = toy.solver.answers(Shape::new(3, 3).into(), &[&operands], &Question::default()).unwrap_err().to_string();
+    assert_eq!(error, "1e+20 is too large: this model reads numbers of magnitudes below 1e18");
+}
+
+/// The functions of `codec.py` for an encoding.
+fn codec(name: &str) -> Module {
+    let toy = Toy::new("eigenvalues", &format!("dim=2 encoding.output={name}"));
+    let mut module = toy.solver.module;
+    module
+        .define(
+            "def encode_numbers(self, x: Tensor) -> Tensor:\n    return self.encoded(x, self.output_codec)\n\n\n\
+             def decode_numbers(self, classes: Tensor) -> Tensor:\n    return self.decoded(classes, self.output_codec)\n",
+        )
+        .unwrap();
+    module
+}
+
+/// Numbers of all magnitudes below a bound, and neighbors of ties at every exponent, also where powers of ten are no doubles.
+fn numbers(largest: f64) -> Vec<f64> {
+    let mut seed = 5u64;
+    let mut random = move || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 11) as f64 / (1u64 << 53) as f64
+    };
+    let mut numbers = vec![0.0, -0.0, 999.5, 9.995, 0.1 + 0.2, 5e-324, 1e-98, 9.99e-99, 1e-300, 9.99e102, 9.99e8, 4e-10, 9.995e-8];
+    for _ in 0..20_000 {
+        let exponent = 210.0 * random() - 105.0;
+        numbers.extend([(2.0 * random() - 1.0) * 10f64.powf(exponent), (20.0 * random() - 10.0 * 1.0)]);
+        let (whole, places) = (10f64.powf(1.0 + 4.0 * random()) as u32, (200.0 * random()) as i32 - 102);
+        let tie: f64 = format!("{whole}.5e{places}").parse().unwrap();
+        numbers.extend([tie, tie.next_up(), -tie.next_down()]);
+    }
+    numbers.retain(|number| number.abs() < largest);
+    numbers
+}
+
+#[test]
+fn classes_and_numbers_are_those_of_the_encodings() {
+    for name in ["P10", "P10:5", "P1000", "P1000:4", "P1000:5", "B1999", "B1999:5", "FP15", "FP15:5"] {
+        let encoding = encoding::named(name).unwrap();
+        let numbers = numbers(if name.starts_with("FP15") { 9.99e8 } else { 9.99e102 });
+        let fields = encoding.fields().len();
+        let mut classes = vec![0u32; numbers.len() * fields];
+        for (number, classes) in numbers.iter().zip(classes.chunks_mut(fields)) {
+            encoding.encode(*number, classes).unwrap();
+        }
+        let decoded: Vec<u64> = classes.chunks(fields).map(|classes| encoding.decode(classes).to_bits()).collect();
+        let module = codec(name);
+        let scripted = module.call("encode_numbers", &[Tensor::from_slice(&numbers)], &[]).unwrap();
+        let back = module.call("decode_numbers", &scripted, &[]).unwrap().remove(0);
+        let scripted: Vec<i64> = Vec::try_from(scripted[0].flatten(0, -1)).unwrap();
+        let wrong = scripted.iter().zip(&classes).position(|(a, b)| *a != i64::from(*b));
+        assert_eq!(wrong.map(|place| numbers[place / fields]), None, "{name}");
+        let back: Vec<f64> = Vec::try_from(back).unwrap();
+        let wrong = back.iter().zip(&decoded).position(|(a, b)| a.to_bits() != *b);
+        assert_eq!(wrong.map(|place| numbers[place]), None, "{name}");
+    }
+}
+
+#[test]
+fn numbers_out_of_range_are_refused_by_name() {
+    for (name, number, text) in [
+        ("P1000", f64::NAN, "nan cannot be encoded: finite numbers of magnitudes below 1e103 can"),
+        ("B1999:5", -1e105, "e+104 cannot be encoded: finite numbers of magnitudes below 1e105 can"),
+        ("P1000", 9.996e102, "e+102 cannot be encoded: finite numbers of magnitudes below 1e103 can"),
+        ("FP15", 9.995e8, "999500000. cannot be encoded: finite numbers of magnitudes below 1e9 can"),
+    ] {
+        let encoding = encoding::named(name).unwrap();
+        assert!(encoding.encode(number, &mut vec![0; encoding.fields().len()]).is_err(), "{name}: {number}");
+        let error = codec(name).call("encode_numbers", &[Tensor::from_slice(&[1.0, number])], &[]).map_err(said);
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(text), "{name}: {error}");
+    }
+}
+
+fn of_inverse(operands: Matrix) -> Example {
+    let inverse = operands.clone().try_inverse().unwrap();
+    Example {
+        operands: vec![operands],
+        solution: vec![inverse],
+        clean: Vec::new(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(30))]
+    #[test]
+    fn a_condensed_form_is_bidiagonal_and_gives_the_inverse_back(numbers in prop::collection::vec(-10.0f64..10.0, 16)) {
+        let matrix = Matrix::from_row_slice(4, 4, &numbers);
+        prop_assume!(matrix.determinant().abs() > 1.0);
+        let example = of_inverse(matrix);
+        let examples = std::slice::from_ref(&example);
+        let condenser = Condenser::new().unwrap();
+        let condensed = condenser.condensed(examples).unwrap().remove(0);
+        let form = &condensed.operands[0];
+        for (i, j) in (0..4).flat_map(|i| (0..4).map(move |j| (i, j))) {
+            let is_near = i == j || i + 1 == j;
+            prop_assert!(if is_near { form[(i, j)] > 0.0 } else { form[(i, j)].abs() < 1e-9 }, "{form}");
+        }
+        let of_form = form.clone().try_inverse().unwrap();
+        prop_assert!((&condensed.solution[0] - &of_form).amax() < 1e-8 * of_form.amax());
+        let restored = condenser.restored(examples, &condensed.solution).unwrap();
+        prop_assert!((&restored[0] - &example.solution[0]).amax() < 1e-8 * example.solution[0].amax());
+    }
+}
+
+#[test]
+fn a_hand_worked_condensed_form() {
+    // Rows and columns of [[3, 4], [-4, 3]] are alike. Begun with (3, 4), the norm is 5, and nothing is left beside it.
+    let example = of_inverse(Matrix::from_row_slice(2, 2, &[3.0, 4.0, -4.0, 3.0]));
+    let condensed = Condenser::new().unwrap().condensed(&[example]).unwrap();
+    assert!((&condensed[0].operands[0] - Matrix::from_diagonal_element(2, 2, 5.0)).amax() < 1e-12);
+}
+
+#[test]
+fn files_are_python_whose_first_method_is_found() {
+    let file = "\"\"\"Docs.\"\"\"\n\nimport torch\n\n\n# Why.\ndef f(self) -> int:\n    return 1\n";
+    assert_eq!(methods(file), "def f(self) -> int:\n    return 1\n");
+    assert_eq!(Input::LARGEST_VALUE, 1e18);
+}

@@ -1,0 +1,68 @@
+"""The sources of the module as ordinary Python, and what `laformer eval` runs beside what notebooks run."""
+
+import importlib.util
+import types
+
+import pytest
+import torch
+from conftest import ROOT, load, operands, tuple_of
+
+PAPER = {"model.architecture": "paper"}
+
+
+class Written:
+    """The members of a module with methods that Python runs as they are written."""
+
+    def __init__(self, module, *files):
+        self.module = module
+        for file in files:
+            spec = importlib.util.spec_from_file_location(file, ROOT / f"src/inference/{file}.py")
+            source = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(source)
+            for name, function in vars(source).items():
+                if isinstance(function, types.FunctionType):
+                    setattr(self, name, types.MethodType(function, self))
+
+    def __getattr__(self, name):
+        return getattr(self.module, name)
+
+
+@pytest.mark.parametrize(
+    "problem, settings, files",
+    [
+        ("svd", {}, ["parallel", "whole"]),
+        ("svd", PAPER, ["autoregressive", "whole"]),
+        ("add", {"encoding.input": "P10", "model.positions": "flat"}, ["parallel", "whole"]),
+        ("inverse", {"encoding.input": "condensed"}, ["parallel", "condensed"]),
+        ("matrix-product", {"model.architecture": "pair", "model.decoder_layers": 0}, ["parallel", "whole"]),
+    ],
+)
+def test_the_sources_are_python_that_answers_as_the_module(train, problem, settings, files):
+    settings = {name: value for name, value in settings.items() if name != "model.decoder_layers"}
+    module = load(train(problem, settings))
+    written = Written(module, "module", "source", "sequence", "codec", *files)
+    given = [torch.from_numpy(array) for array in operands(problem, 4)]
+    for a, b in zip(tuple_of(written.solve(*given)), tuple_of(module.solve(*given)), strict=True):
+        assert torch.equal(a, b)
+    source = module.encode(*given)
+    assert torch.equal(written.encode(*given), source)
+    assert torch.equal(written.generate(source, given[0].shape[1], given[0].shape[2]), module.generate(source, given[0].shape[1], given[0].shape[2]))
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("problem, settings", [("svd", {}), ("svd", PAPER), ("matrix-vector", {}), ("inverse", {"encoding.input": "condensed"})])
+def test_what_evaluation_runs_answers_exactly_as_solve_does(train, problem, settings, normalize):
+    module = load(train(problem, settings))
+    given = [torch.from_numpy(array) for array in operands(problem, 6)]
+    batches = [operand if operand.dim() == 3 else operand.unsqueeze(-1) for operand in given]
+    matrices, _, scores = module.answers(batches, 0, 1, normalize)
+    answers = module.shaped(matrices, 0, True)
+    for a, b in zip(tuple_of(answers), tuple_of(module.solve(*given, normalize=normalize)), strict=True):
+        assert torch.equal(a, b)
+    assert scores.shape == (6, 1) and scores.dtype == torch.float64
+
+
+def test_the_sources_need_nothing_but_torch():
+    imported = {line.split()[1].split(".")[0] for file in (ROOT / "src/inference").glob("*.py") for line in file.read_text().splitlines()
+                if line.startswith(("import ", "from "))}
+    assert imported <= {"torch", "typing"}, imported
