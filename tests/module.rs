@@ -82,14 +82,13 @@ fn answers_are_those_of_the_rust_model_on_a_thousand_matrices_of_every_problem()
             let answers = Search::default()
                 .answers(&model, &mut batcher, size.into(), &asked)
                 .unwrap();
-            let operands =
-                problem.operand_forms().iter().enumerate().map(|(i, form)| {
-                    IValue::Tensor(stacked(examples.iter().map(|example| &example.operands[i]), *form))
-                });
+            let operands = problem.operands().iter().enumerate().map(|(i, part)| {
+                IValue::Tensor(stacked(examples.iter().map(|example| &example.operands[i]), part.form))
+            });
             let scripted = tensors(module.method_is("solve", &operands.collect::<Vec<_>>()).unwrap());
-            assert_eq!(scripted.len(), problem.solution_forms().len());
-            for (i, (scripted, form)) in scripted.iter().zip(problem.solution_forms()).enumerate() {
-                let ours = stacked(answers.iter().map(|candidates| &candidates[0].solution[i]), *form);
+            assert_eq!(scripted.len(), problem.solution().len());
+            for (i, (scripted, part)) in scripted.iter().zip(problem.solution()).enumerate() {
+                let ours = stacked(answers.iter().map(|candidates| &candidates[0].solution[i]), part.form);
                 assert_eq!(scripted.kind(), Kind::Double);
                 let different = different(scripted, &ours);
                 assert!(
@@ -178,14 +177,16 @@ fn each_problem_of_a_co_trained_module_is_answered_as_by_the_rust_model() {
             let answers = Search::default().answers(&model, &mut batcher, case, &asked).unwrap();
             let method = method_name(format);
             let problem = format.problem;
-            let operands: Vec<IValue> = (problem.operand_forms().iter().enumerate())
-                .map(|(i, form)| IValue::Tensor(stacked(examples.iter().map(|example| &example.operands[i]), *form)))
+            let operands: Vec<IValue> = (problem.operands().iter().enumerate())
+                .map(|(i, part)| {
+                    IValue::Tensor(stacked(examples.iter().map(|example| &example.operands[i]), part.form))
+                })
                 .collect();
             let call = |method: &str, arguments: &[IValue]| module.method_is(method, arguments);
             let scripted = tensors(call(&method, &operands).unwrap());
-            assert_eq!(scripted.len(), problem.solution_forms().len());
-            for (i, (scripted, form)) in scripted.iter().zip(problem.solution_forms()).enumerate() {
-                let ours = stacked(answers.iter().map(|candidates| &candidates[0].solution[i]), *form);
+            assert_eq!(scripted.len(), problem.solution().len());
+            for (i, (scripted, part)) in scripted.iter().zip(problem.solution()).enumerate() {
+                let ours = stacked(answers.iter().map(|candidates| &candidates[0].solution[i]), part.form);
                 let different = different(scripted, &ours);
                 assert!(different <= 1, "{method} {flavor}: {different} of 200 answers differ");
             }
@@ -205,8 +206,8 @@ fn each_problem_of_a_co_trained_module_is_answered_as_by_the_rust_model() {
                 panic!("generate answers a tensor")
             };
             let decoded = call(&format!("{method}_decode"), &[IValue::Tensor(tokens.shallow_clone())]).unwrap();
-            for (i, (decoded, form)) in tensors(decoded).iter().zip(problem.solution_forms()).enumerate() {
-                let written = stacked(answers.iter().map(|candidates| &candidates[0].written[i]), *form);
+            for (i, (decoded, part)) in tensors(decoded).iter().zip(problem.solution()).enumerate() {
+                let written = stacked(answers.iter().map(|candidates| &candidates[0].written[i]), part.form);
                 // Powers of ten beyond 10^22 are not exact.
                 let near = decoded.isclose(&written, 1e-14, 1e-98, false);
                 let different = near.logical_not().flatten(1, -1).any_dim(1, false);

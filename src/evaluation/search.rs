@@ -2,11 +2,12 @@
 //!
 //! A residual needs the operands and the proposal, but no solution, so that all this can be done where the answer is not known.
 
+use super::repair::{repair_of, repairable};
 use crate::batch::Batcher;
 use crate::dataset::Case;
 use crate::matrix::Matrix;
 use crate::model::{Candidate, Model};
-use crate::problem::{ALL, Condensed, Normalization, Problem};
+use crate::problem::{Condensed, Normalization, Problem};
 use anyhow::{Result, ensure};
 use tch::Kind;
 
@@ -75,7 +76,12 @@ impl Search {
         for format in model.formats() {
             let problem = format.problem;
             ensure!(
-                !self.repair || problem.repair().is_some(),
+                self.normalize.is_none() || problem.facts().invariance.degrees.is_some(),
+                "{} has no equivalent problem of another scale: leave --normalize out",
+                problem.name()
+            );
+            ensure!(
+                !self.repair || repair_of(problem).is_some(),
                 "there is no repair for {}, but for {}",
                 problem.name(),
                 repairable().join(", ")
@@ -154,8 +160,8 @@ impl Search {
             verified: verified.flatten(),
             repaired: None,
         };
-        if let (true, Some(repair), Some((prediction, before))) = (self.repair, problem.repair(), answer.last()) {
-            let mut better = repair(operands, prediction);
+        if let (true, Some(repair), Some((prediction, before))) = (self.repair, repair_of(problem), answer.last()) {
+            let mut better = repair(&operands[0], prediction);
             problem.fix_signs(&mut better);
             let after = residual(&better);
             let repaired = if after < before {
@@ -183,11 +189,6 @@ fn normalized(problem: &dyn Problem, operands: &[&[Matrix]], deviation: f64) -> 
         (normalization, normalization.transform(operands))
     };
     operands.iter().map(normalize).collect()
-}
-
-fn repairable() -> Vec<&'static str> {
-    let problems = ALL.iter().filter(|problem| problem.repair().is_some());
-    problems.map(|problem| problem.name()).collect()
 }
 
 #[cfg(test)]

@@ -1,16 +1,7 @@
 //! Normalization: an equivalent problem of another scale, and for eigenvalues of another mean.
 
-use super::Problem;
-use crate::matrix::Matrix;
-
-/// What numbers do to a problem that its operands are multiplied by.
-#[derive(Clone, Copy, Debug)]
-pub struct Invariance {
-    /// The power of `s` by which each matrix of the solution grows where all operands are multiplied by `s`.
-    pub degrees: &'static [i32],
-    /// Whether `A + c I` adds `c` to the first matrix of the solution and leaves the others alone.
-    pub shifts: bool,
-}
+use super::{Degree, Invariance, Problem};
+use crate::matrix::{Matrix, Shape};
 
 /// A problem's operands times a number, minus a multiple of the identity: so that matrices unlike those that a model knows
 /// become like them.
@@ -18,7 +9,9 @@ pub struct Invariance {
 pub struct Normalization {
     scale: f64,
     shift: f64,
-    degrees: &'static [i32],
+    /// Shape of the first operand.
+    size: Shape,
+    degrees: &'static [Degree],
 }
 
 impl Normalization {
@@ -29,9 +22,10 @@ impl Normalization {
     const OF_NOTHING: f64 = 1e100;
 
     /// Takes the mean of the eigenvalues away where that only moves the solution. Then the root mean square of the coefficients
-    /// becomes `deviation`, or less where a coefficient would leave the range of such coefficients.
+    /// becomes `deviation`, or less where a coefficient would leave the range of such coefficients. Operands stay as they are
+    /// where the solution does not follow from that of a scaled problem.
     pub fn of(problem: &dyn Problem, operands: &[Matrix], deviation: f64) -> Self {
-        let Invariance { degrees, shifts } = problem.invariance();
+        let Invariance { degrees, shifts } = problem.facts().invariance;
         let shift = match operands {
             [a] if shifts => a.trace() / a.nrows() as f64,
             _ => 0.0,
@@ -39,8 +33,12 @@ impl Normalization {
         let unscaled = Self {
             scale: 1.0,
             shift,
-            degrees,
+            size: Shape::of(&operands[0]),
+            degrees: degrees.unwrap_or_default(),
         };
+        if degrees.is_none() {
+            return unscaled;
+        }
         let moved = unscaled.transform(operands);
         let scale = (deviation / root_mean_square(&moved)).min(Self::LARGEST * deviation / largest(&moved));
         // Of a multiple of the identity nothing is left: whatever a model makes of it is nothing beside the mean.
@@ -62,14 +60,11 @@ impl Normalization {
 
     /// The solution of the problem from a solution of the equivalent one.
     pub fn restore(&self, solution: &[Matrix]) -> Vec<Matrix> {
-        let restored = solution
-            .iter()
-            .zip(self.degrees)
-            .enumerate()
-            .map(|(place, (matrix, &degree))| {
-                let shift = if place == 0 { self.shift } else { 0.0 };
-                (matrix / self.scale.powi(degree)).add_scalar(shift)
-            });
+        let restored = solution.iter().enumerate().map(|(place, matrix)| {
+            let degree = self.degrees.get(place).map_or(0, |degree| degree.at(self.size));
+            let shift = if place == 0 { self.shift } else { 0.0 };
+            (matrix / self.scale.powi(degree)).add_scalar(shift)
+        });
         restored.collect()
     }
 }
@@ -100,7 +95,7 @@ mod tests {
             let normalization = Normalization::of(problem, &operands, 10.0 / 3f64.sqrt());
             let moved = normalization.transform(&operands);
             assert!(
-                moved.iter().all(|matrix| matrix.amax() < 9.6),
+                problem.facts().invariance.degrees.is_none() || moved.iter().all(|matrix| matrix.amax() < 9.6),
                 "{}: {moved:?}",
                 problem.name()
             );

@@ -7,7 +7,7 @@ use crate::dataset::{Dimensions, Format, Target};
 use crate::encoding::{Grammar, Input, START, last_digit};
 use crate::matrix::Shape;
 use crate::model::{Readout, on_diagonal};
-use crate::problem::{Form, Problem};
+use crate::problem::{Form, Part, Problem};
 use anyhow::{Result, bail};
 use std::fmt::Write;
 
@@ -164,16 +164,16 @@ impl Interface<'_> {
     /// Shapes and signatures, which the problem decides.
     fn problem_source(&self, format: &Format) -> Result<String> {
         let problem = format.problem;
-        let operand_forms = problem.operand_forms();
+        let parts = problem.operands();
         let shapes = |of: fn(&dyn Problem, Shape) -> Vec<Shape>| {
             shape_formulas(|size| of(problem, size), problem.needs_square())
         };
         let operand_shapes = shapes(|problem, size| problem.operand_shapes(size))?;
         let solution_shapes = shapes(|problem, size| problem.solution_shapes(size))?;
-        let names = operand_names(operand_forms)?;
+        let names = operand_names(parts)?;
         let first = names[0];
-        let batches: Vec<_> = (names.iter().zip(operand_forms))
-            .map(|(name, form)| match form {
+        let batches: Vec<_> = (names.iter().zip(parts))
+            .map(|(name, part)| match part.form {
                 Form::Column => format!("self.column_batch({name}, \"{name}\", {first}.dim() == 3)"),
                 _ => format!("self.matrix_batch({name}, \"{name}\")"),
             })
@@ -181,14 +181,14 @@ impl Interface<'_> {
         let quoted: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();
         let batched: Vec<_> = names.iter().map(|name| format!("{name}.dim() == 3")).collect();
         let typed: Vec<_> = names.iter().map(|name| format!("{name}: Tensor")).collect();
-        let forms = problem.solution_forms();
+        let forms = problem.solution();
         let result = match forms.len() {
             1 => "Tensor".to_owned(),
             count => format!("Tuple[{}]", vec!["Tensor"; count].join(", ")),
         };
         let answers: Vec<_> = (forms.iter().enumerate())
-            .map(|(index, form)| {
-                let shaped = match form {
+            .map(|(index, part)| {
+                let shaped = match part.form {
                     Form::Matrix => "matrix",
                     Form::Column => "column",
                     Form::Transposed => "transposed",
@@ -224,7 +224,7 @@ def solve(self, {typed}, beam: int = 1, normalize: bool = False) -> {result}:
             operands, shift, scale = self.normalized(operands)
         solution = self.solution(operands, beam)
         if normalize:
-            solution = self.denormalized(solution, shift, scale)
+            solution = self.denormalized(solution, shift, scale, operands[0].size(1))
     return self.shaped(solution, {batched})
 
 
@@ -339,12 +339,12 @@ def field_logits(self, hidden: Tensor, known: Tensor) -> Tensor:
 }
 
 /// What the methods call a problem's operands.
-pub fn operand_names(forms: &[Form]) -> Result<&'static [&'static str]> {
-    Ok(match forms {
+pub fn operand_names(parts: &[Part]) -> Result<&'static [&'static str]> {
+    Ok(match parts {
         [_] => &["matrix"],
-        [_, Form::Column] => &["matrix", "vector"],
+        [_, vector] if vector.form == Form::Column => &["matrix", "vector"],
         [_, _] => &["left", "right"],
-        _ => bail!("a problem of {} operands has no names for them", forms.len()),
+        _ => bail!("a problem of {} operands has no names for them", parts.len()),
     })
 }
 

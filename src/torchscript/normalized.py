@@ -3,6 +3,8 @@
 
 # Operands whose coefficients look like those of the training, and the shift and the scale [batch, 1, 1] that made them so.
 def normalized(self, operands: List[Tensor]) -> Tuple[List[Tensor], Tensor, Tensor]:
+    if len(self.degrees(1)) == 0:
+        raise ValueError("{} has no equivalent problem of another scale: leave normalize out".format(self.problem))
     shift = torch.zeros_like(operands[0][:, :1, 0])
     if self.shifts():
         shift = operands[0].diagonal(dim1=1, dim2=2).mean(1, keepdim=True)
@@ -16,9 +18,9 @@ def normalized(self, operands: List[Tensor]) -> Tuple[List[Tensor], Tensor, Tens
     return [operand * scale for operand in operands], shift.unsqueeze(2), scale
 
 
-# The solution of the problem, from that of the normalized one.
-def denormalized(self, solution: List[Tensor], shift: Tensor, scale: Tensor) -> List[Tensor]:
-    degrees = self.degrees()
+# The solution of the problem whose first operand has `rows` rows, from that of the normalized one.
+def denormalized(self, solution: List[Tensor], shift: Tensor, scale: Tensor, rows: int) -> List[Tensor]:
+    degrees = self.degrees(rows)
     for i in range(len(solution)):
         solution[i] = solution[i] / scale.pow(degrees[i])
     if self.shifts():

@@ -1,11 +1,16 @@
 //! How operands become what a model reads, and how its answer becomes that of the operands.
 
 use crate::dataset::Format;
-use crate::problem::Invariance;
+use crate::problem::{Degree, Invariance};
 
 /// The scripts of `question`, `reply` and `normalized`; `deviation` is that of the coefficients of the training.
 pub(super) fn source(format: &Format, deviation: f64) -> String {
-    let Invariance { degrees, shifts } = format.problem.invariance();
+    let Invariance { degrees, shifts } = format.problem.facts().invariance;
+    let degrees = degrees.unwrap_or_default().iter().map(|degree| match degree {
+        Degree::Fixed(degree) => degree.to_string(),
+        Degree::Rows => "rows".to_owned(),
+    });
+    let degrees = degrees.collect::<Vec<_>>().join(", ");
     format!(
         r#"
 
@@ -15,9 +20,11 @@ def vectors(self) -> List[int]:
     return places
 
 
-# The power of a number by which each matrix of the solution grows where all operands are multiplied by it.
-def degrees(self) -> List[int]:
-    return {degrees:?}
+# The power of a number by which each matrix of the solution grows where all operands, the first of `rows` rows, are multiplied by
+# it; empty where scaled problems have unlike solutions.
+def degrees(self, rows: int) -> List[int]:
+    degrees: List[int] = [{degrees}]
+    return degrees
 
 
 # Whether a multiple of the identity that is taken from the operand moves the first matrix of the solution by as much.
@@ -37,7 +44,7 @@ def deviation(self) -> float:
 
 {form}"#,
         shifts = if shifts { "True" } else { "False" },
-        vectors = format.problem.vectors(),
+        vectors = format.problem.facts().vectors,
         signs = include_str!("signs.py"),
         normalized = include_str!("normalized.py"),
         form = if format.is_condensed() {
