@@ -142,7 +142,11 @@ pub struct Operands {
 /// One matrix as JSON for each operand; the error says what the model cannot read.
 pub fn read_operands(texts: &[String], trained: &Trained, format: &Format) -> Result<Operands> {
     let problem = format.problem;
-    let forms = problem.operand_forms().iter().chain(std::iter::repeat(&Form::Matrix));
+    let forms = problem
+        .operands()
+        .iter()
+        .map(|part| part.form)
+        .chain(std::iter::repeat(Form::Matrix));
     let operands = texts.iter().zip(forms).map(|(operand, form)| {
         let flat = || text::parse(&format!("[{operand}]")).map(|row| row.transpose());
         let matrix = match form {

@@ -55,7 +55,7 @@ impl Specification {
     /// One for each problem of a set, in its order; the spectra are those of the symmetric ones. Fails where a problem does
     /// not fit, naming it.
     pub fn of_set(problems: &Problems, dimensions: Dimensions, distribution: &Distribution) -> Result<Vec<Self>> {
-        let some_are_symmetric = problems.iter().any(Problem::is_symmetric);
+        let some_are_symmetric = problems.iter().any(|problem| problem.is_symmetric());
         let of = |problem: &'static dyn Problem| {
             let mut distribution = distribution.clone();
             if some_are_symmetric && !problem.is_symmetric() {

@@ -1,18 +1,18 @@
 //! What a model's answers are like, beyond right and wrong: which properties they have, and what could have told that one is wrong.
 
-use super::{Accuracy, Evaluation, Measured};
-use crate::problem::Signal;
+use super::indicators::{Indicator, indicators as of_answer};
+use super::{Accuracy, Evaluation, Measured, properties};
 use std::collections::BTreeMap;
 
 /// The parts of an evaluation that tell what a model does.
 #[derive(Clone, Debug)]
 pub struct Analysis {
     pub tolerances: Vec<f64>,
-    /// The tolerance below which an answer counts as right where signals and calibration are told.
+    /// The tolerance below which an answer counts as right where indicators and calibration are told.
     pub tolerance: f64,
     pub right: Accuracy,
     pub properties: Vec<PropertyShares>,
-    pub signals: Vec<SignalReport>,
+    pub indicators: Vec<IndicatorReport>,
     pub calibration: Vec<Bin>,
 }
 
@@ -25,8 +25,8 @@ pub struct PropertyShares {
 
 /// How a quantity differs between right and wrong answers.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SignalReport {
-    pub signal: Signal,
+pub struct IndicatorReport {
+    pub indicator: Indicator,
     pub right: Option<Quantiles>,
     pub wrong: Option<Quantiles>,
     /// Probability that a wrong answer has a larger value than a right one (area under the ROC curve); 1/2 tells nothing.
@@ -47,7 +47,7 @@ pub struct Quantiles {
 /// The share of values below the low and above the high quantile.
 pub const TAIL: f64 = 0.02;
 
-/// `signal > value` (or `≤`, where small values go with failures) means wrong.
+/// `indicator > value` (or `≤`, where small values go with failures) means wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Threshold {
     pub value: f64,
@@ -79,7 +79,7 @@ impl Analysis {
             tolerance,
             right: Accuracy::below(&errors, tolerance),
             properties: properties(examples, &evaluation.tolerances),
-            signals: signals(examples, tolerance),
+            indicators: indicators(examples, tolerance),
             calibration: calibration(examples, &evaluation.tolerances),
         }
     }
@@ -96,8 +96,8 @@ fn properties(examples: &[Measured], tolerances: &[f64]) -> Vec<PropertyShares> 
     let mut names = Vec::new();
     let mut deviations: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
     for measured in examples {
-        let problem = measured.problem;
-        let found = problem.properties(
+        let found = properties::properties(
+            measured.problem,
             measured.example.truth(),
             &measured.example.solution,
             &measured.prediction,
@@ -116,29 +116,27 @@ fn properties(examples: &[Measured], tolerances: &[f64]) -> Vec<PropertyShares> 
     shares.collect()
 }
 
-fn signals(examples: &[Measured], tolerance: f64) -> Vec<SignalReport> {
-    let mut order: Vec<Signal> = Vec::new();
+fn indicators(examples: &[Measured], tolerance: f64) -> Vec<IndicatorReport> {
+    let mut order: Vec<Indicator> = Vec::new();
     let mut values: BTreeMap<&'static str, Vec<(f64, bool)>> = BTreeMap::new();
     for measured in examples {
         let right = measured.error < tolerance;
         let own = [
-            (Signal::of_model("the model's doubt"), -per_coefficient(measured)),
-            (Signal::of_both("residual"), measured.residual),
+            (Indicator::of_model("the model's doubt"), -per_coefficient(measured)),
+            (Indicator::of_both("residual"), measured.residual),
         ];
-        let found = measured
-            .problem
-            .signals(&measured.example.operands, &measured.prediction);
-        for (signal, value) in own.into_iter().chain(found) {
-            if !values.contains_key(signal.name) {
-                order.push(signal);
+        let found = of_answer(measured.problem, &measured.example.operands, &measured.prediction);
+        for (indicator, value) in own.into_iter().chain(found) {
+            if !values.contains_key(indicator.name) {
+                order.push(indicator);
             }
-            values.entry(signal.name).or_default().push((value, right));
+            values.entry(indicator.name).or_default().push((value, right));
         }
     }
     order
         .into_iter()
-        .map(|signal| {
-            let mut values = values.remove(signal.name).unwrap_or_default();
+        .map(|indicator| {
+            let mut values = values.remove(indicator.name).unwrap_or_default();
             values.sort_by(|a, b| a.0.total_cmp(&b.0));
             let part = |wanted: bool| {
                 quantiles(
@@ -148,8 +146,8 @@ fn signals(examples: &[Measured], tolerance: f64) -> Vec<SignalReport> {
                         .map(|(value, _)| *value),
                 )
             };
-            SignalReport {
-                signal,
+            IndicatorReport {
+                indicator,
                 right: part(true),
                 wrong: part(false),
                 area: area(&values),

@@ -4,11 +4,15 @@ mod accuracy;
 mod analysis;
 mod bounds;
 mod coverage;
+mod indicators;
+mod properties;
+mod repair;
 mod search;
 
 pub use accuracy::Accuracy;
-pub use analysis::{Analysis, Bin, PropertyShares, Quantiles, SignalReport, TAIL, Threshold};
+pub use analysis::{Analysis, Bin, IndicatorReport, PropertyShares, Quantiles, TAIL, Threshold};
 pub use coverage::{Coverage, Outside};
+pub use indicators::{Indicator, KnownFrom};
 pub use search::{Answer, Checked, Search};
 
 use crate::dataset::{Case, Example, Format, Source};
@@ -21,6 +25,14 @@ use anyhow::Result;
 use bounds::{limit, rounded};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+
+/// What a table has for a problem.
+fn entry<T: Copy>(table: &[(&str, T)], problem: &dyn Problem) -> Option<T> {
+    table
+        .iter()
+        .find(|(name, _)| *name == problem.name())
+        .map(|(_, of)| *of)
+}
 
 /// Examples that are decoded together.
 const BATCH: usize = 500;

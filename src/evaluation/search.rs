@@ -2,10 +2,11 @@
 //!
 //! A residual needs the operands and the proposal, but no solution, so that all this can be done where the answer is not known.
 
+use super::repair::{repair_of, repairable};
 use crate::dataset::{Format, Target};
 use crate::inference::{Candidate, Question};
 use crate::matrix::Matrix;
-use crate::problem::{ALL, Problem};
+use crate::problem::Problem;
 use anyhow::{Result, ensure};
 
 /// What is done for an answer.
@@ -64,7 +65,12 @@ impl Search {
                  model.decoder = \"autoregressive\""
             );
             ensure!(
-                !self.repair || problem.repair().is_some(),
+                !self.question.normalize || problem.facts().invariance.degrees.is_some(),
+                "{} has no equivalent problem of another scale: leave --normalize out",
+                problem.name()
+            );
+            ensure!(
+                !self.repair || repair_of(problem).is_some(),
                 "there is no repair for {}, but for {}",
                 problem.name(),
                 repairable().join(", ")
@@ -93,8 +99,8 @@ impl Search {
             verified: verified.flatten(),
             repaired: None,
         };
-        if let (true, Some(repair), Some((prediction, before))) = (self.repair, problem.repair(), answer.last()) {
-            let mut better = repair(operands, prediction);
+        if let (true, Some(repair), Some((prediction, before))) = (self.repair, repair_of(problem), answer.last()) {
+            let mut better = repair(&operands[0], prediction);
             problem.fix_signs(&mut better);
             let after = residual(&better);
             let repaired = if after < before {
@@ -112,11 +118,6 @@ impl Search {
         }
         answer
     }
-}
-
-fn repairable() -> Vec<&'static str> {
-    let problems = ALL.iter().filter(|problem| problem.repair().is_some());
-    problems.map(|problem| problem.name()).collect()
 }
 
 #[cfg(test)]

@@ -79,14 +79,14 @@ def device(self) -> Device:
     return self.output_starts.device
 
 
-# The length that a code stands for: rows, columns, 1, or the smaller of rows and columns.
+# The length that a code stands for: 1, rows, columns, or the smaller of rows and columns.
 def side(self, code: int, rows: int, cols: int) -> int:
     if code == 0:
-        return rows
-    if code == 1:
-        return cols
-    if code == 2:
         return 1
+    if code == 1:
+        return rows
+    if code == 2:
+        return cols
     return min(rows, cols)
 
 
@@ -230,8 +230,8 @@ def answered(self, numbers: Tensor, made: List[Tensor], shift: Tensor, scale: Te
         shift, scale = shift.repeat_interleave(beam, 0), scale.repeat_interleave(beam, 0)
     solution = self.with_signs(self.reply(solution, made), task)
     degrees = self.degrees[task]
-    for i in range(len(solution)):
-        solution[i] = solution[i] / scale.pow(degrees[i])
+    for i in range(len(degrees) // 2):
+        solution[i] = solution[i] / scale.pow(degrees[2 * i] + degrees[2 * i + 1] * rows)
     if self.shifts[task] == 1:
         solution[0] = solution[0] + shift
     return solution
@@ -251,6 +251,8 @@ def as_read(self, operands: List[Tensor]) -> List[Tensor]:
 # only moves the solution, and the root mean square becomes that of the training, or less where a coefficient would be too large.
 # Returns the operands, the shift and the scale [batch, 1, 1].
 def normalized(self, operands: List[Tensor], task: int) -> Tuple[List[Tensor], Tensor, Tensor]:
+    if len(self.degrees[task]) == 0:
+        raise ValueError("{} has no equivalent problem of another scale: leave normalize out".format(self.names[task]))
     shift = torch.zeros_like(operands[0][:, :1, 0])
     if self.shifts[task] == 1:
         shift = operands[0].diagonal(dim1=1, dim2=2).mean(1, keepdim=True)

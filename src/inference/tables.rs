@@ -3,9 +3,8 @@
 use crate::dataset::{Dimensions, Format, Target};
 use crate::encoding::{Encoding, Field, Grammar, Input, LARGEST_POWER, Part, START, last_digit, power, power_rest};
 use crate::libtorch::Module;
-use crate::matrix::Shape;
 use crate::model::{Architecture, Model, Readout, most_operands, on_diagonal};
-use crate::problem::Form;
+use crate::problem::{Degree, Part as ProblemPart};
 use anyhow::{Result, bail};
 use tch::{Device, Tensor};
 
@@ -47,7 +46,7 @@ pub(super) fn set(module: &mut Module, model: &Model, dimensions: &Dimensions, d
     for (name, numbers) in [
         ("square", of(&|format| i64::from(square || format.problem.needs_square()))),
         ("symmetric", of(&|format| i64::from(format.problem.is_symmetric()))),
-        ("shifts", of(&|format| i64::from(format.problem.invariance().shifts))),
+        ("shifts", of(&|format| i64::from(format.problem.facts().invariance.shifts))),
         ("diagonal", of(&diagonal)),
         ("source_starts", of(&|format| token(format.source_vocabulary().map(|it| it.first())))),
         ("target_starts", of(&|format| format.target_vocabulary().first())),
@@ -58,14 +57,14 @@ pub(super) fn set(module: &mut Module, model: &Model, dimensions: &Dimensions, d
     }
 
     let rows = |row: &dyn Fn(&Format) -> Vec<i64>| -> Vec<Vec<i64>> { formats.iter().map(row).collect() };
-    let integers = |places: &[usize]| -> Vec<i64> { places.iter().map(|&place| place as i64).collect() };
+    let places = |places: &[usize]| -> Vec<i64> { places.iter().map(|&place| place as i64).collect() };
     for (name, rows) in [
-        ("operand_sides", rows(&|format| sides(format, |format, size| format.problem.operand_shapes(size)))),
-        ("solution_sides", rows(&|format| sides(format, |format, size| format.problem.solution_shapes(size)))),
-        ("operand_forms", rows(&|format| forms(format.problem.operand_forms()))),
-        ("solution_forms", rows(&|format| forms(format.problem.solution_forms()))),
-        ("vectors", rows(&|format| integers(format.problem.vectors()))),
-        ("degrees", rows(&|format| format.problem.invariance().degrees.iter().map(|&degree| i64::from(degree)).collect())),
+        ("operand_sides", rows(&|format| sides(format.problem.operands()))),
+        ("solution_sides", rows(&|format| sides(format.problem.solution()))),
+        ("operand_forms", rows(&|format| forms(format.problem.operands()))),
+        ("solution_forms", rows(&|format| forms(format.problem.solution()))),
+        ("vectors", rows(&|format| places(format.problem.facts().vectors))),
+        ("degrees", rows(&degrees)),
         ("fields", output.prediction_order().iter().map(|&place| field(output.fields(), place)).collect()),
     ] {
         module.set_rows(name, &rows)?;
@@ -120,26 +119,23 @@ fn diagonal(format: &Format) -> i64 {
     places.fold(0, |bits, on| 2 * bits + i64::from(on))
 }
 
-fn forms(forms: &[Form]) -> Vec<i64> {
-    forms.iter().map(|&form| form as i64).collect()
+fn forms(parts: &[ProblemPart]) -> Vec<i64> {
+    parts.iter().map(|part| part.form as i64).collect()
 }
 
-/// Rows and columns of each matrix, as codes: the size's rows (0), its columns (1), one (2), or the smaller of rows and columns (3).
-fn sides(format: &Format, shapes: fn(&Format, Shape) -> Vec<Shape>) -> Vec<i64> {
-    type Formula = fn(Shape) -> usize;
-    const FORMULAS: [Formula; 4] = [
-        |size| size.rows,
-        |size| size.cols,
-        |_| 1,
-        |size| size.rows.min(size.cols),
-    ];
-    let sizes = if format.problem.needs_square() { [(7, 7), (11, 11)] } else { [(7, 11), (11, 7)] };
-    let sizes = sizes.map(|(rows, cols)| Shape::new(rows, cols));
-    let found = sizes.map(|size| shapes(format, size));
-    let code = |matrix: usize, side: Formula| {
-        FORMULAS.iter().position(|formula| (0..2).all(|i| formula(sizes[i]) == side(found[i][matrix]))).unwrap_or(0) as i64
+/// Rows and columns of each matrix, as codes.
+fn sides(parts: &[ProblemPart]) -> Vec<i64> {
+    parts.iter().flat_map(|part| [part.rows.code(), part.cols.code()]).collect()
+}
+
+/// The degree of each matrix of the solution as `a + b rows`: a and b; empty where scaled problems have unlike solutions.
+fn degrees(format: &Format) -> Vec<i64> {
+    let degrees = format.problem.facts().invariance.degrees.unwrap_or_default();
+    let pair = |degree: &Degree| match *degree {
+        Degree::Fixed(degree) => [i64::from(degree), 0],
+        Degree::Rows => [0, 1],
     };
-    (0..found[0].len()).flat_map(|matrix| [code(matrix, |shape| shape.rows), code(matrix, |shape| shape.cols)]).collect()
+    degrees.iter().flat_map(pair).collect()
 }
 
 /// An encoding as `codec.py` reads it.

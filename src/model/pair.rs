@@ -13,7 +13,7 @@ use super::stack::EncoderStack;
 use crate::dataset::Format;
 use crate::libtorch::{channel_norm, channel_product};
 use crate::matrix::Shape;
-use crate::problem::{Form, Problem};
+use crate::problem::{Form, Part, Problem};
 use tch::{Device, Kind, Tensor, nn};
 
 /// Standard deviation of the vectors that tell cells apart.
@@ -29,7 +29,7 @@ fn side(problem: &dyn Problem, size: Shape) -> usize {
 
 /// The most operands that a problem of a model has.
 pub fn most_operands(formats: &[Format]) -> i64 {
-    let operands = formats.iter().map(|format| format.problem.operand_forms().len());
+    let operands = formats.iter().map(|format| format.problem.operands().len());
     operands.max().unwrap_or(0) as i64
 }
 
@@ -69,9 +69,13 @@ pub fn target_cells(problem: &dyn Problem, size: Shape, positions: Vec<[i64; 5]>
 
 /// Which matrices of the solution are answered on the diagonal: columns of a problem whose operands have none, that is, spectra.
 pub fn on_diagonal(problem: &dyn Problem) -> Vec<bool> {
-    let no_columns = !problem.operand_forms().contains(&Form::Column);
-    let forms = problem.solution_forms().iter();
-    forms.map(|form| no_columns && *form == Form::Column).collect()
+    let is_column = |part: &Part| part.form == Form::Column;
+    let no_columns = !problem.operands().iter().any(is_column);
+    problem
+        .solution()
+        .iter()
+        .map(|part| no_columns && is_column(part))
+        .collect()
 }
 
 /// Joins the embedded operands on the grid.

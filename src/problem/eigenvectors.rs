@@ -1,8 +1,16 @@
 //! Eigenvalues and eigenvectors of symmetric matrices: the values descending (n×1), the vectors as columns (n×n), each
 //! with the sign that makes its entry of largest magnitude positive.
 
-use super::{Form, Invariance, Problem, Repair, Signal, Unsolvable, property, repair, signal};
-use crate::matrix::{Distribution, Generator, Matrix, Shape, decomposition};
+use super::{Degree, Facts, Invariance, Part, Problem, Side, Structure, Unsolvable, measure};
+use crate::matrix::{Matrix, decomposition};
+
+const FACTS: Facts = Facts {
+    structure: Structure::Symmetric,
+    solution: &[Part::column(Side::Rows), Part::SAME],
+    invariance: Invariance::degrees(&[Degree::Fixed(1), Degree::Fixed(0)]).with_shifts(),
+    vectors: &[1],
+    ..Facts::UNARY
+};
 
 #[derive(Debug)]
 pub struct Eigenvectors;
@@ -12,28 +20,8 @@ impl Problem for Eigenvectors {
         "eigenvectors"
     }
 
-    fn needs_square(&self) -> bool {
-        true
-    }
-
-    fn is_symmetric(&self) -> bool {
-        true
-    }
-
-    fn operand_shapes(&self, size: Shape) -> Vec<Shape> {
-        vec![size]
-    }
-
-    fn solution_shapes(&self, size: Shape) -> Vec<Shape> {
-        vec![Shape::new(size.rows, 1), size]
-    }
-
-    fn solution_forms(&self) -> &'static [Form] {
-        &[Form::Column, Form::Matrix]
-    }
-
-    fn sample(&self, distribution: &Distribution, generator: &mut Generator, operands: &mut [Matrix]) {
-        distribution.fill_symmetric(generator, &mut operands[0]);
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
     fn solve(&self, operands: &[Matrix], solution: &mut [Matrix]) -> Result<(), Unsolvable> {
@@ -47,89 +35,33 @@ impl Problem for Eigenvectors {
 
     /// `Σ|VᵀAV - diag(l)| / Σ|l|` with V and l predicted.
     fn error(&self, operands: &[Matrix], solution: &[Matrix], prediction: &[Matrix]) -> f64 {
-        if !property::is_comparable(solution, prediction) {
+        if !measure::is_comparable(solution, prediction) {
             return f64::INFINITY;
         }
-        property::diagonalization_error(&operands[0], &prediction[1], &prediction[0], &prediction[1])
+        measure::diagonalization_error(&operands[0], &prediction[1], &prediction[0], &prediction[1])
     }
 
     /// The larger of the error and of `Σ|VᵀV - I| / n`, without which zeros would do.
     fn residual(&self, operands: &[Matrix], prediction: &[Matrix]) -> f64 {
         match prediction {
             [values, vectors] => {
-                let matrix = property::symmetric_part(&operands[0]);
-                let error = property::diagonalization_error(&matrix, vectors, values, vectors);
-                error.max(property::orthonormality_error(vectors))
+                let matrix = measure::symmetric_part(&operands[0]);
+                let error = measure::diagonalization_error(&matrix, vectors, values, vectors);
+                error.max(measure::orthonormality_error(vectors))
             }
             _ => f64::INFINITY,
         }
     }
 
-    /// Vectors nearer to orthonormal, and the values that go best with them.
-    fn repair(&self) -> Option<Repair> {
-        Some(|operands, prediction| {
-            let vectors = repair::orthonormal_step(&prediction[1]);
-            vec![repair::values_of(&vectors, &operands[0], &vectors), vectors]
-        })
-    }
-
-    fn properties(&self, operands: &[Matrix], solution: &[Matrix], prediction: &[Matrix]) -> Vec<(&'static str, f64)> {
-        let [values, vectors] = prediction else {
-            return Vec::new();
-        };
-        vec![
-            ("eigenvalues", property::relative_l1(&solution[..1], &prediction[..1])),
-            ("unit norms", property::norm_error(vectors)),
-            ("orthogonal vectors", property::orthogonality_error(vectors)),
-            (
-                "A V = V L",
-                property::eigen_equation_error(&operands[0], values, vectors),
-            ),
-        ]
-    }
-
-    fn signals(&self, operands: &[Matrix], prediction: &[Matrix]) -> Vec<(Signal, f64)> {
-        let [values, vectors] = prediction else {
-            return Vec::new();
-        };
-        let mut exact = vec![0.0; operands[0].nrows()];
-        let known = decomposition::eigenvalues(&property::symmetric_part(&operands[0]), &mut exact).is_ok();
-        let gap = if known { signal::smallest_gap(&exact) } else { f64::NAN };
-        vec![
-            (Signal::of_input("condition of A"), signal::condition(&operands[0])),
-            (Signal::of_input("smallest gap of eigenvalues"), gap),
-            (Signal::of_output("condition of V"), signal::condition(vectors)),
-            (
-                Signal::of_output("distance of V from orthonormal"),
-                property::orthonormality_error(vectors),
-            ),
-            (
-                Signal::of_output("eigenvalues out of order"),
-                signal::disorder(values.as_slice()),
-            ),
-        ]
-    }
-
-    fn invariance(&self) -> Invariance {
-        Invariance {
-            degrees: &[1, 0],
-            shifts: true,
-        }
-    }
-
-    fn vectors(&self) -> &'static [usize] {
-        &[1]
-    }
-
     /// Any signs, and any basis of the vectors of a repeated value, are right.
     fn check_solution(&self, operands: &[Matrix], solution: &[Matrix]) -> Result<(), String> {
         let (matrix, values, vectors) = (&operands[0], &solution[0], &solution[1]);
-        property::require_descending("eigenvalues", values)?;
-        property::require_orthonormal("eigenvector", vectors)?;
-        let scale = property::norm(matrix);
+        measure::require_descending("eigenvalues", values)?;
+        measure::require_orthonormal("eigenvector", vectors)?;
+        let scale = measure::norm(matrix);
         for (vector, value) in vectors.column_iter().zip(values.iter()) {
             let residual = (matrix * vector - vector * *value).norm();
-            property::require_small("|A v - λ v|", residual, scale, "|A|")?;
+            measure::require_small("|A v - λ v|", residual, scale, "|A|")?;
         }
         Ok(())
     }
@@ -139,6 +71,8 @@ impl Problem for Eigenvectors {
 mod tests {
     use super::*;
     use crate::matrix::text::{parse, parse_list};
+
+    const PROBLEM: &dyn Problem = &Eigenvectors;
 
     const EXACT: &str = "[[[3],[1]],[[0.70710678,0.70710678],[0.70710678,-0.70710678]]]";
 
@@ -150,7 +84,7 @@ mod tests {
     fn the_largest_entry_of_each_vector_is_positive() {
         let operands = [parse("[[0,2],[2,-3]]").unwrap()];
         let mut solution = [Matrix::zeros(2, 1), Matrix::zeros(2, 2)];
-        Eigenvectors.solve(&operands, &mut solution).unwrap();
+        PROBLEM.solve(&operands, &mut solution).unwrap();
         let root = 5f64.sqrt();
         let vectors = Matrix::from_row_slice(2, 2, &[2.0 / root, -1.0 / root, 1.0 / root, 2.0 / root]);
         assert!((&solution[0] - parse("[[1],[-4]]").unwrap()).amax() < 1e-14);
@@ -162,22 +96,22 @@ mod tests {
         // VᵀAV = A with V = I: off the diagonal 1 + 1, on it |2 - 3| + |2 - 1|; Σ|l| = 4.
         let solution = parse_list(EXACT).unwrap();
         let prediction = parse_list("[[[3],[1]],[[1,0],[0,1]]]").unwrap();
-        assert_eq!(Eigenvectors.error(&operands(), &solution, &prediction), 1.0);
-        assert!(Eigenvectors.error(&operands(), &solution, &solution) < 1e-7);
+        assert_eq!(PROBLEM.error(&operands(), &solution, &prediction), 1.0);
+        assert!(PROBLEM.error(&operands(), &solution, &solution) < 1e-7);
         let zero = parse_list("[[[0],[0]],[[0,0],[0,0]]]").unwrap();
-        assert_eq!(Eigenvectors.error(&operands(), &solution, &zero), 0.0);
+        assert_eq!(PROBLEM.error(&operands(), &solution, &zero), 0.0);
     }
 
     #[test]
     fn any_signs_and_eight_digits_pass() {
-        assert_eq!(Eigenvectors.check(&operands(), &parse_list(EXACT).unwrap()), Ok(()));
+        assert_eq!(PROBLEM.check(&operands(), &parse_list(EXACT).unwrap()), Ok(()));
         let flipped = "[[[3],[1]],[[-0.70710678,-0.70710678],[-0.70710678,0.70710678]]]";
-        assert_eq!(Eigenvectors.check(&operands(), &parse_list(flipped).unwrap()), Ok(()));
+        assert_eq!(PROBLEM.check(&operands(), &parse_list(flipped).unwrap()), Ok(()));
     }
 
     #[test]
     fn wrong_solutions_of_others_are_named() {
-        let message = |text: &str| Eigenvectors.check(&operands(), &parse_list(text).unwrap()).unwrap_err();
+        let message = |text: &str| PROBLEM.check(&operands(), &parse_list(text).unwrap()).unwrap_err();
         let swapped = "[[[3],[1]],[[0.70710678,0.70710678],[-0.70710678,0.70710678]]]";
         assert_eq!(message(swapped), "residual |A v - λ v| is 2, above 1e-6 of |A|");
         assert_eq!(

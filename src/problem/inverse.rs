@@ -1,40 +1,63 @@
-//! Inverses, of matrices that are not singular to working precision.
+//! Inverses, of matrices that are not singular to working precision; those of symmetric matrices are symmetric.
 
-use super::{Invariance, Problem, Repair, Signal, Unsolvable, property, repair, signal};
-use crate::matrix::{Distribution, Generator, Matrix, Shape, decomposition};
+use super::{Degree, Facts, Invariance, Problem, Structure, Unsolvable, measure};
+use crate::matrix::{Matrix, decomposition};
 
 #[derive(Debug)]
-pub struct Inverse;
+pub struct Inverse {
+    name: &'static str,
+    facts: &'static Facts,
+}
+
+pub const INVERSE: Inverse = Inverse {
+    name: "inverse",
+    facts: &Facts {
+        structure: Structure::Square,
+        invariance: RECIPROCAL,
+        has_condensed_form: true,
+        ..Facts::UNARY
+    },
+};
+
+pub const SYMMETRIC_INVERSE: Inverse = Inverse {
+    name: "symmetric-inverse",
+    facts: &Facts {
+        structure: Structure::Symmetric,
+        invariance: RECIPROCAL,
+        ..Facts::UNARY
+    },
+};
+
+const RECIPROCAL: Invariance = Invariance::degrees(&[Degree::Fixed(-1)]);
 
 impl Problem for Inverse {
     fn name(&self) -> &'static str {
-        "inverse"
+        self.name
     }
 
-    fn needs_square(&self) -> bool {
-        true
-    }
-
-    fn operand_shapes(&self, size: Shape) -> Vec<Shape> {
-        vec![size]
-    }
-
-    fn solution_shapes(&self, size: Shape) -> Vec<Shape> {
-        vec![size]
-    }
-
-    fn sample(&self, distribution: &Distribution, generator: &mut Generator, operands: &mut [Matrix]) {
-        distribution.fill(generator, &mut operands[0]);
+    fn facts(&self) -> &'static Facts {
+        self.facts
     }
 
     fn solve(&self, operands: &[Matrix], solution: &mut [Matrix]) -> Result<(), Unsolvable> {
-        invert(&operands[0], &mut solution[0])
+        let inverse = &mut solution[0];
+        invert(&operands[0], inverse)?;
+        if self.facts.structure == Structure::Symmetric {
+            for j in 0..inverse.ncols() {
+                for i in 0..j {
+                    let mean = 0.5 * (inverse[(i, j)] + inverse[(j, i)]);
+                    inverse[(i, j)] = mean;
+                    inverse[(j, i)] = mean;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// `Σ|AP - I| / n`
     fn error(&self, operands: &[Matrix], _solution: &[Matrix], prediction: &[Matrix]) -> f64 {
         match prediction {
-            [inverse] => property::inversion_error(&operands[0], inverse),
+            [inverse] => measure::inversion_error(&operands[0], inverse),
             _ => f64::INFINITY,
         }
     }
@@ -44,36 +67,12 @@ impl Problem for Inverse {
         self.error(operands, &[], prediction)
     }
 
-    fn repair(&self) -> Option<Repair> {
-        Some(|operands, prediction| vec![repair::inverse_step(&operands[0], &prediction[0])])
-    }
-
-    fn properties(&self, operands: &[Matrix], solution: &[Matrix], prediction: &[Matrix]) -> Vec<(&'static str, f64)> {
-        let [inverse] = prediction else { return Vec::new() };
-        vec![
-            ("coefficients", property::relative_l1(solution, prediction)),
-            ("P A = I", property::inversion_error(inverse, &operands[0])),
-        ]
-    }
-
-    fn signals(&self, operands: &[Matrix], prediction: &[Matrix]) -> Vec<(Signal, f64)> {
-        signal::of_inverse(&operands[0], prediction)
-    }
-
-    fn has_condensed_form(&self) -> bool {
-        true
-    }
-
-    fn invariance(&self) -> Invariance {
-        Invariance {
-            degrees: &[-1],
-            shifts: false,
-        }
-    }
-
-    /// The tolerance is of `|A| |P|`, by which the errors of a printed P grow.
+    /// A P is the identity, but for the tolerance of `|A| |P|`, by which the errors of a printed P grow.
     fn check_solution(&self, operands: &[Matrix], solution: &[Matrix]) -> Result<(), String> {
-        property::require_inverse(&operands[0], &solution[0])
+        let (a, inverse) = (&operands[0], &solution[0]);
+        let residual = measure::deviation_from_identity(a * inverse).amax();
+        let scale = measure::norm(a) * measure::norm(inverse);
+        measure::require_small("max|A P - I|", residual, scale, "|A| |P|")
     }
 }
 
@@ -101,20 +100,23 @@ pub(super) fn invert(matrix: &Matrix, inverse: &mut Matrix) -> Result<(), Unsolv
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::text::parse;
+    use crate::matrix::{Address, Distribution, Split, text::parse};
+
+    const GENERAL: &dyn Problem = &INVERSE;
+    const SYMMETRIC: &dyn Problem = &SYMMETRIC_INVERSE;
 
     #[test]
     fn the_error_is_the_deviation_of_the_product_from_the_identity() {
         let operands = [parse("[[2,1],[1,1]]").unwrap()];
         let mut solution = [Matrix::zeros(2, 2)];
-        Inverse.solve(&operands, &mut solution).unwrap();
+        GENERAL.solve(&operands, &mut solution).unwrap();
         assert!((&solution[0] - parse("[[1,-1],[-1,2]]").unwrap()).amax() < 1e-15);
         // A P = [[2.5, 0], [1.25, 1]] with P = [[1.25, -1], [0, 2]]: Σ|AP - I| = 1.5 + 1.25, over 2.
         assert_eq!(
-            Inverse.error(&operands, &solution, &[parse("[[1.25,-1],[0,2]]").unwrap()]),
+            GENERAL.error(&operands, &solution, &[parse("[[1.25,-1],[0,2]]").unwrap()]),
             1.375
         );
-        assert_eq!(Inverse.error(&operands, &solution, &[]), f64::INFINITY);
+        assert_eq!(GENERAL.error(&operands, &solution, &[]), f64::INFINITY);
     }
 
     #[test]
@@ -122,7 +124,7 @@ mod tests {
         for text in ["[[1,2],[2,4]]", "[[0,0],[0,0]]", "[[0.1,0.3],[0.3,0.9]]"] {
             let mut solution = [Matrix::zeros(2, 2)];
             assert_eq!(
-                Inverse.solve(&[parse(text).unwrap()], &mut solution),
+                GENERAL.solve(&[parse(text).unwrap()], &mut solution),
                 Err(Unsolvable::Singular),
                 "{text}"
             );
@@ -134,19 +136,37 @@ mod tests {
         // Condition 40,000: the residual of eight digits is 1e-4.
         let operands = [parse("[[1,1],[1,1.0001]]").unwrap()];
         assert_eq!(
-            Inverse.check(
+            GENERAL.check(
                 &operands,
                 &[parse("[[10001.0001,-10000.0002],[-9999.9998,10000.0001]]").unwrap()]
             ),
             Ok(())
         );
-        let message = Inverse
+        let message = GENERAL
             .check(&operands, &[parse("[[10010,-10000],[-10000,10000]]").unwrap()])
             .unwrap_err();
         assert!(
             message.starts_with("residual max|A P - I| is ") && message.ends_with("above 1e-6 of |A| |P|"),
             "{message}"
         );
-        assert!(Inverse.check(&operands, &[Matrix::zeros(2, 2)]).is_err());
+        assert!(GENERAL.check(&operands, &[Matrix::zeros(2, 2)]).is_err());
+    }
+
+    #[test]
+    fn inverses_are_symmetric_to_the_bit() {
+        for n in [3, 5, 12] {
+            let (mut operands, mut solution) = ([Matrix::zeros(n, n)], [Matrix::zeros(n, n)]);
+            let mut generator = Address {
+                seed: 1,
+                split: Split::Train,
+                index: 0,
+            }
+            .generator(0);
+            SYMMETRIC.sample(&Distribution::default(), &mut generator, &mut operands);
+            SYMMETRIC.solve(&operands, &mut solution).unwrap();
+            assert_eq!(solution[0], solution[0].transpose());
+            assert_eq!(SYMMETRIC.check(&operands, &solution), Ok(()));
+            assert!(SYMMETRIC.error(&operands, &solution, &solution) < 1e-10);
+        }
     }
 }

@@ -24,7 +24,7 @@ impl Problems {
 
     /// In the order of their tasks.
     pub fn names(&self) -> Vec<&'static str> {
-        self.iter().map(Problem::name).collect()
+        self.iter().map(|problem| problem.name()).collect()
     }
 
     /// The task of a problem: its place in the set.

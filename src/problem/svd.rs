@@ -1,8 +1,19 @@
 //! The reduced singular value decomposition A = U diag(S) Vᵀ of a matrix r×c, k = min(r, c): U (r×k), S (k×1)
 //! descending, V (c×k); each column of U has the sign that makes its entry of largest magnitude positive.
 
-use super::{Form, Invariance, Problem, Repair, Signal, Unsolvable, property, repair, signal};
-use crate::matrix::{Distribution, Generator, Matrix, Shape, decomposition};
+use super::{Degree, Facts, Invariance, Part, Problem, Side, Unsolvable, measure};
+use crate::matrix::{Matrix, decomposition};
+
+const FACTS: Facts = Facts {
+    solution: &[
+        Part::matrix(Side::Rows, Side::Smaller),
+        Part::column(Side::Smaller),
+        Part::transposed(Side::Cols, Side::Smaller),
+    ],
+    invariance: Invariance::degrees(&[Degree::Fixed(0), Degree::Fixed(1), Degree::Fixed(0)]),
+    vectors: &[0, 2],
+    ..Facts::UNARY
+};
 
 #[derive(Debug)]
 pub struct Svd;
@@ -12,21 +23,8 @@ impl Problem for Svd {
         "svd"
     }
 
-    fn operand_shapes(&self, size: Shape) -> Vec<Shape> {
-        vec![size]
-    }
-
-    fn solution_shapes(&self, size: Shape) -> Vec<Shape> {
-        let k = size.rows.min(size.cols);
-        vec![Shape::new(size.rows, k), Shape::new(k, 1), Shape::new(size.cols, k)]
-    }
-
-    fn solution_forms(&self) -> &'static [Form] {
-        &[Form::Matrix, Form::Column, Form::Transposed]
-    }
-
-    fn sample(&self, distribution: &Distribution, generator: &mut Generator, operands: &mut [Matrix]) {
-        distribution.fill(generator, &mut operands[0]);
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
     fn solve(&self, operands: &[Matrix], solution: &mut [Matrix]) -> Result<(), Unsolvable> {
@@ -42,97 +40,33 @@ impl Problem for Svd {
 
     /// `Σ|UᵀAV - diag(s)| / Σ|s|` with U, s and V predicted.
     fn error(&self, operands: &[Matrix], solution: &[Matrix], prediction: &[Matrix]) -> f64 {
-        if !property::is_comparable(solution, prediction) {
+        if !measure::is_comparable(solution, prediction) {
             return f64::INFINITY;
         }
-        property::diagonalization_error(&operands[0], &prediction[0], &prediction[1], &prediction[2])
+        measure::diagonalization_error(&operands[0], &prediction[0], &prediction[1], &prediction[2])
     }
 
     /// The largest of the error and of `Σ|UᵀU - I| / k` and `Σ|VᵀV - I| / k`, without which zeros would do.
     fn residual(&self, operands: &[Matrix], prediction: &[Matrix]) -> f64 {
         match prediction {
-            [u, values, v] => property::diagonalization_error(&operands[0], u, values, v)
-                .max(property::orthonormality_error(u))
-                .max(property::orthonormality_error(v)),
+            [u, values, v] => measure::diagonalization_error(&operands[0], u, values, v)
+                .max(measure::orthonormality_error(u))
+                .max(measure::orthonormality_error(v)),
             _ => f64::INFINITY,
         }
-    }
-
-    /// Vectors nearer to orthonormal, and the values that go best with them.
-    fn repair(&self) -> Option<Repair> {
-        Some(|operands, prediction| {
-            let (u, v) = (
-                repair::orthonormal_step(&prediction[0]),
-                repair::orthonormal_step(&prediction[2]),
-            );
-            let values = repair::values_of(&u, &operands[0], &v);
-            vec![u, values, v]
-        })
-    }
-
-    fn properties(&self, operands: &[Matrix], solution: &[Matrix], prediction: &[Matrix]) -> Vec<(&'static str, f64)> {
-        let [u, values, v] = prediction else { return Vec::new() };
-        let rebuilt = u * Matrix::from_diagonal(&values.column(0).into_owned()) * v.transpose();
-        vec![
-            (
-                "singular values",
-                property::relative_l1(&solution[1..2], &prediction[1..2]),
-            ),
-            ("unit norms of U", property::norm_error(u)),
-            ("unit norms of V", property::norm_error(v)),
-            ("orthogonal columns of U", property::orthogonality_error(u)),
-            ("orthogonal columns of V", property::orthogonality_error(v)),
-            ("U S V' = A", property::relative_l1(&operands[..1], &[rebuilt])),
-        ]
-    }
-
-    fn signals(&self, operands: &[Matrix], prediction: &[Matrix]) -> Vec<(Signal, f64)> {
-        let [u, values, v] = prediction else { return Vec::new() };
-        let mut exact = vec![0.0; values.len()];
-        let known = decomposition::singular_values(&operands[0], &mut exact).is_ok();
-        let gap = if known { signal::smallest_gap(&exact) } else { f64::NAN };
-        vec![
-            (Signal::of_input("condition of A"), signal::condition(&operands[0])),
-            (Signal::of_input("smallest gap of singular values"), gap),
-            (Signal::of_output("condition of U"), signal::condition(u)),
-            (Signal::of_output("condition of V"), signal::condition(v)),
-            (
-                Signal::of_output("distance of U from orthonormal"),
-                property::orthonormality_error(u),
-            ),
-            (
-                Signal::of_output("distance of V from orthonormal"),
-                property::orthonormality_error(v),
-            ),
-            (
-                Signal::of_output("singular values out of order"),
-                signal::disorder(values.as_slice()),
-            ),
-        ]
-    }
-
-    fn invariance(&self) -> Invariance {
-        Invariance {
-            degrees: &[0, 1, 0],
-            shifts: false,
-        }
-    }
-
-    fn vectors(&self) -> &'static [usize] {
-        &[0, 2]
     }
 
     /// Any signs, and any bases of the vectors of a repeated value, are right.
     fn check_solution(&self, operands: &[Matrix], solution: &[Matrix]) -> Result<(), String> {
         let (u, values, v) = (&solution[0], &solution[1], &solution[2]);
-        property::require_singular_values(values)?;
-        property::require_orthonormal("column of U", u)?;
-        property::require_orthonormal("column of V", v)?;
+        measure::require_singular_values(values)?;
+        measure::require_orthonormal("column of U", u)?;
+        measure::require_orthonormal("column of V", v)?;
         let rebuilt = u * Matrix::from_diagonal(&values.column(0).into_owned()) * v.transpose();
-        property::require_small(
+        measure::require_small(
             "|A - U S V'|",
             (&operands[0] - rebuilt).norm(),
-            property::norm(&operands[0]),
+            measure::norm(&operands[0]),
             "|A|",
         )
     }
@@ -143,6 +77,8 @@ mod tests {
     use super::*;
     use crate::matrix::text::{parse, parse_list};
 
+    const PROBLEM: &dyn Problem = &Svd;
+
     fn operands() -> Vec<Matrix> {
         vec![parse("[[0,-3],[4,0]]").unwrap()]
     }
@@ -152,7 +88,7 @@ mod tests {
     #[test]
     fn the_signs_are_fixed_on_u_and_v_follows() {
         let mut solution = [Matrix::zeros(2, 2), Matrix::zeros(2, 1), Matrix::zeros(2, 2)];
-        Svd.solve(&operands(), &mut solution).unwrap();
+        PROBLEM.solve(&operands(), &mut solution).unwrap();
         for (found, expected) in solution.iter().zip(parse_list(EXACT).unwrap()) {
             assert!((found - expected).amax() < 1e-14, "{found}");
         }
@@ -161,15 +97,15 @@ mod tests {
     #[test]
     fn the_error_is_of_the_predicted_factors() {
         let solution = parse_list(EXACT).unwrap();
-        assert_eq!(Svd.error(&operands(), &solution, &solution), 0.0);
+        assert_eq!(PROBLEM.error(&operands(), &solution, &solution), 0.0);
         // UᵀAV = A with U = V = I: 3 + 4 off the diagonal, 4 + 3 on it; Σ|s| = 7.
         let prediction = parse_list("[[[1,0],[0,1]],[[4],[3]],[[1,0],[0,1]]]").unwrap();
-        assert_eq!(Svd.error(&operands(), &solution, &prediction), 2.0);
+        assert_eq!(PROBLEM.error(&operands(), &solution, &prediction), 2.0);
     }
 
     #[test]
     fn any_signs_pass_and_wrong_factors_are_named() {
-        let check = |text: &str| Svd.check(&operands(), &parse_list(text).unwrap());
+        let check = |text: &str| PROBLEM.check(&operands(), &parse_list(text).unwrap());
         assert_eq!(check(EXACT), Ok(()));
         assert_eq!(check("[[[0,-1],[-1,0]],[[4],[3]],[[-1,0],[0,1]]]"), Ok(()));
         let message = |text: &str| check(text).unwrap_err();

@@ -2,13 +2,13 @@
 
 use super::heatmap::{Heatmap, draw_heatmap};
 use super::{Table, percent};
-use crate::evaluation::{Accuracy, Analysis, Quantiles, SignalReport, TAIL, Threshold};
+use crate::evaluation::{Accuracy, Analysis, IndicatorReport, Quantiles, TAIL, Threshold};
 use crate::file;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Parts of about the same number of answers, from small values of a signal to large ones.
+/// Parts of about the same number of answers, from small values of an indicator to large ones.
 const PARTS: usize = 10;
 
 /// The whole report for people.
@@ -24,7 +24,7 @@ pub fn analysis_text(name: &str, analysis: &Analysis) -> String {
         "What tells that an answer is wrong at {tolerance} % (medians, and from the {} % to the {} % quantile)\n{}",
         percent(TAIL),
         percent(1.0 - TAIL),
-        signals(analysis)
+        indicators(analysis)
     ));
     parts.push(format!(
         "Always guessing the majority tells {} %. Area: how often a wrong answer has the larger value of a wrong and a \
@@ -50,7 +50,7 @@ pub fn analysis_files(folder: &Path, name: &str, analysis: &Analysis) -> Result<
     };
     write("report.txt", analysis_text(name, analysis) + "\n")?;
     write("properties.csv", properties(analysis).csv()?)?;
-    write("signals.csv", signals(analysis).csv()?)?;
+    write("signals.csv", indicators(analysis).csv()?)?;
     write("calibration.csv", calibration(analysis).csv()?)?;
     let tolerance = percent(analysis.tolerance);
     let maps = [
@@ -78,12 +78,12 @@ pub fn analysis_files(folder: &Path, name: &str, analysis: &Analysis) -> Result<
                 title: &format!("Wrong answers at {tolerance} %, from small to large values (%)"),
                 axes: ("quantity", "tenth of the answers"),
                 rows: analysis
-                    .signals
+                    .indicators
                     .iter()
-                    .map(|report| report.signal.name.into())
+                    .map(|report| report.indicator.name.into())
                     .collect(),
                 columns: (1..=PARTS).map(|part| part.to_string()).collect(),
-                shares: analysis.signals.iter().map(failures).collect(),
+                shares: analysis.indicators.iter().map(failures).collect(),
             },
         ),
         (
@@ -116,8 +116,8 @@ pub fn analysis_files(folder: &Path, name: &str, analysis: &Analysis) -> Result<
     Ok(files)
 }
 
-/// Shares of wrong answers among those with the smallest values of a signal, the next, and so on.
-fn failures(report: &SignalReport) -> Vec<f64> {
+/// Shares of wrong answers among those with the smallest values of an indicator, the next, and so on.
+fn failures(report: &IndicatorReport) -> Vec<f64> {
     let values = &report.values;
     let part = |part: usize| {
         let values = &values[part * values.len() / PARTS..(part + 1) * values.len() / PARTS];
@@ -175,7 +175,7 @@ fn calibration(analysis: &Analysis) -> Table {
     table
 }
 
-fn signals(analysis: &Analysis) -> Table {
+fn indicators(analysis: &Analysis) -> Table {
     let mut table = Table::new(&[
         "quantity",
         "known from",
@@ -186,18 +186,18 @@ fn signals(analysis: &Analysis) -> Table {
         "tells",
         "finds",
     ]);
-    for SignalReport {
-        signal,
+    for IndicatorReport {
+        indicator,
         right,
         wrong,
         area,
         threshold,
         ..
-    } in &analysis.signals
+    } in &analysis.indicators
     {
         table.row(vec![
-            signal.name.into(),
-            signal.origin.name().into(),
+            indicator.name.into(),
+            indicator.known_from.name().into(),
             right.map_or("-".into(), quantiles),
             wrong.map_or("-".into(), quantiles),
             area.map_or("-".into(), |area| format!("{area:.3}")),
@@ -248,8 +248,8 @@ mod tests {
 
     #[test]
     fn failures_are_counted_by_tenths() {
-        let report = SignalReport {
-            signal: crate::problem::Signal::of_input("condition of A"),
+        let report = IndicatorReport {
+            indicator: crate::evaluation::Indicator::of_input("condition of A"),
             right: None,
             wrong: None,
             area: None,

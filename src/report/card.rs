@@ -104,18 +104,15 @@ fn reads(format: &Format) -> String {
 /// A call in Python with random operands of a size, as those of the training are.
 fn call(format: &Format, size: Shape, magnitude: f64) -> String {
     let problem = format.problem;
-    let names: &[&str] = match problem.operand_forms() {
+    let names: &[&str] = match problem.operands() {
         [_] => &["matrix"],
-        [_, Form::Column] => &["matrix", "vector"],
+        [_, other] if other.form == Form::Column => &["matrix", "vector"],
         _ => &["left", "right"],
     };
     let mut lines = String::new();
-    for ((name, shape), form) in names
-        .iter()
-        .zip(problem.operand_shapes(size))
-        .zip(problem.operand_forms())
-    {
-        let sizes = match form {
+    for (name, part) in names.iter().zip(problem.operands()) {
+        let shape = part.shape(size);
+        let sizes = match part.form {
             Form::Column => shape.rows.to_string(),
             Form::Matrix | Form::Transposed => format!("{}, {}", shape.rows, shape.cols),
         };

@@ -265,7 +265,7 @@ impl Recipe {
             self.problem
         );
         ensure!(
-            !format.is_condensed() || format.problems.iter().all(|problem| problem.has_condensed_form()),
+            !format.is_condensed() || format.problems.iter().all(|problem| problem.facts().has_condensed_form),
             "encoding.input = \"{}\" with problem = \"{}\": only inverses have a condensed form; use encoding.input = \"values\"",
             self.encoding.input,
             self.problem

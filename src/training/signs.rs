@@ -23,7 +23,10 @@ impl FreeSigns {
         let sign_comes_first = matches!(format.output.fields()[first].part, Part::Sign);
         format.target == Target::Classes
             && sign_comes_first
-            && format.problems.iter().any(|problem| !problem.vectors().is_empty())
+            && format
+                .problems
+                .iter()
+                .any(|problem| !problem.facts().vectors.is_empty())
     }
 
     /// Classes `[batch, count, fields]` in prediction order, with the sign of every vector that is the more probable one by the
@@ -48,7 +51,7 @@ impl FreeSigns {
 
 /// `[vectors, count]`, one where a coefficient of the solution belongs to a vector.
 fn members(problem: &dyn Problem, case: Case, device: Device) -> Option<Tensor> {
-    let places = problem.vectors();
+    let places = problem.facts().vectors;
     let shapes = problem.solution_shapes(case.size);
     let vectors = shapes[*places.first()?].cols;
     let mut members = Vec::new();

@@ -1,28 +1,34 @@
 //! What solutions are measured by: norms of errors, and the properties that a right solution has.
 
+use super::Part;
 use crate::matrix::{Matrix, Shape};
 
 /// The share of the scale of a problem by which a solution that others wrote may be off, so that numbers printed with
 /// eight significant digits pass and numbers rounded to four do not.
-pub(super) const TOLERANCE: f64 = 1e-6;
+pub(crate) const TOLERANCE: f64 = 1e-6;
 
 /// Shapes of matrices.
-pub(super) fn shapes(matrices: &[Matrix]) -> Vec<Shape> {
+pub(crate) fn shapes(matrices: &[Matrix]) -> Vec<Shape> {
     matrices.iter().map(Shape::of).collect()
 }
 
+/// Shapes of parts at a size.
+pub(crate) fn shapes_of(parts: &[Part], size: Shape) -> Vec<Shape> {
+    parts.iter().map(|part| part.shape(size)).collect()
+}
+
 /// `3x4, 4x1`
-pub(super) fn listed(shapes: &[Shape]) -> String {
+pub(crate) fn listed(shapes: &[Shape]) -> String {
     shapes.iter().map(Shape::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether a prediction can be compared with a solution.
-pub(super) fn is_comparable(solution: &[Matrix], prediction: &[Matrix]) -> bool {
+pub(crate) fn is_comparable(solution: &[Matrix], prediction: &[Matrix]) -> bool {
     solution.len() == prediction.len() && solution.iter().zip(prediction).all(|(a, b)| a.shape() == b.shape())
 }
 
 /// The Frobenius norm, also of matrices whose squares overflow.
-pub(super) fn norm(matrix: &Matrix) -> f64 {
+pub(crate) fn norm(matrix: &Matrix) -> f64 {
     match matrix.amax() {
         0.0 => 0.0,
         scale => scale * (matrix / scale).norm(),
@@ -30,7 +36,7 @@ pub(super) fn norm(matrix: &Matrix) -> f64 {
 }
 
 /// `error / scale`, where that is a number.
-pub(super) fn ratio(error: f64, scale: f64) -> f64 {
+pub(crate) fn ratio(error: f64, scale: f64) -> f64 {
     let ratio = if error == 0.0 { 0.0 } else { error / scale };
     if ratio.is_finite() && scale.is_finite() {
         ratio
@@ -40,12 +46,12 @@ pub(super) fn ratio(error: f64, scale: f64) -> f64 {
 }
 
 /// Sum of magnitudes.
-pub(super) fn l1<'a>(values: impl IntoIterator<Item = &'a f64>) -> f64 {
+pub(crate) fn l1<'a>(values: impl IntoIterator<Item = &'a f64>) -> f64 {
     values.into_iter().map(|x| x.abs()).sum()
 }
 
 /// `Σ|P - T| / Σ|T|` over all matrices of the truth T and the prediction P.
-pub(super) fn relative_l1(truth: &[Matrix], prediction: &[Matrix]) -> f64 {
+pub(crate) fn relative_l1(truth: &[Matrix], prediction: &[Matrix]) -> f64 {
     if !is_comparable(truth, prediction) {
         return f64::INFINITY;
     }
@@ -54,7 +60,7 @@ pub(super) fn relative_l1(truth: &[Matrix], prediction: &[Matrix]) -> f64 {
 }
 
 /// `Σ|UᵀAV - diag(s)| / Σ|s|`.
-pub(super) fn diagonalization_error(a: &Matrix, u: &Matrix, values: &Matrix, v: &Matrix) -> f64 {
+pub(crate) fn diagonalization_error(a: &Matrix, u: &Matrix, values: &Matrix, v: &Matrix) -> f64 {
     if u.nrows() != a.nrows() || v.nrows() != a.ncols() || u.ncols() != values.len() || v.ncols() != values.len() {
         return f64::INFINITY;
     }
@@ -66,73 +72,47 @@ pub(super) fn diagonalization_error(a: &Matrix, u: &Matrix, values: &Matrix, v: 
 }
 
 /// `Σ|AP - I| / n`.
-pub(super) fn inversion_error(a: &Matrix, prediction: &Matrix) -> f64 {
+pub(crate) fn inversion_error(a: &Matrix, prediction: &Matrix) -> f64 {
     if a.shape() != prediction.shape() {
         return f64::INFINITY;
     }
     ratio(l1(&deviation_from_identity(a * prediction)), a.nrows() as f64)
 }
 
-pub(super) fn deviation_from_identity(mut matrix: Matrix) -> Matrix {
+pub(crate) fn deviation_from_identity(mut matrix: Matrix) -> Matrix {
     for i in 0..matrix.nrows().min(matrix.ncols()) {
         matrix[(i, i)] -= 1.0;
     }
     matrix
 }
 
-/// `Σ|AV - V diag(l)| / Σ|V diag(l)|`.
-pub(super) fn eigen_equation_error(a: &Matrix, values: &Matrix, v: &Matrix) -> f64 {
-    if v.nrows() != a.ncols() || v.ncols() != values.len() {
-        return f64::INFINITY;
-    }
-    let scaled = Matrix::from_fn(v.nrows(), v.ncols(), |i, j| v[(i, j)] * values[j]);
-    ratio(l1(&(a * v - &scaled)), l1(&scaled))
-}
-
 /// How far columns are from orthonormal: `Σ|VᵀV - I| / n`.
-pub(super) fn orthonormality_error(v: &Matrix) -> f64 {
+pub(crate) fn orthonormality_error(v: &Matrix) -> f64 {
     ratio(l1(&deviation_from_identity(v.tr_mul(v))), v.ncols() as f64)
 }
 
-/// `max | |v| - 1 |` of columns.
-pub(super) fn norm_error(v: &Matrix) -> f64 {
-    largest(v.column_iter().map(|column| (column.norm() - 1.0).abs()))
-}
-
-/// `max |vᵢ · vⱼ|` of different columns.
-pub(super) fn orthogonality_error(v: &Matrix) -> f64 {
-    let products = v.tr_mul(v);
-    let pairs = (0..v.ncols()).flat_map(|i| (0..i).map(move |j| (i, j)));
-    largest(pairs.map(|pair| products[pair].abs()))
-}
-
-/// Infinite where one is no number.
-fn largest(deviations: impl Iterator<Item = f64>) -> f64 {
-    deviations.fold(
-        0.0,
-        |largest, x| if x.is_nan() { f64::INFINITY } else { x.max(largest) },
-    )
-}
-
-/// Relative error of the first and of the last of several values.
-pub(super) fn errors_of_ends(solution: &[Matrix], prediction: &[Matrix]) -> [f64; 2] {
-    match (solution, prediction) {
-        ([solution], [prediction]) if solution.len() == prediction.len() && !solution.is_empty() => {
-            let last = solution.len() - 1;
-            [0, last].map(|i| ratio((prediction[i] - solution[i]).abs(), solution[i].abs()))
-        }
-        _ => [f64::INFINITY; 2],
-    }
-}
-
 /// The symmetric part of a matrix: of one that noise has made asymmetric, the best guess at what it was.
-pub(super) fn symmetric_part(matrix: &Matrix) -> Matrix {
+pub(crate) fn symmetric_part(matrix: &Matrix) -> Matrix {
     (matrix + matrix.transpose()) * 0.5
+}
+
+/// Squares of singular values.
+pub(crate) fn squares(values: &Matrix) -> Matrix {
+    values.map(|value| value * value)
+}
+
+/// AᵀA or AAᵀ, the smaller: its eigenvalues are the squares of the singular values.
+pub(crate) fn smaller_gram(matrix: &Matrix) -> Matrix {
+    if matrix.nrows() < matrix.ncols() {
+        matrix * matrix.transpose()
+    } else {
+        matrix.tr_mul(matrix)
+    }
 }
 
 /// `max |Σλᵏ - tr Aᵏ| / (k Σ|λ|ᵏ)` over k from 1 to n: zero for the eigenvalues of A alone (Newton's identities), and about
 /// the relative error of values that are nearly right, without solving for any.
-pub(super) fn power_sum_residual(a: &Matrix, values: &[f64]) -> f64 {
+pub(crate) fn power_sum_residual(a: &Matrix, values: &[f64]) -> f64 {
     if values.len() != a.nrows() {
         return f64::INFINITY;
     }
@@ -155,7 +135,7 @@ pub(super) fn power_sum_residual(a: &Matrix, values: &[f64]) -> f64 {
 }
 
 /// Every value is a finite number.
-pub(super) fn require_finite(what: &str, matrices: &[Matrix]) -> Result<(), String> {
+pub(crate) fn require_finite(what: &str, matrices: &[Matrix]) -> Result<(), String> {
     for (k, matrix) in matrices.iter().enumerate() {
         if let Some((i, j)) = first_not(matrix, f64::is_finite) {
             let (x, name) = (matrix[(i, j)], member(what, k, matrices.len()));
@@ -185,7 +165,7 @@ fn first_not(matrix: &Matrix, is_right: impl Fn(f64) -> bool) -> Option<(usize, 
 }
 
 /// No entry differs by more than the limit.
-pub(super) fn require_entries(name: &str, found: &Matrix, expected: &Matrix, limit: f64) -> Result<(), String> {
+pub(crate) fn require_entries(name: &str, found: &Matrix, expected: &Matrix, limit: f64) -> Result<(), String> {
     match first_not(&(found - expected), |x| x.abs() <= limit) {
         None => Ok(()),
         Some((i, j)) => Err(format!(
@@ -198,13 +178,8 @@ pub(super) fn require_entries(name: &str, found: &Matrix, expected: &Matrix, lim
     }
 }
 
-/// No entry of a product is off by more than the tolerance of its scale, the largest entry of `|A| |B|`.
-pub(super) fn require_product(found: &Matrix, a: &Matrix, b: &Matrix) -> Result<(), String> {
-    require_entries("the product", found, &(a * b), TOLERANCE * (a.abs() * b.abs()).amax())
-}
-
 /// No value is larger than the one before it.
-pub(super) fn require_descending(name: &str, values: &Matrix) -> Result<(), String> {
+pub(crate) fn require_descending(name: &str, values: &Matrix) -> Result<(), String> {
     match values.as_slice().windows(2).find(|pair| pair[0] < pair[1]) {
         None => Ok(()),
         Some(pair) => Err(format!(
@@ -215,21 +190,15 @@ pub(super) fn require_descending(name: &str, values: &Matrix) -> Result<(), Stri
 }
 
 /// Singular values are not negative, and descend.
-pub(super) fn require_singular_values(values: &Matrix) -> Result<(), String> {
+pub(crate) fn require_singular_values(values: &Matrix) -> Result<(), String> {
     match values.iter().find(|value| **value < 0.0) {
         Some(value) => Err(format!("singular values must not be negative, but one is {value}")),
         None => require_descending("singular values", values),
     }
 }
 
-/// A P is the identity, but for the tolerance of `|A| |P|`, by which the errors of a printed P grow.
-pub(super) fn require_inverse(a: &Matrix, inverse: &Matrix) -> Result<(), String> {
-    let residual = deviation_from_identity(a * inverse).amax();
-    require_small("max|A P - I|", residual, norm(a) * norm(inverse), "|A| |P|")
-}
-
 /// Columns have length 1 and are orthogonal.
-pub(super) fn require_orthonormal(name: &str, matrix: &Matrix) -> Result<(), String> {
+pub(crate) fn require_orthonormal(name: &str, matrix: &Matrix) -> Result<(), String> {
     let gram = matrix.tr_mul(matrix);
     let wrong = first_not(&deviation_from_identity(gram.clone()), |x| x.abs() <= TOLERANCE);
     match wrong.map(|(i, j)| (i.min(j), i.max(j))) {
@@ -249,7 +218,7 @@ pub(super) fn require_orthonormal(name: &str, matrix: &Matrix) -> Result<(), Str
 }
 
 /// Mirrored entries agree.
-pub(super) fn require_symmetric(matrix: &Matrix) -> Result<(), String> {
+pub(crate) fn require_symmetric(matrix: &Matrix) -> Result<(), String> {
     let limit = TOLERANCE * matrix.amax();
     match first_not(&(matrix - matrix.transpose()), |x| x.abs() <= limit) {
         None => Ok(()),
@@ -266,7 +235,7 @@ pub(super) fn require_symmetric(matrix: &Matrix) -> Result<(), String> {
 }
 
 /// A residual stays within the tolerance of a scale, e.g. `|A v - λ v|` of `|A|`.
-pub(super) fn require_small(name: &str, residual: f64, scale: f64, scale_name: &str) -> Result<(), String> {
+pub(crate) fn require_small(name: &str, residual: f64, scale: f64, scale_name: &str) -> Result<(), String> {
     if residual <= TOLERANCE * scale {
         Ok(())
     } else {
