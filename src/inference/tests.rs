@@ -20,9 +20,12 @@ struct Toy {
 
 impl Toy {
     fn new(problem: &str, more: &str) -> Self {
-        let text = format!(
-            "problem = \"{problem}\"\n[model]\nwidth = 16\nheads = 2\ndecoder_heads = 2\nencoder_layers = 1\ndecoder_layers = 1\n"
-        );
+        let heads = if more.contains("architecture=pair") {
+            ""
+        } else {
+            "heads = 2\ndecoder_heads = 2\ndecoder_layers = 1\n"
+        };
+        let text = format!("problem = \"{problem}\"\n[model]\nwidth = 16\nencoder_layers = 1\n{heads}");
         let overrides: Vec<String> = more.split_whitespace().map(str::to_string).collect();
         let recipe = Recipe::parse(&text, &overrides).unwrap();
         let model = recipe.build(Device::Cpu).unwrap();
