@@ -1,35 +1,36 @@
 //! Files that are whole or not there: written beside, then renamed.
 
-use anyhow::{Context, Result, bail, ensure};
-use std::fs;
+use anyhow::{Context, Result, ensure};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use tempfile::Builder;
 
 const PARTIAL: &str = ".partial";
+/// Of new files, less what the process's mask takes away.
+const MODE: u32 = 0o666;
 
 /// Lets `write` fill a file beside `path`, which then takes its place; a kill at any instant leaves the old one.
 pub fn replace_by(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let Some(name) = path.file_name() else {
-        bail!("{} is no file name", path.display())
-    };
     // A device or a pipe would be lost under the new file.
     ensure!(
         !path.exists() || path.is_file(),
         "{} is there and is no regular file",
         path.display()
     );
-    let mut beside = name.to_owned();
-    beside.push(format!(".{}{PARTIAL}", std::process::id()));
-    let beside = path.with_file_name(beside);
-    let outcome = write(&beside).and_then(|()| {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let replace = || -> Result<()> {
+        let beside = Builder::new()
+            .suffix(PARTIAL)
+            .permissions(Permissions::from_mode(MODE))
+            .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+        write(beside.path())?;
         // A rename that survives a power cut must not point at a file that does not.
-        fs::File::open(&beside)?.sync_all()?;
-        Ok(fs::rename(&beside, path)?)
-    });
-    if outcome.is_err() {
-        // The error that is returned matters more than what is left behind.
-        let _ = fs::remove_file(&beside);
-    }
-    outcome.with_context(|| format!("cannot write {}", path.display()))
+        beside.as_file().sync_all()?;
+        beside.persist(path)?;
+        Ok(())
+    };
+    replace().with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Whether a name is that of a file that a kill has left half written.
@@ -45,6 +46,7 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anyhow::bail;
 
     #[test]
     fn a_failed_write_leaves_the_old_file_and_nothing_else() {

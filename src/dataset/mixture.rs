@@ -1,8 +1,8 @@
 //! Examples of several problems for one model.
 
-use super::permutation::Permutation;
+use super::repetition::shuffled;
 use super::{Example, Source, Stream};
-use crate::matrix::{Shape, fingerprint, mix};
+use crate::matrix::Shape;
 use anyhow::Result;
 use std::sync::Arc;
 
@@ -52,8 +52,7 @@ impl Source for Mixture {
 
     fn task_at(&self, step: u64) -> usize {
         let (place, round) = self.turn(step);
-        let key = mix(mix(self.streams[0].seed() ^ fingerprint("tasks")).wrapping_add(round));
-        Permutation::new(self.streams.len() as u64, key).at(place as u64) as usize
+        shuffled(self.streams.len() as u32, self.streams[0].seed(), "tasks", round)[place] as usize
     }
 
     fn repeats(&self) -> Option<u64> {

@@ -9,7 +9,6 @@ mod dimensions;
 mod format;
 mod generation;
 mod mixture;
-mod permutation;
 mod repetition;
 mod source;
 mod specification;

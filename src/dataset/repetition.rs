@@ -1,8 +1,9 @@
 //! Which examples training comes back to.
 
-use super::permutation::Permutation;
-use crate::matrix::{Address, Split, fingerprint, mix};
+use crate::matrix::{Address, Generator, Split, fingerprint};
 use rand::RngExt;
+use rand::seq::SliceRandom;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Which index of the stream each place of the training batches takes. Places are counted over all batches: place `k` of
 /// step `s` is `s * batch_size + k`; so the index is a pure function of seed, step and place.
@@ -14,7 +15,7 @@ pub enum Repetition {
     #[default]
     Never,
     /// Only the first examples, epoch after epoch, each epoch in an order of its own.
-    Fixed { examples: u64 },
+    Fixed { examples: u32 },
     /// Two sets (Charton and Kempe, arXiv 2410.07041): with the probability `share` a place takes one of the first examples,
     /// all equally likely, and else one of its own that comes after them.
     TwoSets { examples: u64, share: f64 },
@@ -25,33 +26,69 @@ impl Repetition {
     pub fn examples(self) -> Option<u64> {
         match self {
             Self::Never => None,
-            Self::Fixed { examples } | Self::TwoSets { examples, .. } => Some(examples),
+            Self::Fixed { examples } => Some(examples.into()),
+            Self::TwoSets { examples, .. } => Some(examples),
         }
     }
+}
 
-    /// The index that a place takes.
-    pub fn index(self, seed: u64, place: u64) -> u64 {
-        match self {
-            Self::Never => place,
-            Self::Fixed { examples } => {
-                let epoch = place / examples;
-                let key = mix(mix(seed ^ fingerprint("epoch")).wrapping_add(epoch));
-                Permutation::new(examples, key).at(place % examples)
+/// Numbers below a count, in an order that is a pure function of the seed, the purpose and the round.
+pub(super) fn shuffled(count: u32, seed: u64, purpose: &str, round: u64) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..count).collect();
+    order.shuffle(&mut generator(seed, purpose, round));
+    order
+}
+
+fn generator(seed: u64, purpose: &str, index: u64) -> Generator {
+    let split = Split::Train;
+    Address { seed, split, index }.generator(fingerprint(purpose))
+}
+
+/// An epoch, and the order of its examples.
+type Epoch = (u64, Arc<Vec<u32>>);
+
+/// The indices that places take; keeps the order of the last epoch that was asked for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Indices {
+    pub repetition: Repetition,
+    last: Arc<Mutex<Epoch>>,
+}
+
+impl Indices {
+    pub fn new(repetition: Repetition) -> Self {
+        let last = Arc::default();
+        Self { repetition, last }
+    }
+
+    /// The indices that a place and those after it take.
+    pub fn from(&self, seed: u64, place: u64) -> impl Iterator<Item = u64> {
+        let mut epoch = Epoch::default();
+        (place..).map(move |place| match self.repetition {
+            Repetition::Never => place,
+            Repetition::Fixed { examples } => {
+                let (number, within) = (place / u64::from(examples), place % u64::from(examples));
+                if epoch.0 != number || epoch.1.is_empty() {
+                    epoch = self.epoch(seed, number, examples);
+                }
+                epoch.1[within as usize].into()
             }
-            Self::TwoSets { examples, share } => {
-                let address = Address {
-                    seed,
-                    split: Split::Train,
-                    index: place,
-                };
-                let mut generator = address.generator(fingerprint("two sets"));
+            Repetition::TwoSets { examples, share } => {
+                let mut generator = generator(seed, "two sets", place);
                 if generator.random_bool(share) {
                     generator.random_range(0..examples)
                 } else {
                     examples + place
                 }
             }
+        })
+    }
+
+    fn epoch(&self, seed: u64, number: u64, examples: u32) -> Epoch {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.0 != number || last.1.is_empty() {
+            *last = (number, Arc::new(shuffled(examples, seed, "epoch", number)));
         }
+        last.clone()
     }
 }
 
@@ -60,27 +97,31 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    #[test]
-    fn fresh_examples_are_taken_in_turn() {
-        assert!((0..100).all(|place| Repetition::Never.index(7, place) == place));
-        assert_eq!(Repetition::Never.examples(), None);
+    fn indices(repetition: Repetition, seed: u64, from: u64, count: usize) -> Vec<u64> {
+        Indices::new(repetition).from(seed, from).take(count).collect()
     }
 
     #[test]
-    fn epochs_are_permutations_of_their_own() {
-        let fixed = Repetition::Fixed { examples: 100 };
-        let epoch = |seed, epoch: u64| -> Vec<u64> {
-            let places = 100 * epoch..100 * (epoch + 1);
-            places.map(|place| fixed.index(seed, place)).collect()
-        };
+    fn fresh_examples_are_taken_in_turn() {
+        assert!(indices(Repetition::Never, 7, 0, 100).into_iter().eq(0..100));
+    }
+
+    #[test]
+    fn epochs_are_orders_of_their_own() {
+        let fixed = Indices::new(Repetition::Fixed { examples: 100 });
+        let epoch = |seed, epoch: u64| -> Vec<u64> { fixed.from(seed, 100 * epoch).take(100).collect() };
         let mut orders = HashSet::new();
-        for (seed, number) in [(1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (1, 1 << 40)] {
-            let order = epoch(seed, number);
+        for number in [0, 1, 2, 1 << 40] {
+            let order = epoch(1, number);
             let mut sorted = order.clone();
             sorted.sort_unstable();
             assert!(sorted.into_iter().eq(0..100));
-            assert!(orders.insert(order), "epoch {number} of seed {seed} is like another");
+            // Any part can be asked for alone, in any order.
+            let part = indices(fixed.repetition, 1, 100 * number + 30, 5);
+            assert_eq!(part, order[30..35]);
+            assert!(orders.insert(order), "epoch {number} is like another");
         }
+        assert!(!orders.contains(&indices(fixed.repetition, 2, 0, 100)));
     }
 
     #[test]
@@ -89,8 +130,8 @@ mod tests {
             examples: 10,
             share: 0.25,
         };
-        let indices: Vec<u64> = (0..40_000).map(|place| two.index(3, place)).collect();
-        let (repeated, fresh): (Vec<u64>, Vec<u64>) = indices.iter().partition(|&&index| index < 10);
+        let all = indices(two, 3, 0, 40_000);
+        let (repeated, fresh): (Vec<u64>, Vec<u64>) = all.iter().partition(|&&index| index < 10);
         // 10,000 expected with deviation 87; each example 1,000 with deviation 31.
         assert!((9_650..10_350).contains(&repeated.len()), "{}", repeated.len());
         for example in 0..10 {
@@ -102,24 +143,10 @@ mod tests {
             fresh.len(),
             "fresh ones come once"
         );
-        // Any place can be asked for alone, in any order.
-        assert!(
-            (0..40_000)
-                .rev()
-                .all(|place| two.index(3, place) == indices[place as usize])
-        );
-        assert_ne!(
-            (0..100).map(|place| two.index(4, place)).collect::<Vec<_>>(),
-            indices[..100]
-        );
-    }
-
-    #[test]
-    fn a_share_of_one_has_no_fresh_examples() {
-        let all = Repetition::TwoSets {
-            examples: 5,
-            share: 1.0,
-        };
-        assert!((0..1_000).all(|place| all.index(1, place) < 5));
+        assert_eq!(indices(two, 3, 500, 100), all[500..600]);
+        assert_ne!(indices(two, 4, 0, 100), all[..100]);
+        let share = 1.0;
+        let repeated = Repetition::TwoSets { examples: 5, share };
+        assert!(indices(repeated, 1, 0, 1_000).into_iter().all(|index| index < 5));
     }
 }

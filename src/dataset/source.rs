@@ -42,9 +42,7 @@ impl Source for Stream {
     fn fill_batch(&self, step: u64, batch_size: usize, examples: &mut Vec<Example>) -> Result<Shape> {
         let size = self.batch_size_at(step);
         examples.resize_with(batch_size, Example::default);
-        let places = step * batch_size as u64..;
-        let indices = places.map(|place| self.repetition().index(self.seed(), place));
-        self.fill_all(indices, size, examples)?;
+        self.fill_all(self.indices_from(step * batch_size as u64), size, examples)?;
         Ok(size)
     }
 

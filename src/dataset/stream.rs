@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Example, Repetition, Specification, take_shapes};
+use super::{Example, Repetition, Specification, repetition::Indices, take_shapes};
 use crate::{
     encoding::{Encoding, OutOfRange},
     matrix::{Address, Matrix, Noise, Shape, Split, fingerprint, mirror, mix},
@@ -31,7 +31,7 @@ pub struct Stream {
     input: Option<Arc<dyn Encoding>>,
     output: Option<Arc<dyn Encoding>>,
     targets: Targets,
-    repetition: Repetition,
+    indices: Indices,
     noise: Noise,
     /// Keys of the generators of sizes, of batches' sizes, of operands and of noise.
     domains: [u64; 4],
@@ -52,7 +52,7 @@ impl Stream {
             input: None,
             output: None,
             targets: Targets::default(),
-            repetition: Repetition::default(),
+            indices: Indices::default(),
             noise: Noise::default(),
             domains,
         }
@@ -81,7 +81,7 @@ impl Stream {
     /// Comes back to examples in training batches.
     #[must_use]
     pub fn with_repetition(mut self, repetition: Repetition) -> Self {
-        self.repetition = repetition;
+        self.indices = Indices::new(repetition);
         self
     }
 
@@ -118,7 +118,12 @@ impl Stream {
     }
 
     pub fn repetition(&self) -> Repetition {
-        self.repetition
+        self.indices.repetition
+    }
+
+    /// The indices that a place of the training batches and those after it take.
+    pub fn indices_from(&self, place: u64) -> impl Iterator<Item = u64> {
+        self.indices.from(self.seed, place)
     }
 
     /// The size of an example on its own.

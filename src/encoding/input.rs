@@ -15,9 +15,11 @@ pub enum Input {
 }
 
 /// The coefficients that a model of values reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumString)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Reading {
     /// All of them.
+    #[strum(serialize = "values")]
     Whole,
     /// Those on or below the diagonal, which are all that a symmetric matrix has.
     Triangle,
@@ -32,15 +34,6 @@ impl Reading {
             Self::Whole => true,
             Self::Triangle => column <= row,
             Self::Condensed => column == row || column == row + 1,
-        }
-    }
-
-    /// `values`, `triangle` or `condensed`
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Whole => "values",
-            Self::Triangle => "triangle",
-            Self::Condensed => "condensed",
         }
     }
 }
@@ -75,7 +68,7 @@ impl fmt::Display for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tokens(encoding) => write!(f, "{}:{}", encoding.name(), encoding.digits()),
-            Self::Values { digits, reading } => write!(f, "{}:{digits}", reading.name()),
+            Self::Values { digits, reading } => write!(f, "{reading}:{digits}"),
         }
     }
 }
@@ -85,10 +78,9 @@ impl FromStr for Input {
 
     fn from_str(text: &str) -> Result<Self, UnknownInput> {
         let (name, digits) = split_digits(text)?;
-        let mut parts = [Reading::Whole, Reading::Triangle, Reading::Condensed].into_iter();
-        match parts.find(|reading| reading.name() == name) {
-            Some(reading) => Ok(Self::Values { digits, reading }),
-            None => Ok(Self::Tokens(named(text)?)),
+        match name.parse() {
+            Ok(reading) => Ok(Self::Values { digits, reading }),
+            Err(_) => Ok(Self::Tokens(named(text)?)),
         }
     }
 }

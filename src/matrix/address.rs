@@ -1,47 +1,22 @@
 //! Where a draw comes from: every example is a pure function of its address.
 
-use std::{fmt, str::FromStr};
-
 use super::{
     Generator,
-    name::{self, UnknownName, serde_as_text},
+    name::{UnknownName, named_by_text, serde_as_text},
 };
 
 /// One of the disjoint streams of a seed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, strum::Display, strum::EnumCount, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Split {
     Train,
     Validation,
     Test,
 }
 
-impl Split {
-    pub const ALL: [Split; 3] = [Split::Train, Split::Validation, Split::Test];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Split::Train => "train",
-            Split::Validation => "validation",
-            Split::Test => "test",
-        }
-    }
-}
-
-impl fmt::Display for Split {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for Split {
-    type Err = UnknownName;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        name::find("split", text, &Self::ALL, Split::name)
-    }
-}
-
-serde_as_text!(Split);
+named_by_text!(Split, "split");
 
 /// The address of one draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,17 +1,28 @@
 //! The laws of single coefficients.
 
-use std::{fmt, str::FromStr};
-
 use rand::RngExt;
 use rand_distr::StandardNormal;
 
 use super::{
     Generator,
-    name::{self, UnknownName, serde_as_text},
+    name::{UnknownName, named_by_text, serde_as_text},
 };
 
 /// The law of a coefficient of magnitude A; both laws have mean 0 and standard deviation A/√3.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    strum::Display,
+    strum::EnumCount,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Coefficients {
     /// Uniform on [-A, A].
     #[default]
@@ -21,15 +32,6 @@ pub enum Coefficients {
 }
 
 impl Coefficients {
-    pub const ALL: [Coefficients; 2] = [Coefficients::Uniform, Coefficients::Gaussian];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Coefficients::Uniform => "uniform",
-            Coefficients::Gaussian => "gaussian",
-        }
-    }
-
     /// Draws every value independently.
     pub fn fill(self, magnitude: f64, generator: &mut Generator, values: &mut [f64]) {
         match self {
@@ -96,21 +98,7 @@ impl Entries {
     }
 }
 
-impl fmt::Display for Coefficients {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for Coefficients {
-    type Err = UnknownName;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        name::find("law of coefficients", text, &Self::ALL, Coefficients::name)
-    }
-}
-
-serde_as_text!(Coefficients);
+named_by_text!(Coefficients, "law of coefficients");
 
 #[cfg(test)]
 mod tests {

@@ -75,22 +75,46 @@ macro_rules! serde_as_text {
 }
 pub(crate) use serde_as_text;
 
+/// Gives an enum that derives strum's `Display`, `EnumCount`, `IntoStaticStr` and `VariantArray` its members, names and text form.
+macro_rules! named_by_text {
+    ($name:ty, $kind:literal) => {
+        impl $name {
+            pub const ALL: [Self; <Self as strum::EnumCount>::COUNT] =
+                *<Self as strum::VariantArray>::VARIANTS.as_array().unwrap();
+
+            pub fn name(self) -> &'static str {
+                self.into()
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = UnknownName;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                crate::matrix::find($kind, text, &Self::ALL, Self::name)
+            }
+        }
+
+        serde_as_text!($name);
+    };
+}
+pub(crate) use named_by_text;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_misspelt_name_suggests_the_nearest_and_lists_all() {
-        let error = find("fruit", "aple", &["pear", "apple"], |name| name).unwrap_err();
+    fn an_unknown_name_suggests_the_nearest_if_any_and_lists_all() {
+        let message = |name| {
+            find("fruit", name, &["pear", "apple"], |name| name)
+                .unwrap_err()
+                .to_string()
+        };
         assert_eq!(
-            error.to_string(),
+            message("aple"),
             "unknown fruit `aple`: did you mean `apple`? Allowed: pear, apple"
         );
-    }
-
-    #[test]
-    fn a_name_like_none_suggests_nothing() {
-        let error = find("fruit", "zzz", &["pear", "apple"], |name| name).unwrap_err();
-        assert_eq!(error.to_string(), "unknown fruit `zzz`: Allowed: pear, apple");
+        assert_eq!(message("zzz"), "unknown fruit `zzz`: Allowed: pear, apple");
     }
 }

@@ -7,12 +7,15 @@ use rand_distr::{Exp1, StandardNormal};
 
 use super::{
     Entries, Generator, Matrix, decomposition,
-    name::{self, UnknownName, serde_as_text},
+    name::{UnknownName, named_by_text, serde_as_text},
 };
 
 /// The law of the eigenvalues of an n×n symmetric matrix, on the scale σ = √n A/√3, where A is the magnitude of the
 /// coefficients (arXiv 2112.01898, section 5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, strum::Display, strum::EnumCount, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Spectrum {
     /// Independent coefficients (a Wigner matrix), left as they are.
     Semicircle,
@@ -31,28 +34,6 @@ pub enum Spectrum {
 }
 
 impl Spectrum {
-    pub const ALL: [Spectrum; 7] = [
-        Spectrum::Semicircle,
-        Spectrum::Uniform,
-        Spectrum::Gaussian,
-        Spectrum::Laplace,
-        Spectrum::AbsSemicircle,
-        Spectrum::AbsLaplace,
-        Spectrum::MarchenkoPastur,
-    ];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Spectrum::Semicircle => "semicircle",
-            Spectrum::Uniform => "uniform",
-            Spectrum::Gaussian => "gaussian",
-            Spectrum::Laplace => "laplace",
-            Spectrum::AbsSemicircle => "abs-semicircle",
-            Spectrum::AbsLaplace => "abs-laplace",
-            Spectrum::MarchenkoPastur => "marchenko-pastur",
-        }
-    }
-
     /// Draws a symmetric matrix into one that already has its (square) shape.
     pub fn fill(self, entries: &Entries, generator: &mut Generator, matrix: &mut Matrix) {
         if self == Spectrum::MarchenkoPastur {
@@ -110,21 +91,7 @@ pub(crate) fn mirror(matrix: &mut Matrix) {
     matrix.fill_upper_triangle_with_lower_triangle();
 }
 
-impl fmt::Display for Spectrum {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for Spectrum {
-    type Err = UnknownName;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        name::find("spectrum", text, &Self::ALL, Spectrum::name)
-    }
-}
-
-serde_as_text!(Spectrum);
+named_by_text!(Spectrum, "spectrum");
 
 /// A mixture of one or more spectra, each equally likely for each example: `laplace+gaussian`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

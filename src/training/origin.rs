@@ -206,7 +206,7 @@ fn ingredients(recipe: &Recipe, whole: bool) -> Result<Table> {
             // Where digits have no features of their own, how many are read is a law of the data.
             match recipe.model.value_features {
                 ValueFeatures::Digits => Input::Values { digits, reading }.to_string(),
-                _ => reading.name().to_string(),
+                _ => reading.to_string(),
             }
         }
         input => input.to_string(),

@@ -7,6 +7,9 @@ use crate::problem::Problems;
 use anyhow::{Result, anyhow, ensure};
 use std::sync::Arc;
 
+/// The most examples of `data.examples`: the order of an epoch is in memory, in four bytes for each.
+const MOST_EXAMPLES: u32 = 100_000_000;
+
 impl Recipe {
     /// The problems that the model learns.
     pub fn problems(&self) -> Result<Problems> {
@@ -94,10 +97,16 @@ impl Recipe {
             "data.repeated = {repeated} with data.repeated_share = 0: say which share of a batch is repeated, e.g. \
              data.repeated_share = 0.25"
         );
+        ensure!(
+            fixed <= MOST_EXAMPLES.into(),
+            "data.examples = {fixed}: expected at most {MOST_EXAMPLES}, or 0 for no limit"
+        );
         Ok(match (fixed, repeated) {
             (0, 0) => Repetition::Never,
             (0, examples) => Repetition::TwoSets { examples, share },
-            (examples, _) => Repetition::Fixed { examples },
+            (examples, _) => Repetition::Fixed {
+                examples: examples as u32,
+            },
         })
     }
 
