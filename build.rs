@@ -20,14 +20,11 @@ fn main() {
         println!("cargo:rerun-if-changed={file}");
     }
     println!("cargo:rerun-if-env-changed=LIBTORCH_CXX11_ABI");
-
-    println!("cargo:rerun-if-changed=requirements.txt");
-    let requirements = std::fs::read_to_string("requirements.txt").unwrap_or_default();
-    let version = requirements.lines().find_map(|line| line.strip_prefix("torch=="));
-    println!(
-        "cargo:rustc-env=LAFORMER_TORCH={}",
-        version.unwrap_or("of requirements.txt")
-    );
+    if env::var_os("CARGO_FEATURE_LIBTORCH").is_none() {
+        println!("cargo:rustc-env=LAFORMER_LIBTORCH=");
+        println!("cargo:rustc-env=LAFORMER_TORCH=of no version");
+        return;
+    }
 
     // torch-sys (`links = "tch"`) tells where the libraries are.
     let Some(libraries) = env::var_os("DEP_TCH_LIBTORCH_LIB").map(PathBuf::from) else {
@@ -45,10 +42,14 @@ fn main() {
         fail(&format!("libtorch has no C++ headers in {}", include.display()));
     }
 
+    let version = version(&include);
+    let numbers = version.map(|number| number.map_or("?".into(), |number| number.to_string()));
+    println!("cargo:rustc-env=LAFORMER_TORCH={}", numbers.join("."));
     let mut build = cc::Build::new();
     build
         .cpp(true)
-        .std(if wants_cpp20(&include) { "c++20" } else { "c++17" })
+        // Headers of 2.14 and later are written in C++20.
+        .std(if version >= [Some(2), Some(14), None] { "c++20" } else { "c++17" })
         .pic(true)
         .flag("-isystem")
         .flag(include.as_os_str())
@@ -108,20 +109,16 @@ fn cuda_headers(libraries: &Path) -> Option<PathBuf> {
     None
 }
 
-/// Whether the headers of libtorch are of version 2.14 or later, which are written in C++20.
-fn wants_cpp20(include: &Path) -> bool {
+/// Major, minor and patch version of the headers of libtorch.
+fn version(include: &Path) -> [Option<u32>; 3] {
     let text = std::fs::read_to_string(include.join("torch/headeronly/version.h"))
         .or_else(|_| std::fs::read_to_string(include.join("torch/version.h")))
         .unwrap_or_default();
-    let number = |name: &str| -> Option<u32> {
-        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    ["MAJOR", "MINOR", "PATCH"].map(|part| {
+        let name = format!("#define TORCH_VERSION_{part} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&name))?;
         line.trim().parse().ok()
-    };
-    let version = (
-        number("#define TORCH_VERSION_MAJOR"),
-        number("#define TORCH_VERSION_MINOR"),
-    );
-    version >= (Some(2), Some(14))
+    })
 }
 
 fn fail(what: &str) -> ! {

@@ -6,58 +6,79 @@
 //! * [`problem`]: one file per problem: sample, solve with nalgebra, measure a prediction;
 //! * [`encoding`]: numbers as tokens, and the grammar of legal answers;
 //! * [`dataset`]: examples as streams and CSV files;
-//! * [`batch`]: examples as the tensors of a model;
-//! * [`model`]: the transformer, written once for training, decoding and export;
-//! * [`inference`]: the TorchScript module that answers, in training, on the command line and in Python;
-//! * [`evaluation`]: accuracies with intervals and ceilings;
-//! * [`training`]: recipes, the loop, checkpoints;
+//! * `model`: the transformer, written once for training, decoding and export;
+//! * `inference`: the TorchScript module that answers, in training, on the command line and in Python;
+//! * `batch`: examples as the tensors of a model;
+//! * `evaluation`: accuracies with intervals and ceilings;
+//! * `training`: recipes, the loop, checkpoints;
 //! * [`report`]: what people read of a run;
 //! * [`cli`]: the commands.
 //!
-//! Beside them stands [`libtorch`], the bridge to what tch lacks, which holds all `unsafe`.
+//! Beside them stands `libtorch`, the bridge to what tch lacks, which holds all `unsafe`.
 //!
-//! An example is a pure function of its address:
+//! # Data, without libtorch
+//!
+//! `laformer = { version = "0.2", default-features = false }` has the first four rooms. An example is a pure function of its
+//! address: a seed, a split and an index.
 //!
 //! ```
 //! use laformer::dataset::{Specification, Stream};
 //! use laformer::matrix::{Distribution, Split};
 //!
-//! let problem = laformer::problem::named("eigenvalues")?;
-//! let specification = Specification::new(problem, "5".parse()?, Distribution::default())?;
-//! let stream = Stream::new(specification, 1, Split::Train);
-//! let example = stream.example(42)?;
-//! assert_eq!(example, stream.example(42)?);
-//! assert_eq!(problem.check(&example.operands, &example.solution), Ok(()));
-//! # Ok::<(), anyhow::Error>(())
+//! fn main() -> anyhow::Result<()> {
+//!     let problem = laformer::problem::named("eigenvalues")?;
+//!     let specification = Specification::new(problem, "5".parse()?, Distribution::default())?;
+//!     let stream = Stream::new(specification, 1, Split::Train);
+//!     let example = stream.example(42)?;
+//!     assert_eq!(example, stream.example(42)?);
+//!     assert_eq!(problem.check(&example.operands, &example.solution), Ok(()));
+//!     Ok(())
+//! }
 //! ```
 //!
-//! A model is made from a recipe, and answers matrices:
+//! # Models, with libtorch
 //!
-//! ```
-//! use laformer::batch::Batcher;
+//! A model is made from a recipe. Its solver answers matrices with the weights of the moment, and is what `model.pt` holds.
+//!
+#![cfg_attr(feature = "libtorch", doc = "```")]
+#![cfg_attr(not(feature = "libtorch"), doc = "```ignore")]
+//! use laformer::inference::Question;
 //! use laformer::matrix::{Shape, text};
 //! use laformer::training::Recipe;
 //!
-//! let recipe = Recipe::parse("problem = \"eigenvalues\"\ndim = 2\n[model]\nwidth = 16", &[])?;
-//! let model = recipe.build(tch::Device::Cpu)?;
-//! let operands = [text::parse("[[2,1],[1,3]]")?];
-//! let source = Batcher::new(model.format().clone()).source(std::iter::once(&operands[..]))?;
-//! let answers = model.generate(&source, Shape::new(2, 2), 1)?;
-//! assert_eq!(answers[0][0].solution[0].shape(), (2, 1));
-//! # Ok::<(), anyhow::Error>(())
+//! fn main() -> anyhow::Result<()> {
+//!     let recipe = Recipe::parse("problem = \"eigenvalues\"\ndim = 2\n[model]\nwidth = 16", &[])?;
+//!     let model = recipe.build(tch::Device::Cpu)?;
+//!     let solver = recipe.solver(&model)?;
+//!     let operands = [text::parse("[[2,1],[1,3]]")?];
+//!     let answers = solver.answers(Shape::new(2, 2).into(), &[&operands], &Question::default())?;
+//!     assert_eq!(answers[0][0].solution[0].shape(), (2, 1));
+//!     Ok(())
+//! }
 //! ```
 
+// What only models use of the rooms below them.
+#![cfg_attr(not(feature = "libtorch"), allow(dead_code))]
+
+#[cfg(feature = "libtorch")]
 pub mod batch;
+#[cfg_attr(not(feature = "libtorch"), path = "cli/without_libtorch.rs", allow(unused_imports, unused_macros))]
 pub mod cli;
 pub mod dataset;
 mod differences;
 pub mod encoding;
+#[cfg(feature = "libtorch")]
 pub mod evaluation;
-pub mod inference;
 mod file;
+#[cfg(feature = "libtorch")]
+pub mod inference;
+#[cfg(feature = "libtorch")]
 pub mod libtorch;
 pub mod matrix;
+#[cfg(feature = "libtorch")]
 pub mod model;
 pub mod problem;
+#[cfg_attr(not(feature = "libtorch"), path = "report/without_libtorch.rs")]
 pub mod report;
+#[cfg(feature = "libtorch")]
 pub mod training;

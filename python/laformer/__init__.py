@@ -54,6 +54,7 @@ class Model:
         @functools.wraps(value)
         def method(*operands, **options):
             operands = [as_operand(operand) for operand in operands]
+            options = {name: as_operand(option) for name, option in options.items()}
             with torch.jit.optimized_execution(False), threads_for(operands):
                 return value(*operands, **options)
 

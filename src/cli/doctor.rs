@@ -21,7 +21,7 @@ impl Doctor {
         };
         row("laformer", env!("CARGO_PKG_VERSION").to_string(), "");
         let found = libtorch::capabilities()?;
-        row("libtorch", found.version, concat!("made for ", env!("LAFORMER_TORCH")));
+        row("libtorch", found.version, concat!("built against ", env!("LAFORMER_TORCH")));
         row(
             "CPU capability",
             found.cpu,

@@ -25,10 +25,12 @@ def encoded(self, x: Tensor, codec: List[int]) -> Tensor:
 # Classes [..., fields] to numbers float64 [...].
 def decoded(self, classes: Tensor, codec: List[int]) -> Tensor:
     if codec[0] == 0:
-        return self.positional_numbers(classes, codec[3:])
-    if codec[0] == 1:
-        return self.signed_numbers(classes, codec[2])
-    return self.float_numbers(classes, codec[1], codec[2], 9 * codec[2] // 10)
+        negative, mantissa, exponent = self.positional_parts(classes, codec[3:])
+    elif codec[0] == 1:
+        negative, mantissa, exponent = self.signed_parts(classes, codec[2])
+    else:
+        negative, mantissa, exponent = self.float_parts(classes, codec[1], codec[2], 9 * codec[2] // 10)
+    return self.number(negative, mantissa, exponent)
 
 
 # 10^exponent as the nearest double, for exponents up to 110.
@@ -117,11 +119,12 @@ def positional_classes(self, x: Tensor, digits: int, limit: int, units: List[int
     return torch.stack(parts, -1)
 
 
-def positional_numbers(self, classes: Tensor, units: List[int]) -> Tensor:
+# Whether the number is negative, its mantissa and its exponent.
+def positional_parts(self, classes: Tensor, units: List[int]) -> Tuple[Tensor, Tensor, Tensor]:
     mantissa = torch.zeros_like(classes[..., 0])
     for i in range(len(units)):
         mantissa = mantissa + classes[..., i + 1] * units[i]
-    return self.number(classes[..., 0] == 1, mantissa, classes[..., len(units) + 1] - 100)
+    return classes[..., 0] == 1, mantissa, classes[..., len(units) + 1] - 100
 
 
 # B1999: signed mantissa, exponent.
@@ -130,9 +133,9 @@ def signed_classes(self, x: Tensor, digits: int, limit: int) -> Tensor:
     return torch.stack([limit - 1 + torch.where(negative, -mantissa, mantissa), exponent + 100], -1)
 
 
-def signed_numbers(self, classes: Tensor, limit: int) -> Tensor:
+def signed_parts(self, classes: Tensor, limit: int) -> Tuple[Tensor, Tensor, Tensor]:
     mantissa = classes[..., 0] - (limit - 1)
-    return self.number(mantissa < 0, mantissa.abs(), classes[..., 1] - 100)
+    return mantissa < 0, mantissa.abs(), classes[..., 1] - 100
 
 
 # FP15: one class, positive magnitudes first. `limit` magnitudes are in fixed point, then `each` per exponent.
@@ -145,7 +148,7 @@ def float_classes(self, x: Tensor, digits: int, limit: int, each: int) -> Tensor
     return torch.where(negative, magnitude + (limit - 1 + 15 * each), magnitude).unsqueeze(-1)
 
 
-def float_numbers(self, classes: Tensor, digits: int, limit: int, each: int) -> Tensor:
+def float_parts(self, classes: Tensor, digits: int, limit: int, each: int) -> Tuple[Tensor, Tensor, Tensor]:
     largest = limit - 1 + 15 * each
     negative = classes[..., 0] > largest
     magnitude = torch.where(negative, classes[..., 0] - largest, classes[..., 0])
@@ -153,4 +156,4 @@ def float_numbers(self, classes: Tensor, digits: int, limit: int, each: int) -> 
     fixed = magnitude < limit
     mantissa = torch.where(fixed, magnitude, torch.remainder(above, each) + limit // 10)
     exponent = torch.where(fixed, torch.zeros_like(above), torch.div(above, each, rounding_mode="floor") + 1)
-    return self.number(negative, mantissa, exponent - (digits + 6))
+    return negative, mantissa, exponent - (digits + 6)

@@ -10,6 +10,7 @@ mod trace;
 pub use condenser::Condenser;
 
 use crate::dataset::{Case, Dimensions, Format, Target};
+use crate::encoding::Input;
 use crate::file;
 use crate::libtorch::{self, Module};
 use crate::matrix::{Matrix, Shape, row_major};
@@ -156,6 +157,10 @@ fn source(format: &Format) -> String {
         Target::Classes => include_str!("parallel.py"),
         Target::Tokens => include_str!("autoregressive.py"),
     };
+    let source = match format.input {
+        Input::Values { .. } => include_str!("values.py"),
+        Input::Tokens(_) => include_str!("tokens.py"),
+    };
     let form = if format.is_condensed() {
         include_str!("condensed.py")
     } else {
@@ -164,6 +169,7 @@ fn source(format: &Format) -> String {
     let files = [
         include_str!("module.py"),
         include_str!("source.py"),
+        source,
         include_str!("sequence.py"),
         include_str!("codec.py"),
         decoder,

@@ -237,16 +237,6 @@ def answered(self, numbers: Tensor, made: List[Tensor], shift: Tensor, scale: Te
     return solution
 
 
-# Operands rounded as the input encoding writes them. Gradients pass as if they were not: what is added is zero.
-def as_read(self, operands: List[Tensor]) -> List[Tensor]:
-    result: List[Tensor] = []
-    for operand in operands:
-        numbers = operand.flatten(1)
-        numbers = self.decoded(self.encoded(numbers, self.input_codec), self.input_codec) + (numbers - numbers.detach())
-        result.append(numbers.unflatten(1, [operand.size(1), operand.size(2)]))
-    return result
-
-
 # An equivalent problem whose coefficients look like those of the training: the mean of the eigenvalues is taken away where that
 # only moves the solution, and the root mean square becomes that of the training, or less where a coefficient would be too large.
 # Returns the operands, the shift and the scale [batch, 1, 1].

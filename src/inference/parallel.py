@@ -15,14 +15,15 @@ def proposals(self, source: Tensor, task: int, rows: int, cols: int, beam: int) 
     if beam != 1:
         raise ValueError("this model predicts all coefficients at once: beam must be 1, not {}".format(beam))
     classes, share, score = self.predict(self.hidden(source, task, rows, cols))
-    written = self.decoded(classes, self.output_codec)
-    numbers = written
+    after = classes
     if self.readout == 2 and self.last_digit >= 0:
-        # The number at a share of those that these digits are written for; zero stays.
         after = classes.clone()
         after.select(-1, self.last_digit).add_(1)
-        within = written + (self.decoded(after, self.output_codec) - written) * (share.to(torch.float64) - 0.5)
-        numbers = torch.where(written == 0, written, within)
+    both = self.decoded(torch.stack([classes, after]), self.output_codec)
+    written = both[0]
+    # The number at a share of those that these digits are written for; zero stays.
+    within = written + (both[1] - written) * (share.to(torch.float64) - 0.5)
+    numbers = torch.where(written == 0, written, within)
     return numbers.unsqueeze(1), written.unsqueeze(1), score.unsqueeze(1)
 
 

@@ -1,4 +1,4 @@
-"""What a model reads: tokens int64 [batch, length], or values float32 [batch, count] after the task where there are several."""
+"""Sources, which a model reads (values.py, tokens.py), and where their numbers stand."""
 
 from typing import Any, List, Optional, Tuple
 
@@ -43,42 +43,6 @@ def decode(self, tokens: Tensor) -> Any:
     return self.shaped(self.with_signs(self.matrices(self.decoded(self.read(tokens, shapes), self.output_codec), shapes), task), task, True)
 
 
-def source_of(self, operands: List[Tensor], task: int) -> Tensor:
-    shapes = self.operand_shapes(task, operands[0].size(1), operands[0].size(2))
-    values = torch.cat([operand.flatten(1) for operand in operands], 1)
-    if self.source_tokens > 0:
-        classes = self.encoded(values, self.input_codec)
-        zeros = self.decoded(classes, self.input_codec) == 0
-        return self.written(classes, zeros, self.input_starts, self.input_short, shapes, self.source_starts[task])
-    # Features of larger ones are beyond float32.
-    large = values.detach().abs() >= 1e18
-    if bool(large.any()):
-        raise ValueError("{} is too large: this model reads numbers of magnitudes below 1e18".format(float(values[large][0])))
-    values = values.to(torch.float32)
-    if self.reading != 0:
-        values = values[:, self.read_positions(shapes)[:, 0]]
-    if len(self.names) > 1:
-        values = torch.cat([torch.full_like(values[:, :1], task), values], 1)
-    return values
-
-
-# A source that is given, where the model is.
-def read_source(self, source: Tensor) -> Tensor:
-    if source.dim() != 2:
-        raise ValueError("source must be [batch, length], as encode returns it; not {}".format(source.size()))
-    if self.source_tokens == 0:
-        source = source.to(self.device(), torch.float32)
-        if not bool(torch.isfinite(source).all()):
-            raise ValueError("source contains NaN or infinity")
-        return source
-    source = self.integers(source, "source")
-    known = (source >= 0) & (source < self.source_tokens)
-    if not bool(known.all()):
-        raise ValueError("source contains {}: this model reads the tokens 0 to {}".format(
-            int(source[~known][0]), self.source_tokens - 1))
-    return source
-
-
 # The task [batch] that each source names; 0 where the model has one.
 def tasks(self, source: Tensor) -> Tensor:
     first = source[:, 0].to(torch.int64)
@@ -110,56 +74,8 @@ def known_size(self, source: Tensor, task: int, rows: int, cols: int) -> Tuple[i
     return rows, cols
 
 
-def size_of(self, source: Tensor, task: int) -> Tuple[int, int]:
-    if self.min_rows == self.max_rows and self.min_cols == self.max_cols:
-        return self.min_rows, self.min_cols
-    if self.source_tokens > 0:
-        if source.size(0) == 0 or source.size(1) < 3:
-            raise ValueError("source must begin with <s> V<rows> V<cols>")
-        return int(source[0, 1]) - 1, int(source[0, 2]) - 1
-    if self.square[task] == 1:
-        for size in range(self.min_rows, self.max_rows + 1):
-            if self.source_length(task, size, size) == source.size(1):
-                return size, size
-    raise ValueError("a source of {} values does not tell its size: give rows and cols".format(source.size(1)))
-
-
-# 0 where sources of one size differ in length.
-def source_length(self, task: int, rows: int, cols: int) -> int:
-    shapes = self.operand_shapes(task, rows, cols)
-    if self.source_tokens == 0:
-        return self.read_positions(shapes).size(0) + int(len(self.names) > 1)
-    if self.variable_input == 1:
-        return 0
-    return 2 + 2 * len(shapes) + self.count(shapes) * self.input_starts.size(0)
-
-
 # ---- Positions: rows of (place in the sequence, matrix, row, column, field). Row, column and field count from 1 and are 0 for what
 # belongs to no coefficient.
-
-
-def source_positions(self, task: int, rows: int, cols: int, length: int) -> Tensor:
-    shapes = self.operand_shapes(task, rows, cols)
-    if self.source_tokens > 0:
-        return self.token_positions(shapes, self.input_starts.size(0))[:length]
-    if self.grid > 0:
-        return self.source_cells(shapes)
-    places = self.read_positions(shapes)[:, 1:]
-    if len(self.names) > 1:
-        places = torch.cat([torch.zeros_like(places[:1]), places])
-    return self.numbered(places)
-
-
-# Positions of the coefficients that are read, as `reading` says: all (0), those on or below the diagonal (1), or the diagonal and what
-# is right above it (2). The first column is their place among all.
-def read_positions(self, shapes: List[Tuple[int, int]]) -> Tensor:
-    positions = self.coefficient_positions(shapes)
-    row, col = positions[:, 2], positions[:, 3]
-    if self.reading == 1:
-        return positions[col <= row]
-    if self.reading == 2:
-        return positions[(col == row) | (col == row + 1)]
-    return positions
 
 
 # [rows * cols, 3]: matrix, and row and column from 1, of every coefficient in the order of reading.
@@ -198,29 +114,12 @@ def token_positions(self, shapes: List[Tuple[int, int]], fields: int) -> Tensor:
     return self.numbered(torch.cat(parts))
 
 
-# ---- The grid of rows and columns on which a pair model lays matrices, to multiply them
-
-
+# Rows and columns of the grid on which a pair model lays operands of these shapes.
 def grid_side(self, shapes: List[Tuple[int, int]]) -> int:
     side = 1
     for rows, cols in shapes:
         side = max(side, rows, cols)
     return side
-
-
-# Places in the source of each operand's coefficients, -1 where it has none: [operands, side, side]. A problem with fewer operands
-# than the model has room for lacks the last ones.
-def source_cells(self, shapes: List[Tuple[int, int]]) -> Tensor:
-    side = self.grid_side(shapes)
-    cells: List[Tensor] = []
-    place = int(len(self.names) > 1)
-    for rows, cols in shapes:
-        places = torch.arange(place, place + rows * cols, device=self.device()).view(rows, cols)
-        cells.append(torch.constant_pad_nd(places, [0, side - cols, 0, side - rows], -1))
-        place += rows * cols
-    for _ in range(self.grid - len(cells)):
-        cells.append(torch.full_like(cells[0], -1))
-    return torch.stack(cells)
 
 
 # Positions of coefficients [count, 5] with the cell that answers each in the first column: spectra are read on the diagonal.

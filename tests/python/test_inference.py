@@ -30,11 +30,11 @@ class Written:
 @pytest.mark.parametrize(
     "problem, settings, files",
     [
-        ("svd", {}, ["parallel", "whole"]),
-        ("svd", PAPER, ["autoregressive", "whole"]),
-        ("add", {"encoding.input": "P10", "model.positions": "flat"}, ["parallel", "whole"]),
-        ("inverse", {"encoding.input": "condensed"}, ["parallel", "condensed"]),
-        ("matrix-product", {"model.architecture": "pair", "model.decoder_layers": 0}, ["parallel", "whole"]),
+        ("svd", {}, ["values", "parallel", "whole"]),
+        ("svd", PAPER, ["tokens", "autoregressive", "whole"]),
+        ("add", {"encoding.input": "P10", "model.positions": "flat"}, ["tokens", "parallel", "whole"]),
+        ("inverse", {"encoding.input": "condensed"}, ["values", "parallel", "condensed"]),
+        ("matrix-product", {"model.architecture": "pair", "model.decoder_layers": 0}, ["values", "parallel", "whole"]),
     ],
 )
 def test_the_sources_are_python_that_answers_as_the_module(train, problem, settings, files):

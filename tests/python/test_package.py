@@ -65,12 +65,12 @@ def test_openmp_waits_passively_where_nobody_has_chosen():
     assert told(GOMP_SPINCOUNT="1000") == "None None"
 
 
-def nodes(block):
-    return sum(1 + sum(map(nodes, node.blocks())) for node in block.nodes())
+def linear_maps(block):
+    return sum((node.kind() == "aten::linear") + sum(map(linear_maps, node.blocks())) for node in block.nodes())
 
 
 @pytest.mark.parametrize("problem", ["eigenvalues", "inverse"])
 def test_solve_calls_the_model_in_one_place(train, problem):
     """Every call is inlined and optimized, so that a second one makes the first calls of `solve` wait twice as long."""
     module = torch.jit.load(str(train(problem) / "model.pt"))
-    assert nodes(module.solve.inlined_graph) < 1.7 * nodes(module.solution.inlined_graph)
+    assert linear_maps(module.solve.inlined_graph) == linear_maps(module.proposals.inlined_graph) > 0
