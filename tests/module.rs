@@ -162,13 +162,8 @@ fn each_problem_of_a_co_trained_module_is_answered_as_by_the_rust_model() {
             let format = &model.formats()[task];
             let case = Case { task, size };
             let stream = Stream::new(specification, 3, Split::Test).encoded(format, recipe.data.targets);
-            let examples: Vec<Example> = (0..200)
-                .map(|index| {
-                    let mut example = Example::default();
-                    stream.fill(index, size, &mut example).unwrap();
-                    example
-                })
-                .collect();
+            let mut examples = vec![Example::default(); 200];
+            stream.fill_all(0..200, size, &mut examples).unwrap();
             let sources = |format: &Format| {
                 let operands = examples.iter().map(|example| example.operands.as_slice());
                 Batcher::new(format.clone()).source(operands).unwrap()
