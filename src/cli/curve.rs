@@ -3,7 +3,7 @@
 use super::options::{Comparison, ComparisonOptions};
 use super::{Failure, UsageError};
 use crate::evaluation::Accuracy;
-use crate::report::comparison::draw_comparison;
+use crate::report::curves::{Axis, accuracy_curves};
 use crate::report::{self, EvaluationRow, Table};
 use crate::training::{Recipe, Run};
 use anyhow::{Context, Result, bail, ensure};
@@ -125,7 +125,7 @@ impl Lines {
 
     /// One row for each point, with what `cells` makes of its accuracy under headers of their own.
     fn rows<const N: usize>(&self, headers: [&str; N], cells: impl Fn(Accuracy) -> [String; N]) -> Table {
-        let mut table = Table::new(&[&["line", "run", "examples"], &headers[..]].concat());
+        let mut table = Table::new(["line", "run", "examples"].into_iter().chain(headers));
         for line in &self.lines {
             for point in &line.points {
                 let start = [line.name.clone(), point.run.clone(), point.examples.to_string()];
@@ -146,7 +146,7 @@ impl Comparison for Lines {
 
     fn draw(&self, path: &Path) -> Result<()> {
         let curves: Vec<_> = self.lines.iter().map(drawn).collect();
-        draw_comparison(path, &self.title(), &curves)
+        accuracy_curves(path, &self.title(), &curves, Axis::Logarithmic)
     }
 
     fn json(&self) -> Value {

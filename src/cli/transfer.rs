@@ -211,9 +211,7 @@ impl Transfers {
 
 /// Columns of spectra.
 fn by_spectrum() -> Table {
-    let mut headers = vec!["trained on"];
-    headers.extend(Spectrum::ALL.map(Spectrum::name));
-    Table::new(&headers)
+    Table::new(std::iter::once("trained on").chain(Spectrum::ALL.map(Spectrum::name)))
 }
 
 impl Comparison for Transfers {
@@ -259,10 +257,7 @@ impl Comparison for Transfers {
             title: &self.title(),
             axes: ("trained on", "tested on"),
             rows: self.rows.iter().map(|row| row.name.clone()).collect(),
-            columns: Spectrum::ALL
-                .iter()
-                .map(|spectrum| spectrum.name().to_string())
-                .collect(),
+            columns: Spectrum::ALL.map(|spectrum| spectrum.to_string()).to_vec(),
             shares: shares.collect(),
         };
         draw_heatmap(path, &map)

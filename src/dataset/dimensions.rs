@@ -1,9 +1,8 @@
 //! Sizes of examples: one, or ranges of them.
 
-use std::{fmt, marker::PhantomData, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use rand::RngExt;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::matrix::{Generator, Shape};
 
@@ -201,68 +200,6 @@ pub enum InvalidDimensions {
     Parts,
 }
 
-/// A single size as an integer, others as text.
-fn serialize<S: Serializer>(value: impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
-    let text = value.to_string();
-    match text.parse() {
-        Ok(number) => serializer.serialize_u64(number),
-        Err(_) => serializer.serialize_str(&text),
-    }
-}
-
-/// From an integer or text.
-fn deserialize<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: FromStr<Err = InvalidDimensions>,
-{
-    struct Visitor<T>(PhantomData<T>);
-
-    impl<T: FromStr<Err = InvalidDimensions>> de::Visitor<'_> for Visitor<T> {
-        type Value = T;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a size such as 5, or a range such as \"5-15\"")
-        }
-
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-            text.parse().map_err(E::custom)
-        }
-
-        fn visit_u64<E: de::Error>(self, number: u64) -> Result<T, E> {
-            self.visit_str(&number.to_string())
-        }
-
-        fn visit_i64<E: de::Error>(self, number: i64) -> Result<T, E> {
-            match u64::try_from(number) {
-                Ok(number) => self.visit_u64(number),
-                Err(_) => Err(E::custom(InvalidDimensions::OutOfBounds(number.to_string()))),
-            }
-        }
-    }
-
-    deserializer.deserialize_any(Visitor(PhantomData))
-}
-
-macro_rules! serde_as_number_or_text {
-    ($name:ty) => {
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serialize(self, serializer)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserialize(deserializer)
-            }
-        }
-    };
-}
-
-serde_as_number_or_text!(Extent);
-serde_as_number_or_text!(Dimensions);
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -317,27 +254,5 @@ mod tests {
         );
         assert!(message("3x").contains("write a number"));
         assert!(message("-5").contains("write a number"));
-    }
-
-    #[test]
-    fn recipes_may_write_integers_or_text() {
-        assert_eq!(serde_json::from_str::<Dimensions>("5").unwrap(), "5".parse().unwrap());
-        assert_eq!(
-            serde_json::from_str::<Extent>("\"5-15\"").unwrap(),
-            Extent { min: 5, max: 15 }
-        );
-        assert_eq!(serde_json::to_string(&Extent { min: 5, max: 5 }).unwrap(), "5");
-        assert!(
-            serde_json::from_str::<Extent>("-3")
-                .unwrap_err()
-                .to_string()
-                .contains("sizes are from 1 to 100")
-        );
-        assert!(
-            serde_json::from_str::<Extent>("[1]")
-                .unwrap_err()
-                .to_string()
-                .contains("a range such as")
-        );
     }
 }

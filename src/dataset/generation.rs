@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use rayon::prelude::*;
 
 use super::{
-    Example, Stream,
+    Stream,
     csv::{HEADER, write_row},
 };
 
@@ -108,9 +108,8 @@ fn rows(stream: &Stream, indices: Range<u64>) -> Result<Vec<u8>> {
     let specification = stream.specification();
     let distribution = specification.distribution().to_string();
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let mut example = Example::default();
     for index in indices {
-        stream.fill(index, stream.size(index), &mut example)?;
+        let example = stream.example(index)?;
         write_row(&mut writer, index, specification.problem(), &distribution, &example)?;
     }
     writer.into_inner().context("cannot finish rows")
@@ -120,7 +119,7 @@ fn rows(stream: &Stream, indices: Range<u64>) -> Result<Vec<u8>> {
 mod tests {
     use super::*;
     use crate::{
-        dataset::{Reader, Specification},
+        dataset::{Example, Reader, Specification},
         matrix::Split,
         problem,
     };

@@ -101,22 +101,6 @@ impl Stream {
         self.seed
     }
 
-    pub fn split(&self) -> Split {
-        self.split
-    }
-
-    pub fn input(&self) -> Option<&Arc<dyn Encoding>> {
-        self.input.as_ref()
-    }
-
-    pub fn output(&self) -> Option<&Arc<dyn Encoding>> {
-        self.output.as_ref()
-    }
-
-    pub fn targets(&self) -> Targets {
-        self.targets
-    }
-
     pub fn repetition(&self) -> Repetition {
         self.indices.repetition
     }
@@ -142,17 +126,13 @@ impl Stream {
 
     /// The example of an index, at its own size.
     pub fn example(&self, index: u64) -> Result<Example, Exhausted> {
-        let mut example = Example::default();
-        self.fill(index, self.size(index), &mut example)?;
+        let mut examples = [Example::default()];
+        self.fill_all([index].into_iter(), self.size(index), &mut examples)?;
+        let [example] = examples;
         Ok(example)
     }
 
-    /// The example of an index at a given size, in the memory of another of this size where there is one.
-    pub fn fill(&self, index: u64, size: Shape, example: &mut Example) -> Result<(), Exhausted> {
-        self.fill_all(std::iter::once(index), size, std::slice::from_mut(example))
-    }
-
-    /// The examples of indices, as [`Self::fill`] gives them.
+    /// The examples of indices at a given size, in the memory of others of this size where there are some.
     pub fn fill_all(
         &self,
         indices: impl Iterator<Item = u64>,

@@ -93,28 +93,3 @@ impl Encoding for B1999 {
         .value()
     }
 }
-
-#[cfg(test)]
-// 3.14 is the paper's example, not an approximation of π.
-#[allow(clippy::approx_constant)]
-mod tests {
-    use super::*;
-    use crate::encoding::tests::written;
-
-    #[test]
-    fn tokens_of_hand_worked_numbers() {
-        let b1999 = B1999::new(3);
-        assert_eq!(b1999.fields[0].classes(), 1999);
-        assert_eq!(written(&b1999, 3.14), "N314 E-2");
-        assert_eq!(written(&b1999, -6.02e23), "N-602 E21");
-        assert_eq!(written(&b1999, 0.0), "N0 E0");
-        assert_eq!(written(&b1999, -0.0), "N0 E0");
-        assert_eq!(written(&b1999, 999.5), "N100 E1");
-        assert_eq!(written(&b1999, 9.995), "N999 E-2");
-        assert_eq!(written(&b1999, 1e-9), "N100 E-11");
-        assert_eq!(written(&b1999, -9.99e102), "N-999 E100");
-        assert_eq!(written(&b1999, 1e-98), "N100 E-100");
-        assert_eq!(written(&B1999::new(4), -3.14159), "N-3142 E-3");
-        assert!(b1999.encode(1e103, &mut [0; 2]).is_err());
-    }
-}

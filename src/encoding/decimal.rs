@@ -5,7 +5,7 @@
 //! almost every rounding; near a tie, the sign of the exact residual does. For that, powers beyond 10^22, which are no
 //! doubles, have a second part. The same steps in tensors are `torchscript/codec.py`.
 
-use super::powers::{POWERS, POWERS_BELOW_ONE, RESTS};
+use super::powers::{POWERS, POWERS_BELOW_ONE};
 
 /// ± mantissa × 10^exponent; the mantissa has all its digits, or is zero with exponent zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +40,22 @@ pub fn power(exponent: i32) -> f64 {
     POWERS[usize::from((exponent + POWERS_BELOW_ONE) as u8)]
 }
 
-/// What [`power`] lacks to 10^exponent, for exponents from 0 to 110: nothing up to 22.
+/// `10^exponent - power(exponent)` as the nearest double, for exponents from 0 to 110: nothing up to 22.
 pub fn power_rest(exponent: i32) -> f64 {
-    RESTS[exponent as usize]
+    let nearest = power(exponent);
+    if exponent <= 22 {
+        return 0.0;
+    }
+    // Both are integers: their difference is taken from the decimal digits of the nearest double.
+    let digits = format!("{nearest:.0}");
+    let number = |digits: &str| digits.parse().unwrap_or(f64::NAN);
+    match digits.strip_prefix('1') {
+        Some(above) if digits.len() > exponent as usize => 0.0 - number(above),
+        _ => {
+            let nines: String = digits.bytes().map(|digit| char::from(b'0' + b'9' - digit)).collect();
+            number(&nines) + 1.0
+        }
+    }
 }
 
 /// The largest `k` with `power(k) ≤ magnitude`, for magnitudes from 1e-104 to below 1e110.
@@ -264,6 +277,7 @@ mod tests {
         assert_eq!(power_rest(23), 8_388_608.0);
         // 10^25 = 10000000000000000905969664 - 905969664
         assert_eq!(power_rest(25), -905_969_664.0);
+        assert_eq!(power_rest(110), -2.3569367514170256e93);
     }
 
     #[test]

@@ -131,38 +131,3 @@ impl Encoding for Fp15 {
         .value()
     }
 }
-
-#[cfg(test)]
-// 3.14 is the paper's example, not an approximation of π.
-#[allow(clippy::approx_constant)]
-mod tests {
-    use super::*;
-    use crate::encoding::tests::written;
-
-    #[test]
-    fn tokens_of_hand_worked_numbers() {
-        let fp15 = Fp15::new(3);
-        assert_eq!(fp15.words().len(), 28_999);
-        assert_eq!(written(&fp15, 3.14), "N314e7");
-        assert_eq!(written(&fp15, 0.0), "N0e0");
-        assert_eq!(written(&fp15, -0.0), "N0e0");
-        assert_eq!(written(&fp15, 999.5), "N100e10");
-        assert_eq!(written(&fp15, 9.995), "N999e7");
-        assert_eq!(written(&fp15, 1e-9), "N1e0");
-        assert_eq!(written(&fp15, -1e-9), "N-1e0");
-        assert_eq!(written(&fp15, 4e-10), "N0e0");
-        assert_eq!(written(&fp15, 1e-7), "N100e0");
-        assert_eq!(written(&fp15, 1e-6), "N100e1");
-        assert_eq!(written(&fp15, -9.99e8), "N-999e15");
-        assert_eq!(written(&Fp15::new(4), 3.14159), "N3142e7");
-    }
-
-    #[test]
-    fn numbers_of_nine_zeros_and_more_are_refused() {
-        let fp15 = Fp15::new(3);
-        for value in [-6.02e23, 1e9, 9.995e8, f64::NAN, f64::NEG_INFINITY] {
-            let text = fp15.encode(value, &mut [0]).unwrap_err().to_string();
-            assert!(text.contains("FP15") && text.contains("1e9"), "{text}");
-        }
-    }
-}

@@ -1,9 +1,6 @@
 //! Where a draw comes from: every example is a pure function of its address.
 
-use super::{
-    Generator,
-    name::{UnknownName, named_by_text, serde_as_text},
-};
+use super::{Generator, name::named_by_text};
 
 /// One of the disjoint streams of a seed.
 #[derive(
@@ -41,6 +38,13 @@ impl Address {
         let [a, b, c, d] = [1, 2, 3, 4].map(|i: u64| mix(key.wrapping_add(i.wrapping_mul(GOLDEN_GAMMA))));
         Generator::new(wide(a, b), wide(c, d))
     }
+}
+
+/// A generator for tests.
+#[cfg(test)]
+pub(super) fn test_generator(seed: u64, index: u64) -> Generator {
+    let split = Split::Train;
+    Address { seed, split, index }.generator(0)
 }
 
 const fn wide(high: u64, low: u64) -> u128 {

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use super::{
     Coefficients, Emphasis, Entries, Generator, Matrix, Spectra,
     emphasis::{chosen, scale_smallest, scale_smallest_symmetric},
-    name::{UnknownName, serde_as_text},
+    name::UnknownName,
 };
 
 /// How operands are drawn.
@@ -124,8 +124,6 @@ impl FromStr for Distribution {
     }
 }
 
-serde_as_text!(Distribution);
-
 /// Why a text or a magnitude names no distribution.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDistribution {
@@ -145,7 +143,7 @@ pub enum InvalidDistribution {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::{Address, Spectrum, Split};
+    use crate::matrix::{Spectrum, address::test_generator};
 
     fn emphasized(emphasis: Emphasis) -> Distribution {
         Distribution::default().with_emphasis(emphasis).unwrap()
@@ -200,19 +198,14 @@ mod tests {
             let mut matrix = Matrix::zeros(4, 4);
             let (mut positive, mut trace) = (0, 0.0);
             for index in 0..2000 {
-                let address = Address {
-                    seed: 1,
-                    split: Split::Train,
-                    index,
-                };
-                distribution.fill_symmetric(&mut address.generator(0), &mut matrix);
+                distribution.fill_symmetric(&mut test_generator(1, index), &mut matrix);
                 assert_eq!(matrix, matrix.transpose());
                 positive += matrix.iter().filter(|x| **x > 0.0).count();
                 let uniform = Distribution {
                     spectra: Spectrum::Uniform.into(),
                     ..distribution.clone()
                 };
-                uniform.fill_symmetric(&mut address.generator(0), &mut matrix);
+                uniform.fill_symmetric(&mut test_generator(1, index), &mut matrix);
                 trace += matrix.trace();
             }
             assert!(trace.abs() / 2000.0 < 1.5, "{trace}");
@@ -231,12 +224,7 @@ mod tests {
         let mut matrix = Matrix::zeros(20, 20);
         let (mut as_they_are, mut larger) = (0, 0);
         for index in 0..1000 {
-            let address = Address {
-                seed: 1,
-                split: Split::Train,
-                index,
-            };
-            distribution.fill(&mut address.generator(0), &mut matrix);
+            distribution.fill(&mut test_generator(1, index), &mut matrix);
             let below_half = matrix.iter().filter(|x| x.abs() < 5.0).count() as f64 / 400.0;
             as_they_are += usize::from((below_half - 0.5).abs() < 0.1);
             larger += usize::from(below_half < 0.4);
@@ -256,17 +244,12 @@ mod tests {
             }),
         );
         let values = |distribution: &Distribution, symmetric: bool, index| {
-            let address = Address {
-                seed: 1,
-                split: Split::Train,
-                index,
-            };
             let mut matrix = Matrix::zeros(4, 4);
             if symmetric {
-                distribution.fill_symmetric(&mut address.generator(0), &mut matrix);
+                distribution.fill_symmetric(&mut test_generator(1, index), &mut matrix);
                 assert_eq!(matrix, matrix.transpose());
             } else {
-                distribution.fill(&mut address.generator(0), &mut matrix);
+                distribution.fill(&mut test_generator(1, index), &mut matrix);
             }
             matrix.singular_values()
         };
@@ -292,12 +275,7 @@ mod tests {
                     spectra: spectrum.into(),
                     ..Default::default()
                 };
-                let mut generator = Address {
-                    seed: 1,
-                    split: Split::Train,
-                    index: 0,
-                }
-                .generator(0);
+                let mut generator = test_generator(1, 0);
                 let mut matrix = Matrix::zeros(4, 4);
                 distribution.fill_symmetric(&mut generator, &mut matrix);
                 matrix

@@ -3,10 +3,7 @@
 use rand::RngExt;
 use rand_distr::StandardNormal;
 
-use super::{
-    Generator,
-    name::{UnknownName, named_by_text, serde_as_text},
-};
+use super::{Generator, name::named_by_text};
 
 /// The law of a coefficient of magnitude A; both laws have mean 0 and standard deviation A/√3.
 #[derive(
@@ -33,7 +30,7 @@ pub enum Coefficients {
 
 impl Coefficients {
     /// Draws every value independently.
-    pub fn fill(self, magnitude: f64, generator: &mut Generator, values: &mut [f64]) {
+    pub(super) fn fill(self, magnitude: f64, generator: &mut Generator, values: &mut [f64]) {
         match self {
             Coefficients::Uniform => {
                 for value in values {
@@ -103,49 +100,42 @@ named_by_text!(Coefficients, "law of coefficients");
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::{Address, Split};
+    use crate::matrix::address::test_generator;
 
-    fn draws(coefficients: Coefficients, magnitude: f64) -> Vec<f64> {
+    const PLAIN: Entries = Entries {
+        coefficients: Coefficients::Uniform,
+        magnitude: 10.0,
+        positive: 0.0,
+        small: 0.0,
+        power: 1.0,
+    };
+
+    fn draws(entries: Entries) -> Vec<f64> {
         let mut values = vec![0.0; 200_000];
-        let mut generator = Address {
-            seed: 3,
-            split: Split::Train,
-            index: 0,
-        }
-        .generator(0);
-        coefficients.fill(magnitude, &mut generator, &mut values);
+        entries.fill(&mut test_generator(3, 0), &mut values);
         values
     }
 
     #[test]
-    fn both_laws_have_mean_zero_and_the_same_deviation() {
+    fn both_laws_have_mean_zero_and_the_same_deviation_and_only_one_has_a_bound() {
         for coefficients in Coefficients::ALL {
-            let values = draws(coefficients, 10.0);
+            let values = draws(Entries { coefficients, ..PLAIN });
             let mean = values.iter().sum::<f64>() / values.len() as f64;
             let deviation = (values.iter().map(|x| x * x).sum::<f64>() / values.len() as f64).sqrt();
             assert!(mean.abs() < 0.06, "{coefficients}: {mean}");
             assert!((deviation - 5.7735).abs() < 0.05, "{coefficients}: {deviation}");
+            let largest = values.iter().fold(0.0, |max: f64, x| max.max(x.abs()));
+            match coefficients {
+                Coefficients::Uniform => assert!(largest <= 10.0 && largest > 9.995, "{largest}"),
+                Coefficients::Gaussian => assert!(largest > 20.0, "{largest}"),
+            }
         }
     }
 
     #[test]
     fn a_share_of_the_coefficients_is_made_positive() {
-        let mut generator = Address {
-            seed: 3,
-            split: Split::Train,
-            index: 0,
-        }
-        .generator(0);
-        let mut values = vec![0.0; 100_000];
         for positive in [0.0, 0.4, 1.0] {
-            let entries = Entries {
-                coefficients: Coefficients::Uniform,
-                magnitude: 1.0,
-                positive,
-                small: 0.0,
-                power: 1.0,
-            };
-            entries.fill(&mut generator, &mut values);
+            let values = draws(Entries { positive, ..PLAIN });
             let share = values.iter().filter(|&&x| x > 0.0).count() as f64 / values.len() as f64;
             assert!((share - (0.5 + positive / 2.0)).abs() < 0.01, "{positive}: {share}");
         }
@@ -153,72 +143,28 @@ mod tests {
 
     #[test]
     fn a_share_of_the_coefficients_is_made_smaller_by_any_power_of_ten() {
-        let address = Address {
-            seed: 3,
-            split: Split::Train,
-            index: 0,
-        };
-        let mut values = vec![0.0; 100_000];
-        let entries = Entries {
-            coefficients: Coefficients::Uniform,
-            magnitude: 10.0,
-            positive: 0.0,
-            small: 0.3,
-            power: 1.0,
-        };
-        entries.fill(&mut address.generator(0), &mut values);
+        let values = draws(Entries { small: 0.3, ..PLAIN });
         let below = |bound: f64| values.iter().filter(|value| value.abs() < bound).count() as f64 / values.len() as f64;
         // Of uniform u and v, 10 u 10^-6v is below 10^-d for all v above (d + 1) / 6, and with probability 10^(6v - d - 1) otherwise.
         for d in [1.0, 2.0, 3.0, 4.0] {
             let among_small = (5.0 - d) / 6.0 + (1.0 - 10f64.powf(-d - 1.0)) / (6.0 * 10f64.ln());
             let expected = 0.3 * among_small + 0.7 * 10f64.powf(-d - 1.0);
-            assert!(
-                (below(10f64.powf(-d)) - expected).abs() < 0.005,
-                "{d}: {} and {expected}",
-                below(10f64.powf(-d))
-            );
+            let found = below(10f64.powf(-d));
+            assert!((found - expected).abs() < 0.005, "{d}: {found} and {expected}");
         }
         assert!(values.iter().any(|&value| value < 0.0) && values.iter().all(|value| value.abs() <= 10.0));
     }
 
     #[test]
     fn a_power_makes_coefficients_larger_within_the_magnitude_and_keeps_their_signs() {
-        let address = Address {
-            seed: 3,
-            split: Split::Train,
-            index: 0,
-        };
-        let draw = |coefficients, power| {
-            let mut values = vec![0.0; 100_000];
-            let entries = Entries {
-                coefficients,
-                magnitude: 10.0,
-                positive: 0.0,
-                small: 0.0,
-                power,
-            };
-            entries.fill(&mut address.generator(0), &mut values);
-            values
-        };
         for coefficients in Coefficients::ALL {
-            let (plain, larger) = (draw(coefficients, 1.0), draw(coefficients, 0.5));
-            for (x, y) in plain.iter().zip(&larger) {
-                let expected = if x.abs() < 10.0 {
-                    x.signum() * (10.0 * x.abs()).sqrt()
-                } else {
-                    *x
-                };
+            let plain = Entries { coefficients, ..PLAIN };
+            for (x, y) in draws(plain).iter().zip(draws(Entries { power: 0.5, ..plain })) {
+                let expected = x.signum() * (10.0 * x.abs()).sqrt().max(x.abs());
                 assert!((y - expected).abs() < 1e-12, "{coefficients}: {x} became {y}");
             }
         }
-        assert!(draw(Coefficients::Uniform, 0.0).iter().all(|value| value.abs() == 10.0));
-    }
-
-    #[test]
-    fn uniform_coefficients_stay_within_the_magnitude_and_gaussian_ones_do_not() {
-        let largest = |values: Vec<f64>| values.into_iter().fold(0.0, |max: f64, x| max.max(x.abs()));
-        let uniform = largest(draws(Coefficients::Uniform, 2.0));
-        assert!(uniform <= 2.0 && uniform > 1.999, "{uniform}");
-        assert!(largest(draws(Coefficients::Gaussian, 2.0)) > 4.0);
+        let largest = draws(Entries { power: 0.0, ..PLAIN });
+        assert!(largest.iter().all(|value| value.abs() == 10.0));
     }
 }

@@ -56,25 +56,6 @@ pub(crate) fn find<T: Copy>(
         })
 }
 
-/// Serializes a type as its text form, through `Display` and `FromStr`.
-macro_rules! serde_as_text {
-    ($name:ty) => {
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
-            }
-        }
-    };
-}
-pub(crate) use serde_as_text;
-
 /// Gives an enum that derives strum's `Display`, `EnumCount`, `IntoStaticStr` and `VariantArray` its members, names and text form.
 macro_rules! named_by_text {
     ($name:ty, $kind:literal) => {
@@ -88,14 +69,25 @@ macro_rules! named_by_text {
         }
 
         impl std::str::FromStr for $name {
-            type Err = UnknownName;
+            type Err = crate::matrix::UnknownName;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 crate::matrix::find($kind, text, &Self::ALL, Self::name)
             }
         }
 
-        serde_as_text!($name);
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.name())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
     };
 }
 pub(crate) use named_by_text;

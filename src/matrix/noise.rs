@@ -63,15 +63,10 @@ pub struct InvalidNoise(String);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::{Address, Split};
+    use crate::matrix::address::test_generator;
 
     fn draws(share: f64) -> Vec<f64> {
-        let mut generator = Address {
-            seed: 1,
-            split: Split::Test,
-            index: 3,
-        }
-        .generator(0);
+        let mut generator = test_generator(1, 3);
         let mut values = vec![1.0; 100_000];
         Noise::new(share).unwrap().add(5.0, &mut generator, &mut values);
         values

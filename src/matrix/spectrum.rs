@@ -7,7 +7,7 @@ use rand_distr::{Exp1, StandardNormal};
 
 use super::{
     Entries, Generator, Matrix, decomposition,
-    name::{UnknownName, named_by_text, serde_as_text},
+    name::{UnknownName, named_by_text},
 };
 
 /// The law of the eigenvalues of an n×n symmetric matrix, on the scale σ = √n A/√3, where A is the magnitude of the
@@ -149,20 +149,13 @@ impl FromStr for Spectra {
     }
 }
 
-serde_as_text!(Spectra);
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::{Address, Coefficients, Split};
+    use crate::matrix::{Coefficients, address::test_generator};
 
     fn draw(spectra: &Spectra, n: usize, index: u64) -> Matrix {
-        let mut generator = Address {
-            seed: 5,
-            split: Split::Train,
-            index,
-        }
-        .generator(0);
+        let mut generator = test_generator(5, index);
         let entries = Entries {
             coefficients: Coefficients::Uniform,
             magnitude: 10.0,
@@ -244,12 +237,7 @@ mod tests {
     #[test]
     fn a_mixture_draws_its_members_equally_often() {
         let spectra: Spectra = "uniform+laplace".parse().unwrap();
-        let mut generator = Address {
-            seed: 5,
-            split: Split::Train,
-            index: 0,
-        }
-        .generator(0);
+        let mut generator = test_generator(5, 0);
         let uniform = (0..10_000)
             .filter(|_| spectra.draw(&mut generator) == Spectrum::Uniform)
             .count();

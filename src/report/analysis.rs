@@ -140,14 +140,8 @@ fn shares(accuracies: &[Accuracy]) -> Vec<f64> {
 
 /// A table whose last columns are the tolerances.
 fn by_tolerance(analysis: &Analysis, first: &str) -> Table {
-    let mut headers = vec![first.to_string()];
-    headers.extend(
-        analysis
-            .tolerances
-            .iter()
-            .map(|&tolerance| format!("{} %", percent(tolerance))),
-    );
-    Table::new(&headers.iter().map(String::as_str).collect::<Vec<_>>())
+    let percents = tolerances(analysis).into_iter().map(|tolerance| tolerance + " %");
+    Table::new(std::iter::once(first.to_string()).chain(percents))
 }
 
 fn cells(accuracies: &[Accuracy]) -> impl Iterator<Item = String> {

@@ -17,26 +17,21 @@ pub struct Curve {
     pub dashed: bool,
 }
 
-impl Curve {
-    /// Those of its points that are finite and that `keep` keeps.
-    pub(super) fn only(&self, keep: impl Fn(f64, f64) -> bool) -> Self {
-        let points = self.points.iter().copied();
-        Self {
-            points: points
-                .filter(|(x, y)| x.is_finite() && y.is_finite() && keep(*x, *y))
-                .collect(),
-            ..self.clone()
-        }
-    }
+/// How far apart numbers of examples are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Axis {
+    Linear,
+    /// Points without examples are left out.
+    Logarithmic,
 }
 
-/// Width and height in pixels.
-const SIZE: (u32, u32) = (860, 480);
-/// Where the legend begins, to the right of the chart.
-const LEGEND: u32 = 660;
+/// Width of the chart and of its legend, and the least height of both, in pixels.
+const CHART: u32 = 660;
+const LEGEND: u32 = 300;
+const HEIGHT: u32 = 480;
 /// Top of the legend, and from one entry to the next.
-pub(super) const LEGEND_TOP: i32 = 76;
-pub(super) const LEGEND_STEP: i32 = 26;
+const LEGEND_TOP: i32 = 76;
+const LEGEND_STEP: i32 = 26;
 /// Pixels of a dash and of the gap after it.
 const DASH: u32 = 6;
 const GAP: u32 = 4;
@@ -44,29 +39,39 @@ const GAP: u32 = 4;
 const MARKED: usize = 40;
 
 /// Draws accuracies (0 to 100 %) against examples. The file is written whole or not at all.
-pub fn accuracy_curves(path: &Path, title: &str, curves: &[Curve]) -> Result<()> {
-    let curves: Vec<Curve> = curves.iter().map(|curve| curve.only(|_, _| true)).collect();
-    picture(path, SIZE, |area| {
-        let (left, right) = area.split_horizontally(LEGEND);
-        chart(&left, title, &curves)?;
+pub fn accuracy_curves(path: &Path, title: &str, curves: &[Curve], axis: Axis) -> Result<()> {
+    let mut curves = curves.to_vec();
+    for curve in &mut curves {
+        let has_place = |x: f64| x.is_finite() && (x > 0.0 || axis == Axis::Linear);
+        curve.points.retain(|&(x, y)| has_place(x) && y.is_finite());
+    }
+    let height = HEIGHT.max(LEGEND_TOP as u32 + LEGEND_STEP as u32 * curves.len() as u32);
+    picture(path, (CHART + LEGEND, height), |area| {
+        let (left, right) = area.split_horizontally(CHART);
+        let examples = || curves.iter().flat_map(|curve| &curve.points).map(|point| point.0);
+        let (first, last) = (examples().fold(f64::INFINITY, f64::min), examples().fold(0.0, f64::max));
+        match axis {
+            Axis::Linear => {
+                let range = 0.0..if last > 0.0 { last } else { 1.0 };
+                lines(&mut frame(title, 8).draw(&left, range, 0.0..100.0)?, &curves)?;
+            }
+            Axis::Logarithmic => {
+                let ticks = if last > 0.0 {
+                    ticks(first, last)
+                } else {
+                    vec![1.0, 10.0]
+                };
+                let frame = frame(title, ticks.len());
+                let range = (ticks[0]..ticks[ticks.len() - 1]).log_scale().with_key_points(ticks);
+                lines(&mut frame.draw(&left, range, 0.0..100.0)?, &curves)?;
+            }
+        }
         legend(&right, &curves)
     })
 }
 
-fn chart(area: &Area<'_>, title: &str, curves: &[Curve]) -> Drawn {
-    let points = curves.iter().flat_map(|curve| &curve.points);
-    let last = points.map(|point| point.0).fold(0.0, f64::max);
-    let last = if last > 0.0 { last } else { 1.0 };
-    let mut chart = frame(title, 8).draw(area, 0.0..last, 0.0..100.0)?;
-    for (curve, color) in colored(curves) {
-        let marked = !curve.dashed && curve.points.len() <= MARKED;
-        line(&mut chart, curve, color, marked)?;
-    }
-    Ok(())
-}
-
 /// The frame of accuracies against examples.
-pub(super) fn frame(title: &str, x_labels: usize) -> Frame<'_> {
+fn frame(title: &str, x_labels: usize) -> Frame<'_> {
     Frame {
         measures: LARGE,
         title,
@@ -77,25 +82,27 @@ pub(super) fn frame(title: &str, x_labels: usize) -> Frame<'_> {
     }
 }
 
-pub(super) fn line<'a, X, Y>(chart: &mut Chart<'a, X, Y>, curve: &Curve, color: RGBColor, marked: bool) -> Drawn
+fn lines<X, Y>(chart: &mut Chart<'_, X, Y>, curves: &[Curve]) -> Drawn
 where
     X: Ranged<ValueType = f64>,
     Y: Ranged<ValueType = f64>,
 {
-    let points = curve.points.iter().copied();
-    if curve.dashed {
-        chart.draw_series(DashedLineSeries::new(points.clone(), DASH, GAP, color.stroke_width(2)))?;
-    } else {
+    for (curve, color) in colored(curves) {
+        let points = curve.points.iter().copied();
+        if curve.dashed {
+            chart.draw_series(DashedLineSeries::new(points, DASH, GAP, color.stroke_width(2)))?;
+            continue;
+        }
         chart.draw_series(LineSeries::new(points.clone(), color.stroke_width(2)))?;
-    }
-    if marked {
-        chart.draw_series(points.map(|point| Circle::new(point, 3, color.filled())))?;
+        if curve.points.len() <= MARKED {
+            chart.draw_series(points.map(|point| Circle::new(point, 3, color.filled())))?;
+        }
     }
     Ok(())
 }
 
 /// A short line, the name and the last value of each curve.
-pub(super) fn legend(area: &Area<'_>, curves: &[Curve]) -> Drawn {
+fn legend(area: &Area<'_>, curves: &[Curve]) -> Drawn {
     let style = text(14).pos(Pos::new(HPos::Left, VPos::Center));
     for ((curve, color), entry) in colored(curves).zip(0..) {
         let y = LEGEND_TOP + entry * LEGEND_STEP;
@@ -112,8 +119,25 @@ pub(super) fn legend(area: &Area<'_>, curves: &[Curve]) -> Drawn {
     Ok(())
 }
 
+/// Ticks from the last at or below the first value to the first above the last: 1, 2 and 5 of every power of ten, or the
+/// powers alone where these are many.
+fn ticks(first: f64, last: f64) -> Vec<f64> {
+    const MANY: usize = 9;
+    let within = |steps: &[f64]| {
+        let powers = first.log10().floor() as i32..=last.log10().floor() as i32 + 1;
+        let all: Vec<f64> = powers
+            .flat_map(|power| steps.iter().map(move |step| step * 10f64.powi(power)))
+            .collect();
+        let start = all.iter().rposition(|tick| *tick <= first).unwrap_or(0);
+        let end = all.iter().position(|tick| *tick > last).unwrap_or(all.len() - 1);
+        all[start..=end].to_vec()
+    };
+    let fine = within(&[1.0, 2.0, 5.0]);
+    if fine.len() <= MANY { fine } else { within(&[1.0]) }
+}
+
 /// Each curve with its color.
-pub(super) fn colored(curves: &[Curve]) -> impl Iterator<Item = (&Curve, RGBColor)> {
+fn colored(curves: &[Curve]) -> impl Iterator<Item = (&Curve, RGBColor)> {
     let mut next = 0;
     curves.iter().map(move |curve| {
         next += usize::from(!curve.dashed || next == 0);
@@ -143,9 +167,13 @@ mod tests {
     }
 
     fn drawn(curves: &[Curve]) -> String {
+        drawn_on(Axis::Linear, curves)
+    }
+
+    fn drawn_on(axis: Axis, curves: &[Curve]) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("curves.svg");
-        accuracy_curves(&path, "eigenvalues 3x3", curves).unwrap();
+        accuracy_curves(&path, "eigenvalues 3x3", curves, axis).unwrap();
         assert_eq!(
             fs::read_dir(folder.path()).unwrap().count(),
             1,
@@ -202,49 +230,57 @@ mod tests {
     }
 
     #[test]
-    fn the_same_numbers_give_the_same_file() {
-        assert_eq!(drawn(&curves()), drawn(&curves()));
-    }
-
-    #[test]
     fn a_run_without_evaluations_has_an_empty_chart() {
-        assert!(drawn(&[]).contains("accuracy (%)"));
-        let empty = Curve {
-            name: "within 5 %".into(),
-            points: vec![],
+        for axis in [Axis::Linear, Axis::Logarithmic] {
+            assert!(drawn_on(axis, &[]).contains("accuracy (%)"));
+            assert!(drawn_on(axis, &[curve("within 5 %", &[])]).contains(">\nwithin 5 %\n<"));
+        }
+    }
+
+    fn curve(name: &str, points: &[(f64, f64)]) -> Curve {
+        Curve {
+            name: name.into(),
+            points: points.to_vec(),
             dashed: false,
-        };
-        assert!(drawn(&[empty]).contains(">\nwithin 5 %\n<"));
+        }
     }
 
     #[test]
-    fn points_that_are_not_finite_are_left_out() {
-        let curve = Curve {
-            name: "a".into(),
-            points: vec![(0.0, 1.0), (f64::INFINITY, 2.0), (5.0, f64::NAN), (10.0, 3.0)],
-            dashed: false,
-        };
-        let svg = drawn(&[curve]);
-        assert!(svg.contains("a: 3.00 %") && !svg.contains("NaN") && !svg.contains("inf"));
-        assert_eq!(svg.matches("<circle").count(), 2);
+    fn points_without_a_place_are_left_out_and_names_cannot_break_the_file() {
+        let points = [(0.0, 1.0), (f64::INFINITY, 2.0), (5.0, f64::NAN), (10.0, 3.0)];
+        for (axis, marks) in [(Axis::Linear, 2), (Axis::Logarithmic, 1)] {
+            let svg = drawn_on(axis, &[curve("<&>", &points)]);
+            assert!(svg.contains("&lt;&amp;&gt;: 3.00 %") && !svg.contains("NaN") && !svg.contains("inf"));
+            assert_eq!(svg.matches("<circle").count(), marks);
+        }
     }
 
     #[test]
-    fn names_cannot_break_the_file() {
-        let svg = drawn(&[Curve {
-            name: "<&>".into(),
-            points: vec![(1.0, 1.0)],
-            dashed: false,
-        }]);
-        assert!(svg.contains("&lt;&amp;&gt;"));
+    fn equal_factors_are_equal_distances_on_a_logarithmic_axis() {
+        let points = [(100.0, 0.0), (1_000.0, 50.0), (10_000.0, 99.5)];
+        let svg = drawn_on(Axis::Logarithmic, &[curve("a", &points)]);
+        let marks = svg.split("<circle cx=\"").skip(1);
+        let found: Vec<f64> = marks
+            .map(|rest| rest.split('"').next().unwrap().parse().unwrap())
+            .collect();
+        assert!(
+            ((found[1] - found[0]) - (found[2] - found[1])).abs() <= 1.0,
+            "{found:?}"
+        );
+        assert!(svg.contains("1k"));
+    }
+
+    #[test]
+    fn ticks_hold_all_values_and_are_few() {
+        assert_eq!(ticks(1_280.0, 38_400.0), [1e3, 2e3, 5e3, 1e4, 2e4, 5e4]);
+        assert_eq!(ticks(64.0, 64.0), [50.0, 100.0]);
+        assert_eq!(ticks(100.0, 1e7), [1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8]);
     }
 
     #[test]
     fn a_folder_that_is_not_there_is_named() {
-        let text = format!(
-            "{:#}",
-            accuracy_curves(Path::new("missing/curves.svg"), "", &[]).unwrap_err()
-        );
+        let missing = Path::new("missing/curves.svg");
+        let text = format!("{:#}", accuracy_curves(missing, "", &[], Axis::Linear).unwrap_err());
         assert!(text.contains("cannot write missing/curves.svg"), "{text}");
     }
 }

@@ -4,7 +4,6 @@ mod analysis;
 mod attention;
 mod card;
 mod chart;
-pub mod comparison;
 pub mod curves;
 pub mod events;
 pub mod heatmap;

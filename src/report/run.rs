@@ -1,7 +1,7 @@
 //! Keeps a run folder's files for people up to date: metrics, TensorBoard events, curves, model card.
 
 use super::card;
-use super::curves::{Curve, accuracy_curves};
+use super::curves::{Axis, Curve, accuracy_curves};
 use super::events::EventFile;
 use super::history::{EvaluationRow, evaluations};
 use super::metrics::Metrics;
@@ -123,6 +123,6 @@ impl RunReport {
             }
         }
         let title = format!("{} {}", self.recipe.problem, self.recipe.dimensions()?.label());
-        accuracy_curves(&self.run.curves(), &title, &curves)
+        accuracy_curves(&self.run.curves(), &title, &curves, Axis::Linear)
     }
 }

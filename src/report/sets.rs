@@ -77,8 +77,7 @@ fn rows(sets: &[TestSet]) -> String {
     );
     let has_seen = sets.iter().any(|set| set.seen.is_some());
     headers.extend(has_seen.then(|| "seen before".into()));
-    let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
-    let mut table = Table::new(&headers);
+    let mut table = Table::new(headers);
     for TestSet {
         name,
         evaluation,

@@ -1,7 +1,7 @@
 //! Tables: aligned for the terminal, as Markdown, as CSV.
 
 use anyhow::Result;
-use comfy_table::{CellAlignment, LineStyle, TableStyle, presets::ASCII_MARKDOWN};
+use comfy_table::{CellAlignment, ContentLineStyle, LineStyle, TableStyle, presets::ASCII_MARKDOWN};
 use std::fmt;
 
 /// Rows of text under headers. Columns whose cells are all numbers are aligned to the right.
@@ -11,13 +11,16 @@ pub struct Table {
     rows: Vec<Vec<String>>,
 }
 
-/// Nothing but a line below the headers.
-const RULE_UNDER_HEADERS: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
+/// Blanks between columns, and a line below each header.
+const RULE_UNDER_HEADERS: TableStyle = TableStyle::new()
+    .header_lines(ContentLineStyle::none().junction(' '))
+    .header_separator(LineStyle::none().fill('─').junction(' '))
+    .content_lines(ContentLineStyle::none().junction(' '));
 
 impl Table {
-    pub fn new(headers: &[&str]) -> Self {
+    pub fn new(headers: impl IntoIterator<Item: ToString>) -> Self {
         Self {
-            headers: headers.iter().map(|header| header.to_string()).collect(),
+            headers: headers.into_iter().map(|header| header.to_string()).collect(),
             rows: Vec::new(),
         }
     }
@@ -72,7 +75,7 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = self.drawn(RULE_UNDER_HEADERS, str::to_owned);
         for column in table.column_iter_mut() {
-            column.set_padding((0, 2));
+            column.set_padding((0, 1));
         }
         f.write_str(&table.trim_fmt())
     }
@@ -112,7 +115,7 @@ mod tests {
     fn numbers_are_aligned_to_the_right_and_text_to_the_left() {
         let wanted = "\
 within     right  note
-─────────────────────────────
+─────── ───────── ────────────
    5 %  100.00 %  a|b
  0.5 %   60.40 %  größer, \"c\"";
         assert_eq!(table().to_string(), wanted);
@@ -121,7 +124,7 @@ within     right  note
     #[test]
     fn markdown_escapes_what_would_end_a_cell() {
         let wanted = "\
-| within | right    | note        |
+| within |    right | note        |
 |--------|----------|-------------|
 |    5 % | 100.00 % | a\\|b        |
 |  0.5 % |  60.40 % | größer, \"c\" |";

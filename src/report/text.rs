@@ -173,8 +173,7 @@ fn problem_table(name: &str, evaluation: &Evaluation) -> String {
                 .iter()
                 .map(|tolerance| format!("{} %", percent(*tolerance))),
         );
-        let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
-        let mut table = Table::new(&headers);
+        let mut table = Table::new(headers);
         for (size, part) in sizes {
             let mut cells = vec![size.to_string(), part.examples.len().to_string()];
             cells.extend(

@@ -4,7 +4,8 @@
 //! parameters), that of its products at the rate of a large one, and that of its traffic at the bandwidth of a large copy.
 //! The highest floor bounds the step where it makes at least half of its time; below that it is only the largest part.
 
-use super::{Cost, decoding, generate, peak, training};
+use super::measure::{Cost, decoding, generate, training};
+use super::peak;
 use crate::cli::output::{say, tell};
 use crate::libtorch::Tf32;
 use crate::report::{Panel, PanelLine, Table, draw_panels};
@@ -30,7 +31,8 @@ const PASSES_OF_ACTIVATIONS: f64 = 6.0;
 const BYTES: f64 = 4.0;
 
 /// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "lowercase")]
 enum Work {
     Train,
     Decode,
@@ -38,11 +40,14 @@ enum Work {
 }
 
 /// What grows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "lowercase")]
 enum Axis {
+    #[strum(serialize = "matrix size")]
     Size,
     Batch,
     Width,
+    #[strum(serialize = "encoder layers")]
     Depth,
 }
 
@@ -56,26 +61,7 @@ const CURVES: [(Work, Axis); 7] = [
     (Work::Generate, Axis::Size),
 ];
 
-impl Work {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Decode => "decode",
-            Self::Generate => "generate",
-        }
-    }
-}
-
 impl Axis {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Size => "matrix size",
-            Self::Batch => "batch",
-            Self::Width => "width",
-            Self::Depth => "encoder layers",
-        }
-    }
-
     fn values(self) -> &'static [i64] {
         match self {
             Self::Size => SIZES,
@@ -229,9 +215,7 @@ pub fn run(recipe: &Recipe, device: Device, duration: Duration, output: Option<&
     {
         let mut recipe = recipe.clone();
         axis.set(value, &mut recipe);
-        recipe
-            .validate()
-            .with_context(|| format!("scale to {} {value}", axis.name()))?;
+        recipe.validate().with_context(|| format!("scale to {axis} {value}"))?;
     }
     let mut measures = Measures {
         recipe,
@@ -261,14 +245,14 @@ pub fn run(recipe: &Recipe, device: Device, duration: Duration, output: Option<&
             let name = format!("{threads} thread{}", if threads == 1 { "" } else { "s" });
             let mut points = Vec::new();
             for &value in axis.values() {
-                tell!("{}, {} {value}, {name}", work.name(), axis.name());
+                tell!("{work}, {axis} {value}, {name}");
                 points.push(measures.point(work, axis, value, threads)?);
             }
             for point in &points {
                 let share = |i: usize| point.floors.map_or(String::new(), |floors| percent(floors[i]));
                 table.row(vec![
-                    work.name().into(),
-                    axis.name().into(),
+                    work.to_string(),
+                    axis.to_string(),
                     point.value.to_string(),
                     threads.to_string(),
                     format!("{:.0}", point.rate),
@@ -284,8 +268,8 @@ pub fn run(recipe: &Recipe, device: Device, duration: Duration, output: Option<&
                     point.bound(),
                 ]);
                 rows.push(json!({
-                    "what": work.name(),
-                    "varied": axis.name(),
+                    "what": work.to_string(),
+                    "varied": axis.to_string(),
                     "value": point.value,
                     "threads": threads,
                     "examples_per_second": point.rate,
@@ -296,12 +280,7 @@ pub fn run(recipe: &Recipe, device: Device, duration: Duration, output: Option<&
                 }));
             }
             if points.iter().all(|point| point.floors.is_some()) {
-                turns.push(format!(
-                    "- {} by {}, {name}: {}",
-                    work.name(),
-                    axis.name(),
-                    turning(&points)
-                ));
+                turns.push(format!("- {work} by {axis}, {name}: {}", turning(&points)));
             }
             lines.push(PanelLine {
                 name,
@@ -309,7 +288,7 @@ pub fn run(recipe: &Recipe, device: Device, duration: Duration, output: Option<&
             });
         }
         panels.push(Panel {
-            title: format!("{}: {}", work.name(), axis.name()),
+            title: format!("{work}: {axis}"),
             values: axis.values().to_vec(),
             lines,
         });

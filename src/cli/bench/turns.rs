@@ -1,7 +1,7 @@
 //! Measuring in turns with other programs, so that what disturbs the machine disturbs all alike: a line of JSON says what is
 //! measured, then every line of stdin is answered by the seconds of one turn, until stdin ends.
 
-use super::with_trainer;
+use super::measure::with_trainer;
 use crate::batch::BatchMaker;
 use crate::cli::output::say;
 use crate::evaluation::Evaluation;

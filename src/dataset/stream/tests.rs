@@ -77,13 +77,21 @@ fn stream(problem: &str, dimensions: &str, split: Split) -> Stream {
     )
 }
 
+/// The example of an index, in the memory of another.
+fn fill(stream: &Stream, index: u64, reused: &mut Example) {
+    let reused = std::slice::from_mut(reused);
+    stream
+        .fill_all([index].into_iter(), stream.size(index), reused)
+        .unwrap();
+}
+
 #[test]
 fn examples_do_not_depend_on_those_before() {
     for problem in problem::ALL {
         let stream = stream(problem.name(), "2-4", Split::Train);
         let mut reused = Example::default();
         for index in [9, 2, 2, 5, u64::MAX] {
-            stream.fill(index, stream.size(index), &mut reused).unwrap();
+            fill(&stream, index, &mut reused);
             assert_eq!(reused, stream.example(index).unwrap(), "{}", problem.name());
         }
     }
@@ -164,7 +172,7 @@ fn noise_that_cannot_be_written_is_drawn_again_with_its_operand() {
     let mut reused = Example::default();
     let mut redrawn = 0;
     for index in 0..200 {
-        noisy.fill(index, Shape::new(1, 1), &mut reused).unwrap();
+        fill(&noisy, index, &mut reused);
         assert_eq!(reused, noisy.example(index).unwrap());
         assert!(reused.operands.iter().all(|operand| operand[0].abs() <= 10.0));
         assert_eq!(reused.solution[0][0], reused.clean[0][0] + reused.clean[1][0]);
@@ -172,7 +180,7 @@ fn noise_that_cannot_be_written_is_drawn_again_with_its_operand() {
     }
     assert!((20..180).contains(&redrawn), "{redrawn}");
     // The memory of a noisy example serves a clean one.
-    clean.fill(3, Shape::new(1, 1), &mut reused).unwrap();
+    fill(&clean, 3, &mut reused);
     assert_eq!(reused, clean.example(3).unwrap());
 }
 

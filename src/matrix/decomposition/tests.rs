@@ -1,15 +1,10 @@
 //! Decompositions of random and hostile matrices, rebuilt.
 
 use super::*;
-use crate::matrix::{Address, Coefficients, Split};
+use crate::matrix::{Coefficients, address::test_generator};
 
 fn random(rows: usize, cols: usize, index: u64) -> Matrix {
-    let mut generator = Address {
-        seed: 11,
-        split: Split::Train,
-        index,
-    }
-    .generator(0);
+    let mut generator = test_generator(11, index);
     let mut matrix = Matrix::zeros(rows, cols);
     Coefficients::Uniform.fill(10.0, &mut generator, matrix.as_mut_slice());
     matrix
