@@ -1,7 +1,7 @@
-"""Measures laformer beside what it is compared with, and prints the sections of BENCHMARKS.md.
+"""Measures laformer beside what it is compared with, and prints the sections of docs/results/speed.md.
 
     python benches/compare.py                            what `make bench` runs: step paper generate
-    python benches/compare.py step --threads 2 --record  one section, also written into BENCHMARKS.md
+    python benches/compare.py step --threads 2 --record  one section, also written into docs/results/speed.md
     LAWT=path/to/LAWT python benches/compare.py generate paper
 
 step       a training step of recipes/eigenvalues-3x3.toml, and that of the same model in plain PyTorch, eager and compiled
@@ -34,7 +34,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LAFORMER = Path(os.environ.get("LAFORMER_BIN", ROOT / "target/release/laformer")).resolve()
-REPORT = ROOT / "BENCHMARKS.md"
+REPORT = ROOT / "docs/results/speed.md"
 PAPER = ["--set", "model.architecture=paper", "--set", "encoding.input=FP15", "--set", "encoding.output=FP15"]
 # What the baseline does: AdamW for all parameters, sharp labels.
 SAME_WORK = ["--set", "training.optimizer=adamw", "--set", "loss.smoothing=0"]
@@ -302,7 +302,7 @@ def scale(options):
         "kernels and parameters, and the whole work of the optimizer); *compute*, its operations at the rate of a large matrix product; *memory*, its traffic (estimated\n"
         "from the sizes of parameters and activations) at the bandwidth of a large copy. A step is bound by a floor that makes half\n"
         "of its time or more; otherwise the largest is named as its largest part.\n\n"
-        f"![Throughput as the work grows](benches/scale.svg)\n\n{text.strip()}"
+        f"![Throughput as the work grows](../../benches/scale.svg)\n\n{text.strip()}"
     )
 
 
@@ -402,7 +402,7 @@ def machine():
 
 
 def record(name, text):
-    """Replaces a section of BENCHMARKS.md."""
+    """Replaces a section of docs/results/speed.md."""
     begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
     report = REPORT.read_text()
     if begin not in report or end not in report:

@@ -1,4 +1,4 @@
-"""Makes a shipped checkpoint of a run: `python checkpoints/ship.py RUN… [--device TEXT] [--readout NAME]`, then the table anew. A
+"""Makes a shipped checkpoint of a run: `python checkpoints/ship.py RUN… [--device TEXT] [--readout NAME]`, then the tables of the documentation anew. A
 checkpoint that is shipped already, `checkpoints/*/`, is exported and measured again. A run that began with a shipped checkpoint counts
 the examples and minutes of that, too.
 
@@ -13,12 +13,12 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 
 HERE = pathlib.Path(__file__).parent
 LAFORMER = os.environ.get("LAFORMER_BIN", str(HERE.parent / "target/release/laformer"))
 COUNT = 10_000
-BEGIN, END = "<!-- table -->", "<!-- end of the table -->"
 
 
 def output(*command):
@@ -100,25 +100,6 @@ def show(card, found):
     card.write_text(before + "\n".join(lines) + "\n\n## Use" + use)
 
 
-def row(folder):
-    with open(folder / "config.toml", "rb") as file:
-        recipe = tomllib.load(file)
-    found = json.loads((folder / "evaluation.json").read_text())
-    size = recipe["dim"] or f"{recipe['rows']}x{recipe['cols']}"
-    tolerances = ["0.05", "0.02", "0.01", "0.005"]
-    percent = lambda key: " / ".join(f"{100 * found[key][t]:.2f}" for t in tolerances) if key in found else "-"
-    # A module that answers with the digits that are written was not measured twice.
-    found.setdefault("written", found["accuracy"])
-    low, high = found["interval"]["0.01"]
-    total = spent(found)
-    return " | ".join([
-        f"| [{folder.name}]({folder.name})", recipe["problem"], size, recipe["encoding"]["output"],
-        f"{found['parameters'] / 1e6:.2f} M", f"{total['examples']:,}", f"{total['minutes']:.1f}",
-        percent("accuracy"), f"{100 * low:.2f} to {100 * high:.2f}", percent("written"), percent("ceiling"), found["device"],
-        f"{found['commit']} |",
-    ])
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="*", type=pathlib.Path)
@@ -129,13 +110,7 @@ def main():
     commit = arguments.commit or output("git", "-C", str(HERE), "rev-parse", "--short", "HEAD")
     for run in arguments.runs:
         ship(run, arguments.device, commit, arguments.readout)
-    folders = sorted(path.parent for path in HERE.glob("*/evaluation.json"))
-    head = ["| checkpoint | problem | size | output | parameters | examples | minutes | accuracy at 5 / 2 / 1 / 0.5 % "
-            "| interval at 1 % | digits | ceiling | device | commit |", "|" + "---|" * 13]
-    page = HERE / "README.md"
-    before, rest = page.read_text().split(BEGIN)
-    table = "\n".join([*head, *map(row, folders)])
-    page.write_text(f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}")
+    output(sys.executable, str(HERE.parent / "docs/results.py"))
 
 
 if __name__ == "__main__":

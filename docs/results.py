@@ -1,0 +1,192 @@
+"""Fills the tables of the documentation from measurements in JSON: `python docs/results.py`.
+
+A page marks a table by `<!-- table: NAME -->` and `<!-- end -->`; what stands between is replaced.
+
+- `checkpoints` and `shipped` list the models that have a `checkpoints/*/evaluation.json`, which `checkpoints/ship.py` wrote.
+- `FILE/TABLE` is a table of `results/FILE.json`. `python docs/results.py --measure FILE/TABLE` runs its commands again and keeps what they print.
+
+A table of `results/*.json` has `columns`, `rows`, `command`, `commit`, `processor` and `date`. A cell is text, a number, a list of accuracies in
+percent, or `{"checkpoint": NAME, "field": FIELD}`. A table with `commands` has `outputs` instead: the JSON that each command printed. Its rows
+and columns then name an output (or null; both names are joined) and what to take from it: the end of a key for rows, a field for columns.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import tomllib
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "results"
+PAGES = [ROOT / "README.md", ROOT / "checkpoints/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+TOLERANCES = ["0.05", "0.02", "0.01", "0.005"]
+CONDITIONS = ["command", "commit", "processor", "date"]
+
+
+def accuracies(values, decimals=2):
+    """Four accuracies in percent: `99.72 / 99.67 / 99.39 / 90.28`; a dash where one is not known."""
+    return " / ".join("-" if value is None else f"{value:.{decimals}f}" for value in values)
+
+
+def shares(found):
+    """Accuracies by tolerance, as `laformer eval --json` prints them, in percent."""
+    return [None if tolerance not in found else 100 * found[tolerance] for tolerance in TOLERANCES]
+
+
+def markdown(columns, rows):
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+class Checkpoint:
+    """A shipped model: what its `config.toml` and `evaluation.json` say."""
+
+    def __init__(self, folder):
+        self.name = folder.name
+        self.recipe = tomllib.loads((folder / "config.toml").read_text())
+        self.found = json.loads((folder / "evaluation.json").read_text())
+
+    @classmethod
+    def all(cls):
+        return [cls(path.parent) for path in sorted((ROOT / "checkpoints").glob("*/evaluation.json"))]
+
+    def field(self, name):
+        """One of the fields of the tables, as text."""
+        found, earlier = self.found, self.found.get("earlier", {"examples": 0, "minutes": 0})
+        if name in ("accuracy", "ceiling"):
+            return accuracies(shares(found[name]))
+        if name == "written":
+            # A model that answers with the digits that are written was not measured twice.
+            return accuracies(shares(found.get("written", found["accuracy"])))
+        if name == "paper":
+            return accuracies(shares(found["paper"]["accuracy"]), 1) if "paper" in found else "-"
+        if name == "interval":
+            low, high = found["interval"]["0.01"]
+            return f"{100 * low:.2f} to {100 * high:.2f}"
+        if name == "examples":
+            return f"{earlier['examples'] + int(found['trained_on'].split(' examples')[0]):,}"
+        if name == "minutes":
+            return f"{earlier['minutes'] + float(found['training_time'].removesuffix(' minutes')):.1f}"
+        if name == "parameters":
+            return f"{found['parameters'] / 1e6:.2f} M"
+        if name == "reads":
+            kind = self.recipe["encoding"]["input"].split(":")[0]
+            return {"values": "raw", "condensed": "condensed"}.get(kind, kind)
+        if name == "size":
+            return self.recipe["dim"] or f"{self.recipe['rows']}x{self.recipe['cols']}"
+        if name in ("device", "commit"):
+            return found[name]
+        return self.recipe[name] if name == "problem" else self.recipe["model"][name]
+
+
+def checkpoint_table(columns, link):
+    rows = [[f"[{one.name}]({link}{one.name})", *(one.field(field) for field in columns.values())] for one in Checkpoint.all()]
+    return markdown(["model", *columns], rows)
+
+
+def cell(value, decimals):
+    if isinstance(value, dict):
+        return Checkpoint(ROOT / "checkpoints" / value["checkpoint"]).field(value["field"])
+    if isinstance(value, list):
+        return accuracies(value, decimals)
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else f"{value:,}"
+
+
+def pick(output, end, field):
+    """Shares in percent that a command printed for one row: by the end of a key where it measured several distributions, then by field."""
+    if end:
+        output = next(value for key, value in output.items() if key.endswith(end))
+    for part in field.split(" "):
+        output = output.get(part)
+        if output is None:
+            return [None]
+    return shares(output) if isinstance(output, dict) else [100 * output]
+
+
+def measured(table):
+    """The cells of a table whose commands printed JSON."""
+    rows = []
+    for title, (row_output, end) in table["rows"].items():
+        outputs = [(table["outputs"][" ".join(filter(None, [row_output, output]))], field) for output, field in table["columns"].values()]
+        rows.append([title, *(accuracies(pick(output, end, field)) for output, field in outputs)])
+    return [table["title"], *table["columns"]], rows
+
+
+def conditions(table):
+    """The line below a table: the command, and where and when it ran."""
+    commands = table.get("commands", {}).values() or [table["command"]]
+    text = ", ".join(f"`{command}`" for command in commands) if len(commands) < 4 else f"`{next(iter(commands))}`, and so on"
+    return "; ".join([text, table["processor"], f"commit {table['commit']}", table["date"]]) + "."
+
+
+def load(name):
+    file, _, table = name.partition("/")
+    path = RESULTS / f"{file}.json"
+    tables = json.loads(path.read_text())
+    return path, tables, tables[table]
+
+
+def render(name, page):
+    """The text of a table on a page."""
+    link = os.path.relpath(ROOT / "checkpoints", page.parent) + "/"
+    link = "" if link == "./" else link
+    accuracy = "% within 5 / 2 / 1 / 0.5 %"
+    if name == "shipped":
+        return checkpoint_table({"reads": "reads", "examples": "examples", accuracy: "accuracy", "the paper": "paper"}, link)
+    if name == "checkpoints":
+        columns = {"problem": "problem", "size": "size", "reads": "reads", "parameters": "parameters", "examples": "examples"}
+        columns |= {"minutes": "minutes", accuracy: "accuracy", "interval at 1 %": "interval", "rounded to digits": "written"}
+        return checkpoint_table(columns | {"ceiling": "ceiling", "device": "device", "commit": "commit"}, link)
+    table = load(name)[2]
+    if "outputs" in table:
+        columns, rows = measured(table)
+    else:
+        columns = table["columns"]
+        rows = [[cell(value, table.get("decimals", 2)) for value in row] for row in table["rows"]]
+    return f"{markdown(columns, rows)}\n\n{conditions(table)}"
+
+
+def filled(page):
+    """The text of a page with its tables as the measurements have them."""
+    return BLOCK.sub(lambda match: f"{match[1]}{render(match[2], page)}\n{match[3]}", page.read_text())
+
+
+def measure(name):
+    """Runs the commands of a table and writes what they print into its file."""
+    path, tables, table = load(name)
+    binary = os.environ.get("LAFORMER_BIN", str(ROOT / "target/release/laformer"))
+    for key, command in table["commands"].items():
+        words = [binary, *shlex.split(command)[1:]]
+        table["outputs"][key] = json.loads(subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+    head = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
+    processor = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())[1]
+    table["processor"] = f"{processor.replace('(R)', '').removesuffix(' Processor')}, {os.cpu_count()} cores"
+    table["commit"] = subprocess.run(head, check=True, capture_output=True, text=True).stdout.strip()
+    table["date"] = str(datetime.date.today())
+    path.write_text(dumped(tables))
+
+
+def dumped(tables):
+    """JSON with a row of a table or a list of numbers on one line."""
+    text = json.dumps(tables, indent=1, ensure_ascii=False)
+    return re.sub(r"\[[^\[\]{}]*\]", lambda match: re.sub(r"\s*\n\s*", " ", match[0]).replace("[ ", "[").replace(" ]", "]"), text) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--measure", metavar="FILE/TABLE", action="append", default=[], help="first run the commands of this table")
+    for name in parser.parse_args().measure:
+        measure(name)
+    for page in PAGES:
+        page.write_text(filled(page))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""The tables of the documentation are those that the measurements give."""
+
+import json
+import sys
+
+import pytest
+from conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "docs"))
+import results
+
+
+@pytest.mark.parametrize("page", results.PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_pages_are_what_the_script_writes(page):
+    assert results.filled(page) == page.read_text(), "run `python docs/results.py`"
+
+
+def test_every_table_is_on_a_page():
+    shown = {name for page in results.PAGES for _, name, _ in results.BLOCK.findall(page.read_text())}
+    kept = {f"{path.stem}/{table}" for path in results.RESULTS.glob("*.json") for table in json.loads(path.read_text())}
+    assert kept | {"shipped", "checkpoints"} == shown
+
+
+def test_every_table_tells_how_it_was_made():
+    for path in results.RESULTS.glob("*.json"):
+        for name, table in json.loads(path.read_text()).items():
+            assert table["commit"] and table["processor"] and table["date"], f"{path.stem}/{name}"
+            assert table.get("command") or len(table["outputs"]) == len(table["commands"]) > 0, f"{path.stem}/{name}"
+            if "rows" in table and isinstance(table["rows"], list):
+                assert all(len(row) == len(table["columns"]) for row in table["rows"]), f"{path.stem}/{name}"
+
+
+def test_accuracies_are_printed_by_tolerance():
+    assert results.shares({"0.05": 1.0, "0.01": 0.5, "0.005": 0.25}) == [100.0, None, 50.0, 25.0]
+    assert results.accuracies([100, None, 50.0, 25.123]) == "100.00 / - / 50.00 / 25.12"
+
+
+def test_a_row_is_found_by_the_end_of_its_key():
+    printed = {"eigenvalues 3x3 uniform": {"accuracy": {"0.05": 1.0}}, "eigenvalues 3x3 uniform/laplace": {"outside": {"ranks": 0.5}}}
+    assert results.pick(printed, "3x3 uniform", "accuracy")[0] == 100.0
+    assert results.pick(printed, "/laplace", "outside ranks") == [50.0]
+    assert results.pick(printed, "/laplace", "limit") == [None]
