@@ -39,12 +39,9 @@ impl Toy {
         let format = &self.model.formats()[task];
         let specification = self.recipe.specifications(Split::Test).unwrap().swap_remove(task);
         let stream = Stream::new(specification, 3, Split::Test).encoded(format, self.recipe.data.targets);
-        let examples = (0..count).map(|index| {
-            let mut example = Example::default();
-            stream.fill(index, size, &mut example).unwrap();
-            example
-        });
-        (Case { task, size }, examples.collect())
+        let mut examples = vec![Example::default(); count as usize];
+        stream.fill_all(0..count, size, &mut examples).unwrap();
+        (Case { task, size }, examples)
     }
 
     fn answers(&self, case: Case, examples: &[Example], beam: usize) -> Vec<Vec<Candidate>> {
