@@ -91,11 +91,14 @@ mod tests {
     #[test]
     fn solutions_of_normalized_problems_give_back_the_solution() {
         for (problem, operands) in cases() {
+            if problem.facts().invariance.degrees.is_none() {
+                continue;
+            }
             let operands: Vec<Matrix> = operands.iter().map(|matrix| matrix * 300.0).collect();
             let normalization = Normalization::of(problem, &operands, 10.0 / 3f64.sqrt());
             let moved = normalization.transform(&operands);
             assert!(
-                problem.facts().invariance.degrees.is_none() || moved.iter().all(|matrix| matrix.amax() < 9.6),
+                moved.iter().all(|matrix| matrix.amax() < 9.6),
                 "{}: {moved:?}",
                 problem.name()
             );
