@@ -18,8 +18,7 @@ use std::path::PathBuf;
 /// Without noise, since the solution of a row solves its operands; training and evaluation add it (data.noise, eval --noise).
 #[derive(Debug, Args)]
 pub struct Generate {
-    /// A problem: transpose, add, matrix-vector, matrix-product, eigenvalues, eigenvectors, inverse, symmetric-inverse,
-    /// singular-values, svd
+    #[arg(help = format!("A problem: {}", problem::ALL.iter().map(|problem| problem.name()).collect::<Vec<_>>().join(", ")))]
     problem: String,
     #[command(flatten)]
     size: SizeOptions,

@@ -84,6 +84,7 @@ impl Trained {
             tolerance: self.recipe.evaluation.tolerances[0],
             scale: root_mean_square(operands) / self.recipe.deviation(),
             is_normalized: search.question.normalize,
+            can_be_normalized: format.problem.facts().invariance.degrees.is_some(),
             rounded: (read.seen != read.given).then_some(read.seen),
         })
     }
@@ -95,6 +96,7 @@ struct Solved {
     /// Root mean square of the operands' coefficients in units of that of the training; NaN of zeros.
     scale: f64,
     is_normalized: bool,
+    can_be_normalized: bool,
     prediction: Vec<Matrix>,
     /// The exact solution of the matrix as the model sees it; none where there is none.
     solution: Option<Vec<Matrix>>,
@@ -172,10 +174,11 @@ impl fmt::Display for Solved {
         }
         if self.is_of_another_scale() {
             let scale = self.scale;
-            writeln!(
-                f,
-                "scale       {scale:.2} times that of the training: --normalize asks for the problem at that scale"
-            )?;
+            write!(f, "scale       {scale:.2} times that of the training")?;
+            if self.can_be_normalized {
+                write!(f, ": --normalize asks for the problem at that scale")?;
+            }
+            writeln!(f)?;
         }
         if let Some(own) = self
             .own

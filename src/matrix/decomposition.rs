@@ -24,11 +24,12 @@ macro_rules! with_dim {
     };
     (@ $n:expr, $dim:ident => $body:expr, $($size:literal)*) => {
         match $n {
-            $($size => { let $dim = Const::<$size>; $body })*
-            n => { let $dim = Dyn(n); $body }
+            $($size => { let $dim = nalgebra::Const::<$size>; $body })*
+            n => { let $dim = nalgebra::Dyn(n); $body }
         }
     };
 }
+pub(crate) use with_dim;
 
 /// Runs an expression with `$rows` and `$cols` the dimensions of a matrix, static where small and square.
 ///
@@ -149,8 +150,8 @@ pub(crate) fn svd(matrix: &Matrix, u: &mut Matrix, values: &mut [f64], v: &mut M
     Ok(())
 }
 
-/// The inverse by LU with partial pivoting; false where a pivot is zero.
-pub(crate) fn invert(matrix: &Matrix, inverse: &mut Matrix) -> bool {
+/// The inverse by LU with partial pivoting, column by column; false where a pivot is zero.
+pub(crate) fn invert(matrix: &Matrix, inverse: &mut [f64]) -> bool {
     with_dim!(matrix.nrows(), dim => invert_of(dim, matrix, inverse))
 }
 
@@ -310,7 +311,7 @@ fn write_svd<R, K, S>(
     }
 }
 
-fn invert_of<D>(dim: D, matrix: &Matrix, inverse: &mut Matrix) -> bool
+fn invert_of<D>(dim: D, matrix: &Matrix, inverse: &mut [f64]) -> bool
 where
     D: DimMin<D, Output = D>,
     DefaultAllocator: Allocator<D, D> + Allocator<D>,

@@ -3,10 +3,14 @@
 //! One file per problem, one line in [`ALL`] to register it.
 
 mod add;
+mod determinant;
 mod eigenvalues;
 mod eigenvectors;
 mod facts;
 mod inverse;
+mod linear_solve;
+mod matrix_exponential;
+mod matrix_sign;
 pub(crate) mod measure;
 mod normalization;
 mod product;
@@ -23,7 +27,7 @@ use crate::matrix::{
     self, Distribution, Generator, Matrix, Shape, UnknownName, decomposition, decomposition::NotConverged,
 };
 
-/// Every problem, in the order of the paper.
+/// Every problem: those of the paper in its order, then others.
 pub const ALL: &[&dyn Problem] = &[
     &transpose::Transpose,
     &add::Add,
@@ -35,6 +39,10 @@ pub const ALL: &[&dyn Problem] = &[
     &inverse::SYMMETRIC_INVERSE,
     &singular_values::SingularValues,
     &svd::Svd,
+    &determinant::Determinant,
+    &linear_solve::LinearSolve,
+    &matrix_exponential::MatrixExponential,
+    &matrix_sign::MatrixSign,
 ];
 
 /// A name that no problem has, with those that there are.
@@ -291,7 +299,7 @@ mod tests {
             problem.solve(&operands, &mut solution).unwrap();
             for (k, entry) in (0..solution.len()).flat_map(|k| (0..solution[k].len()).map(move |entry| (k, entry))) {
                 let mut disturbed = solution.clone();
-                disturbed[k][entry] += 1e-3;
+                disturbed[k][entry] += 1e-3 * solution[k].amax().max(1.0);
                 assert!(
                     problem.check(&operands, &disturbed).is_err(),
                     "{}: {k}, {entry}",

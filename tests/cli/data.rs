@@ -45,7 +45,7 @@ fn what_is_generated_verifies_for_every_problem() {
     }
     fs::write(folder.path().join("x.csv"), all).unwrap();
     let summary = succeed(folder.path(), &["verify", "x.csv"]);
-    assert!(summary.contains("4300 rows, all right"), "{summary}");
+    assert!(summary.contains("5900 rows, all right"), "{summary}");
     for problem in PROBLEMS {
         assert!(summary.contains(problem), "{summary}");
     }

@@ -124,7 +124,7 @@ fn tiny_run(folder: &Path, name: &str, problem: &str, sets: &[&str]) {
     }
 }
 
-const PROBLEMS: [&str; 10] = [
+const PROBLEMS: [&str; 14] = [
     "transpose",
     "add",
     "matrix-vector",
@@ -135,4 +135,8 @@ const PROBLEMS: [&str; 10] = [
     "symmetric-inverse",
     "singular-values",
     "svd",
+    "determinant",
+    "linear-solve",
+    "matrix-exponential",
+    "matrix-sign",
 ];

@@ -38,6 +38,10 @@ from_recipe_to_export! {
     symmetric_inverse: "symmetric-inverse", "[[2,1],[1,3]]";
     singular_values: "singular-values", "[[2,1],[1,3]]";
     svd: "svd", "[[2,1],[1,3]]";
+    determinant: "determinant", "[[2,1],[1,3]]";
+    linear_solve: "linear-solve", "[[2,1],[1,3]]", "[1,2]";
+    matrix_exponential: "matrix-exponential", "[[2,1],[1,3]]";
+    matrix_sign: "matrix-sign", "[[2,1],[1,-3]]";
 }
 
 fn from_recipe_to_export(problem: &str, operands: &[&str]) {

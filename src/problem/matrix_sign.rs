@@ -1,0 +1,150 @@
+//! The sign of a square matrix: it has the eigenvectors of A, and 1 or -1 for each eigenvalue, the sign of its real part.
+
+use super::{Degree, Facts, Invariance, Problem, Structure, Unsolvable, measure};
+use crate::matrix::{Matrix, decomposition::with_dim};
+use nalgebra::{DefaultAllocator, DimMin, LU, OMatrix, allocator::Allocator};
+
+const FACTS: Facts = Facts {
+    structure: Structure::Square,
+    invariance: Invariance::degrees(&[Degree::Fixed(0)]),
+    ..Facts::UNARY
+};
+
+#[derive(Debug)]
+pub struct MatrixSign;
+
+impl Problem for MatrixSign {
+    fn name(&self) -> &'static str {
+        "matrix-sign"
+    }
+
+    fn facts(&self) -> &'static Facts {
+        &FACTS
+    }
+
+    /// Refuses matrices with an eigenvalue that is zero or imaginary, or so near to one that `max|X² - I| > 1e-10`.
+    fn solve(&self, operands: &[Matrix], solution: &mut [Matrix]) -> Result<(), Unsolvable> {
+        let a = &operands[0];
+        with_dim!(a.nrows(), dim => {
+            let sign = sign_of(OMatrix::from_column_slice_generic(dim, dim, a.as_slice()))?;
+            solution[0].copy_from_slice(sign.as_slice());
+        });
+        Ok(())
+    }
+
+    /// `X² = I` and `A X = X A` hold for other signs, too: so X is compared with the right one.
+    fn check_solution(&self, operands: &[Matrix], solution: &[Matrix]) -> Result<(), String> {
+        let (a, x) = (&operands[0], &solution[0]);
+        let [of_a, of_x] = [a, x].map(measure::norm);
+        let square = measure::deviation_from_identity(x * x).amax();
+        measure::require_small("max|X X - I|", square, of_x * of_x, "|X| |X|")?;
+        measure::require_small("max|A X - X A|", (a * x - x * a).amax(), of_a * of_x, "|A| |X|")?;
+        let mut expected = solution.to_vec();
+        self.solve(operands, &mut expected).map_err(|error| error.to_string())?;
+        let limit = measure::TOLERANCE * measure::norm(&expected[0]);
+        measure::require_entries("the sign", x, &expected[0], limit)
+    }
+}
+
+/// Newton's iteration `X ← (μ X + (μ X)⁻¹) / 2` with `μ = |det X|^(-1/n)` (Higham, *Functions of matrices*, 5.5).
+fn sign_of<D>(mut x: OMatrix<f64, D, D>) -> Result<OMatrix<f64, D, D>, Unsolvable>
+where
+    D: DimMin<D, Output = D>,
+    DefaultAllocator: Allocator<D, D> + Allocator<D>,
+{
+    // Each step about doubles the angle between an eigenvalue and the imaginary axis: rounding errors alone need fifty steps.
+    const STEPS: usize = 30;
+    // Newton's steps square the error: one after such a step changes nothing more.
+    const SMALL_STEP: f64 = 1e-9;
+    const LARGEST_DEVIATION: f64 = 1e-10;
+    // So that rounding errors, which grow by it, stay below that.
+    const LARGEST_CONDITION: f64 = 1e6;
+    let n = x.nrows();
+    for _ in 0..STEPS {
+        let lu = LU::new(x.clone_owned());
+        let scale = lu.determinant().abs().powf(-1.0 / n as f64);
+        let inverse = lu.try_inverse().ok_or(Unsolvable::Singular)?;
+        // A step may take an imaginary eigenvalue to zero, and rounding errors then choose its sign.
+        let is_regular = x.norm() * inverse.norm() <= LARGEST_CONDITION;
+        if !is_regular {
+            return Err(Unsolvable::Singular);
+        }
+        let next = (&x * scale + inverse / scale) * 0.5;
+        let step = (&next - &x).amax();
+        x = next;
+        // False where it is not a number.
+        if step <= SMALL_STEP * x.amax() {
+            let is_close = |i, j| {
+                let square: f64 = (0..n).map(|k| x[(i, k)] * x[(k, j)]).sum();
+                (square - if i == j { 1.0 } else { 0.0 }).abs() <= LARGEST_DEVIATION
+            };
+            let squares_to_identity = (0..n).all(|i| (0..n).all(|j| is_close(i, j)));
+            return if squares_to_identity {
+                Ok(x)
+            } else {
+                Err(Unsolvable::Singular)
+            };
+        }
+    }
+    Err(Unsolvable::NotConverged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::text::parse;
+
+    const PROBLEM: &dyn Problem = &MatrixSign;
+
+    fn sign(text: &str) -> Result<Matrix, Unsolvable> {
+        let operand = parse(text).unwrap();
+        let mut solution = [Matrix::zeros(operand.nrows(), operand.ncols())];
+        PROBLEM.solve(&[operand], &mut solution)?;
+        let [solution] = solution;
+        Ok(solution)
+    }
+
+    #[test]
+    fn known_signs() {
+        for (text, expected) in [
+            ("[[-3]]", "[[-1]]"),
+            ("[[2,0,0],[0,-5,0],[0,0,0.1]]", "[[1,0,0],[0,-1,0],[0,0,1]]"),
+            // Eigenvalues 1 and -1: it is its own sign.
+            ("[[0,1],[1,0]]", "[[0,1],[1,0]]"),
+            // Eigenvalues 1 + 2i and 1 - 2i.
+            ("[[1,2],[-2,1]]", "[[1,0],[0,1]]"),
+            // Eigenvalues 2 with (1, 0) and -1 with (1, -3).
+            ("[[2,1],[0,-1]]", "[[1,0.666666666666666666],[0,-1]]"),
+        ] {
+            let expected = parse(expected).unwrap();
+            assert!((sign(text).unwrap() - &expected).amax() < 1e-14, "{text}");
+            assert_eq!(PROBLEM.check(&[parse(text).unwrap()], &[expected]), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn zero_and_imaginary_eigenvalues_are_refused() {
+        assert_eq!(sign("[[1,2],[2,4]]"), Err(Unsolvable::Singular));
+        assert!(sign("[[0,-2],[2,0]]").is_err());
+        assert!(sign("[[1,2,0],[-2,-1,0],[0,0,1]]").is_err());
+        assert!(sign("[[3,2,1],[-5,-3,2],[0,0,-1]]").is_err());
+    }
+
+    #[test]
+    fn other_roots_of_the_identity_are_named() {
+        let message = |text: &str| {
+            PROBLEM
+                .check(&[parse("[[2,1],[0,-1]]").unwrap()], &[parse(text).unwrap()])
+                .unwrap_err()
+        };
+        assert_eq!(
+            message("[[2,0],[0,-1]]"),
+            "residual max|X X - I| is 3, above 1e-6 of |X| |X|"
+        );
+        assert_eq!(
+            message("[[1,0],[0,-1]]"),
+            "residual max|A X - X A| is 2, above 1e-6 of |A| |X|"
+        );
+        assert!(message("[[1,0],[0,1]]").starts_with("entry (1, 2) of the sign is 0, but should be 0.666"));
+    }
+}
