@@ -1,9 +1,11 @@
-"""Makes a shipped checkpoint of a run: `python checkpoints/ship.py RUN… [--device TEXT] [--readout NAME]`, then the tables of the documentation anew. A
-checkpoint that is shipped already, `checkpoints/*/`, is exported and measured again. A run that began with a shipped checkpoint counts
-the examples and minutes of that, too.
+"""Ships runs: `python checkpoints/ship.py RUN… [--device TEXT] [--readout NAME]`. Then it fills the tables of the documentation.
 
 A shipped checkpoint holds the module with its matrices in half precision, the recipe, the metrics, the curve, the card, and
-`evaluation.json`: what `laformer eval --count 10000` said of that very module, which the card shows and `make zoo-check` compares, and where it answers between the digits what `--readout median` says: the accuracy of the digits that are written.
+`evaluation.json`. That is what `laformer eval --count 10000` printed for the module. `written` is the accuracy with `--readout median`,
+where the module answers between the digits. `make zoo-check` measures again and compares.
+
+A checkpoint that is shipped already, `checkpoints/*/`, is exported and measured again. A run that began with a shipped checkpoint counts
+the examples and minutes of that, too.
 """
 
 import argparse

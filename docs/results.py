@@ -5,9 +5,9 @@ A page marks a table by `<!-- table: NAME -->` and `<!-- end -->`; what stands b
 - `checkpoints` and `shipped` list the models that have a `checkpoints/*/evaluation.json`, which `checkpoints/ship.py` wrote.
 - `FILE/TABLE` is a table of `results/FILE.json`. `python docs/results.py --measure FILE/TABLE` runs its commands again and keeps what they print.
 
-A table of `results/*.json` has `columns`, `rows`, `command`, `commit`, `processor` and `date`. A cell is text, a number, a list of accuracies in
-percent, or `{"checkpoint": NAME, "field": FIELD}`. A table with `commands` has `outputs` instead: the JSON that each command printed. Its rows
-and columns then name an output (or null; both names are joined) and what to take from it: the end of a key for rows, a field for columns.
+A table of `results/*.json` has `columns`, `rows`, `command` (or a `setup` in words), `commit`, `processor` and `date`. A cell is text, a number,
+a list of accuracies in percent, or `{"checkpoint": NAME, "field": FIELD}`. A table with `commands` has `outputs`: the JSON that each command
+printed. Its rows and columns name an output, or null, and what to take from it: the end of a key for rows, a field for columns.
 """
 
 import argparse
@@ -25,7 +25,6 @@ RESULTS = ROOT / "results"
 PAGES = [ROOT / "README.md", ROOT / "checkpoints/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 TOLERANCES = ["0.05", "0.02", "0.01", "0.005"]
-CONDITIONS = ["command", "commit", "processor", "date"]
 
 
 def accuracies(values, decimals=2):
@@ -114,15 +113,15 @@ def measured(table):
     """The cells of a table whose commands printed JSON."""
     rows = []
     for title, (row_output, end) in table["rows"].items():
-        outputs = [(table["outputs"][" ".join(filter(None, [row_output, output]))], field) for output, field in table["columns"].values()]
+        outputs = [(table["outputs"][row_output or output], field) for output, field in table["columns"].values()]
         rows.append([title, *(accuracies(pick(output, end, field)) for output, field in outputs)])
     return [table["title"], *table["columns"]], rows
 
 
 def conditions(table):
-    """The line below a table: the command, and where and when it ran."""
-    commands = table.get("commands", {}).values() or [table["command"]]
-    text = ", ".join(f"`{command}`" for command in commands) if len(commands) < 4 else f"`{next(iter(commands))}`, and so on"
+    """The line below a table: the command or the setup, and where and when it ran."""
+    commands = [f"`{command}`" for command in table.get("commands", {}).values() or [table.get("command")]]
+    text = table.get("setup") or (", ".join(commands) if len(commands) < 4 else f"{commands[0]}, and so on")
     return "; ".join([text, table["processor"], f"commit {table['commit']}", table["date"]]) + "."
 
 
