@@ -312,6 +312,8 @@ def shaped(self, solution: List[Tensor], task: int, batched: bool) -> Any:
             matrix = matrix.squeeze(2)
         if form == 2:
             matrix = matrix.transpose(1, 2)
+        if form == 3:
+            matrix = matrix.flatten(1).squeeze(1)
         if not batched:
             matrix = matrix[0]
         result.append(matrix)

@@ -1,12 +1,12 @@
 //! The determinant of a square matrix, 1×1.
 
-use super::{Degree, Facts, Invariance, Part, Problem, Side, Structure, Unsolvable, measure};
+use super::{Degree, Facts, Invariance, Part, Problem, Structure, Unsolvable, measure};
 use crate::matrix::{Matrix, decomposition::with_dim};
 use nalgebra::OMatrix;
 
 const FACTS: Facts = Facts {
     structure: Structure::Square,
-    solution: &[Part::matrix(Side::One, Side::One)],
+    solution: &[Part::scalar()],
     invariance: Invariance::degrees(&[Degree::Rows]),
     ..Facts::UNARY
 };

@@ -63,6 +63,11 @@ impl Part {
         Self { rows, cols, form }
     }
 
+    pub const fn scalar() -> Self {
+        let (rows, cols, form) = (Side::One, Side::One, Form::Scalar);
+        Self { rows, cols, form }
+    }
+
     pub fn shape(self, size: Shape) -> Shape {
         Shape::new(self.rows.of(size), self.cols.of(size))
     }
@@ -105,6 +110,8 @@ pub enum Form {
     Column,
     /// The transpose of our matrix: `V` of the SVD, which numpy answers as `Vh`.
     Transposed,
+    /// A 1×1 matrix, which numpy answers as a number.
+    Scalar,
 }
 
 /// What scaling and shifting the operands does to the solution.

@@ -114,7 +114,7 @@ fn call(format: &Format, size: Shape, magnitude: f64) -> String {
         let shape = part.shape(size);
         let sizes = match part.form {
             Form::Column => shape.rows.to_string(),
-            Form::Matrix | Form::Transposed => format!("{}, {}", shape.rows, shape.cols),
+            _ => format!("{}, {}", shape.rows, shape.cols),
         };
         let _ = writeln!(
             lines,

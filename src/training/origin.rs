@@ -134,7 +134,8 @@ impl Origin {
             };
             let tensor = tensor.to_device(variable.device());
             let fits = tensor.size()[1..] == variable.size()[1..];
-            let is_table = name.contains(".positions.");
+            let is_grid = name.ends_with(".grid.cells");
+            let is_table = is_grid || name.contains(".positions.");
             ensure!(
                 fits && (is_table || tensor.size() == variable.size()),
                 "{}: {name} has shape {:?}, but this model wants {:?}",
@@ -153,6 +154,17 @@ impl Origin {
                     let device = variable.device();
                     let entries = tensor.index_select(0, &Tensor::from_slice(&entries).to_device(device));
                     let _ = variable.index_copy_(0, &Tensor::from_slice(&places).to_device(device), &entries);
+                }
+                _ if is_grid => {
+                    // An entry for each row and column of a square grid.
+                    let square = |table: &Tensor| {
+                        let side = table.size()[0].isqrt();
+                        table.view([side, side, -1])
+                    };
+                    let (from, to) = (square(&tensor), square(&variable));
+                    let common = from.size()[0].min(to.size()[0]);
+                    let corner = |grid: &Tensor| grid.narrow(0, 0, common).narrow(1, 0, common);
+                    corner(&to).copy_(&corner(&from));
                 }
                 _ if is_table => {
                     let common = tensor.size()[0].min(variable.size()[0]);

@@ -23,6 +23,10 @@ def shapes(problem, rows, cols):
         "symmetric-inverse": ([(rows, cols)], [(rows, cols)]),
         "singular-values": ([(rows, cols)], [(k, 1)]),
         "svd": ([(rows, cols)], [(rows, k), (k, 1), (cols, k)]),
+        "determinant": ([(rows, cols)], [(1, 1)]),
+        "linear-solve": ([(rows, cols), (rows, 1)], [(rows, 1)]),
+        "matrix-exponential": ([(rows, cols)], [(rows, cols)]),
+        "matrix-sign": ([(rows, cols)], [(rows, cols)]),
     }[problem]
 
 

@@ -44,6 +44,10 @@ SIZES = {
     "symmetric-inverse": "dim = 3",
     "singular-values": "rows = 3\ncols = 4",
     "svd": "rows = 3\ncols = 4",
+    "determinant": "dim = 3",
+    "linear-solve": "dim = 3",
+    "matrix-exponential": "dim = 3\ndata.magnitude = 1",
+    "matrix-sign": "dim = 3",
 }
 
 
@@ -129,7 +133,7 @@ def operands(problem, count, seed=0, rows=3, cols=4):
     matrix = draw(rows, cols)
     if problem in ("eigenvalues", "eigenvectors", "symmetric-inverse"):
         matrix = matrix + matrix.transpose(0, 2, 1)
-    second = {"add": (rows, cols), "matrix-vector": (cols,), "matrix-product": (cols, rows)}
+    second = {"add": (rows, cols), "matrix-vector": (cols,), "matrix-product": (cols, rows), "linear-solve": (rows,)}
     return [matrix, draw(*second[problem])] if problem in second else [matrix]
 
 
@@ -144,7 +148,7 @@ def assert_same_answers(found, expected, ties=1):
     differ = False
     for one, other in zip(found, expected, strict=True):
         assert one.shape == other.shape
-        one, other = one.flatten(1), other.flatten(1)
+        one, other = one.reshape(len(one), -1), other.reshape(len(other), -1)
         sizes = other.abs().amax(1, keepdim=True)
         assert (sizes < 1e9).all(), "the model is not trained enough to be compared"
         differ = differ | ((one - other).abs() > ROUNDING * sizes).any(1)
@@ -156,12 +160,14 @@ def as_module(problem, matrices):
     tensors = [torch.tensor(matrix, dtype=torch.float64) for matrix in matrices]
     if problem == "svd":
         tensors[2] = tensors[2].T
+    if problem == "determinant":
+        return [tensors[0][0, 0]]
     return [tensor[:, 0] if is_column(problem, place) else tensor for place, tensor in enumerate(tensors)]
 
 
 def is_column(problem, place):
     """Whether a matrix of the solution is a vector in Python."""
-    return place == {"matrix-vector": 0, "eigenvalues": 0, "eigenvectors": 0, "singular-values": 0, "svd": 1}.get(problem)
+    return place == {"matrix-vector": 0, "linear-solve": 0, "eigenvalues": 0, "eigenvectors": 0, "singular-values": 0, "svd": 1}.get(problem)
 
 
 def evaluated(laformer, folder, *options, count=10):
@@ -174,7 +180,7 @@ def evaluated(laformer, folder, *options, count=10):
     for problem in {row["problem"] for row in rows}:
         own = [row for row in rows if row["problem"] == problem]
         operands = [[torch.tensor(matrix, dtype=torch.float64) for matrix in json.loads(row["operands"])] for row in own]
-        if problem == "matrix-vector":
+        if problem in ("matrix-vector", "linear-solve"):
             operands = [[matrix, vector[:, 0]] for matrix, vector in operands]
         answers = [as_module(problem, json.loads(row["prediction"])) for row in own]
         found[problem] = [[torch.stack(each) for each in zip(*examples, strict=True)] for examples in (operands, answers)]

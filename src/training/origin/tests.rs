@@ -132,6 +132,19 @@ fn a_range_that_grows_keeps_its_places() {
 }
 
 #[test]
+fn a_grid_that_grows_keeps_its_rows_and_columns() {
+    let pair = |dim: &str| {
+        let text = format!(
+            "problem = \"eigenvalues\"\ndim = {dim}\n[model]\narchitecture = \"pair\"\npositions = \"flat\"\nwidth = 16\nencoder_layers = 1"
+        );
+        Recipe::parse(&text, &[]).unwrap()
+    };
+    let (from, to) = copied(&pair("2"), &pair("3"));
+    let values = Tensor::from_slice(&[1f32, 2.0, 2.0, -3.0]).view([1, 4]);
+    assert_eq!(encoded(&from, &values), encoded(&to, &values));
+}
+
+#[test]
 fn a_deeper_encoder_begins_with_the_answers_of_its_origin() {
     let (from, to) = copied(&recipe("2", &[]), &recipe("2", &["model.encoder_layers=4"]));
     let values = Tensor::from_slice(&[1f32, 2.0, 2.0, -3.0]).view([1, 4]);
