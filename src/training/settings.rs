@@ -32,7 +32,7 @@ pub struct Data {
     pub singular_share: f64,
     /// Whether targets are computed from the matrix as the model sees it, or from the exact one.
     pub targets: Targets,
-    /// Training takes only so many examples, epoch after epoch; 0 for no limit. Of each problem and size, where there are
+    /// Training takes only so many examples, at most 100 million, epoch after epoch; 0 for no limit. Of each problem and size, where there are
     /// several.
     #[serde(default)]
     pub examples: u64,
