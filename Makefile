@@ -53,6 +53,7 @@ run: build $(PYTHON_READY) ## Generate and verify data, train eigenvalues of 3x3
 .PHONY: test
 test: build test-tools ## Run all tests, those of Rust and those of Python
 	cargo test --release --locked
+	cargo test --release --locked --no-default-features --lib
 	$(PYTEST) tests/python
 
 # What imitates a machine in each line; `make test` is the native one with a thread. Sensitive are tests that compare numbers of two processes,
@@ -82,6 +83,7 @@ zoo-check: build $(PYTHON_READY) ## Measure all shipped checkpoints again, on 10
 lint: tools $(BUILD_READY) ## Check formatting, clippy and the documentation
 	cargo fmt --check
 	cargo clippy --release --locked --all-targets -- -D warnings
+	cargo clippy --release --locked --no-default-features --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps
 
 .PHONY: bench
