@@ -80,8 +80,6 @@ pub enum Gate {
 pub enum Normalization {
     /// RMSNorm before each sublayer and at the end (Zhang & Sennrich 2019).
     PreRms,
-    /// LayerNorm before each sublayer and at the end.
-    PreLayer,
     /// LayerNorm after each residual sum, and after the embeddings (Vaswani et al. 2017).
     PostLayer,
     /// Before matrix products RMSNorm over the matrix of each channel.
@@ -95,17 +93,8 @@ pub enum Normalization {
 pub enum Activation {
     Gelu,
     Relu,
-    /// The product of two linear maps, one of them through SiLU (Shazeer 2020, arXiv 2002.05202).
-    Swiglu,
-    /// The product of two linear maps: what products of coefficients are made of.
+    /// The product of two linear maps, without a nonlinearity (Shazeer 2020, arXiv 2002.05202).
     Bilinear,
-}
-
-impl Activation {
-    /// Whether two linear maps are multiplied.
-    pub fn is_gated(self) -> bool {
-        matches!(self, Self::Swiglu | Self::Bilinear)
-    }
 }
 
 /// The number that stands for a distribution of them.
@@ -128,21 +117,10 @@ pub enum Readout {
 pub enum Positions {
     /// One table over the place in the sequence.
     Flat,
-    /// Tables over matrix, row, column and field.
-    Grid,
+    /// That table, and tables over matrix, row, column and field.
     Both,
     /// No table: for `pair`, whose products know rows and columns.
     None,
-}
-
-impl Positions {
-    pub fn has_flat(self) -> bool {
-        matches!(self, Self::Flat | Self::Both)
-    }
-
-    pub fn has_grid(self) -> bool {
-        matches!(self, Self::Grid | Self::Both)
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,16 +138,6 @@ pub enum DecoderKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ValueFeatures {
-    /// The number times a learned vector.
-    Raw,
-    /// The number and zeros; nothing is learned.
-    Padded,
-    /// Sign and logarithm, through a small network as those below.
-    LogMagnitude,
-    /// Sines and cosines.
-    Fourier,
-    /// Sign and logarithm, sines and cosines of the logarithm: the angles of a product are sums.
-    Phases,
     /// Sign, every decimal digit and the exponent, each as a one-hot vector.
     Digits,
     /// The number, its sign, logarithms, sines and cosines.

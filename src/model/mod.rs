@@ -27,12 +27,12 @@ pub use config::{
 pub use pair::{most_operands, on_diagonal};
 pub use parallel::ParallelDecoder;
 
-use embedding::positions_tensor;
 use crate::dataset::{Case, Format, Target};
 use crate::encoding::{Input, PAD};
 use crate::matrix::Shape;
 use anyhow::{Result, ensure};
 use embedding::Extent;
+use embedding::positions_tensor;
 use source::SourceEmbedding;
 use stack::EncoderStack;
 use std::cell::RefCell;
@@ -241,7 +241,11 @@ impl Model {
     /// How layers run here in a precision.
     pub fn pass(&self, kind: Kind) -> Pass {
         Pass {
-            kernel: Kernel::choose(self.device(), kind, self.capacity.lengths.0.max(self.capacity.lengths.1)),
+            kernel: Kernel::choose(
+                self.device(),
+                kind,
+                self.capacity.lengths.0.max(self.capacity.lengths.1),
+            ),
             kind,
         }
     }

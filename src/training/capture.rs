@@ -116,8 +116,8 @@ impl Captured {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inference::Solver;
     use crate::evaluation::Evaluation;
+    use crate::inference::Solver;
     use crate::matrix::{Shape as Size, Split};
     use crate::training::{LogLine, Observer, Progress, Recipe, Run, Trainer};
     use tch::{Cuda, Kind, Tensor};

@@ -152,7 +152,7 @@ fn weight(field: &Field, settings: &Settings) -> f64 {
     match field.part {
         Part::Sign => settings.sign,
         Part::Exponent => settings.exponent,
-        Part::Mantissa { .. } | Part::SignedMantissa | Part::Float => settings.mantissa,
+        Part::Mantissa { .. } | Part::SignedMantissa | Part::Float => 1.0,
     }
 }
 

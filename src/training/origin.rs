@@ -49,11 +49,7 @@ impl Origin {
 
     /// Name and fingerprint of the recipe, wherever the folder lies: `eigenvalues-5x5 1f2e3d4c5b6a7980`.
     pub fn label(&self) -> Result<String> {
-        Ok(format!(
-            "{} {:016x}",
-            self.name,
-            fingerprint(&self.recipe.to_toml()?)
-        ))
+        Ok(format!("{} {:016x}", self.name, fingerprint(&self.recipe.to_toml()?)))
     }
 
     /// Fails where a recipe's model has other ingredients, naming the first with both values.
@@ -113,12 +109,7 @@ impl Origin {
         let readings_differ = model.format().reading() != self.model.format().reading();
         let differ = theirs.max() != ours.max() || self.recipe.problem != recipe.problem || readings_differ;
         let moves = one && theirs.is_fixed() && ours.is_fixed() && differ;
-        let layouts = moves.then(|| {
-            (
-                (self.model.format(), theirs.max()),
-                (model.format(), ours.max()),
-            )
-        });
+        let layouts = moves.then(|| ((self.model.format(), theirs.max()), (model.format(), ours.max())));
         for (name, mut variable) in model.variables() {
             let Some(tensor) = source.get(&name) else {
                 ensure!(

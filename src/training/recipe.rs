@@ -2,6 +2,7 @@
 //! values are refused with the nearest valid name.
 
 mod overrides;
+mod removed;
 
 use super::loss::softens;
 use super::precision::Precision;
@@ -16,7 +17,7 @@ use crate::inference::Solver;
 use crate::matrix::{Coefficients, Matrix, Split};
 use crate::model::{Architecture, Config, Decoder, Model, Positions, ValueFeatures};
 use anyhow::{Context, Result, anyhow, ensure};
-use overrides::{forget_canonical, merge, normalize_sizes, set};
+use overrides::{merge, normalize_sizes, set};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -77,7 +78,6 @@ impl Recipe {
                 Loss {
                     sign: 1.0,
                     exponent: 1.0,
-                    mantissa: 1.0,
                     smoothing: 0.0,
                     free_signs: false,
                 }
@@ -85,7 +85,6 @@ impl Recipe {
                 Loss {
                     sign: 5.0,
                     exponent: 2.0,
-                    mantissa: 1.0,
                     smoothing: 0.01,
                     free_signs: false,
                 }
@@ -110,7 +109,6 @@ impl Recipe {
                 epsilon: 1e-8,
                 weight_decay: 0.0,
                 muon_learning_rate: if pair { 0.014 } else { 0.01 },
-                momentum: 0.95,
                 schedule: match architecture {
                     Architecture::Paper => Schedule::Constant,
                     Architecture::Pair => Schedule::Trapezoid,
@@ -140,7 +138,7 @@ impl Recipe {
             set(&mut given, text)?;
         }
         normalize_sizes(&mut given);
-        forget_canonical(&mut given)?;
+        removed::forget(&mut given)?;
         let architecture = match given.get("model").and_then(|model| model.get("architecture")) {
             None => Architecture::Laformer,
             Some(value) => {
@@ -310,7 +308,6 @@ impl Recipe {
             ("evaluation.count", self.evaluation.count as f64),
             ("loss.sign", self.loss.sign),
             ("loss.exponent", self.loss.exponent),
-            ("loss.mantissa", self.loss.mantissa),
         ];
         for (key, value) in positive {
             ensure!(
@@ -332,7 +329,6 @@ impl Recipe {
         let shares = [
             ("training.beta1", training.beta1),
             ("training.beta2", training.beta2),
-            ("training.momentum", training.momentum),
             ("training.average", training.average),
         ];
         for (key, value) in shares {

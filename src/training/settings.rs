@@ -80,7 +80,6 @@ impl Data {
 pub struct Loss {
     pub sign: f64,
     pub exponent: f64,
-    pub mantissa: f64,
     /// Deviation of soft mantissa labels, as a share of the mantissa; 0 for sharp labels.
     pub smoothing: f64,
     /// Trains eigenvectors and singular vectors towards the sign that the model prefers, instead of that of the solution.
@@ -115,7 +114,6 @@ pub struct Training {
     pub weight_decay: f64,
     /// Of Muon's matrices.
     pub muon_learning_rate: f64,
-    pub momentum: f64,
     pub schedule: Schedule,
     /// Steps over which the learning rate rises.
     pub warmup: u64,

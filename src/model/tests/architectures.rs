@@ -7,7 +7,7 @@ fn variants() -> impl Iterator<Item = (&'static str, Config, &'static str)> {
     Config::variants().into_iter().map(|(name, config)| {
         let input = match config.positions {
             Positions::Flat => "P10",
-            Positions::Grid | Positions::Both | Positions::None => "values",
+            Positions::Both | Positions::None => "values",
         };
         (name, config, input)
     })

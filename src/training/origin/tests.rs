@@ -118,7 +118,11 @@ fn digits_that_are_read_may_be_more_where_they_have_no_features() {
 
 /// What a model makes of values of a 2x2 matrix.
 fn encoded(model: &Model, values: &Tensor) -> Tensor {
-    model.encode(values, &model.source_positions(Shape::new(2, 2)), model.pass(Kind::Float))
+    model.encode(
+        values,
+        &model.source_positions(Shape::new(2, 2)),
+        model.pass(Kind::Float),
+    )
 }
 
 #[test]

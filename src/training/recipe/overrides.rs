@@ -13,27 +13,6 @@ pub(super) fn normalize_sizes(given: &mut Table) {
     }
 }
 
-/// Recipes of earlier versions name `encoding.canonical`. Nothing is lost where it said what holds now; other models would be asked other
-/// problems than they were trained on.
-pub(super) fn forget_canonical(given: &mut Table) -> Result<()> {
-    let Some(Value::Table(encoding)) = given.get_mut("encoding") else {
-        return Ok(());
-    };
-    let input = encoding
-        .get("input")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_string();
-    let is_condensed = input.starts_with("condensed");
-    match encoding.remove("canonical") {
-        Some(value) if value != Value::Boolean(is_condensed) => bail!(
-            "encoding.canonical = {value} with encoding.input = \"{input}\": canonical forms are no longer read, but for inverses with \
-             encoding.input = \"condensed\", where it is always so; commit 410fe36 has them, and model.architecture = \"pair\" needs none"
-        ),
-        _ => Ok(()),
-    }
-}
-
 /// Applies `a.b=value`; the value is TOML, or else a string.
 pub(super) fn set(given: &mut Table, text: &str) -> Result<()> {
     let Some((key, value)) = text.split_once('=').filter(|(key, _)| !key.trim().is_empty()) else {
