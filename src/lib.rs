@@ -36,10 +36,10 @@
 //! ```
 //! use laformer::batch::Batcher;
 //! use laformer::matrix::{Shape, text};
-//! use laformer::training::Recipe;
+//! use laformer::recipe::Recipe;
 //!
 //! let recipe = Recipe::parse("problem = \"eigenvalues\"\ndim = 2\n[model]\nwidth = 16", &[])?;
-//! let model = recipe.build(tch::Device::Cpu)?;
+//! let model = recipe.build(tch::Device::Cpu);
 //! let operands = [text::parse("[[2,1],[1,3]]")?];
 //! let source = Batcher::new(model.format().clone()).source(std::iter::once(&operands[..]))?;
 //! let answers = model.generate(&source, Shape::new(2, 2), 1)?;
@@ -53,11 +53,12 @@ pub mod dataset;
 mod differences;
 pub mod encoding;
 pub mod evaluation;
-pub mod inference;
 mod file;
+pub mod inference;
 pub mod libtorch;
 pub mod matrix;
 pub mod model;
 pub mod problem;
+pub mod recipe;
 pub mod report;
 pub mod training;

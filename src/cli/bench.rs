@@ -14,8 +14,9 @@ use crate::inference::Question;
 use crate::libtorch::Tf32;
 use crate::matrix::Split;
 use crate::model::Model;
+use crate::recipe::Recipe;
 use crate::report::Table;
-use crate::training::{Profile, Recipe, Run, Trainer, flops_per_example};
+use crate::training::{Profile, Run, Trainer, flops_per_example};
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -113,8 +114,8 @@ impl Bench {
             What::Device => peak::measure(&recipe, device)?,
         };
         if let Value::Object(fields) = &mut result {
-            fields.insert("problem".into(), json!(recipe.problem));
-            fields.insert("size".into(), json!(recipe.dimensions()?.to_string()));
+            fields.insert("problem".into(), json!(recipe.problems));
+            fields.insert("size".into(), json!(recipe.dimensions.to_string()));
             fields.insert("threads".into(), json!(self.threads));
             fields.insert("peak_memory_mib".into(), json!(peak_memory_mib()));
         }
@@ -169,7 +170,7 @@ impl Bench {
         overrides.extend(dim.flat_map(|dim| [format!("dim=\"{dim}\""), "rows=\"\"".into(), "cols=\"\"".into()]));
         let recipe = Recipe::parse(&text, &overrides)?;
         ensure!(
-            self.what != What::Scale || !recipe.dim.is_empty(),
+            self.what != What::Scale || recipe.dimensions.is_square(),
             "the sizes of scale are square: give the recipe dim in place of rows and cols"
         );
         Ok(recipe)
@@ -189,7 +190,7 @@ fn shown(value: &Value) -> String {
 
 fn generation(recipe: &Recipe, threads: usize, duration: Duration) -> Result<Value> {
     let rate = generate(recipe, threads, duration)?;
-    let (format, largest) = (recipe.format()?, recipe.dimensions()?.max());
+    let (format, largest) = (recipe.format(), recipe.dimensions.max());
     let positions = format.source_positions(largest).len() + format.target_positions(largest).len();
     Ok(json!({
         "examples_per_second": rate,
@@ -201,7 +202,7 @@ fn generation(recipe: &Recipe, threads: usize, duration: Duration) -> Result<Val
 fn generate(recipe: &Recipe, threads: usize, duration: Duration) -> Result<f64> {
     let (source, format, batch) = (
         recipe.source(Split::Train)?,
-        recipe.format()?,
+        recipe.format(),
         recipe.training.batch_size,
     );
     let work = |thread: usize| -> Result<f64> {
@@ -339,7 +340,7 @@ fn train(recipe: Recipe, device: Device, captures: bool, duration: Duration) -> 
 fn decode(recipe: &Recipe, device: Device, duration: Duration) -> Result<Value> {
     /// As many as an evaluation decodes together.
     const BATCH: usize = 500;
-    let model = recipe.build(device)?;
+    let model = recipe.build(device);
     let (rate, cost) = (decoding(recipe, &model, BATCH, duration)?, Cost::of(&model));
     let peak = peak::matrix_product_rate(device, Kind::Float);
     // A step is three times the way forward, which is all that decoding does.
@@ -379,7 +380,7 @@ fn evaluation(recipe: &Recipe, device: Device, duration: Duration) -> Result<Val
     const COUNT: usize = 10_000;
     const EPOCH: f64 = 300_000.0;
     let training = training(recipe.clone(), device, true, duration)?.rate;
-    let model = recipe.build(device)?;
+    let model = recipe.build(device);
     let source = recipe.source(Split::Train)?;
     let begun = Instant::now();
     evaluate(

@@ -3,8 +3,9 @@
 use super::Failure;
 use super::output::say;
 use crate::libtorch;
+use crate::recipe::Recipe;
 use crate::report::Table;
-use crate::training::{LinearTimes, Recipe};
+use crate::training::LinearTimes;
 use clap::Args;
 use std::env;
 use tch::Device;

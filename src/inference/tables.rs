@@ -3,7 +3,8 @@
 use crate::dataset::{Dimensions, Format, Target};
 use crate::encoding::{Encoding, Field, Grammar, Input, LARGEST_POWER, Part, START, last_digit, power, power_rest};
 use crate::libtorch::Module;
-use crate::model::{Architecture, Model, Readout, most_operands, on_diagonal};
+use crate::model::{Model, most_operands, on_diagonal};
+use crate::recipe::{Architecture, Readout};
 use crate::problem::{Degree, Part as ProblemPart};
 use anyhow::{Result, bail};
 use tch::{Device, Tensor};

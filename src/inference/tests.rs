@@ -6,9 +6,8 @@ use crate::batch::{Batch, Batcher};
 use crate::dataset::{Source, Stream};
 use crate::encoding::{self, Input};
 use crate::matrix::Split;
-use crate::model::{Architecture, Config, DecoderKind, Positions, ValueFeatures};
+use crate::recipe::{Architecture, Config, DecoderKind, Positions, Recipe, ValueFeatures};
 use crate::problem;
-use crate::training::Recipe;
 use proptest::prelude::*;
 
 /// A toy model of a recipe with random parameters, its module, and examples for each of its problems.
@@ -28,14 +27,14 @@ impl Toy {
         let text = format!("problem = \"{problem}\"\n[model]\nwidth = 16\nencoder_layers = 1\n{heads}");
         let overrides: Vec<String> = more.split_whitespace().map(str::to_string).collect();
         let recipe = Recipe::parse(&text, &overrides).unwrap();
-        let model = recipe.build(Device::Cpu).unwrap();
+        let model = recipe.build(Device::Cpu);
         let solver = recipe.solver(&model).unwrap();
         Self { recipe, model, solver }
     }
 
     /// Examples of a task at the largest size.
     fn examples(&self, task: usize, count: u64) -> (Case, Vec<Example>) {
-        let size = self.recipe.dimensions().unwrap().max();
+        let size = self.recipe.dimensions.max();
         let format = &self.model.formats()[task];
         let specification = self.recipe.specifications(Split::Test).unwrap().swap_remove(task);
         let stream = Stream::new(specification, 3, Split::Test).encoded(format, self.recipe.data.targets);

@@ -15,7 +15,8 @@
 
 use crate::dataset::{Format, Target};
 use crate::encoding::Input;
-use crate::model::{Architecture, AutoregressiveDecoder, Decoder, Model, ParallelDecoder, Pass, most_operands};
+use crate::model::{AutoregressiveDecoder, Decoder, Model, ParallelDecoder, Pass, most_operands};
+use crate::recipe::Architecture;
 use std::fmt::Write;
 use tch::{Kind, Tensor};
 

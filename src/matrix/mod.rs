@@ -21,7 +21,7 @@ pub use distribution::{Distribution, InvalidDistribution};
 pub use emphasis::Emphasis;
 pub use entries::{Coefficients, Entries};
 pub use name::UnknownName;
-pub(crate) use name::find;
+pub(crate) use name::{find, serde_as_text};
 pub use noise::{InvalidNoise, Noise};
 pub(crate) use spectrum::mirror;
 pub use spectrum::{Spectra, Spectrum};

@@ -1,10 +1,10 @@
 //! The autoregressive decoder: one token after the other, with output weights tied to the token table.
 
 use super::block::Pass;
-use super::config::Config;
 use super::embedding::{Extent, PositionEmbedding, deviation, lookup, table};
 use super::layers::cast;
 use super::stack::{self, DecoderStack};
+use crate::recipe::Config;
 use tch::{Kind, Tensor, nn};
 
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! From tokens and positions to vectors.
 
-use super::config::{Config, Positions};
 use super::layers::cast;
+use crate::recipe::{Config, Positions};
 use tch::{Device, Kind, Tensor, nn};
 
 /// Standard deviation of position and field tables: large, so that positions are told apart from the first step.

@@ -1,6 +1,6 @@
 //! The small layers: linear maps and norms, each running in the precision it is asked for.
 
-use super::config::{Activation, Normalization};
+use crate::recipe::{Activation, Normalization};
 use tch::{Kind, Tensor, nn};
 
 /// `x` in another precision; itself where it already is.

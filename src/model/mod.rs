@@ -6,7 +6,6 @@
 mod attention;
 mod autoregressive;
 mod block;
-mod config;
 mod embedding;
 mod gate;
 mod layers;
@@ -21,15 +20,13 @@ mod values;
 pub use attention::{AttentionKind, AttentionMap, Kernel, record_attention};
 pub use autoregressive::AutoregressiveDecoder;
 pub use block::Pass;
-pub use config::{
-    Activation, Architecture, Config, DecoderKind, Gate, Normalization, Positions, Readout, ValueFeatures,
-};
 pub use pair::{most_operands, on_diagonal};
 pub use parallel::ParallelDecoder;
 
-use crate::dataset::{Case, Format, Target};
+use crate::dataset::{Case, Format};
 use crate::encoding::{Input, PAD};
 use crate::matrix::Shape;
+use crate::recipe::{Architecture, Config, DecoderKind, Positions, Readout, Recipe};
 use anyhow::{Result, ensure};
 use embedding::Extent;
 use embedding::positions_tensor;
@@ -104,13 +101,12 @@ pub enum Decoder {
     Autoregressive(AutoregressiveDecoder),
 }
 
-impl Decoder {
-    /// How solutions are presented to a decoder.
-    pub fn target(kind: DecoderKind) -> Target {
-        match kind {
-            DecoderKind::Parallel | DecoderKind::None => Target::Classes,
-            DecoderKind::Autoregressive => Target::Tokens,
-        }
+impl Recipe {
+    /// A model with the recipe's random parameters.
+    pub fn build(&self, device: Device) -> Model {
+        tch::manual_seed(self.training.seed as i64);
+        let largest = self.dimensions.max();
+        Model::new(&self.model, &self.format(), largest, self.data.magnitude, device)
     }
 }
 

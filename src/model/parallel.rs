@@ -2,12 +2,12 @@
 //! exponent before mantissa, every field knowing those before it.
 
 use super::block::Pass;
-use super::config::{Architecture, Config};
 use super::embedding::{Extent, PositionEmbedding, deviation, lookup, table};
 use super::layers::{FeedForward, Linear};
 use super::pair::CellReader;
 use super::stack::{self, DecoderStack, EncoderStack};
 use crate::encoding::Encoding;
+use crate::recipe::{Architecture, Config};
 use tch::{Kind, Tensor, nn};
 
 #[derive(Debug)]

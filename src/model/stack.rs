@@ -2,10 +2,10 @@
 //! sequence, all at once or step by step.
 
 use super::block::Pass;
-use super::config::{Architecture, Config};
 use super::pair::PairEncoder;
 use super::recurrent::{Cell, RecurrentDecoder, RecurrentEncoder};
 use super::transformer::{TransformerDecoder, TransformerEncoder};
+use crate::recipe::{Architecture, Config};
 use std::fmt::Debug;
 use tch::{Kind, Tensor, nn};
 

@@ -1,7 +1,7 @@
 //! Numbers as vectors, for models that read values.
 
-use super::config::{Config, ValueFeatures};
 use super::layers::Linear;
+use crate::recipe::{Config, ValueFeatures};
 use tch::{Kind, Tensor, nn};
 
 /// Periods of the sines and cosines, in units of the coefficients' magnitude.
@@ -123,7 +123,7 @@ fn buffer(path: &nn::Path, name: &str, values: &[f64]) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Architecture;
+    use crate::recipe::Architecture;
     use std::f64::consts::TAU;
 
     fn features(value_features: ValueFeatures, digits: i64, x: f64) -> Vec<f64> {

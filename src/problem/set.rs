@@ -1,7 +1,7 @@
 //! Sets of problems that one model learns together.
 
 use super::{ALL, Problem, UnknownProblem, named};
-use crate::matrix::find;
+use crate::matrix::{find, serde_as_text};
 use std::{fmt, str::FromStr};
 
 /// One problem, or several that a model is told apart by a token, in the order of [`ALL`]: `add+eigenvalues`.
@@ -20,6 +20,11 @@ impl Problems {
 
     pub fn iter(&self) -> impl Iterator<Item = &'static dyn Problem> + '_ {
         self.0.iter().copied()
+    }
+
+    /// The one of the first task.
+    pub fn first(&self) -> &'static dyn Problem {
+        self.0[0]
     }
 
     /// In the order of their tasks.
@@ -61,6 +66,14 @@ impl FromStr for Problems {
         }
         let chosen = ALL.iter().copied().filter(|problem| names.contains(&problem.name()));
         Ok(Self(chosen.collect()))
+    }
+}
+
+serde_as_text!(Problems);
+
+impl PartialEq for Problems {
+    fn eq(&self, other: &Self) -> bool {
+        self.names() == other.names()
     }
 }
 

@@ -1,8 +1,8 @@
 //! AdamW and Muon over the arena.
 
 use super::arena::{Arena, MatrixGroup};
-use super::settings::{OptimizerKind, Training};
 use crate::libtorch::{Adam, AdamState};
+use crate::recipe::{OptimizerKind, Training};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::thread;

@@ -6,8 +6,6 @@ use super::capture::{self, Steps};
 use super::loss::{BatchLoss, Loss};
 use super::optimizer::Optimizer;
 use super::origin::Origin;
-use super::precision::Precision;
-use super::recipe::Recipe;
 use super::run::{Progress, Run};
 use super::shards::Shards;
 use crate::batch::{Batch, Prefetch};
@@ -15,6 +13,7 @@ use crate::dataset::Source;
 use crate::evaluation::{Evaluation, Search, evaluate};
 use crate::inference::Solver;
 use crate::model::Model;
+use crate::recipe::{Precision, Recipe};
 use anyhow::{Context, Result, bail, ensure};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -97,7 +96,7 @@ pub struct Trainer {
 impl Trainer {
     /// A new run, or with `resume` the continuation of one.
     pub fn new(recipe: Recipe, run: Run, device: Device, resume: bool) -> Result<Self> {
-        let model = recipe.build(device)?;
+        let model = recipe.build(device);
         let arena = Arena::new(&model)?;
         let mut optimizer = Optimizer::new(&arena, &recipe.training);
         let share = recipe.training.average;

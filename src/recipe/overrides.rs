@@ -4,13 +4,18 @@ use anyhow::{Context, Result, bail};
 use toml::{Table, Value};
 
 /// `dim = 5` means `dim = "5"`.
-pub(super) fn normalize_sizes(given: &mut Table) {
+pub(super) fn size_texts(given: &mut Table) -> Result<()> {
     for key in ["dim", "rows", "cols"] {
-        if let Some(Value::Integer(number)) = given.get(key) {
-            let text = number.to_string();
-            given.insert(key.into(), Value::String(text));
+        match given.get(key) {
+            Some(Value::Integer(number)) => {
+                let text = number.to_string();
+                given.insert(key.into(), Value::String(text));
+            }
+            None | Some(Value::String(_)) => {}
+            Some(other) => bail!("{key} = {other}: expected a size such as 5, or a range such as \"5-15\""),
         }
     }
+    Ok(())
 }
 
 /// Applies `a.b=value`; the value is TOML, or else a string.

@@ -1,7 +1,7 @@
 //! What is read, and what is refused by name.
 
 use super::*;
-use crate::matrix::Emphasis;
+use crate::matrix::{Emphasis, Split};
 use std::path::Path;
 
 const MINIMAL: &str = "problem = \"eigenvalues\"\ndim = 3\n";
@@ -27,7 +27,7 @@ fn the_paper_preset_changes_what_is_not_given() {
     let text = format!("{MINIMAL}[model]\narchitecture = \"paper\"\nwidth = 64\n");
     let recipe = Recipe::parse(&text, &[]).unwrap();
     assert_eq!((recipe.model.width, recipe.model.encoder_layers), (64, 6));
-    assert_eq!(recipe.encoding.input, "P1000");
+    assert_eq!(recipe.encoding.texts().input, "P1000");
     assert_eq!(recipe.training.optimizer, OptimizerKind::Adamw);
 }
 
@@ -79,7 +79,7 @@ fn emphasis_is_on_training_examples_alone() {
         "data.singular_share=0.1",
     ];
     let recipe = Recipe::parse(MINIMAL, &sets.map(String::from)).unwrap();
-    let drawn = |split| recipe.specification(split).unwrap().distribution().emphasis;
+    let drawn = |split| recipe.distribution(split).emphasis;
     let emphasis = Emphasis {
         sign_bias: 0.5,
         small: 0.3,
