@@ -22,8 +22,8 @@ pub(crate) use validation::softened;
 
 use crate::dataset::{Dimensions, Format};
 use crate::differences::differences;
-use crate::problem::Problems;
-use anyhow::{Context, Result, anyhow};
+use crate::problem::{self, Problems};
+use anyhow::{Context, Result, anyhow, ensure};
 use overrides::{merge, set, size_texts};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -59,6 +59,15 @@ impl Recipe {
             Some(value) => Architecture::deserialize(value.clone())
                 .map_err(|error| anyhow!("model.architecture: {}", first_line(error)))?,
         };
+        ensure!(
+            given.get("problem").is_some_and(|problem| problem.as_str() != Some("")),
+            "a recipe needs its problem: problem = \"eigenvalues\" (one of {}, or several joined by +)",
+            problem::ALL
+                .iter()
+                .map(|problem| problem.name())
+                .collect::<Vec<_>>()
+                .join(", ")
+        );
         let mut resolved = defaults(architecture)?;
         merge(&mut resolved, given, "")?;
         let recipe: Self = serde_path_to_error::deserialize(Value::Table(resolved)).map_err(|error| {

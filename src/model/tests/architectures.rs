@@ -1,7 +1,7 @@
 //! The same properties of every architecture.
 
 use super::*;
-use crate::recipe::Gate;
+use crate::recipe::{Gate, Positions};
 
 /// Every variant with an input that it can read; those of flat positions read P10, whose sources are padded.
 fn variants() -> impl Iterator<Item = (&'static str, Config, &'static str)> {
