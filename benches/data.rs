@@ -6,8 +6,8 @@ use laformer::batch::BatchMaker;
 use laformer::dataset::{Example, Specification, Stream};
 use laformer::matrix::{Distribution, Shape, Split};
 use laformer::problem;
+use laformer::recipe::Recipe;
 use laformer::report::Table;
-use laformer::training::Recipe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,7 +41,7 @@ fn main() -> Result<()> {
                 problem.name()
             );
             let recipe = Recipe::parse(&text, &[])?;
-            let format = recipe.format()?;
+            let format = recipe.format();
             let stream = stream.clone().encoded(&format, recipe.data.targets);
             let mut maker = BatchMaker::new(Arc::new(stream), format, BATCH);
             row.push(shown(nanoseconds(|step| maker.batch(step).map(drop))?));

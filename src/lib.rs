@@ -6,11 +6,12 @@
 //! * [`problem`]: one file per problem: sample, solve with nalgebra, measure a prediction;
 //! * [`encoding`]: numbers as tokens, and the grammar of legal answers;
 //! * [`dataset`]: examples as streams and CSV files;
+//! * `recipe`: everything that decides a training, parsed and validated once;
 //! * `model`: the transformer, written once for training, decoding and export;
 //! * `inference`: the TorchScript module that answers, in training, on the command line and in Python;
 //! * `batch`: examples as the tensors of a model;
 //! * `evaluation`: accuracies with intervals and ceilings;
-//! * `training`: recipes, the loop, checkpoints;
+//! * `training`: the loop, optimizers, checkpoints;
 //! * [`report`]: what people read of a run;
 //! * [`cli`]: the commands.
 //!
@@ -44,11 +45,11 @@
 #![cfg_attr(not(feature = "libtorch"), doc = "```ignore")]
 //! use laformer::inference::Question;
 //! use laformer::matrix::{Shape, text};
-//! use laformer::training::Recipe;
+//! use laformer::recipe::Recipe;
 //!
 //! fn main() -> anyhow::Result<()> {
 //!     let recipe = Recipe::parse("problem = \"eigenvalues\"\ndim = 2\n[model]\nwidth = 16", &[])?;
-//!     let model = recipe.build(tch::Device::Cpu)?;
+//!     let model = recipe.build(tch::Device::Cpu);
 //!     let solver = recipe.solver(&model)?;
 //!     let operands = [text::parse("[[2,1],[1,3]]")?];
 //!     let answers = solver.answers(Shape::new(2, 2).into(), &[&operands], &Question::default())?;
@@ -62,7 +63,11 @@
 
 #[cfg(feature = "libtorch")]
 pub mod batch;
-#[cfg_attr(not(feature = "libtorch"), path = "cli/without_libtorch.rs", allow(unused_imports, unused_macros))]
+#[cfg_attr(
+    not(feature = "libtorch"),
+    path = "cli/without_libtorch.rs",
+    allow(unused_imports, unused_macros)
+)]
 pub mod cli;
 pub mod dataset;
 mod differences;
@@ -78,6 +83,8 @@ pub mod matrix;
 #[cfg(feature = "libtorch")]
 pub mod model;
 pub mod problem;
+#[cfg(feature = "libtorch")]
+pub mod recipe;
 #[cfg_attr(not(feature = "libtorch"), path = "report/without_libtorch.rs")]
 pub mod report;
 #[cfg(feature = "libtorch")]

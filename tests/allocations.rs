@@ -3,7 +3,7 @@
 use laformer::batch::BatchMaker;
 use laformer::matrix::{Spectrum, Split};
 use laformer::problem;
-use laformer::training::Recipe;
+use laformer::recipe::Recipe;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
@@ -37,7 +37,7 @@ const BATCH: usize = 1_000;
 fn allocations(problem: &str, settings: &str) -> u64 {
     let text = format!("problem = \"{problem}\"\ndim = 5\n{settings}");
     let recipe = Recipe::parse(&text, &[]).unwrap();
-    let format = recipe.format().unwrap();
+    let format = recipe.format();
     let mut maker = BatchMaker::new(recipe.source(Split::Train).unwrap(), format, BATCH);
     maker.batch(0).unwrap();
     let before = COUNT.get();

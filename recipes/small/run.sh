@@ -99,11 +99,6 @@ grokking() {
     train grokking "$small/grokking.toml"
     compare grokked grokking
 }
-embedding() {
-    local names=(raw padded log-magnitude fourier phases digits all fp15 p1000)
-    for name in "${names[@]}"; do train "embedding-$name" "recipes/embedding/$name.toml"; done
-    compare embeddings "${names[@]/#/embedding-}"
-}
 
-all=(spectra spectra-5x5 noise sizes larger another-law co-training architectures encodings two-set embedding grokking)
+all=(spectra spectra-5x5 noise sizes larger another-law co-training architectures encodings two-set grokking)
 for experiment in "${@:-${all[@]}}"; do "$experiment"; done

@@ -2,8 +2,8 @@
 
 use crate::dataset::{Case, Example, Format, Target};
 use crate::encoding::{MAX_FIELDS, PAD, Vocabulary};
-use crate::libtorch;
 use crate::inference::Condenser;
+use crate::libtorch;
 use crate::matrix::{Matrix, Shape};
 use anyhow::Result;
 use tch::{Device, Tensor};

@@ -7,8 +7,8 @@ use super::{Failure, UsageError};
 use crate::batch::Batcher;
 use crate::dataset::Example;
 use crate::evaluation::{Analysis, Evaluation, Search, evaluate};
-use crate::matrix::{Matrix, Split, row_major};
 use crate::inference::{Condenser, Question};
+use crate::matrix::{Matrix, Split, row_major};
 use crate::model::{AttentionKind, AttentionMap, record_attention};
 use crate::report::{AttentionPanel, analysis_files, analysis_text, draw_attention};
 use crate::training::{Trained, load_model};
@@ -57,7 +57,7 @@ impl Analyze {
         let evaluation = self.evaluate(&trained)?;
         let problems = evaluation.by_problem();
         for (name, part) in &problems {
-            let name = format!("{name} {}", trained.recipe.dimensions()?.label());
+            let name = format!("{name} {}", trained.recipe.dimensions.label());
             let analysis = Analysis::of(part, self.tolerance);
             say!("{}", analysis_text(&name, &analysis))?;
             if let Some(folder) = &self.output {
@@ -114,7 +114,11 @@ impl Analyze {
         if self.matrix.is_empty() {
             return Ok(None);
         }
-        let format = trained.solver.format().named(self.problem.as_deref()).context("--problem")?;
+        let format = trained
+            .solver
+            .format()
+            .named(self.problem.as_deref())
+            .context("--problem")?;
         let operands = read_operands(&self.matrix, trained, &format).context("--matrix")?.seen;
         let case = format.case_of(&operands)?;
         let answers = trained.solver.answers(case, &[&operands], &Question::default())?;
@@ -130,7 +134,9 @@ impl Analyze {
         };
         // What the model reads and writes is what its attention is between.
         let seen = if format.is_condensed() {
-            Condenser::new()?.condensed(std::slice::from_ref(&example))?.swap_remove(0)
+            Condenser::new()?
+                .condensed(std::slice::from_ref(&example))?
+                .swap_remove(0)
         } else {
             example.clone()
         };

@@ -8,8 +8,8 @@ mod turns;
 use super::options::{DeviceOption, GraphOption};
 use super::output::say;
 use super::{Failure, UsageError};
+use crate::recipe::Recipe;
 use crate::report::Table;
-use crate::training::Recipe;
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -106,8 +106,8 @@ impl Bench {
             What::Device => peak::measure(&recipe, device)?,
         };
         if let Value::Object(fields) = &mut result {
-            fields.insert("problem".into(), json!(recipe.problem));
-            fields.insert("size".into(), json!(recipe.dimensions()?.to_string()));
+            fields.insert("problem".into(), json!(recipe.problems));
+            fields.insert("size".into(), json!(recipe.dimensions.to_string()));
             fields.insert("threads".into(), json!(self.threads));
             fields.insert("peak_memory_mib".into(), json!(peak_memory_mib()));
         }
@@ -162,7 +162,7 @@ impl Bench {
         overrides.extend(dim.flat_map(|dim| [format!("dim=\"{dim}\""), "rows=\"\"".into(), "cols=\"\"".into()]));
         let recipe = Recipe::parse(&text, &overrides)?;
         ensure!(
-            self.what != What::Scale || !recipe.dim.is_empty(),
+            self.what != What::Scale || recipe.dimensions.is_square(),
             "the sizes of scale are square: give the recipe dim in place of rows and cols"
         );
         Ok(recipe)

@@ -3,9 +3,10 @@
 use super::options::{Comparison, ComparisonOptions};
 use super::{Failure, UsageError};
 use crate::evaluation::Accuracy;
+use crate::recipe::Recipe;
 use crate::report::curves::{Axis, accuracy_curves};
 use crate::report::{self, EvaluationRow, Table};
-use crate::training::{Recipe, Run};
+use crate::training::Run;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use serde_json::{Value, json};
@@ -105,7 +106,7 @@ impl Curve {
             )
         };
         // An evaluation has so many examples of each problem.
-        let count = recipe.evaluation.count * recipe.problems()?.len();
+        let count = recipe.evaluation.count * recipe.problems.len();
         let point = |row: EvaluationRow| Point {
             run: name.to_string(),
             examples: row.examples,

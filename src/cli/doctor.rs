@@ -3,8 +3,9 @@
 use super::Failure;
 use super::output::say;
 use crate::libtorch;
+use crate::recipe::Recipe;
 use crate::report::Table;
-use crate::training::{LinearTimes, Recipe};
+use crate::training::LinearTimes;
 use clap::Args;
 use std::env;
 use tch::Device;
@@ -21,7 +22,11 @@ impl Doctor {
         };
         row("laformer", env!("CARGO_PKG_VERSION").to_string(), "");
         let found = libtorch::capabilities()?;
-        row("libtorch", found.version, concat!("built against ", env!("LAFORMER_TORCH")));
+        row(
+            "libtorch",
+            found.version,
+            concat!("built against ", env!("LAFORMER_TORCH")),
+        );
         row(
             "CPU capability",
             found.cpu,

@@ -4,11 +4,12 @@ use super::data_options::progress_bar;
 use super::options::{DeviceOption, ReadoutOption, SearchOptions, check_count};
 use super::output::say;
 use super::{Failure, UsageError};
-use crate::dataset::{Collisions, Seen, Source, Table, collisions};
+use crate::dataset::{Collisions, Dimensions, Seen, Source, Table, collisions};
 use crate::evaluation::{Coverage, evaluate};
 use crate::matrix::{Noise, Spectra, Spectrum, Split};
+use crate::recipe::Recipe;
 use crate::report::{self, PaperFigures, TestSet, sets_json, sets_table};
-use crate::training::{Recipe, Trained};
+use crate::training::Trained;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use std::collections::HashSet;
@@ -210,7 +211,7 @@ impl Eval {
             ensure!(names.insert(name.clone()), "{name} is asked for twice");
             let source = test.source(Split::Test)?;
             // A distribution that the encodings cannot write fails here, before anything is measured: for each problem.
-            for index in 0..test.problems()?.len() as u64 {
+            for index in 0..test.problems.len() as u64 {
                 source.example(index).with_context(|| name.clone())?;
             }
             let paper = PaperFigures::of(&test)?;
@@ -222,10 +223,10 @@ impl Eval {
     /// The rows of a file, at each level of noise.
     fn tables(&self, path: &Path, trained: &Trained) -> Result<Vec<TestSource>> {
         let (recipe, format) = (&trained.recipe, trained.solver.format());
-        let deviation = recipe.deviation();
-        let tables = self.noises(recipe)?.into_iter().map(|noise| {
+        let deviation = recipe.data.deviation();
+        let tables = self.noises(recipe).into_iter().map(|noise| {
             let table = Table::read(path, format, recipe.data.targets, recipe.data.seed)?;
-            let table = table.within(&recipe.dimensions()?)?;
+            let table = table.within(&recipe.dimensions)?;
             let table = table.with_noise(noise, deviation, format, Split::Test)?;
             let name = path.display().to_string();
             Ok(TestSource {
@@ -237,40 +238,31 @@ impl Eval {
         tables.collect()
     }
 
-    fn noises(&self, recipe: &Recipe) -> Result<Vec<Noise>> {
-        Ok(if self.noise.is_empty() {
-            vec![recipe.noise()?]
+    fn noises(&self, recipe: &Recipe) -> Vec<Noise> {
+        if self.noise.is_empty() {
+            vec![recipe.data.noise]
         } else {
             self.noise.clone()
-        })
+        }
     }
 
     /// The recipes whose test examples are asked for, by name: every combination of sizes, spectra, magnitudes and noise.
     fn tests(&self, trained: &Trained) -> Result<Vec<(String, Recipe)>> {
         let mut tests = vec![trained.recipe.clone()];
         tests[0].data.seed = self.seed.unwrap_or(trained.recipe.data.seed);
-        if let (Some(rows), Some(cols)) = (&self.rows, &self.cols) {
-            (tests[0].rows, tests[0].cols) = (rows.clone(), cols.clone());
-            tests[0].dim.clear();
-        }
-        let dims = self.dim.iter().map(|dim| dim.trim().to_string()).collect();
-        tests = combined(tests, dims, |test, dim| {
-            test.dim = dim;
-            test.rows.clear();
-            test.cols.clear();
+        tests = combined(tests, self.dimensions()?, |test, dimensions| {
+            test.dimensions = dimensions
         });
-        tests = combined(tests, self.spectra()?, |test, spectra| {
-            test.data.spectrum = spectra.to_string()
-        });
+        tests = combined(tests, self.spectra()?, |test, spectra| test.data.spectrum = spectra);
         tests = combined(tests, self.magnitude.clone(), |test, magnitude| {
             test.data.magnitude = magnitude
         });
         let mut named = Vec::new();
         for test in tests {
             let name = self.check(&test, trained)?;
-            for noise in self.noises(&test)? {
+            for noise in self.noises(&test) {
                 let mut test = test.clone();
-                test.data.noise = noise.share();
+                test.data.noise = noise;
                 named.push((named_with(name.clone(), noise), test));
             }
         }
@@ -280,13 +272,24 @@ impl Eval {
     /// The name of a test that can be.
     fn check(&self, test: &Recipe, trained: &Trained) -> Result<String> {
         let size = if self.rows.is_some() { "--rows, --cols" } else { "--dim" };
-        let dimensions = test.dimensions().context(size)?;
+        let dimensions = test.dimensions;
         for format in trained.solver.formats() {
             trained.capacity.check(format, dimensions.max()).context(size)?;
         }
         test.validate()?;
-        let distribution = test.distribution(Split::Test)?;
-        Ok(format!("{} {} {distribution}", test.problem, dimensions.label()))
+        let distribution = test.distribution(Split::Test);
+        Ok(format!("{} {} {distribution}", test.problems, dimensions.label()))
+    }
+
+    /// The sizes that are asked for.
+    fn dimensions(&self) -> Result<Vec<Dimensions>> {
+        if let (Some(rows), Some(cols)) = (&self.rows, &self.cols) {
+            let dimensions = Dimensions::from_parts(None, Some(rows), Some(cols));
+            return Ok(vec![dimensions.context("--rows, --cols")?]);
+        }
+        let dims = self.dim.iter();
+        dims.map(|dim| Dimensions::from_parts(Some(dim.trim()), None, None).context("--dim"))
+            .collect()
     }
 
     fn spectra(&self) -> Result<Vec<Spectra>> {
@@ -322,7 +325,7 @@ fn combined<T: Clone>(tests: Vec<Recipe>, values: Vec<T>, set: impl Fn(&mut Reci
 
 fn without_noise(recipe: &Recipe) -> Recipe {
     let mut recipe = recipe.clone();
-    recipe.data.noise = 0.0;
+    recipe.data.noise = Noise::default();
     recipe
 }
 

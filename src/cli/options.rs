@@ -3,14 +3,14 @@
 use super::output::say;
 use crate::dataset::Format;
 use crate::encoding::round_matrices;
-use crate::evaluation::{MAX_EXAMPLES, Search};
-use crate::inference::Question;
+use crate::evaluation::Search;
 use crate::file;
+use crate::inference::Question;
 use crate::matrix::{Matrix, text};
-use crate::model::{Architecture, DecoderKind, Readout};
 use crate::problem::Form;
+use crate::recipe::{Architecture, DecoderKind, MAX_EXAMPLES, Readout, Recipe};
 use crate::report::Table;
-use crate::training::{Recipe, Trained, why_eager};
+use crate::training::{Trained, why_eager};
 use anyhow::{Context, Error, Result, bail, ensure};
 use clap::Args;
 use serde_json::Value;
@@ -161,9 +161,9 @@ pub fn read_operands(texts: &[String], trained: &Trained, format: &Format) -> Re
     let size = case.size;
     trained.capacity.check(format, size)?;
     ensure!(
-        trained.recipe.dimensions()?.contains(size),
+        trained.recipe.dimensions.contains(size),
         "this model was trained on {} matrices, not on {size}",
-        trained.recipe.dimensions()?.label()
+        trained.recipe.dimensions.label()
     );
     problem
         .check_operands(&operands)

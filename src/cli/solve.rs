@@ -82,7 +82,7 @@ impl Trained {
             log_probability: answer.own.map_or(f64::NEG_INFINITY, |own| own.log_probability),
             is_checked: search.verify || search.repair,
             tolerance: self.recipe.evaluation.tolerances[0],
-            scale: root_mean_square(operands) / self.recipe.deviation(),
+            scale: root_mean_square(operands) / self.recipe.data.deviation(),
             is_normalized: search.question.normalize,
             can_be_normalized: format.problem.facts().invariance.degrees.is_some(),
             rounded: (read.seen != read.given).then_some(read.seen),

@@ -8,8 +8,9 @@ use crate::evaluation::Evaluation;
 use crate::inference::Solver;
 use crate::libtorch;
 use crate::matrix::{Split, fingerprint};
+use crate::recipe::{Precision, Recipe};
 use crate::report::{RunReport, estimate_line, log_line};
-use crate::training::{Estimate, LogLine, Observer, Origin, Precision, Progress, Recipe, Run, Trainer, export, why_eager};
+use crate::training::{Estimate, LogLine, Observer, Origin, Progress, Run, Trainer, export, why_eager};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use std::fs;
@@ -80,8 +81,8 @@ impl Train {
         }
         tell!(
             "{} {}: {} parameters on {device:?}, {} steps of {} examples, into {}",
-            recipe.problem,
-            recipe.dimensions()?.label(),
+            recipe.problems,
+            recipe.dimensions.label(),
             trainer.model().parameter_count(),
             recipe.training.steps,
             recipe.training.batch_size,
@@ -122,7 +123,7 @@ impl Train {
             None => recipe.source(Split::Train)?,
             Some(path) => {
                 ensure!(
-                    recipe.repetition()? == Repetition::Never,
+                    recipe.data.repetition() == Repetition::Never,
                     "--data {}: the rows of a file come again already; leave out data.examples, data.repeated and \
                      data.repeated_share, or --data",
                     path.display()
@@ -133,17 +134,17 @@ impl Train {
                      and data.singular_share, or --data",
                     path.display()
                 );
-                let format = recipe.format()?;
+                let format = recipe.format();
                 let table = Table::read(path, &format, recipe.data.targets, recipe.data.seed)?;
-                let table = table.within(&recipe.dimensions()?)?;
+                let table = table.within(&recipe.dimensions)?;
                 let deviation = recipe.data.coefficients.deviation(recipe.data.magnitude);
-                Arc::new(table.with_noise(recipe.noise()?, deviation, &format, Split::Train)?)
+                Arc::new(table.with_noise(recipe.data.noise, deviation, &format, Split::Train)?)
             }
         };
         let validation = recipe.source(Split::Validation)?;
         // A distribution that the encodings cannot write fails here, before anything is begun: for each problem.
         training.example(0)?;
-        for index in 0..recipe.problems()?.len() as u64 {
+        for index in 0..recipe.problems.len() as u64 {
             validation.example(index)?;
         }
         Ok((training, validation))

@@ -5,9 +5,10 @@ use super::options::{Comparison, ComparisonOptions, DeviceOption, SearchOptions,
 use super::{Failure, UsageError};
 use crate::evaluation::{Accuracy, Coverage, Outside, Search, evaluate};
 use crate::matrix::{Spectrum, Split};
+use crate::recipe::Recipe;
 use crate::report::heatmap::{Heatmap, draw_heatmap};
 use crate::report::{PaperTransfer, Table, percent};
-use crate::training::{Recipe, Trained};
+use crate::training::Trained;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::{Value, json};
@@ -81,13 +82,13 @@ impl Transfer {
             let search = self.search.search(&trained).usage()?;
             let cells = self.cells(&trained, &name, &search)?;
             first.get_or_insert_with(|| trained.recipe.clone());
-            let spectrum = trained.recipe.data.spectrum.clone();
+            let spectrum = trained.recipe.data.spectrum.to_string();
             rows.push(Row { name, spectrum, cells });
         }
         name_by_spectrum(&mut rows);
         let (what, paper) = match &first {
             Some(recipe) => (
-                format!("{} {}", recipe.problem, recipe.dimensions()?.label()),
+                format!("{} {}", recipe.problems, recipe.dimensions.label()),
                 PaperTransfer::of(recipe, self.tolerance)?,
             ),
             None => (String::new(), None),
@@ -133,12 +134,17 @@ impl Transfer {
         let bar = progress_bar((Spectrum::ALL.len() * self.count) as u64, name);
         let cells = Spectrum::ALL.iter().map(|spectrum| {
             let mut test = trained.recipe.clone();
-            test.data.spectrum = spectrum.name().into();
+            test.data.spectrum = (*spectrum).into();
             test.data.seed = self.seed.unwrap_or(test.data.seed);
             let stream = test.stream(Split::Test)?;
-            let evaluation = evaluate(&trained.solver, &stream, self.count, &[self.tolerance], search, |more| {
-                bar.inc(more as u64)
-            })?;
+            let evaluation = evaluate(
+                &trained.solver,
+                &stream,
+                self.count,
+                &[self.tolerance],
+                search,
+                |more| bar.inc(more as u64),
+            )?;
             Ok(Cell {
                 accuracy: evaluation.last()[0],
                 ceiling: evaluation.ceilings()[0],
@@ -322,9 +328,9 @@ fn name_by_spectrum(rows: &mut [Row]) {
 /// Fails where a run is of no symmetric problem, or of another problem, size or law of coefficients than the first.
 fn comparable(first: Option<&Recipe>, recipe: &Recipe) -> Result<()> {
     ensure!(
-        recipe.problems()?.iter().all(|problem| problem.is_symmetric()),
+        recipe.problems.iter().all(|problem| problem.is_symmetric()),
         "{} has no spectrum: a table of spectra is for runs of symmetric problems",
-        recipe.problem
+        recipe.problems
     );
     let Some(first) = first else { return Ok(()) };
     for (key, was, is) in Recipe::differences(first, recipe)? {

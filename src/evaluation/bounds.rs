@@ -36,9 +36,16 @@ pub(super) fn rounded(format: &Format, examples: &[Example]) -> Result<Vec<Optio
     let condenser = Condenser::new()?;
     let rounded: Vec<_> = condenser.condensed(examples)?.iter().map(round).collect();
     let zeros = || Matrix::zeros(examples[0].operands[0].nrows(), examples[0].operands[0].ncols());
-    let forms: Vec<Matrix> = rounded.iter().map(|form| form.as_ref().map_or_else(zeros, |form| form[0].clone())).collect();
+    let forms: Vec<Matrix> = rounded
+        .iter()
+        .map(|form| form.as_ref().map_or_else(zeros, |form| form[0].clone()))
+        .collect();
     let restored = condenser.restored(examples, &forms)?;
-    Ok(rounded.into_iter().zip(restored).map(|(form, restored)| form.map(|_| vec![restored])).collect())
+    Ok(rounded
+        .into_iter()
+        .zip(restored)
+        .map(|(form, restored)| form.map(|_| vec![restored]))
+        .collect())
 }
 
 #[cfg(test)]

@@ -188,9 +188,6 @@ impl Evaluation {
     }
 }
 
-/// The largest number of examples of an evaluation, which keeps them all.
-pub const MAX_EXAMPLES: usize = 1 << 24;
-
 /// Measures a module on the first `count` examples of a source, of all its problems together; `progress` is told how many more are done.
 pub fn evaluate(
     solver: &Solver,

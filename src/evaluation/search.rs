@@ -56,7 +56,10 @@ impl Search {
     /// Fails where models of these formats cannot be asked so.
     pub fn check(&self, formats: &[Format]) -> Result<()> {
         let beam = self.question.beam;
-        ensure!((1..=BEAM).contains(&beam), "beam = {beam}: expected 1 to {BEAM} candidates");
+        ensure!(
+            (1..=BEAM).contains(&beam),
+            "beam = {beam}: expected 1 to {BEAM} candidates"
+        );
         for format in formats {
             let problem = format.problem;
             ensure!(

@@ -23,10 +23,15 @@ impl Condenser {
         let Some(shape) = examples.first().and_then(Example::size) else {
             return Ok(Vec::new());
         };
-        let sides = [batch(examples, |example| &example.operands[0]), batch(examples, |example| &example.solution[0])];
+        let sides = [
+            batch(examples, |example| &example.operands[0]),
+            batch(examples, |example| &example.solution[0]),
+        ];
         let results = self.0.call("condensed", &sides, &[]).map_err(said)?;
         let (forms, inverses) = results.split_at(1);
-        let pairs = unstacked(forms, &[shape])?.into_iter().zip(unstacked(inverses, &[shape])?);
+        let pairs = unstacked(forms, &[shape])?
+            .into_iter()
+            .zip(unstacked(inverses, &[shape])?);
         let example = |(operands, solution)| Example {
             operands,
             solution,
@@ -41,13 +46,22 @@ impl Condenser {
             return Ok(Vec::new());
         };
         let inverses = stacked(inverses.iter(), shape, Device::Cpu);
-        let results = self.0.call("restored", &[batch(examples, |example| &example.operands[0]), inverses], &[]).map_err(said)?;
+        let results = self
+            .0
+            .call(
+                "restored",
+                &[batch(examples, |example| &example.operands[0]), inverses],
+                &[],
+            )
+            .map_err(said)?;
         Ok(unstacked(&results, &[shape])?.into_iter().flatten().collect())
     }
 }
 
 fn batch<'a>(examples: &'a [Example], side: fn(&'a Example) -> &'a Matrix) -> Tensor {
     let matrices = examples.iter().map(side);
-    let shape = examples.first().map_or(Shape::new(0, 0), |example| Shape::of(side(example)));
+    let shape = examples
+        .first()
+        .map_or(Shape::new(0, 0), |example| Shape::of(side(example)));
     stacked(matrices, shape, Device::Cpu)
 }

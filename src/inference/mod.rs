@@ -14,7 +14,8 @@ use crate::encoding::Input;
 use crate::file;
 use crate::libtorch::{self, Module};
 use crate::matrix::{Matrix, Shape, row_major};
-use crate::model::{Model, Readout};
+use crate::model::Model;
+use crate::recipe::Readout;
 use anyhow::{Context, Result, anyhow};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -72,7 +73,9 @@ impl Solver {
         for method in trace::methods(model) {
             module.trace(&method.name, &method.arguments, &method.samples, &*method.body)?;
         }
-        module.define(&source(model.format())).context("cannot compile the scripted methods")?;
+        module
+            .define(&source(model.format()))
+            .context("cannot compile the scripted methods")?;
         Ok(Self {
             module,
             formats: model.formats().to_vec(),
@@ -125,13 +128,20 @@ impl Solver {
         let format = self.format_of(case);
         let shapes = format.problem.operand_shapes(case.size);
         let tensors: Vec<Tensor> = (0..shapes.len())
-            .map(|place| stacked(operands.iter().map(|operands| &operands[place]), shapes[place], self.device))
+            .map(|place| {
+                stacked(
+                    operands.iter().map(|operands| &operands[place]),
+                    shapes[place],
+                    self.device,
+                )
+            })
             .collect();
         let numbers = [case.task as i64, question.beam as i64, i64::from(question.normalize)];
         let results = self.module.call("answers", &tensors, &numbers).map_err(said)?;
         let shapes = format.problem.solution_shapes(case.size);
         let (matrices, scores) = results.split_at(2 * shapes.len());
-        let [solution, written] = [0, 1].map(|half| unstacked(&matrices[half * shapes.len()..][..shapes.len()], &shapes));
+        let [solution, written] =
+            [0, 1].map(|half| unstacked(&matrices[half * shapes.len()..][..shapes.len()], &shapes));
         let (solution, written) = (solution?, written?);
         let scores = scores.first().context("the module returned no scores")?;
         let scores: Vec<f64> = Vec::try_from(scores.flatten(0, -1).to_kind(Kind::Double))?;
@@ -146,7 +156,12 @@ impl Solver {
             });
         let candidates: Vec<Candidate> = candidates.collect();
         // A beam wider than the number of legal answers has some that are none.
-        let legal = |beam: &[Candidate]| beam.iter().filter(|it| it.log_probability > f64::NEG_INFINITY).cloned().collect();
+        let legal = |beam: &[Candidate]| {
+            beam.iter()
+                .filter(|it| it.log_probability > f64::NEG_INFINITY)
+                .cloned()
+                .collect()
+        };
         Ok(candidates.chunks(question.beam).map(legal).collect())
     }
 }

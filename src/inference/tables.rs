@@ -3,8 +3,9 @@
 use crate::dataset::{Dimensions, Format, Target};
 use crate::encoding::{Encoding, Field, Grammar, Input, LARGEST_POWER, Part, START, last_digit, power, power_rest};
 use crate::libtorch::Module;
-use crate::model::{Architecture, Model, Readout, most_operands, on_diagonal};
+use crate::model::{Model, most_operands, on_diagonal};
 use crate::problem::{Degree, Part as ProblemPart};
+use crate::recipe::{Architecture, Readout};
 use anyhow::{Result, bail};
 use tch::{Device, Tensor};
 
@@ -31,10 +32,16 @@ pub(super) fn set(module: &mut Module, model: &Model, dimensions: &Dimensions, d
         ("reading", format.reading() as i64),
         ("grid", grid),
         ("readout", readout(model.config().readout)),
-        ("last_digit", last_digit(output.fields()).map_or(-1, |place| place as i64)),
+        (
+            "last_digit",
+            last_digit(output.fields()).map_or(-1, |place| place as i64),
+        ),
         ("variable_input", i64::from(format.pads_source())),
         ("variable_output", i64::from(output.is_variable_length())),
-        ("source_tokens", source_vocabulary.as_ref().map_or(0, |it| it.size() as i64)),
+        (
+            "source_tokens",
+            source_vocabulary.as_ref().map_or(0, |it| it.size() as i64),
+        ),
         ("first_task", source_vocabulary.as_ref().map_or(0, |it| it.first_task())),
     ] {
         module.set_int(name, number)?;
@@ -44,11 +51,20 @@ pub(super) fn set(module: &mut Module, model: &Model, dimensions: &Dimensions, d
     let of = |number: &dyn Fn(&Format) -> i64| -> Vec<i64> { formats.iter().map(number).collect() };
     let square = dimensions.is_square();
     for (name, numbers) in [
-        ("square", of(&|format| i64::from(square || format.problem.needs_square()))),
+        (
+            "square",
+            of(&|format| i64::from(square || format.problem.needs_square())),
+        ),
         ("symmetric", of(&|format| i64::from(format.problem.is_symmetric()))),
-        ("shifts", of(&|format| i64::from(format.problem.facts().invariance.shifts))),
+        (
+            "shifts",
+            of(&|format| i64::from(format.problem.facts().invariance.shifts)),
+        ),
         ("diagonal", of(&diagonal)),
-        ("source_starts", of(&|format| token(format.source_vocabulary().map(|it| it.first())))),
+        (
+            "source_starts",
+            of(&|format| token(format.source_vocabulary().map(|it| it.first()))),
+        ),
         ("target_starts", of(&|format| format.target_vocabulary().first())),
         ("input_codec", codec(rounding.as_ref())?),
         ("output_codec", codec(output)?),
@@ -65,7 +81,14 @@ pub(super) fn set(module: &mut Module, model: &Model, dimensions: &Dimensions, d
         ("solution_forms", rows(&|format| forms(format.problem.solution()))),
         ("vectors", rows(&|format| places(format.problem.facts().vectors))),
         ("degrees", rows(&degrees)),
-        ("fields", output.prediction_order().iter().map(|&place| field(output.fields(), place)).collect()),
+        (
+            "fields",
+            output
+                .prediction_order()
+                .iter()
+                .map(|&place| field(output.fields(), place))
+                .collect(),
+        ),
     ] {
         module.set_rows(name, &rows)?;
     }
@@ -125,7 +148,10 @@ fn forms(parts: &[ProblemPart]) -> Vec<i64> {
 
 /// Rows and columns of each matrix, as codes.
 fn sides(parts: &[ProblemPart]) -> Vec<i64> {
-    parts.iter().flat_map(|part| [part.rows.code(), part.cols.code()]).collect()
+    parts
+        .iter()
+        .flat_map(|part| [part.rows.code(), part.cols.code()])
+        .collect()
 }
 
 /// The degree of each matrix of the solution as `a + b rows`: a and b; empty where scaled problems have unlike solutions.
@@ -187,7 +213,9 @@ fn powers_of_ten() -> Tensor {
         [nearest, leading, nearest - leading, rest]
     };
     let columns: Vec<_> = (-LARGEST_POWER..=LARGEST_POWER).map(parts).collect();
-    let rows: Vec<f64> = (0..4).flat_map(|row| columns.iter().map(move |parts| parts[row])).collect();
+    let rows: Vec<f64> = (0..4)
+        .flat_map(|row| columns.iter().map(move |parts| parts[row]))
+        .collect();
     Tensor::from_slice(&rows).reshape([4, columns.len() as i64])
 }
 

@@ -1,14 +1,13 @@
 //! The module beside the Rust model that it was traced from, and properties of its answers.
 
 use super::*;
-use crate::dataset::Example;
 use crate::batch::{Batch, Batcher};
+use crate::dataset::Example;
 use crate::dataset::{Source, Stream};
 use crate::encoding;
 use crate::matrix::Split;
-use crate::model::{Architecture, Config, DecoderKind, Positions, ValueFeatures};
 use crate::problem;
-use crate::training::Recipe;
+use crate::recipe::{Architecture, Config, DecoderKind, Positions, Recipe, ValueFeatures};
 use proptest::prelude::*;
 
 /// A toy model of a recipe with random parameters, its module, and examples for each of its problems.
@@ -28,14 +27,14 @@ impl Toy {
         let text = format!("problem = \"{problem}\"\n[model]\nwidth = 16\nencoder_layers = 1\n{heads}");
         let overrides: Vec<String> = more.split_whitespace().map(str::to_string).collect();
         let recipe = Recipe::parse(&text, &overrides).unwrap();
-        let model = recipe.build(Device::Cpu).unwrap();
+        let model = recipe.build(Device::Cpu);
         let solver = recipe.solver(&model).unwrap();
         Self { recipe, model, solver }
     }
 
     /// Examples of a task at the largest size.
     fn examples(&self, task: usize, count: u64) -> (Case, Vec<Example>) {
-        let size = self.recipe.dimensions().unwrap().max();
+        let size = self.recipe.dimensions.max();
         let format = &self.model.formats()[task];
         let specification = self.recipe.specifications(Split::Test).unwrap().swap_remove(task);
         let stream = Stream::new(specification, 3, Split::Test).encoded(format, self.recipe.data.targets);
@@ -59,7 +58,12 @@ fn operands(examples: &[Example]) -> Vec<&[Matrix]> {
 
 /// Logits of the module for a batch, and those of the model.
 fn both_logits(model: &Model, solver: &Solver, batch: &Batch, examples: &[Example]) -> [Tensor; 2] {
-    let ours = tch::no_grad(|| Tensor::cat(&model.logits(&batch.source, &batch.target, batch.case(), Kind::Float), -1));
+    let ours = tch::no_grad(|| {
+        Tensor::cat(
+            &model.logits(&batch.source, &batch.target, batch.case(), Kind::Float),
+            -1,
+        )
+    });
     let tokens = match batch.target.dim() {
         2 => batch.target.shallow_clone(),
         _ => {
@@ -72,7 +76,9 @@ fn both_logits(model: &Model, solver: &Solver, batch: &Batch, examples: &[Exampl
         }
     };
     let sizes = [batch.size.rows as i64, batch.size.cols as i64];
-    let theirs = solver.module.call("forward", &[batch.source.shallow_clone(), tokens], &sizes);
+    let theirs = solver
+        .module
+        .call("forward", &[batch.source.shallow_clone(), tokens], &sizes);
     [theirs.unwrap().remove(0), ours]
 }
 
@@ -87,7 +93,7 @@ fn logits_of_every_architecture_are_those_of_the_model() {
     let mut count = 0;
     for (name, config) in Config::variants() {
         for input in ["values", "P1000", "P10"] {
-            let of_values = config.value_features != ValueFeatures::All || config.architecture == Architecture::Pair;
+            let of_values = config.value_features == ValueFeatures::Digits || config.architecture == Architecture::Pair;
             if input == "P10" && config.positions != Positions::Flat || input != "values" && of_values {
                 continue;
             }
@@ -105,7 +111,8 @@ fn logits_of_every_architecture_are_those_of_the_model() {
             let dimensions: Dimensions = "2-4".parse().unwrap();
             let model = Model::new(&config, &format, dimensions.max(), 10.0, Device::Cpu);
             let solver = Solver::new(&model, &dimensions, 5.0).unwrap();
-            let specification = crate::dataset::Specification::new(format.problem, dimensions, Default::default()).unwrap();
+            let specification =
+                crate::dataset::Specification::new(format.problem, dimensions, Default::default()).unwrap();
             let stream = Stream::new(specification, 3, Split::Test).encoded(&format, crate::dataset::Targets::Rounded);
             for step in 0..3 {
                 let mut examples = Vec::new();
@@ -128,7 +135,10 @@ fn answers_have_the_probability_that_the_model_gives_to_their_classes() {
     for (problem, more) in [
         ("singular-values", "dim=3 encoding.output=FP15"),
         ("inverse", "dim=3 model.architecture=pair encoding.output=FP15"),
-        ("add", "dim=2 encoding.input=P10 encoding.output=FP15 model.positions=flat"),
+        (
+            "add",
+            "dim=2 encoding.input=P10 encoding.output=FP15 model.positions=flat",
+        ),
     ] {
         let toy = Toy::new(problem, more);
         let (case, examples) = toy.examples(0, 20);
@@ -138,18 +148,25 @@ fn answers_have_the_probability_that_the_model_gives_to_their_classes() {
             ..example.clone()
         });
         let written: Vec<Example> = written.collect();
-        let batch = Batcher::new(toy.model.format().clone()).batch(case.size, &written).unwrap();
+        let batch = Batcher::new(toy.model.format().clone())
+            .batch(case.size, &written)
+            .unwrap();
         let logits = tch::no_grad(|| toy.model.logits(&batch.source, &batch.target, case, Kind::Float));
         let known = toy.model.in_prediction_order(&batch.target);
         let mut scores = vec![0.0; examples.len()];
         for (logits, rank) in logits.iter().zip(0..) {
-            let chosen = logits.log_softmax(-1, Kind::Double).gather(-1, &known.narrow(2, rank, 1), false);
+            let chosen = logits
+                .log_softmax(-1, Kind::Double)
+                .gather(-1, &known.narrow(2, rank, 1), false);
             let sums = Vec::<f64>::try_from(chosen.flatten(1, -1).sum_dim_intlist(1, false, Kind::Double)).unwrap();
             scores.iter_mut().zip(sums).for_each(|(score, sum)| *score += sum);
         }
         for (answers, score) in answers.iter().zip(scores) {
             let found = answers[0].log_probability;
-            assert!((found - score).abs() < 1e-3 * score.abs(), "{problem}: {found}, {score}");
+            assert!(
+                (found - score).abs() < 1e-3 * score.abs(),
+                "{problem}: {found}, {score}"
+            );
         }
     }
 }
@@ -200,7 +217,10 @@ fn no_answer_depends_on_the_padding_beside_it() {
         let together = toy.answers(case, &examples, 1);
         let alone = toy.answers(case, &examples[1..], 1);
         assert_eq!(together[1][0].written, alone[0][0].written, "{more}");
-        assert!((together[1][0].log_probability - alone[0][0].log_probability).abs() < 1e-3, "{more}");
+        assert!(
+            (together[1][0].log_probability - alone[0][0].log_probability).abs() < 1e-3,
+            "{more}"
+        );
     }
 }
 
@@ -208,8 +228,14 @@ fn no_answer_depends_on_the_padding_beside_it() {
 fn every_problem_of_a_set_is_answered_in_its_own_shapes() {
     for (problems, more) in [
         ("matrix-vector+eigenvalues+svd", "dim=2-3"),
-        ("add+singular-values", "rows=2 cols=3 encoding.input=P10 model.positions=flat"),
-        ("add+eigenvalues", "dim=2 model.decoder=autoregressive encoding.output=B1999"),
+        (
+            "add+singular-values",
+            "rows=2 cols=3 encoding.input=P10 model.positions=flat",
+        ),
+        (
+            "add+eigenvalues",
+            "dim=2 model.decoder=autoregressive encoding.output=B1999",
+        ),
         ("matrix-vector+matrix-product", "dim=2-3 model.architecture=pair"),
     ] {
         let toy = Toy::new(problems, more);
@@ -268,7 +294,8 @@ fn halved_modules_take_half_the_space_and_answer_as_the_halved_model() {
         assert!(half < 0.65 * whole, "{more}: {half} of {whole} bytes");
         let (case, examples) = toy.examples(0, 10);
         let loaded = Solver::load(&path, toy.model.format(), Device::Cpu).unwrap();
-        let [found, wanted] = [&loaded, &halved].map(|it| it.answers(case, &operands(&examples), &Question::default()).unwrap());
+        let [found, wanted] =
+            [&loaded, &halved].map(|it| it.answers(case, &operands(&examples), &Question::default()).unwrap());
         assert_eq!(found, wanted, "{more}");
     }
 }
@@ -282,7 +309,11 @@ fn normalized_problems_are_answered_as_their_equivalents() {
     };
     let of = |matrix: &Matrix| {
         let operands = [matrix.clone()];
-        toy.solver.answers(Shape::new(3, 3).into(), &[&operands], &question).unwrap()[0][0].solution[0].clone()
+        toy.solver
+            .answers(Shape::new(3, 3).into(), &[&operands], &question)
+            .unwrap()[0][0]
+            .solution[0]
+            .clone()
     };
     let matrix = Matrix::from_row_slice(3, 3, &[1.0, 2.0, -3.0, 2.0, 0.0, 4.0, -3.0, 4.0, -1.0]);
     let moved = &matrix * 100.0 + Matrix::identity(3, 3) * 700.0;
@@ -296,8 +327,15 @@ fn normalized_problems_are_answered_as_their_equivalents() {
 fn errors_are_sentences_without_a_traceback() {
     let toy = Toy::new("eigenvalues", "dim=3");
     let operands = [Matrix::from_element(3, 3, 1e20)];
-    let error = toy.solver.answers(Shape::new(3, 3).into(), &[&operands], &Question::default()).unwrap_err().to_string();
-    assert_eq!(error, "1e+20 is too large: this model reads numbers of magnitudes below 1e18");
+    let error = toy
+        .solver
+        .answers(Shape::new(3, 3).into(), &[&operands], &Question::default())
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        error,
+        "1e+20 is too large: this model reads numbers of magnitudes below 1e18"
+    );
 }
 
 /// The functions of `codec.py` for an encoding.
@@ -317,13 +355,32 @@ fn codec(name: &str) -> Module {
 fn numbers(largest: f64) -> Vec<f64> {
     let mut seed = 5u64;
     let mut random = move || {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (seed >> 11) as f64 / (1u64 << 53) as f64
     };
-    let mut numbers = vec![0.0, -0.0, 999.5, 9.995, 0.1 + 0.2, 5e-324, 1e-98, 9.99e-99, 1e-300, 9.99e102, 9.99e8, 4e-10, 9.995e-8];
+    let mut numbers = vec![
+        0.0,
+        -0.0,
+        999.5,
+        9.995,
+        0.1 + 0.2,
+        5e-324,
+        1e-98,
+        9.99e-99,
+        1e-300,
+        9.99e102,
+        9.99e8,
+        4e-10,
+        9.995e-8,
+    ];
     for _ in 0..20_000 {
         let exponent = 210.0 * random() - 105.0;
-        numbers.extend([(2.0 * random() - 1.0) * 10f64.powf(exponent), (20.0 * random() - 10.0 * 1.0)]);
+        numbers.extend([
+            (2.0 * random() - 1.0) * 10f64.powf(exponent),
+            (20.0 * random() - 10.0 * 1.0),
+        ]);
         let (whole, places) = (10f64.powf(1.0 + 4.0 * random()) as u32, (200.0 * random()) as i32 - 102);
         let tie: f64 = format!("{whole}.5e{places}").parse().unwrap();
         numbers.extend([tie, tie.next_up(), -tie.next_down()]);
@@ -334,7 +391,9 @@ fn numbers(largest: f64) -> Vec<f64> {
 
 #[test]
 fn classes_and_numbers_are_those_of_the_encodings() {
-    for name in ["P10", "P10:5", "P1000", "P1000:4", "P1000:5", "B1999", "B1999:5", "FP15", "FP15:5"] {
+    for name in [
+        "P10", "P10:5", "P1000", "P1000:4", "P1000:5", "B1999", "B1999:5", "FP15", "FP15:5",
+    ] {
         let encoding = encoding::named(name).unwrap();
         let numbers = numbers(if name.starts_with("FP15") { 9.99e8 } else { 9.99e102 });
         let fields = encoding.fields().len();
@@ -342,9 +401,14 @@ fn classes_and_numbers_are_those_of_the_encodings() {
         for (number, classes) in numbers.iter().zip(classes.chunks_mut(fields)) {
             encoding.encode(*number, classes).unwrap();
         }
-        let decoded: Vec<u64> = classes.chunks(fields).map(|classes| encoding.decode(classes).to_bits()).collect();
+        let decoded: Vec<u64> = classes
+            .chunks(fields)
+            .map(|classes| encoding.decode(classes).to_bits())
+            .collect();
         let module = codec(name);
-        let scripted = module.call("encode_numbers", &[Tensor::from_slice(&numbers)], &[]).unwrap();
+        let scripted = module
+            .call("encode_numbers", &[Tensor::from_slice(&numbers)], &[])
+            .unwrap();
         let back = module.call("decode_numbers", &scripted, &[]).unwrap().remove(0);
         let scripted: Vec<i64> = Vec::try_from(scripted[0].flatten(0, -1)).unwrap();
         let wrong = scripted.iter().zip(&classes).position(|(a, b)| *a != i64::from(*b));
@@ -358,14 +422,35 @@ fn classes_and_numbers_are_those_of_the_encodings() {
 #[test]
 fn numbers_out_of_range_are_refused_by_name() {
     for (name, number, text) in [
-        ("P1000", f64::NAN, "nan cannot be encoded: finite numbers of magnitudes below 1e103 can"),
-        ("B1999:5", -1e105, "e+104 cannot be encoded: finite numbers of magnitudes below 1e105 can"),
-        ("P1000", 9.996e102, "e+102 cannot be encoded: finite numbers of magnitudes below 1e103 can"),
-        ("FP15", 9.995e8, "999500000. cannot be encoded: finite numbers of magnitudes below 1e9 can"),
+        (
+            "P1000",
+            f64::NAN,
+            "nan cannot be encoded: finite numbers of magnitudes below 1e103 can",
+        ),
+        (
+            "B1999:5",
+            -1e105,
+            "e+104 cannot be encoded: finite numbers of magnitudes below 1e105 can",
+        ),
+        (
+            "P1000",
+            9.996e102,
+            "e+102 cannot be encoded: finite numbers of magnitudes below 1e103 can",
+        ),
+        (
+            "FP15",
+            9.995e8,
+            "999500000. cannot be encoded: finite numbers of magnitudes below 1e9 can",
+        ),
     ] {
         let encoding = encoding::named(name).unwrap();
-        assert!(encoding.encode(number, &mut vec![0; encoding.fields().len()]).is_err(), "{name}: {number}");
-        let error = codec(name).call("encode_numbers", &[Tensor::from_slice(&[1.0, number])], &[]).map_err(said);
+        assert!(
+            encoding.encode(number, &mut vec![0; encoding.fields().len()]).is_err(),
+            "{name}: {number}"
+        );
+        let error = codec(name)
+            .call("encode_numbers", &[Tensor::from_slice(&[1.0, number])], &[])
+            .map_err(said);
         let error = error.unwrap_err().to_string();
         assert!(error.contains(text), "{name}: {error}");
     }

@@ -15,7 +15,8 @@
 
 use crate::dataset::{Format, Target};
 use crate::encoding::Input;
-use crate::model::{Architecture, AutoregressiveDecoder, Decoder, Model, ParallelDecoder, Pass, most_operands};
+use crate::model::{AutoregressiveDecoder, Decoder, Model, ParallelDecoder, Pass, most_operands};
+use crate::recipe::Architecture;
 use std::fmt::Write;
 use tch::{Kind, Tensor};
 
@@ -39,7 +40,10 @@ pub(super) fn dispatch(format: &Format) -> String {
         source.push_str("\n\ndef field_logits(self, rank: int, hidden: Tensor, known: Tensor) -> Tensor:\n");
         let last = format.output.fields().len() - 1;
         for rank in 0..last {
-            let _ = write!(source, "    if rank == {rank}:\n        return self.field_logits_{rank}(hidden, known)\n");
+            let _ = write!(
+                source,
+                "    if rank == {rank}:\n        return self.field_logits_{rank}(hidden, known)\n"
+            );
         }
         let _ = writeln!(source, "    return self.field_logits_{last}(hidden, known)");
     }

@@ -241,7 +241,9 @@ impl Drop for Module {
 }
 
 fn path_text(path: &Path) -> Result<CString> {
-    let text = path.to_str().ok_or_else(|| Error(format!("{} is not UTF-8", path.display())))?;
+    let text = path
+        .to_str()
+        .ok_or_else(|| Error(format!("{} is not UTF-8", path.display())))?;
     ffi::c_text(text)
 }
 

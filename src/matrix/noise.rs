@@ -3,12 +3,28 @@
 use super::Generator;
 use rand::RngExt;
 use rand_distr::StandardNormal;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// Normal noise on every coefficient, as a share of the coefficients' standard deviation (Charton 2021): 0.02 for 2 %.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
 pub struct Noise(f64);
+
+impl TryFrom<f64> for Noise {
+    type Error = InvalidNoise;
+
+    fn try_from(share: f64) -> Result<Self, InvalidNoise> {
+        Self::new(share)
+    }
+}
+
+impl From<Noise> for f64 {
+    fn from(noise: Noise) -> Self {
+        noise.0
+    }
+}
 
 impl Noise {
     /// Fails if the share is not zero or a positive number.

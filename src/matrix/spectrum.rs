@@ -1,5 +1,6 @@
 //! The laws of the eigenvalues of symmetric matrices.
 
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::{fmt, str::FromStr};
 
 use rand::RngExt;
@@ -94,7 +95,7 @@ pub(crate) fn mirror(matrix: &mut Matrix) {
 named_by_text!(Spectrum, "spectrum");
 
 /// A mixture of one or more spectra, each equally likely for each example: `laplace+gaussian`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, SerializeDisplay, DeserializeFromStr)]
 pub struct Spectra(Vec<Spectrum>);
 
 impl Spectra {

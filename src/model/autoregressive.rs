@@ -1,10 +1,11 @@
 //! The autoregressive decoder: one token after the other, with output weights tied to the token table.
 
+use super::architecture;
 use super::block::Pass;
-use super::config::Config;
 use super::embedding::{Extent, PositionEmbedding, deviation, lookup, table};
 use super::layers::cast;
-use super::stack::{self, DecoderStack};
+use super::stack::DecoderStack;
+use crate::recipe::Config;
 use tch::{Kind, Tensor, nn};
 
 #[derive(Debug)]
@@ -24,7 +25,7 @@ impl AutoregressiveDecoder {
             tokens: table(&path, "tokens", vocabulary, config.width, spread),
             bias: path.var("bias", &[vocabulary], nn::Init::Const(0.0)),
             positions: PositionEmbedding::new(&path / "positions", config, extent),
-            stack: stack::decoder(&path, config, memory),
+            stack: architecture::decoder(&path, config, memory),
         }
     }
 

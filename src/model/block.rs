@@ -1,9 +1,9 @@
 //! The layers of encoder and decoder: attention and feed-forward, each with its norm and residual sum.
 
 use super::attention::{CrossAttention, Kernel, SelfAttention};
-use super::config::{Config, Gate};
 use super::gate::CopyGate;
 use super::layers::{FeedForward, Norm};
+use crate::recipe::{Config, Gate};
 use tch::{Kind, Tensor, nn};
 
 /// How a layer is run, the same for all layers of a pass.

@@ -1,7 +1,7 @@
 //! From tokens and positions to vectors.
 
-use super::config::{Config, Positions};
 use super::layers::cast;
+use crate::recipe::{Config, Positions};
 use tch::{Device, Kind, Tensor, nn};
 
 /// Standard deviation of position and field tables: large, so that positions are told apart from the first step.
@@ -56,12 +56,13 @@ pub struct PositionEmbedding {
 impl PositionEmbedding {
     pub fn new(path: nn::Path, config: &Config, extent: Extent) -> Self {
         // Row, column and field count from 1; 0 is for tokens that belong to no coefficient.
+        let grid = config.positions == Positions::Both;
         let columns = [
-            (Positions::has_flat(config.positions), "flat", extent.length),
-            (Positions::has_grid(config.positions), "matrix", extent.matrices),
-            (Positions::has_grid(config.positions), "row", extent.dim + 1),
-            (Positions::has_grid(config.positions), "column", extent.dim + 1),
-            (Positions::has_grid(config.positions), "field", extent.fields + 1),
+            (true, "flat", extent.length),
+            (grid, "matrix", extent.matrices),
+            (grid, "row", extent.dim + 1),
+            (grid, "column", extent.dim + 1),
+            (grid, "field", extent.fields + 1),
         ];
         let deviation = deviation(config);
         let tables = (0..).zip(columns).filter(|(_, (used, ..))| *used);

@@ -1,6 +1,6 @@
 //! The small layers: linear maps and norms, each running in the precision it is asked for.
 
-use super::config::{Activation, Normalization};
+use crate::recipe::{Activation, Normalization};
 use tch::{Kind, Tensor, nn};
 
 /// `x` in another precision; itself where it already is.
@@ -88,7 +88,7 @@ pub struct FeedForward {
 impl FeedForward {
     /// `hidden` units; a gated one has two thirds of them (to the next multiple of 8), and so as many parameters.
     pub fn new(path: nn::Path, width: i64, hidden: i64, bias: bool, activation: Activation) -> Self {
-        let gated = activation.is_gated();
+        let gated = activation == Activation::Bilinear;
         let hidden = if gated { (hidden * 2 / 3 + 7) / 8 * 8 } else { hidden };
         let (name, outputs) = if gated { ("gate_up", 2 * hidden) } else { ("up", hidden) };
         Self {
@@ -103,13 +103,8 @@ impl FeedForward {
         let hidden = match self.activation {
             Activation::Gelu => hidden.gelu("none"),
             Activation::Relu => hidden.relu(),
-            Activation::Swiglu | Activation::Bilinear => {
+            Activation::Bilinear => {
                 let [gate, up]: [Tensor; 2] = hidden.chunk(2, -1).try_into().expect("two chunks");
-                let gate = if self.activation == Activation::Swiglu {
-                    gate.silu()
-                } else {
-                    gate
-                };
                 gate * up
             }
         };

@@ -3,10 +3,11 @@
 //! Every parameter has an explicit dotted name in a [`VarStore`](tch::nn::VarStore). Sizes of batches and sequences are
 //! never read from tensors on the way forward, so that a trace made at one shape holds at every other.
 
+mod architecture;
 mod attention;
 mod autoregressive;
 mod block;
-mod config;
+mod capacity;
 mod embedding;
 mod gate;
 mod layers;
@@ -21,18 +22,16 @@ mod values;
 pub use attention::{AttentionKind, AttentionMap, Kernel, record_attention};
 pub use autoregressive::AutoregressiveDecoder;
 pub use block::Pass;
-pub use config::{
-    Activation, Architecture, Config, DecoderKind, Gate, Normalization, Positions, Readout, ValueFeatures,
-};
+pub use capacity::Capacity;
 pub use pair::{most_operands, on_diagonal};
 pub use parallel::ParallelDecoder;
 
-use embedding::positions_tensor;
-use crate::dataset::{Case, Format, Target};
+use crate::dataset::{Case, Format};
 use crate::encoding::{Input, PAD};
 use crate::matrix::Shape;
-use anyhow::{Result, ensure};
+use crate::recipe::{Architecture, Config, DecoderKind, Readout, Recipe};
 use embedding::Extent;
+use embedding::positions_tensor;
 use source::SourceEmbedding;
 use stack::EncoderStack;
 use std::cell::RefCell;
@@ -55,48 +54,6 @@ pub struct Model {
     positions: RefCell<HashMap<Case, [Tensor; 2]>>,
 }
 
-/// The sizes that a model has positions for.
-#[derive(Clone, Copy, Debug)]
-pub struct Capacity {
-    has_positions: bool,
-    /// Length of the longest source and target.
-    lengths: (i64, i64),
-    largest: Shape,
-}
-
-impl Capacity {
-    /// Of a model of these formats, made for sizes up to `largest`.
-    pub fn of(config: &Config, formats: &[Format], largest: Shape) -> Self {
-        let room = config.max_dim as usize;
-        let largest = Shape::new(largest.rows.max(room), largest.cols.max(room));
-        let most = |of: &dyn Fn(&Format) -> usize| formats.iter().map(of).max().unwrap_or(0) as i64;
-        Self {
-            has_positions: config.positions != Positions::None,
-            lengths: (
-                most(&|format| format.source_positions(largest).len()),
-                most(&|format| format.target_positions(largest).len()),
-            ),
-            largest,
-        }
-    }
-
-    /// Fails where the position tables have no room for a size.
-    pub fn check(&self, format: &Format, size: Shape) -> Result<()> {
-        let (source, target) = (
-            format.source_positions(size).len() as i64,
-            format.target_positions(size).len() as i64,
-        );
-        let largest = self.largest.rows.max(self.largest.cols);
-        ensure!(
-            !self.has_positions
-                || source <= self.lengths.0 && target <= self.lengths.1 && size.rows.max(size.cols) <= largest,
-            "this model has positions for matrices up to {} only, not for {size}",
-            self.largest
-        );
-        Ok(())
-    }
-}
-
 /// The two ways to write an answer.
 #[derive(Debug)]
 pub enum Decoder {
@@ -104,13 +61,12 @@ pub enum Decoder {
     Autoregressive(AutoregressiveDecoder),
 }
 
-impl Decoder {
-    /// How solutions are presented to a decoder.
-    pub fn target(kind: DecoderKind) -> Target {
-        match kind {
-            DecoderKind::Parallel | DecoderKind::None => Target::Classes,
-            DecoderKind::Autoregressive => Target::Tokens,
-        }
+impl Recipe {
+    /// A model with the recipe's random parameters.
+    pub fn build(&self, device: Device) -> Model {
+        tch::manual_seed(self.training.seed as i64);
+        let largest = self.dimensions.max();
+        Model::new(&self.model, &self.format(), largest, self.data.magnitude, device)
     }
 }
 
@@ -148,7 +104,7 @@ impl Model {
         };
         let source = SourceEmbedding::new(&root / "source", config, format, source_extent, magnitude);
         let path = &root / "encoder";
-        let mut encoder = Some(stack::encoder(&path, config));
+        let mut encoder = Some(architecture::encoder(&path, config));
         let path = &root / "decoder";
         let decoder = match config.decoder {
             DecoderKind::Parallel | DecoderKind::None => Decoder::Parallel(ParallelDecoder::new(
@@ -241,7 +197,11 @@ impl Model {
     /// How layers run here in a precision.
     pub fn pass(&self, kind: Kind) -> Pass {
         Pass {
-            kernel: Kernel::choose(self.device(), kind, self.capacity.lengths.0.max(self.capacity.lengths.1)),
+            kernel: Kernel::choose(
+                self.device(),
+                kind,
+                self.capacity.lengths.0.max(self.capacity.lengths.1),
+            ),
             kind,
         }
     }

@@ -6,7 +6,6 @@
 
 use super::attention::{Kernel, SelfAttention};
 use super::block::Pass;
-use super::config::{Config, Normalization, Positions};
 use super::embedding::{lookup, table};
 use super::layers::{FeedForward, Linear, Norm};
 use super::stack::EncoderStack;
@@ -14,6 +13,7 @@ use crate::dataset::Format;
 use crate::libtorch::{channel_norm, channel_product};
 use crate::matrix::Shape;
 use crate::problem::{Form, Part, Problem};
+use crate::recipe::{Config, Normalization, Positions};
 use tch::{Device, Kind, Tensor, nn};
 
 /// Standard deviation of the vectors that tell cells apart.
@@ -330,9 +330,9 @@ impl CellReader {
 mod tests {
     use super::*;
     use crate::encoding::Layout;
-    use crate::model::{Architecture, Model};
+    use crate::model::Model;
     use crate::problem;
-    use crate::training::Recipe;
+    use crate::recipe::{Architecture, Recipe};
     use tch::no_grad;
 
     fn model(problem: &str, more: &str) -> Model {
@@ -340,7 +340,7 @@ mod tests {
             "problem = \"{problem}\"\ndim = \"2-4\"\nmodel.architecture = \"pair\"\nmodel.width = 16\n\
              model.encoder_layers = 2\n{more}"
         );
-        Recipe::parse(&text, &[]).unwrap().build(Device::Cpu).unwrap()
+        Recipe::parse(&text, &[]).unwrap().build(Device::Cpu)
     }
 
     fn numbers(tensor: &Tensor) -> Vec<i64> {

@@ -1,13 +1,14 @@
 //! The parallel decoder: one query per output coefficient; each predicts its fields one after the other, sign before
 //! exponent before mantissa, every field knowing those before it.
 
+use super::architecture;
 use super::block::Pass;
-use super::config::{Architecture, Config};
 use super::embedding::{Extent, PositionEmbedding, deviation, lookup, table};
 use super::layers::{FeedForward, Linear};
 use super::pair::CellReader;
 use super::stack::{self, DecoderStack, EncoderStack};
 use crate::encoding::Encoding;
+use crate::recipe::{Architecture, Config};
 use tch::{Kind, Tensor, nn};
 
 #[derive(Debug)]
@@ -70,7 +71,7 @@ impl ParallelDecoder {
             tasks: (extent.tasks > 0).then(|| table(&path, "tasks", extent.tasks, width, deviation(config))),
             body: match encoder {
                 None if is_pair => Body::Cells(CellReader::new(&path / "reader", width, extent.matrices)),
-                None => Body::Apart(stack::decoder(&path, config, memory)),
+                None => Body::Apart(architecture::decoder(&path, config, memory)),
                 Some(encoder) => Body::Together(encoder),
             },
             fields: (0..order.len()).map(head).collect(),

@@ -4,9 +4,9 @@
 
 use super::attention::CrossAttention;
 use super::block::Pass;
-use super::config::Config;
 use super::layers::{Linear, cast};
 use super::stack::{DecoderStack, EncoderStack, batch_of};
+use crate::recipe::Config;
 use tch::{Kind, Tensor, nn};
 
 /// The recurrent unit.

@@ -1,12 +1,11 @@
 //! What a model reads, as vectors.
 
-use super::config::Architecture;
-use super::config::Config;
 use super::embedding::{self, Extent, PositionEmbedding};
 use super::pair::CellEmbedding;
 use super::values::ValueEmbedding;
 use crate::dataset::Format;
 use crate::encoding::Input;
+use crate::recipe::{Architecture, Config};
 use tch::{Kind, Tensor, nn};
 
 /// The sum of what stands in a source and of where it stands.

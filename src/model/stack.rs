@@ -2,12 +2,8 @@
 //! sequence, all at once or step by step.
 
 use super::block::Pass;
-use super::config::{Architecture, Config};
-use super::pair::PairEncoder;
-use super::recurrent::{Cell, RecurrentDecoder, RecurrentEncoder};
-use super::transformer::{TransformerDecoder, TransformerEncoder};
 use std::fmt::Debug;
-use tch::{Kind, Tensor, nn};
+use tch::{Kind, Tensor};
 
 /// The layers of an encoder.
 pub trait EncoderStack: Debug + Send {
@@ -39,29 +35,4 @@ pub trait DecoderStack: Debug + Send {
 /// Zeros `[batch, 1, 1]` that give a sum the batch of `memory` without reading a size.
 pub(super) fn batch_of(memory: &Tensor) -> Tensor {
     memory.narrow(1, 0, 1).narrow(2, 0, 1).zeros_like()
-}
-
-fn cell(config: &Config) -> Option<Cell> {
-    match config.architecture {
-        Architecture::Laformer | Architecture::Paper | Architecture::Pair => None,
-        Architecture::Lstm => Some(Cell::Lstm),
-        Architecture::Gru => Some(Cell::Gru),
-    }
-}
-
-/// The encoder of an architecture.
-pub fn encoder(path: &nn::Path, config: &Config) -> Box<dyn EncoderStack> {
-    match cell(config) {
-        None if config.architecture == Architecture::Pair => Box::new(PairEncoder::new(path, config)),
-        None => Box::new(TransformerEncoder::new(path, config)),
-        Some(cell) => Box::new(RecurrentEncoder::new(path, cell, config)),
-    }
-}
-
-/// The decoder of an architecture; `memory` is the encoder's width, that of `config` the decoder's.
-pub fn decoder(path: &nn::Path, config: &Config, memory: i64) -> Box<dyn DecoderStack> {
-    match cell(config) {
-        None => Box::new(TransformerDecoder::new(path, config, memory)),
-        Some(cell) => Box::new(RecurrentDecoder::new(path, cell, config, memory)),
-    }
 }

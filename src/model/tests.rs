@@ -34,7 +34,7 @@ fn format(decoder: DecoderKind, problem: &str, input: &str, output: &str) -> For
         problems: problem::named(problem).unwrap().into(),
         input: input.parse().unwrap(),
         output: encoding::named(output).unwrap(),
-        target: Decoder::target(decoder),
+        target: decoder.target(),
     }
 }
 

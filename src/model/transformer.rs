@@ -2,9 +2,9 @@
 //! transformer (Dehghani et al. 2019, arXiv 1807.03819) with a fixed number of steps.
 
 use super::block::{DecoderLayer, EncoderLayer, Memory, Pass};
-use super::config::Config;
 use super::layers::Norm;
 use super::stack::{DecoderStack, EncoderStack};
+use crate::recipe::Config;
 use tch::{Kind, Tensor, nn};
 
 /// What surrounds the layers: a norm, and the loops.

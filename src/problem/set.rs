@@ -2,10 +2,11 @@
 
 use super::{ALL, Problem, UnknownProblem, named};
 use crate::matrix::find;
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::{fmt, str::FromStr};
 
 /// One problem, or several that a model is told apart by a token, in the order of [`ALL`]: `add+eigenvalues`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, SerializeDisplay, DeserializeFromStr)]
 pub struct Problems(Vec<&'static dyn Problem>);
 
 impl Problems {
@@ -20,6 +21,11 @@ impl Problems {
 
     pub fn iter(&self) -> impl Iterator<Item = &'static dyn Problem> + '_ {
         self.0.iter().copied()
+    }
+
+    /// The one of the first task.
+    pub fn first(&self) -> &'static dyn Problem {
+        self.0[0]
     }
 
     /// In the order of their tasks.
@@ -61,6 +67,12 @@ impl FromStr for Problems {
         }
         let chosen = ALL.iter().copied().filter(|problem| names.contains(&problem.name()));
         Ok(Self(chosen.collect()))
+    }
+}
+
+impl PartialEq for Problems {
+    fn eq(&self, other: &Self) -> bool {
+        self.names() == other.names()
     }
 }
 

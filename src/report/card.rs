@@ -8,7 +8,8 @@ use crate::evaluation::Evaluation;
 use crate::matrix::Shape;
 use crate::matrix::Split;
 use crate::problem::Form;
-use crate::training::{Precision, Progress, Recipe};
+use crate::recipe::{Precision, Recipe};
+use crate::training::Progress;
 use anyhow::Result;
 use std::fmt::Write;
 
@@ -20,10 +21,10 @@ pub fn card(
     evaluation: &Evaluation,
     training_set: Option<&Evaluation>,
 ) -> Result<String> {
-    let format = recipe.format()?;
-    let problem = &recipe.problem;
-    let dimensions = recipe.dimensions()?.label();
-    let size = recipe.dimensions()?.max();
+    let format = recipe.format();
+    let problem = &recipe.problems;
+    let dimensions = recipe.dimensions.label();
+    let size = recipe.dimensions.max();
     let tasks = format.tasks();
     let calls = tasks.iter().map(|format| call(format, size, recipe.data.magnitude));
     let calls: Vec<String> = calls.collect();
@@ -33,7 +34,7 @@ pub fn card(
             " Measured in bf16, as it was trained; `laformer eval` and the module compute in fp32 and err less."
         }
     };
-    let seen = match (recipe.repetition()?, training_set) {
+    let seen = match (recipe.data.repetition(), training_set) {
         (Repetition::Fixed { examples }, _) => format!(", the same {examples} again and again"),
         (Repetition::TwoSets { examples, share }, _) => {
             format!(", {} % of them of the same {examples}", percent(share))
@@ -45,7 +46,7 @@ pub fn card(
         let table = evaluation_table("training set", evaluation);
         format!("\n## Accuracy on examples of the training set\n\n```\n{table}\n```\n")
     });
-    let noise = match recipe.data.noise {
+    let noise = match recipe.data.noise.share() {
         0.0 => String::new(),
         share => format!(", noise of {share} of their deviation on what it sees"),
     };
@@ -80,7 +81,7 @@ pub fn card(
         output = format.output.name(),
         digits = format.output.digits(),
         examples = progress.step * recipe.training.batch_size as u64,
-        distribution = recipe.distribution(Split::Train)?,
+        distribution = recipe.distribution(Split::Train),
         magnitude = recipe.data.magnitude,
         calls = calls.join("\n"),
         trained_in = recipe.training.precision.name(),

@@ -2,7 +2,7 @@
 
 use super::percent;
 use crate::matrix::{Coefficients, Distribution, Spectrum};
-use crate::training::Recipe;
+use crate::recipe::Recipe;
 use anyhow::{Context, Result};
 use std::collections::HashMap;
 use std::fmt;
@@ -27,14 +27,14 @@ impl PaperTransfer {
 
     /// The table that runs like this one belong to, tested at a tolerance; none where the paper has none.
     pub fn of(recipe: &Recipe, tolerance: f64) -> Result<Option<Self>> {
-        let size = recipe.dimensions()?.label();
+        let size = recipe.dimensions.label();
         let data = &recipe.data;
-        let is_its = recipe.problem == "eigenvalues"
+        let is_its = recipe.problems.names() == ["eigenvalues"]
             && size == "5x5"
             && tolerance == 0.05
             && data.coefficients == Coefficients::Uniform
             && data.magnitude == Distribution::DEFAULT_MAGNITUDE
-            && data.noise == 0.0;
+            && data.noise.is_none();
         if !is_its {
             return Ok(None);
         }
@@ -66,13 +66,13 @@ pub struct PaperFigures {
 impl PaperFigures {
     /// The figures that a test of a recipe can be compared with; none where the paper has none.
     pub fn of(test: &Recipe) -> Result<Option<Self>> {
-        let distribution = test.distribution(crate::matrix::Split::Test)?.to_string();
-        let size = test.dimensions()?.label();
+        let distribution = test.distribution(crate::matrix::Split::Test).to_string();
+        let size = test.dimensions.label();
         let size = size
             .split_once('x')
             .filter(|(rows, cols)| rows == cols)
             .map_or(size.as_str(), |(rows, _)| rows);
-        if distribution != DISTRIBUTION || test.data.noise != 0.0 {
+        if distribution != DISTRIBUTION || !test.data.noise.is_none() {
             return Ok(None);
         }
         let mut reader = csv::Reader::from_reader(FIGURES.as_bytes());
@@ -80,7 +80,7 @@ impl PaperFigures {
             let mut row = row.context("the paper's figures")?;
             let mut take = |key: &str| row.remove(key).unwrap_or_default();
             let (problem, of_size) = (take("problem"), take("size"));
-            if problem == test.problem && of_size == size {
+            if problem == test.problems.to_string() && of_size == size {
                 return Ok(Some(Self {
                     model: take("model"),
                     confidence: take("confidence"),

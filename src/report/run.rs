@@ -8,7 +8,8 @@ use super::metrics::Metrics;
 use super::table::percent;
 use crate::evaluation::Evaluation;
 use crate::file;
-use crate::training::{LogLine, Progress, Recipe, Run};
+use crate::recipe::Recipe;
+use crate::training::{LogLine, Progress, Run};
 use anyhow::Result;
 
 /// Writes what a run has to tell.
@@ -23,7 +24,7 @@ pub struct RunReport {
 impl RunReport {
     /// `parts` are the names of the parts of the loss; `repeats` says that training comes back to examples.
     pub fn new(run: &Run, recipe: &Recipe, parts: &[String], repeats: bool) -> Result<Self> {
-        let (tolerances, problems) = (&recipe.evaluation.tolerances, recipe.problems()?);
+        let (tolerances, problems) = (&recipe.evaluation.tolerances, &recipe.problems);
         let metrics = Metrics::new(&run.metrics(), parts, tolerances, &problems.names(), repeats);
         Ok(Self {
             run: run.clone(),
@@ -87,13 +88,7 @@ impl RunReport {
         }
         self.draw()?;
         if improved {
-            let card = card::card(
-                &self.recipe,
-                parameters,
-                progress,
-                evaluation,
-                training_set,
-            )?;
+            let card = card::card(&self.recipe, parameters, progress, evaluation, training_set)?;
             file::replace(&self.run.card(), card.as_bytes())?;
         }
         Ok(())
@@ -122,7 +117,7 @@ impl RunReport {
                 });
             }
         }
-        let title = format!("{} {}", self.recipe.problem, self.recipe.dimensions()?.label());
+        let title = format!("{} {}", self.recipe.problems, self.recipe.dimensions.label());
         accuracy_curves(&self.run.curves(), &title, &curves, Axis::Linear)
     }
 }

@@ -163,11 +163,11 @@ impl Arena {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::training::Recipe;
+    use crate::recipe::Recipe;
 
     fn model() -> Model {
         let recipe = Recipe::parse("problem = \"eigenvalues\"\ndim = 2\n[model]\nwidth = 16", &[]).unwrap();
-        recipe.build(tch::Device::Cpu).unwrap()
+        recipe.build(tch::Device::Cpu)
     }
 
     #[test]
@@ -209,7 +209,7 @@ mod tests {
             let text = format!(
                 "problem = \"eigenvalues\"\ndim = 2\n[model]\narchitecture = \"{cell}\"\nwidth = 16\nencoder_layers = 1"
             );
-            let model = Recipe::parse(&text, &[]).unwrap().build(tch::Device::Cpu).unwrap();
+            let model = Recipe::parse(&text, &[]).unwrap().build(tch::Device::Cpu);
             let arena = Arena::new(&model).unwrap();
             let count = |rows, cols| {
                 let group = |group: &&MatrixGroup| (group.rows, group.cols) == (rows, cols);

@@ -68,11 +68,11 @@ impl Average {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::training::Recipe;
+    use crate::recipe::Recipe;
 
     fn arena() -> Arena {
         let recipe = Recipe::parse("problem = \"eigenvalues\"\ndim = 2\n[model]\nwidth = 16", &[]).unwrap();
-        Arena::new(&recipe.build(tch::Device::Cpu).unwrap()).unwrap()
+        Arena::new(&recipe.build(tch::Device::Cpu)).unwrap()
     }
 
     /// The mean after steps that leave these values.

@@ -4,7 +4,7 @@
 use crate::batch::Batch;
 use crate::dataset::Case;
 use crate::libtorch::{Graph, Stream, Tf32};
-use crate::model::Architecture;
+use crate::recipe::Architecture;
 use anyhow::{Context, Result};
 use std::collections::HashMap;
 use tch::Device;
@@ -116,10 +116,11 @@ impl Captured {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inference::Solver;
     use crate::evaluation::Evaluation;
+    use crate::inference::Solver;
     use crate::matrix::{Shape as Size, Split};
-    use crate::training::{LogLine, Observer, Progress, Recipe, Run, Trainer};
+    use crate::recipe::Recipe;
+    use crate::training::{LogLine, Observer, Progress, Run, Trainer};
     use tch::{Cuda, Kind, Tensor};
 
     fn batch(length: i64, value: i64) -> Batch {

@@ -1,17 +1,13 @@
 //! Cross-entropy, part by part: sign, exponent and mantissa are watched and weighted apart, because an average hides
 //! which of them is stuck.
 
-use super::settings::Loss as Settings;
 use super::signs::FreeSigns;
 use crate::batch::Batch;
-use crate::dataset::{Format, Target};
 use crate::encoding::{Field, PAD, Part, WORDS, last_digit};
 use crate::model::{Decoder, Model, ParallelDecoder};
+use crate::recipe::{Loss as Settings, softened};
 use tch::{Device, Kind, Reduction, Tensor};
 
-/// Mantissas with fewer classes are digits: neighbors are no better than others. With more, soft labels would not be worth their
-/// memory.
-const SOFTENED: std::ops::RangeInclusive<usize> = 100..=2500;
 /// Deviation of soft labels at a mantissa of zero, in units of the last digit.
 const LEAST_DEVIATION: f64 = 0.3;
 /// Deviations that soft labels have room for below the largest mantissa: what is cut off there would move their median.
@@ -152,25 +148,8 @@ fn weight(field: &Field, settings: &Settings) -> f64 {
     match field.part {
         Part::Sign => settings.sign,
         Part::Exponent => settings.exponent,
-        Part::Mantissa { .. } | Part::SignedMantissa | Part::Float => settings.mantissa,
+        Part::Mantissa { .. } | Part::SignedMantissa | Part::Float => 1.0,
     }
-}
-
-/// Whether a model of a format may have soft labels.
-pub fn softens(format: &Format) -> bool {
-    let fields = format.output.fields();
-    format.target == Target::Classes && fields.iter().any(|field| softened(field).is_some())
-}
-
-/// The class of the mantissa zero, of a field whose labels may be soft.
-fn softened(field: &Field) -> Option<i64> {
-    let zero = match field.part {
-        Part::Mantissa { leading: true } => 0,
-        // Signed mantissas run from -(10^d - 1) to 10^d - 1.
-        Part::SignedMantissa => field.classes() as i64 / 2,
-        _ => return None,
-    };
-    SOFTENED.contains(&field.classes()).then_some(zero)
 }
 
 impl LossPart {
@@ -222,7 +201,7 @@ mod tests {
     fn soft(encoding: &dyn Encoding, smoothing: f64) -> LossPart {
         let settings = Settings {
             smoothing,
-            ..crate::training::Recipe::defaults(crate::model::Architecture::Laformer).loss
+            ..Settings::preset(crate::recipe::Architecture::Laformer)
         };
         let field = encoding
             .fields()

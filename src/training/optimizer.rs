@@ -1,12 +1,15 @@
 //! AdamW and Muon over the arena.
 
 use super::arena::{Arena, MatrixGroup};
-use super::settings::{OptimizerKind, Training};
 use crate::libtorch::{Adam, AdamState};
+use crate::recipe::{OptimizerKind, Training};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::thread;
 use tch::{Device, Kind, Tensor};
+
+/// Share of Muon's momentum that a step keeps.
+const MOMENTUM: f64 = 0.95;
 
 /// Updates the arena's values from its gradients. `adamw` is AdamW for every parameter (Loshchilov & Hutter 2019);
 /// `muon` orthogonalizes the momentum of hidden matrices (Jordan et al. 2024) and leaves the rest to AdamW.
@@ -127,10 +130,9 @@ impl Muon {
     /// `rate` is a 0-d fp64 tensor.
     fn step(&mut self, arena: &mut Arena, settings: &Training, rate: &Tensor) {
         let gradients = arena.gradients.narrow(0, 0, self.momentum.numel() as i64);
-        let keep = settings.momentum;
-        let _ = self.momentum.lerp_(&gradients, 1.0 - keep);
+        let _ = self.momentum.lerp_(&gradients, 1.0 - MOMENTUM);
         // Nesterov: look ahead along the new momentum.
-        let update = gradients.lerp(&self.momentum, keep);
+        let update = gradients.lerp(&self.momentum, MOMENTUM);
         if settings.weight_decay > 0.0 {
             let mut values = arena.values.narrow(0, 0, update.numel() as i64);
             let _ = values.g_mul_(&kept(rate, settings.weight_decay));

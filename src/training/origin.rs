@@ -1,11 +1,12 @@
 //! Beginning a run with the weights of another: for other sizes, another distribution, or fewer examples.
 
-use super::recipe::Recipe;
 use super::run::load_model;
 use crate::dataset::Format;
 use crate::encoding::{Input, Reading};
 use crate::matrix::{Shape, fingerprint};
-use crate::model::{Model, ValueFeatures};
+use crate::model::Model;
+use crate::problem::Problems;
+use crate::recipe::{Recipe, ValueFeatures};
 use anyhow::{Context, Result, ensure};
 use std::collections::HashMap;
 use std::path::Path;
@@ -49,26 +50,22 @@ impl Origin {
 
     /// Name and fingerprint of the recipe, wherever the folder lies: `eigenvalues-5x5 1f2e3d4c5b6a7980`.
     pub fn label(&self) -> Result<String> {
-        Ok(format!(
-            "{} {:016x}",
-            self.name,
-            fingerprint(&self.recipe.to_toml()?)
-        ))
+        Ok(format!("{} {:016x}", self.name, fingerprint(&self.recipe.to_toml()?)))
     }
 
     /// Fails where a recipe's model has other ingredients, naming the first with both values.
     pub fn check(&self, recipe: &Recipe) -> Result<()> {
         // A part of a matrix is made of coefficients in other places, which are known where both have one size.
-        let fixed = recipe.dimensions()?.is_fixed() && self.recipe.dimensions()?.is_fixed();
+        let fixed = recipe.dimensions.is_fixed() && self.recipe.dimensions.is_fixed();
         let [ours, theirs] = [recipe, &self.recipe].map(|recipe| ingredients(recipe, fixed));
         let (ours, theirs) = (ours?, theirs?);
         ensure!(
-            read_the_same(recipe, &self.recipe)?,
+            read_the_same(&recipe.problems, &self.recipe.problems),
             "{} was trained with problem = \"{}\", but the recipe has \"{}\": weights are of use to problems that read the \
              same operands in the same form, as eigenvalues and eigenvectors do",
             self.name,
-            self.recipe.problem,
-            recipe.problem
+            self.recipe.problems,
+            recipe.problems
         );
         let (is, was) = (recipe.model.architecture, self.recipe.model.architecture);
         ensure!(
@@ -107,18 +104,13 @@ impl Origin {
     pub fn copy_into(&self, model: &Model, recipe: &Recipe) -> Result<()> {
         let _no_grad = tch::no_grad_guard();
         let source = self.model.variables();
-        let (theirs, ours) = (self.recipe.dimensions()?, recipe.dimensions()?);
+        let (theirs, ours) = (self.recipe.dimensions, recipe.dimensions);
         // Several problems share their flat places, each in a layout of its own: those keep their place.
-        let one = recipe.problems()?.len() == 1;
+        let one = recipe.problems.len() == 1;
         let readings_differ = model.format().reading() != self.model.format().reading();
-        let differ = theirs.max() != ours.max() || self.recipe.problem != recipe.problem || readings_differ;
+        let differ = theirs.max() != ours.max() || self.recipe.problems != recipe.problems || readings_differ;
         let moves = one && theirs.is_fixed() && ours.is_fixed() && differ;
-        let layouts = moves.then(|| {
-            (
-                (self.model.format(), theirs.max()),
-                (model.format(), ours.max()),
-            )
-        });
+        let layouts = moves.then(|| ((self.model.format(), theirs.max()), (model.format(), ours.max())));
         for (name, mut variable) in model.variables() {
             let Some(tensor) = source.get(&name) else {
                 ensure!(
@@ -180,17 +172,11 @@ impl Origin {
 /// Position indices at a size.
 type Layout = fn(&Format, Shape) -> Vec<[i64; 5]>;
 
-/// Whether two recipes are of the same problems, or each of one whose operands have the same shapes and symmetry.
-fn read_the_same(a: &Recipe, b: &Recipe) -> Result<bool> {
-    if a.problem == b.problem {
-        return Ok(true);
-    }
-    let (a, b) = (a.problems()?, b.problems()?);
-    let (Some(one), Some(other), 1, 1) = (a.iter().next(), b.iter().next(), a.len(), b.len()) else {
-        return Ok(false);
-    };
-    let size = Shape::new(2, 2);
-    Ok(one.operand_shapes(size) == other.operand_shapes(size) && one.is_symmetric() == other.is_symmetric())
+/// Whether problems are the same, or one and one whose operands have the same shapes and symmetry.
+fn read_the_same(a: &Problems, b: &Problems) -> bool {
+    let (one, other, size) = (a.first(), b.first(), Shape::new(2, 2));
+    let alike = one.operand_shapes(size) == other.operand_shapes(size) && one.is_symmetric() == other.is_symmetric();
+    a == b || a.len() == 1 && b.len() == 1 && alike
 }
 
 /// Whether `recipe` has a deeper encoder than `origin` to which layers can be added that change nothing at first: pre-norm
@@ -211,7 +197,7 @@ fn added(name: &str, layers: i64) -> bool {
 
 /// What decides the shapes and the meaning of weights; a part of a matrix may count as a whole one.
 fn ingredients(recipe: &Recipe, whole: bool) -> Result<Table> {
-    let format = recipe.format()?;
+    let format = recipe.format();
     let input = match format.input {
         Input::Values { digits, reading } => {
             let reading = if whole { Reading::Whole } else { reading };

@@ -1,21 +1,10 @@
 //! The precision that a model trains in, chosen by measuring.
 
-use super::recipe::Recipe;
 use crate::libtorch::Tf32;
+use crate::recipe::{Precision, Recipe};
 use anyhow::Result;
-use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 use tch::{Cuda, Device, Kind, Tensor};
-
-/// Precision of linear maps and attention while training; parameters are always fp32.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Precision {
-    /// The faster one of the others; [`Recipe::resolve_precision`] replaces it before a run begins.
-    Auto,
-    Fp32,
-    Bf16,
-}
 
 impl Precision {
     /// The type of what linear maps read; fp32 where nothing has been measured.
@@ -23,14 +12,6 @@ impl Precision {
         match self {
             Self::Auto | Self::Fp32 => Kind::Float,
             Self::Bf16 => Kind::BFloat16,
-        }
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Fp32 => "fp32",
-            Self::Bf16 => "bf16",
         }
     }
 }
@@ -60,7 +41,7 @@ impl LinearTimes {
         let _tf32 = Tf32::allow()?;
         let _no_grad = tch::no_grad_guard();
         let width = recipe.model.width;
-        let positions = recipe.format()?.source_positions(recipe.dimensions()?.max()).len();
+        let positions = recipe.format().source_positions(recipe.dimensions.max()).len();
         let batch = (recipe.training.batch_size * positions) as i64;
         let is_cuda = device.is_cuda();
         let (rows, launches) = if is_cuda {

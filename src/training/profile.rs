@@ -4,7 +4,8 @@ use super::trainer::Trainer;
 use crate::batch::Prefetch;
 use crate::dataset::Source;
 use crate::libtorch::Tf32;
-use crate::model::{DecoderKind, Model};
+use crate::model::Model;
+use crate::recipe::DecoderKind;
 use anyhow::Result;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -142,13 +143,13 @@ pub fn flops_per_example(model: &Model) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::training::Recipe;
+    use crate::recipe::Recipe;
 
     #[test]
     fn a_loop_costs_as_much_as_a_layer() {
         let flops = |more: &str| {
             let text = format!("problem = \"eigenvalues\"\ndim = 3\n[model]\nwidth = 16\n{more}");
-            flops_per_example(&Recipe::parse(&text, &[]).unwrap().build(Device::Cpu).unwrap())
+            flops_per_example(&Recipe::parse(&text, &[]).unwrap().build(Device::Cpu))
         };
         assert_eq!(flops("encoder_loops = 3"), flops("encoder_layers = 6"));
         // Keys and values of the memory are made once for all loops: 2 * 16 * 16 weights at 9 positions.

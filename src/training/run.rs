@@ -1,12 +1,11 @@
 //! A run folder and what it holds: see the files' names below.
 
-use super::precision::Precision;
-use super::recipe::Recipe;
 use super::weights;
 use crate::file;
 use crate::inference::Solver;
 use crate::libtorch;
 use crate::model::{Capacity, Model};
+use crate::recipe::{Precision, Recipe};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -29,6 +28,13 @@ pub struct Progress {
     pub elapsed: f64,
     /// The best validation accuracy so far, and its step.
     pub best: Option<(f64, u64)>,
+}
+
+impl Recipe {
+    /// The module of a model of this recipe.
+    pub fn solver(&self, model: &Model) -> Result<Solver> {
+        Solver::new(model, &self.dimensions, self.data.deviation())
+    }
 }
 
 /// Key of the recipe in the text of a safetensors file.
@@ -211,14 +217,14 @@ impl Trained {
         let path = checkpoint(path)?;
         let (recipe, solver) = if is_module(&path) {
             let recipe = module_recipe(&path)?;
-            let solver = Solver::load(&path, &recipe.format()?, device)?;
+            let solver = Solver::load(&path, &recipe.format(), device)?;
             (recipe, solver)
         } else {
             let (recipe, model) = load_model(&path, device)?;
             let solver = recipe.solver(&model)?;
             (recipe, solver)
         };
-        let capacity = Capacity::of(&recipe.model, solver.formats(), recipe.dimensions()?.max());
+        let capacity = Capacity::of(&recipe.model, solver.formats(), recipe.dimensions.max());
         Ok(Self {
             recipe,
             solver,
@@ -244,7 +250,7 @@ pub fn load_model(path: &Path, device: Device) -> Result<(Recipe, Model)> {
         })?;
         (parsed(recipe, &path)?, tensors)
     };
-    let model = recipe.build(device)?;
+    let model = recipe.build(device);
     weights::copy_into(&model.variables(), &tensors, &path)?;
     Ok((recipe, model))
 }

@@ -3,9 +3,9 @@
 
 use super::arena::Arena;
 use super::loss::{BatchLoss, Loss};
-use super::recipe::Recipe;
 use crate::batch::Batch;
 use crate::model::Model;
+use crate::recipe::Recipe;
 use anyhow::{Context, Result, anyhow};
 use std::num::NonZero;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -99,7 +99,7 @@ fn died() -> anyhow::Error {
 
 impl Worker {
     fn start(recipe: &Recipe, original: &Model, arena: &Arena) -> Result<Self> {
-        let model = recipe.build(Device::Cpu)?;
+        let model = recipe.build(Device::Cpu);
         let mut own = arena.sharing(&model)?;
         // Constants may still come from the run that this one begins with.
         for (name, constant) in original.variables() {

@@ -2,8 +2,7 @@
 //! the signs, by a rule that jumps where two entries are equally large. A model that is trained towards the sign it prefers
 //! itself need not learn where that is.
 
-use crate::dataset::{Case, Format, Target};
-use crate::encoding::Part;
+use crate::dataset::{Case, Format};
 use crate::problem::Problem;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -17,18 +16,6 @@ pub struct FreeSigns {
 }
 
 impl FreeSigns {
-    /// Whether a format's answers have vectors of either sign, and say all signs before the rest of the numbers.
-    pub fn are_in(format: &Format) -> bool {
-        let first = format.output.prediction_order()[0];
-        let sign_comes_first = matches!(format.output.fields()[first].part, Part::Sign);
-        format.target == Target::Classes
-            && sign_comes_first
-            && format
-                .problems
-                .iter()
-                .any(|problem| !problem.facts().vectors.is_empty())
-    }
-
     /// Classes `[batch, count, fields]` in prediction order, with the sign of every vector that is the more probable one by the
     /// logits `[batch, count, 2]` of the signs.
     pub fn follow(&self, format: &Format, case: Case, logits: &Tensor, classes: Tensor) -> Tensor {
@@ -73,7 +60,7 @@ fn members(problem: &dyn Problem, case: Case, device: Device) -> Option<Tensor> 
 mod tests {
     use super::*;
     use crate::matrix::Shape;
-    use crate::training::Recipe;
+    use crate::recipe::Recipe;
 
     const CASE: Case = Case {
         task: 0,
@@ -82,7 +69,7 @@ mod tests {
 
     fn format(problem: &str) -> Format {
         let text = format!("problem = \"{problem}\"\ndim = 2");
-        Recipe::parse(&text, &[]).unwrap().format().unwrap()
+        Recipe::parse(&text, &[]).unwrap().format()
     }
 
     /// Signs (1 for minus) of the targets that the signs of solutions become, where the model's log-odds for plus are these.

@@ -4,78 +4,25 @@ use super::arena::Arena;
 use super::average::Average;
 use super::capture::{self, Steps};
 use super::loss::{BatchLoss, Loss};
+use super::observer::{Estimate, LogLine, Observer};
 use super::optimizer::Optimizer;
 use super::origin::Origin;
-use super::precision::Precision;
-use super::recipe::Recipe;
 use super::run::{Progress, Run};
 use super::shards::Shards;
 use crate::batch::{Batch, Prefetch};
 use crate::dataset::Source;
-use crate::evaluation::{Evaluation, Search, evaluate};
+use crate::evaluation::{Search, evaluate};
 use crate::inference::Solver;
 use crate::model::Model;
+use crate::recipe::Recipe;
 use anyhow::{Context, Result, bail, ensure};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tch::{Device, Kind, Tensor};
 
-/// What is told of a run every so many steps; means over the steps since the last line.
-#[derive(Clone, Debug)]
-pub struct LogLine {
-    pub step: u64,
-    pub steps: u64,
-    pub examples: u64,
-    pub loss: f64,
-    /// Name and cross-entropy (nats) of each part of the loss.
-    pub parts: Vec<(String, f64)>,
-    pub gradient_norm: f64,
-    /// Factor of the schedule times AdamW's learning rate.
-    pub learning_rate: f64,
-    pub examples_per_second: f64,
-    /// Share of the time spent waiting for data.
-    pub waiting: f64,
-    /// Seconds of training, over all sessions.
-    pub elapsed: f64,
-    /// Seconds to the end at the present speed.
-    pub remaining: f64,
-    /// Of linear maps and attention.
-    pub precision: Precision,
-}
-
 /// When a run without a line of the log first tells how long it takes, and how often after that.
 const FIRST_ESTIMATE: Duration = Duration::from_secs(2);
 const ESTIMATES: Duration = Duration::from_secs(30);
-
-/// How long a run takes, told between the lines of the log where those are far apart.
-#[derive(Clone, Copy, Debug)]
-pub struct Estimate {
-    pub step: u64,
-    pub steps: u64,
-    pub examples_per_second: f64,
-    /// Seconds to the end at the present speed.
-    pub remaining: f64,
-}
-
-/// Watches a run: writes metrics, draws curves, exports.
-pub trait Observer {
-    /// Training begins after `step` steps; what was told of later ones is void.
-    fn started(&mut self, step: u64) -> Result<()>;
-    fn logged(&mut self, line: &LogLine) -> Result<()>;
-    fn estimated(&mut self, _estimate: Estimate) -> Result<()> {
-        Ok(())
-    }
-    /// `improved` says that the model is the best so far; its weights are saved already.
-    /// `training_set` is measured on examples that training comes back to, where it does.
-    fn evaluated(
-        &mut self,
-        progress: &Progress,
-        evaluation: &Evaluation,
-        training_set: Option<&Evaluation>,
-        solver: &Solver,
-        improved: bool,
-    ) -> Result<()>;
-}
 
 /// A run in the making.
 #[derive(Debug)]
@@ -97,7 +44,7 @@ pub struct Trainer {
 impl Trainer {
     /// A new run, or with `resume` the continuation of one.
     pub fn new(recipe: Recipe, run: Run, device: Device, resume: bool) -> Result<Self> {
-        let model = recipe.build(device)?;
+        let model = recipe.build(device);
         let arena = Arena::new(&model)?;
         let mut optimizer = Optimizer::new(&arena, &recipe.training);
         let share = recipe.training.average;

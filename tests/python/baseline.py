@@ -93,7 +93,7 @@ def main():
         weight_decay=settings["weight_decay"],
         fused=True,
     )
-    weights = recipe["loss"] | {"digit": recipe["loss"]["mantissa"], "number": recipe["loss"]["mantissa"]}
+    weights = recipe["loss"] | dict.fromkeys(["mantissa", "digit", "number"], 1.0)
     forward = torch.compile(loss) if arguments.compile else loss
     batch_size, clip = min(settings["batch_size"], len(source)), settings["clip"] or float("inf")
     wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None

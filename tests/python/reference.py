@@ -45,7 +45,7 @@ class Positions(nn.Module):
         entries = {"flat": len(positions), "matrix": int(positions[:, 1].max()) + 1}
         entries |= {"row": dim + 1, "column": dim + 1, "field": fields + 1}
         kind = config["positions"]
-        self.columns = [(i, name) for i, name in enumerate(entries) if kind == "both" or (kind == "flat") == (i == 0)]
+        self.columns = [(i, name) for i, name in enumerate(entries) if kind == "both" or i == 0]
         for _, name in self.columns:
             setattr(self, name, table(config, entries[name]))
 
@@ -54,28 +54,18 @@ class Positions(nn.Module):
 
 
 class Values(nn.Module):
-    """Numbers `[batch, count]` as vectors: features of them, mixed; or the bare number."""
+    """Numbers `[batch, count]` as vectors: features of them, mixed."""
 
     PERIODS = (4.0, 2.0, 1.0, 0.5, 0.25, 0.1, 0.05, 0.01, 0.005)
-    TURNS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
     def __init__(self, config, magnitude, digits):
         super().__init__()
         self.member, self.width, self.digits = config["value_features"], config["width"], digits
-        if self.member in ("fourier", "all"):
+        if self.member == "all":
             self.register_buffer("frequencies", torch.tensor([math.tau / (period * magnitude) for period in self.PERIODS]))
-        if self.member == "phases":
-            self.register_buffer("frequencies", torch.tensor([math.tau * turns for turns in self.TURNS]))
-        if self.member not in ("fourier", "digits"):
             self.register_buffer("scale", torch.tensor([1 / magnitude]))
-        if self.member == "raw":
-            self.vector = nn.Parameter(torch.randn(self.width))
-        elif self.member != "padded":
-            self.mix = nn.Linear(self.features(torch.zeros(1)).shape[-1], 2 * self.width)
-            self.out = nn.Linear(2 * self.width, self.width)
-
-    def waves(self, x):
-        return [function(x * self.frequencies) for function in (torch.sin, torch.cos)]
+        self.mix = nn.Linear(self.features(torch.zeros(1)).shape[-1], 2 * self.width)
+        self.out = nn.Linear(2 * self.width, self.width)
 
     def logarithm(self, x, least):
         return (10 * (x * self.scale).abs()).clamp(min=least).log10()
@@ -89,23 +79,13 @@ class Values(nn.Module):
 
     def features(self, x):
         x = x.unsqueeze(-1)
-        if self.member == "log-magnitude":
-            return torch.cat([x.sign(), self.logarithm(x, 1e-3)], -1)
-        if self.member == "fourier":
-            return torch.cat(self.waves(x), -1)
-        if self.member == "phases":
-            logarithm = self.logarithm(x, 1e-3)
-            return torch.cat([x.sign(), logarithm, *self.waves(logarithm)], -1)
         if self.member == "digits":
             return torch.tensor([self.written(number) for number in x.flatten().tolist()]).unflatten(0, x.shape[:-1])
         logs = [self.logarithm(x, 1e-3), x.sign() * (1 + self.logarithm(x, 1e-2) / 2)]
-        return torch.cat([x * self.scale, x.sign(), *logs, *self.waves(x)], -1)
+        waves = [function(x * self.frequencies) for function in (torch.sin, torch.cos)]
+        return torch.cat([x * self.scale, x.sign(), *logs, *waves], -1)
 
     def forward(self, values):
-        if self.member == "raw":
-            return (values * self.scale).unsqueeze(-1) * self.vector
-        if self.member == "padded":
-            return F.pad((values * self.scale).unsqueeze(-1), (0, self.width - 1))
         return self.out(F.gelu(self.mix(self.features(values))))
 
 
@@ -139,8 +119,8 @@ class FeedForward(nn.Module):
     def __init__(self, config, bias):
         super().__init__()
         width, hidden = config["width"], config["feedforward"] * config["width"]
-        self.gate = {"swiglu": F.silu, "bilinear": nn.Identity()}.get(config["activation"])
-        if self.gate:
+        self.bilinear = config["activation"] == "bilinear"
+        if self.bilinear:
             hidden = -(-(hidden * 2 // 3) // 8) * 8
             self.gate_up = nn.Linear(width, 2 * hidden, bias)
         else:
@@ -149,9 +129,9 @@ class FeedForward(nn.Module):
         self.down = nn.Linear(hidden, width, bias)
 
     def forward(self, x):
-        if self.gate:
+        if self.bilinear:
             gate, up = self.gate_up(x).chunk(2, -1)
-            return self.down(self.gate(gate) * up)
+            return self.down(gate * up)
         return self.down(self.activation(self.up(x)))
 
 

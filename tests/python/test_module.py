@@ -87,7 +87,7 @@ def test_answers_equal_those_of_the_command_line(laformer, train, problem, setti
 @pytest.mark.parametrize("problem", [problem for problem in NUMPY if problem != "matrix-exponential"])
 def test_normalized_answers_equal_those_of_the_command_line(laformer, train, problem):
     folder = train(problem)
-    model, example = load(folder), [300 * array for array in operands(problem, 1)]
+    model, example = load(folder), [30 * array for array in operands(problem, 1)]
     printed = solved(laformer, folder, problem, [array[0] for array in example], "--normalize")
     # Of symmetric operands multiples of the identity are taken, and of others none.
     assert_same_answers(solve(model, example, normalize=True), printed, ties=0)

@@ -21,15 +21,14 @@ LAFORMER = {
     "P10 out": {"encoding.output": "P10"},
     "flat": {"model.positions": "flat"},
     "bilinear": {"model.activation": "bilinear"},
-    "swiglu": {"model.activation": "swiglu", "model.feedforward": 2},
-    "pre-layer": {"model.normalization": "pre-layer", "model.decoder_heads": 2, "model.feedforward": 2},
+    "two heads": {"model.decoder_heads": 2, "model.feedforward": 2},
     "post-layer": {"model.normalization": "post-layer", "model.activation": "relu", "model.decoder_layers": 2},
 }
 PAPER = {
     "P1000": {},
     "P10": {"encoding.input": "P10", "encoding.output": "P10"},
     "B1999, FP15": {"encoding.input": "B1999", "encoding.output": "FP15"},
-    "grid": {"model.positions": "grid", "model.normalization": "pre-rms", "model.activation": "gelu"},
+    "both": {"model.positions": "both", "model.normalization": "pre-rms", "model.activation": "gelu"},
     "values": {"encoding.input": "values"},
 }
 NO_DECODER = {"model.decoder": "none"}
@@ -47,8 +46,8 @@ OTHERS = {
     "gru": {"model.architecture": "gru", "model.decoder_width": 48, "model.decoder_heads": 2},
     "gru P10": {"model.architecture": "gru", "encoding.input": "P10"},
     "gru encoder only": NO_DECODER | {"model.architecture": "gru"},
+    "digits": {"model.value_features": "digits"},
 }
-OTHERS |= {f"{member} values": {"model.value_features": member} for member in ["raw", "padded", "log-magnitude", "fourier", "phases", "digits"]}
 ARCHITECTURES = {f"laformer {name}": settings for name, settings in LAFORMER.items()}
 ARCHITECTURES |= {f"paper {name}": settings | {"model.architecture": "paper"} for name, settings in PAPER.items()} | OTHERS
 

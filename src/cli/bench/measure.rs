@@ -8,7 +8,8 @@ use crate::inference::Question;
 use crate::libtorch::Tf32;
 use crate::matrix::Split;
 use crate::model::Model;
-use crate::training::{Profile, Recipe, Run, Trainer, flops_per_example};
+use crate::recipe::Recipe;
+use crate::training::{Profile, Run, Trainer, flops_per_example};
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use tch::{Device, Kind};
 
 pub fn generation(recipe: &Recipe, threads: usize, duration: Duration) -> Result<Value> {
     let rate = generate(recipe, threads, duration)?;
-    let (format, largest) = (recipe.format()?, recipe.dimensions()?.max());
+    let (format, largest) = (recipe.format(), recipe.dimensions.max());
     let positions = format.source_positions(largest).len() + format.target_positions(largest).len();
     Ok(json!({
         "examples_per_second": rate,
@@ -28,7 +29,7 @@ pub fn generation(recipe: &Recipe, threads: usize, duration: Duration) -> Result
 pub fn generate(recipe: &Recipe, threads: usize, duration: Duration) -> Result<f64> {
     let (source, format, batch) = (
         recipe.source(Split::Train)?,
-        recipe.format()?,
+        recipe.format(),
         recipe.training.batch_size,
     );
     let work = |thread: usize| -> Result<f64> {
@@ -162,7 +163,7 @@ pub fn train(recipe: Recipe, device: Device, captures: bool, duration: Duration)
 pub fn decode(recipe: &Recipe, device: Device, duration: Duration) -> Result<Value> {
     /// As many as an evaluation decodes together.
     const BATCH: usize = 500;
-    let model = recipe.build(device)?;
+    let model = recipe.build(device);
     let (rate, cost) = (decoding(recipe, &model, BATCH, duration)?, Cost::of(&model));
     let peak = peak::matrix_product_rate(device, Kind::Float);
     // A step is three times the way forward, which is all that decoding does.
@@ -202,7 +203,7 @@ pub fn evaluation(recipe: &Recipe, device: Device, duration: Duration) -> Result
     const COUNT: usize = 10_000;
     const EPOCH: f64 = 300_000.0;
     let training = training(recipe.clone(), device, true, duration)?.rate;
-    let model = recipe.build(device)?;
+    let model = recipe.build(device);
     let source = recipe.source(Split::Train)?;
     let begun = Instant::now();
     evaluate(

@@ -1,6 +1,7 @@
 //! What a device can do at most, as the measure of what is done with it.
 
-use crate::training::{LinearTimes, Recipe};
+use crate::recipe::Recipe;
+use crate::training::LinearTimes;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::time::Instant;

@@ -7,9 +7,10 @@
 use super::measure::{Cost, decoding, generate, training};
 use super::peak;
 use crate::cli::output::{say, tell};
+use crate::dataset::{Dimensions, Extent};
 use crate::libtorch::Tf32;
+use crate::recipe::Recipe;
 use crate::report::{Panel, PanelLine, Table, draw_panels};
-use crate::training::Recipe;
 use anyhow::{Context, Result};
 use serde_json::json;
 use std::collections::HashMap;
@@ -72,8 +73,10 @@ impl Axis {
     }
 
     fn set(self, value: i64, recipe: &mut Recipe) {
+        let fixed =
+            |n| Dimensions::Square(Extent::fixed(n as usize).expect("the sizes of the curves are from 1 to 20"));
         match self {
-            Self::Size => recipe.dim = value.to_string(),
+            Self::Size => recipe.dimensions = fixed(value),
             Self::Batch => recipe.training.batch_size = value as usize,
             Self::Width => recipe.model.width = value,
             Self::Depth => recipe.model.encoder_layers = value,
@@ -157,7 +160,7 @@ impl Measures<'_> {
                 (training.rate, Some(training.cost))
             }
             Work::Decode => {
-                let model = recipe.build(self.device)?;
+                let model = recipe.build(self.device);
                 let rate = decoding(recipe, &model, recipe.training.batch_size, self.duration)?;
                 (rate, Some(Cost::of(&model)))
             }
@@ -360,7 +363,7 @@ mod tests {
     fn wider_models_and_longer_sequences_cost_more() {
         let cost = |text: &str| {
             let text = format!("problem = \"eigenvalues\"\n{text}");
-            Cost::of(&Recipe::parse(&text, &[]).unwrap().build(Device::Cpu).unwrap())
+            Cost::of(&Recipe::parse(&text, &[]).unwrap().build(Device::Cpu))
         };
         let (small, wide, long) = (
             cost("dim = 3\nmodel.width = 16"),

@@ -5,9 +5,10 @@ use super::measure::with_trainer;
 use crate::batch::BatchMaker;
 use crate::cli::output::say;
 use crate::evaluation::Evaluation;
-use crate::matrix::Split;
 use crate::inference::Solver;
-use crate::training::{LogLine, Observer, Progress, Recipe};
+use crate::matrix::Split;
+use crate::recipe::Recipe;
+use crate::training::{LogLine, Observer, Progress};
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::io;
@@ -17,7 +18,7 @@ use tch::Device;
 /// Turns of so many batches.
 pub fn generate(recipe: &Recipe, batches: u64) -> Result<()> {
     let size = recipe.training.batch_size;
-    let mut maker = BatchMaker::new(recipe.source(Split::Train)?, recipe.format()?, size);
+    let mut maker = BatchMaker::new(recipe.source(Split::Train)?, recipe.format(), size);
     say!("{}", ready(recipe, size as u64 * batches)?)?;
     let mut steps = 0u64..;
     while is_asked()? {

@@ -1,13 +1,14 @@
 //! The same properties of every architecture.
 
 use super::*;
+use crate::recipe::{Gate, Positions};
 
 /// Every variant with an input that it can read; those of flat positions read P10, whose sources are padded.
 fn variants() -> impl Iterator<Item = (&'static str, Config, &'static str)> {
     Config::variants().into_iter().map(|(name, config)| {
         let input = match config.positions {
             Positions::Flat => "P10",
-            Positions::Grid | Positions::Both | Positions::None => "values",
+            Positions::Both | Positions::None => "values",
         };
         (name, config, input)
     })

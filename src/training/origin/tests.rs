@@ -11,7 +11,7 @@ fn origin(recipe: &Recipe) -> Origin {
     Origin {
         name: "base".into(),
         recipe: recipe.clone(),
-        model: recipe.build(Device::Cpu).unwrap(),
+        model: recipe.build(Device::Cpu),
     }
 }
 
@@ -21,7 +21,7 @@ fn copied(from: &Recipe, to: &Recipe) -> (Model, Model) {
     origin.check(to).unwrap();
     let mut other = to.clone();
     other.training.seed += 1;
-    let model = other.build(Device::Cpu).unwrap();
+    let model = other.build(Device::Cpu);
     origin.copy_into(&model, to).unwrap();
     (origin.model, model)
 }
@@ -118,7 +118,11 @@ fn digits_that_are_read_may_be_more_where_they_have_no_features() {
 
 /// What a model makes of values of a 2x2 matrix.
 fn encoded(model: &Model, values: &Tensor) -> Tensor {
-    model.encode(values, &model.source_positions(Shape::new(2, 2)), model.pass(Kind::Float))
+    model.encode(
+        values,
+        &model.source_positions(Shape::new(2, 2)),
+        model.pass(Kind::Float),
+    )
 }
 
 #[test]

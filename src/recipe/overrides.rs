@@ -4,34 +4,18 @@ use anyhow::{Context, Result, bail};
 use toml::{Table, Value};
 
 /// `dim = 5` means `dim = "5"`.
-pub(super) fn normalize_sizes(given: &mut Table) {
+pub(super) fn size_texts(given: &mut Table) -> Result<()> {
     for key in ["dim", "rows", "cols"] {
-        if let Some(Value::Integer(number)) = given.get(key) {
-            let text = number.to_string();
-            given.insert(key.into(), Value::String(text));
+        match given.get(key) {
+            Some(Value::Integer(number)) => {
+                let text = number.to_string();
+                given.insert(key.into(), Value::String(text));
+            }
+            None | Some(Value::String(_)) => {}
+            Some(other) => bail!("{key} = {other}: expected a size such as 5, or a range such as \"5-15\""),
         }
     }
-}
-
-/// Recipes of earlier versions name `encoding.canonical`. Nothing is lost where it said what holds now; other models would be asked other
-/// problems than they were trained on.
-pub(super) fn forget_canonical(given: &mut Table) -> Result<()> {
-    let Some(Value::Table(encoding)) = given.get_mut("encoding") else {
-        return Ok(());
-    };
-    let input = encoding
-        .get("input")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_string();
-    let is_condensed = input.starts_with("condensed");
-    match encoding.remove("canonical") {
-        Some(value) if value != Value::Boolean(is_condensed) => bail!(
-            "encoding.canonical = {value} with encoding.input = \"{input}\": canonical forms are no longer read, but for inverses with \
-             encoding.input = \"condensed\", where it is always so; commit 410fe36 has them, and model.architecture = \"pair\" needs none"
-        ),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// Applies `a.b=value`; the value is TOML, or else a string.

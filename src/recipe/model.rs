@@ -1,11 +1,11 @@
 //! What a model is made of: the `[model]` section of a recipe.
 
+use crate::dataset::Target;
 use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 /// Sizes and ingredients of an encoder–decoder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Config {
     /// The preset that the other keys default to.
     pub architecture: Architecture,
@@ -26,7 +26,6 @@ pub struct Config {
     /// Adds the embedding again before every loop but the first.
     pub input_injection: bool,
     /// Matrix products of a layer; for `pair` alone.
-    #[serde(default)]
     pub products: i64,
     /// Width of the feed-forward layers, in multiples of `width`.
     pub feedforward: i64,
@@ -63,6 +62,11 @@ impl Architecture {
     pub fn is_recurrent(self) -> bool {
         matches!(self, Self::Lstm | Self::Gru)
     }
+
+    /// Whether numbers are tokens to it, unless the recipe says otherwise.
+    pub(super) fn reads_tokens(self) -> bool {
+        !matches!(self, Self::Laformer | Self::Pair)
+    }
 }
 
 /// What a layer's output is made of.
@@ -80,8 +84,6 @@ pub enum Gate {
 pub enum Normalization {
     /// RMSNorm before each sublayer and at the end (Zhang & Sennrich 2019).
     PreRms,
-    /// LayerNorm before each sublayer and at the end.
-    PreLayer,
     /// LayerNorm after each residual sum, and after the embeddings (Vaswani et al. 2017).
     PostLayer,
     /// Before matrix products RMSNorm over the matrix of each channel.
@@ -95,17 +97,8 @@ pub enum Normalization {
 pub enum Activation {
     Gelu,
     Relu,
-    /// The product of two linear maps, one of them through SiLU (Shazeer 2020, arXiv 2002.05202).
-    Swiglu,
-    /// The product of two linear maps: what products of coefficients are made of.
+    /// The product of two linear maps, without a nonlinearity (Shazeer 2020, arXiv 2002.05202).
     Bilinear,
-}
-
-impl Activation {
-    /// Whether two linear maps are multiplied.
-    pub fn is_gated(self) -> bool {
-        matches!(self, Self::Swiglu | Self::Bilinear)
-    }
 }
 
 /// The number that stands for a distribution of them.
@@ -128,21 +121,10 @@ pub enum Readout {
 pub enum Positions {
     /// One table over the place in the sequence.
     Flat,
-    /// Tables over matrix, row, column and field.
-    Grid,
+    /// That table, and tables over matrix, row, column and field.
     Both,
     /// No table: for `pair`, whose products know rows and columns.
     None,
-}
-
-impl Positions {
-    pub fn has_flat(self) -> bool {
-        matches!(self, Self::Flat | Self::Both)
-    }
-
-    pub fn has_grid(self) -> bool {
-        matches!(self, Self::Grid | Self::Both)
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,20 +138,20 @@ pub enum DecoderKind {
     None,
 }
 
+impl DecoderKind {
+    /// How solutions are presented to the decoder.
+    pub fn target(self) -> Target {
+        match self {
+            Self::Parallel | Self::None => Target::Classes,
+            Self::Autoregressive => Target::Tokens,
+        }
+    }
+}
+
 /// How a number becomes a vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ValueFeatures {
-    /// The number times a learned vector.
-    Raw,
-    /// The number and zeros; nothing is learned.
-    Padded,
-    /// Sign and logarithm, through a small network as those below.
-    LogMagnitude,
-    /// Sines and cosines.
-    Fourier,
-    /// Sign and logarithm, sines and cosines of the logarithm: the angles of a product are sums.
-    Phases,
     /// Sign, every decimal digit and the exponent, each as a one-hot vector.
     Digits,
     /// The number, its sign, logarithms, sines and cosines.
@@ -205,24 +187,15 @@ impl Config {
             Architecture::Paper => Self {
                 architecture,
                 width: 512,
-                decoder_width: 0,
                 heads: 8,
                 decoder_heads: 8,
                 encoder_layers: 6,
-                decoder_layers: 1,
-                encoder_loops: 1,
-                decoder_loops: 1,
-                gate: Gate::None,
-                input_injection: false,
-                products: 0,
-                feedforward: 4,
                 normalization: Normalization::PostLayer,
                 activation: Activation::Relu,
                 positions: Positions::Flat,
                 decoder: DecoderKind::Autoregressive,
                 readout: Readout::Median,
-                value_features: ValueFeatures::All,
-                max_dim: 0,
+                ..Self::preset(Architecture::Laformer)
             },
             Architecture::Lstm | Architecture::Gru => Self {
                 architecture,
@@ -281,26 +254,16 @@ impl Config {
             self.decoder_width
         );
         let decoder_width = self.of_decoder().width;
-        let heads = [
-            (
-                !self.architecture.is_recurrent() && self.heads > 0,
-                "heads",
-                self.heads,
-                self.width,
-            ),
-            (
-                self.decoder != DecoderKind::None,
-                "decoder_heads",
-                self.decoder_heads,
-                decoder_width,
-            ),
-        ];
-        for (key, heads, width) in heads
-            .into_iter()
-            .filter_map(|(used, key, heads, width)| used.then_some((key, heads, width)))
-        {
+        let (attends, decodes) = (
+            !self.architecture.is_recurrent() && self.heads > 0,
+            self.decoder != DecoderKind::None,
+        );
+        for (used, key, heads, width) in [
+            (attends, "heads", self.heads, self.width),
+            (decodes, "decoder_heads", self.decoder_heads, decoder_width),
+        ] {
             ensure!(
-                width % heads == 0,
+                !used || width % heads == 0,
                 "model.{key} = {heads} does not divide the width {width}; choose a divisor of it"
             );
         }
@@ -342,7 +305,7 @@ impl Config {
                 ("gate", self.gate != preset.gate),
                 ("input_injection", self.input_injection != preset.input_injection),
             ];
-            if let Some((key, _)) = unused.into_iter().find(|(_, changed)| *changed) {
+            if let Some(key) = first_changed(&unused) {
                 bail!(
                     "model.{key} belongs to transformers: with model.architecture = \"{cell}\" leave it out (width, \
                      decoder_width, decoder_heads, encoder_layers, decoder_layers, positions and decoder are allowed)"
@@ -358,7 +321,7 @@ impl Config {
                 ("decoder_loops", self.decoder_loops != preset.decoder_loops),
                 ("gate", self.gate != preset.gate),
             ];
-            if let Some((key, _)) = unused.into_iter().find(|(_, changed)| *changed) {
+            if let Some(key) = first_changed(&unused) {
                 bail!(
                     "model.{key} means nothing with model.architecture = \"pair\", which has no decoder layers; leave it out"
                 );
@@ -394,7 +357,7 @@ impl Config {
                 ),
                 ("positions", self.positions == Positions::None),
             ];
-            if let Some((key, _)) = unused.into_iter().find(|(_, changed)| *changed) {
+            if let Some(key) = first_changed(&unused) {
                 bail!(
                     "this value of model.{key} is for model.architecture = \"pair\": leave it out, or choose that architecture"
                 );
@@ -412,7 +375,7 @@ impl Config {
                 ("decoder_layers", self.decoder_layers != preset.decoder_layers),
                 ("decoder_loops", self.decoder_loops != preset.decoder_loops),
             ];
-            if let Some((key, _)) = unused.into_iter().find(|(_, changed)| *changed) {
+            if let Some(key) = first_changed(&unused) {
                 bail!(
                     "model.{key} belongs to a decoder: leave it out, or choose model.decoder = \"parallel\" or \
                      \"autoregressive\" instead of \"none\""
@@ -425,6 +388,11 @@ impl Config {
     pub(crate) fn is_post_norm(&self) -> bool {
         self.normalization == Normalization::PostLayer
     }
+}
+
+/// The first key that is changed.
+fn first_changed<'a>(keys: &[(&'a str, bool)]) -> Option<&'a str> {
+    keys.iter().find(|(_, changed)| *changed).map(|(key, _)| *key)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What is read, and what is refused by name.
 
 use super::*;
-use crate::matrix::Emphasis;
+use crate::matrix::{Emphasis, Split};
 use std::path::Path;
 
 const MINIMAL: &str = "problem = \"eigenvalues\"\ndim = 3\n";
@@ -27,7 +27,7 @@ fn the_paper_preset_changes_what_is_not_given() {
     let text = format!("{MINIMAL}[model]\narchitecture = \"paper\"\nwidth = 64\n");
     let recipe = Recipe::parse(&text, &[]).unwrap();
     assert_eq!((recipe.model.width, recipe.model.encoder_layers), (64, 6));
-    assert_eq!(recipe.encoding.input, "P1000");
+    assert_eq!(recipe.encoding.texts().input, "P1000");
     assert_eq!(recipe.training.optimizer, OptimizerKind::Adamw);
 }
 
@@ -79,7 +79,7 @@ fn emphasis_is_on_training_examples_alone() {
         "data.singular_share=0.1",
     ];
     let recipe = Recipe::parse(MINIMAL, &sets.map(String::from)).unwrap();
-    let drawn = |split| recipe.specification(split).unwrap().distribution().emphasis;
+    let drawn = |split| recipe.distribution(split).emphasis;
     let emphasis = Emphasis {
         sign_bias: 0.5,
         small: 0.3,
@@ -113,9 +113,9 @@ fn every_recipe_of_the_repository_is_valid() {
 
 #[test]
 fn values_have_features_and_tokens_have_none() {
-    let text = error(MINIMAL, &["encoding.input=P1000", "model.value_features=log-magnitude"]);
+    let text = error(MINIMAL, &["encoding.input=P1000", "model.value_features=digits"]);
     assert!(
-        text.contains("model.value_features = \"log-magnitude\"") && text.contains("values"),
+        text.contains("model.value_features = \"digits\"") && text.contains("values"),
         "{text}"
     );
 }
@@ -147,33 +147,21 @@ fn inverses_have_a_condensed_form() {
 #[test]
 fn recipes_of_earlier_versions_are_read_where_they_mean_the_same() {
     let inverse = ["problem=inverse", "encoding.input=condensed"];
-    assert!(parsed(MINIMAL, &["encoding.canonical=false"]).is_ok());
+    let harmless = ["encoding.canonical=false", "loss.mantissa=1", "training.momentum=0.95"];
+    assert_eq!(parsed(MINIMAL, &harmless).unwrap(), parsed(MINIMAL, &[]).unwrap());
     assert!(parsed(MINIMAL, &[&inverse[..], &["encoding.canonical=true"]].concat()).is_ok());
     for overrides in [
         vec!["encoding.canonical=true"],
         [&inverse[..], &["encoding.canonical=false"]].concat(),
+        vec!["loss.mantissa=2"],
+        vec!["model.activation=swiglu"],
     ] {
         let text = error(MINIMAL, &overrides);
-        assert!(text.contains("no longer read"), "{text}");
-    }
-}
-
-#[test]
-fn the_recipes_of_the_embedding_experiment_differ_in_how_numbers_are_read() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/embedding");
-    let recipes: Vec<Recipe> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| Recipe::parse(&std::fs::read_to_string(entry.unwrap().path()).unwrap(), &[]).unwrap())
-        .collect();
-    assert_eq!(recipes.len(), 9);
-    for (i, a) in recipes.iter().enumerate() {
-        for b in &recipes[i + 1..] {
-            let differences = Recipe::differences(a, b).unwrap();
-            let keys: Vec<&str> = differences.iter().map(|(key, ..)| key.as_str()).collect();
-            // Numbers as values have features; those that are read as tokens have a table.
-            let is_one = |key: &&str| ["model.value_features", "encoding.input"].contains(key);
-            assert!(!keys.is_empty() && keys.iter().all(is_one), "{keys:?}");
-        }
+        let key = overrides[overrides.len() - 1].split('=').next().unwrap();
+        assert!(
+            text.contains(key) && text.contains("removed") && text.contains("laformer 0.1"),
+            "{text}"
+        );
     }
 }
 
