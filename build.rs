@@ -49,7 +49,11 @@ fn main() {
     build
         .cpp(true)
         // Headers of 2.14 and later are written in C++20.
-        .std(if version >= [Some(2), Some(14), None] { "c++20" } else { "c++17" })
+        .std(if version >= [Some(2), Some(14), None] {
+            "c++20"
+        } else {
+            "c++17"
+        })
         .pic(true)
         .flag("-isystem")
         .flag(include.as_os_str())
