@@ -6,11 +6,12 @@
 //! * [`problem`]: one file per problem: sample, solve with nalgebra, measure a prediction;
 //! * [`encoding`]: numbers as tokens, and the grammar of legal answers;
 //! * [`dataset`]: examples as streams and CSV files;
+//! * [`recipe`]: everything that decides a run, read once into values;
 //! * [`batch`]: examples as the tensors of a model;
 //! * [`model`]: the transformer, written once for training, decoding and export;
 //! * [`inference`]: the TorchScript module that answers, in training, on the command line and in Python;
 //! * [`evaluation`]: accuracies with intervals and ceilings;
-//! * [`training`]: recipes, the loop, checkpoints;
+//! * [`training`]: the loop, checkpoints;
 //! * [`report`]: what people read of a run;
 //! * [`cli`]: the commands.
 //!
