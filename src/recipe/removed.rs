@@ -61,7 +61,8 @@ pub(super) fn forget(given: &mut Table) -> Result<()> {
             continue;
         };
         let holds = holds(table);
-        let same = |value: &Value| *value == holds || value.as_integer().map(|n| n as f64) == holds.as_float();
+        let same =
+            |value: &Value| *value == holds || value.as_integer().is_some_and(|n| holds.as_float() == Some(n as f64));
         match table.remove(key) {
             Some(value) if !same(&value) => bail!(
                 "{section}.{key} = {value}: this key was removed, and what holds now is {holds} ({instead}); leave it out, or use \
