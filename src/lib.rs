@@ -43,7 +43,6 @@
 //!
 #![cfg_attr(feature = "libtorch", doc = "```")]
 #![cfg_attr(not(feature = "libtorch"), doc = "```ignore")]
-//! use laformer::inference::Question;
 //! use laformer::matrix::{Shape, text};
 //! use laformer::recipe::Recipe;
 //!
@@ -52,7 +51,7 @@
 //!     let model = recipe.build(tch::Device::Cpu);
 //!     let solver = recipe.solver(&model)?;
 //!     let operands = [text::parse("[[2,1],[1,3]]")?];
-//!     let answers = solver.answers(Shape::new(2, 2).into(), &[&operands], &Question::default())?;
+//!     let answers = solver.answers(Shape::new(2, 2).into(), &[&operands], 1)?;
 //!     assert_eq!(answers[0][0].solution[0].shape(), (2, 1));
 //!     Ok(())
 //! }

@@ -28,14 +28,14 @@ table() {
 spectra() {
     local laws=(semicircle uniform gaussian laplace abs-semicircle abs-laplace marchenko-pastur)
     for law in "${laws[@]}"; do train "spectrum-$law" "$small/spectrum-$law.toml"; done
-    table spectra transfer $(runs "${laws[@]/#/spectrum-}") --count 2000 --csv "$folder/spectra.csv" --picture "$folder/spectra.svg"
+    table spectra transfer $(runs "${laws[@]/#/spectrum-}") --count 2000 --as-given --csv "$folder/spectra.csv" --picture "$folder/spectra.svg"
 }
 spectra-5x5() {
     local laws=(semicircle uniform gaussian laplace abs-semicircle abs-laplace marchenko-pastur)
     for law in "${laws[@]}"; do train "five-$law" "$small/spectra-5x5.toml" --set "data.spectrum=$law"; done
     local files=(--csv "$folder/spectra-5x5.csv" --picture "$folder/spectra-5x5.svg")
-    table spectra-5x5 transfer $(runs "${laws[@]/#/five-}") --count 2000 "${files[@]}"
-    table spectra-5x5-normalized transfer $(runs "${laws[@]/#/five-}") --count 2000 --normalize
+    table spectra-5x5 transfer $(runs "${laws[@]/#/five-}") --count 2000 --as-given "${files[@]}"
+    table spectra-5x5-normalized transfer $(runs "${laws[@]/#/five-}") --count 2000
 }
 noise() {
     train spectrum-semicircle "$small/spectrum-semicircle.toml"

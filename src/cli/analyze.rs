@@ -7,7 +7,7 @@ use super::{Failure, UsageError};
 use crate::batch::Batcher;
 use crate::dataset::Example;
 use crate::evaluation::{Analysis, Evaluation, Search, evaluate};
-use crate::inference::{Condenser, Question};
+use crate::inference::Condenser;
 use crate::matrix::{Matrix, Split, row_major};
 use crate::model::{AttentionKind, AttentionMap, record_attention};
 use crate::report::{AttentionPanel, analysis_files, analysis_text, draw_attention};
@@ -121,7 +121,7 @@ impl Analyze {
             .context("--problem")?;
         let operands = read_operands(&self.matrix, trained, &format).context("--matrix")?.seen;
         let case = format.case_of(&operands)?;
-        let answers = trained.solver.answers(case, &[&operands], &Question::default())?;
+        let answers = trained.solver.answers(case, &[&operands], 1)?;
         let answer = answers
             .into_iter()
             .flatten()

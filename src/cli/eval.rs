@@ -82,7 +82,7 @@ impl Eval {
         let mut trained = Trained::load(&self.checkpoint, device)?;
         self.readout.apply(&mut trained).usage()?;
         let sources = self.sources(&trained).usage()?;
-        let search = self.search.search(&trained).usage()?;
+        let search = self.search.search(&mut trained).usage()?;
         let tolerances = &trained.recipe.evaluation.tolerances;
         let coverage = self.coverage(&trained)?;
         let seen = if self.check_disjoint {

@@ -5,7 +5,6 @@ use crate::dataset::Format;
 use crate::encoding::round_matrices;
 use crate::evaluation::Search;
 use crate::file;
-use crate::inference::Question;
 use crate::matrix::{Matrix, text};
 use crate::problem::Form;
 use crate::recipe::{Architecture, DecoderKind, MAX_EXAMPLES, Readout, Recipe};
@@ -69,15 +68,15 @@ impl GraphOption {
     }
 }
 
-/// How answers are looked for: `--beam`, `--normalize`, `--verify`, `--repair`.
+/// How answers are looked for: `--beam`, `--as-given`, `--verify`, `--repair`.
 #[derive(Debug, Args)]
 pub struct SearchOptions {
     /// Candidates that an autoregressive decoder keeps
     #[arg(long, default_value_t = 1)]
     beam: usize,
-    /// Asks for an equivalent problem that looks like those of the training: scaled, and for eigenvalues shifted
+    /// Answers operands as they are, without bringing them to the scale of the training
     #[arg(long)]
-    normalize: bool,
+    as_given: bool,
     /// Checks every proposal by its residual, without solving, and takes the best
     #[arg(long)]
     verify: bool,
@@ -88,12 +87,13 @@ pub struct SearchOptions {
 
 impl SearchOptions {
     /// What is asked of a model, if it can be.
-    pub fn search(&self, trained: &Trained) -> Result<Search> {
+    pub fn search(&self, trained: &mut Trained) -> Result<Search> {
+        if self.as_given {
+            trained.solver.stop_normalizing()?;
+            trained.recipe.encoding.normalize = false;
+        }
         let search = Search {
-            question: Question {
-                beam: self.beam,
-                normalize: self.normalize,
-            },
+            beam: self.beam,
             verify: self.verify,
             repair: self.repair,
         };

@@ -5,6 +5,7 @@ use super::output::say;
 use super::{Failure, UsageError};
 use crate::dataset::{Example, Format};
 use crate::evaluation::Search;
+use crate::inference::normalizes;
 use crate::matrix::{Matrix, text};
 use crate::problem::root_mean_square;
 use crate::report::{self, error_percent};
@@ -45,7 +46,7 @@ impl Solve {
         let format = trained.solver.format().named(self.problem.as_deref());
         let format = format.context("--problem").usage()?;
         let operands = read_operands(&self.operands, &trained, &format).usage()?;
-        let search = self.search.search(&trained).usage()?;
+        let search = self.search.search(&mut trained).usage()?;
         let answer = trained.answer(&format, operands, &search)?;
         if self.json {
             say!("{:#}", answer.json())?;
@@ -65,7 +66,7 @@ impl Trained {
     fn answer(&self, format: &Format, read: Operands, search: &Search) -> Result<Solved> {
         let operands = read.seen.as_slice();
         let case = format.case_of(operands)?;
-        let proposals = self.solver.answers(case, &[operands], &search.question)?;
+        let proposals = self.solver.answers(case, &[operands], search.beam)?;
         let answer = search.choose(format.problem, operands, proposals.into_iter().flatten().collect());
         let (prediction, residual) = answer.last().context("the model gave no answer")?;
         let mut solution = Example::zeros(format.problem, case.size).solution;
@@ -83,8 +84,7 @@ impl Trained {
             is_checked: search.verify || search.repair,
             tolerance: self.recipe.evaluation.tolerances[0],
             scale: root_mean_square(operands) / self.recipe.data.deviation(),
-            is_normalized: search.question.normalize,
-            can_be_normalized: format.problem.facts().invariance.degrees.is_some(),
+            is_normalized: normalizes(format, self.recipe.model.value_features, self.recipe.encoding.normalize),
             rounded: (read.seen != read.given).then_some(read.seen),
         })
     }
@@ -96,7 +96,6 @@ struct Solved {
     /// Root mean square of the operands' coefficients in units of that of the training; NaN of zeros.
     scale: f64,
     is_normalized: bool,
-    can_be_normalized: bool,
     prediction: Vec<Matrix>,
     /// The exact solution of the matrix as the model sees it; none where there is none.
     solution: Option<Vec<Matrix>>,
@@ -174,11 +173,10 @@ impl fmt::Display for Solved {
         }
         if self.is_of_another_scale() {
             let scale = self.scale;
-            write!(f, "scale       {scale:.2} times that of the training")?;
-            if self.can_be_normalized {
-                write!(f, ": --normalize asks for the problem at that scale")?;
-            }
-            writeln!(f)?;
+            writeln!(
+                f,
+                "scale       {scale:.2} times that of the training, which this model does not adjust"
+            )?;
         }
         if let Some(own) = self
             .own

@@ -75,11 +75,11 @@ impl Transfer {
         let mut rows = Vec::new();
         // One model at a time is in memory.
         for (path, name) in self.checkpoints.iter().zip(names) {
-            let trained = Trained::load(path, device)?;
+            let mut trained = Trained::load(path, device)?;
             comparable(first.as_ref(), &trained.recipe)
                 .with_context(|| path.display().to_string())
                 .usage()?;
-            let search = self.search.search(&trained).usage()?;
+            let search = self.search.search(&mut trained).usage()?;
             let cells = self.cells(&trained, &name, &search)?;
             first.get_or_insert_with(|| trained.recipe.clone());
             let spectrum = trained.recipe.data.spectrum.to_string();

@@ -16,7 +16,7 @@ pub use indicators::{Indicator, KnownFrom};
 pub use search::{Answer, Checked, Search};
 
 use crate::dataset::{Case, Example, Format, Source};
-use crate::encoding::Reading;
+use crate::encoding::{Reading, round_matrices};
 use crate::inference::{Candidate, Solver};
 use crate::matrix::{Matrix, Shape};
 
@@ -51,7 +51,7 @@ pub struct Measured {
     pub ceiling: f64,
     /// Error of the exact answer for the noisy operands; none where there is no noise.
     pub limit: Option<f64>,
-    /// Whether the answer's tokens are those of the rounded exact answer.
+    /// Whether the answer, rounded to tokens, is the exact answer rounded to tokens.
     pub exact: bool,
     pub log_probability: f64,
     /// How far the first answer is from solving what the model sees.
@@ -222,7 +222,7 @@ pub fn evaluate(
                 .iter()
                 .map(|(_, example)| example.operands.as_slice())
                 .collect();
-            let answers = solver.answers(case, &operands, &search.question)?;
+            let answers = solver.answers(case, &operands, search.beam)?;
             progress(answers.len());
             let format = solver.format_of(case);
             let (indices, examples): (Vec<u64>, Vec<Example>) = examples.into_iter().unzip();
@@ -272,8 +272,11 @@ fn measure(
             case.size,
             &example,
         ),
-        // Both sides are values of the encoding: equal values are equal tokens.
-        exact: own.as_ref().is_some_and(|own| rounded.as_ref() == Some(&own.written)),
+        exact: own.as_ref().is_some_and(|own| {
+            let [answer, solution] =
+                [&own.solution, &example.solution].map(|it| round_matrices(format.output.as_ref(), it).ok());
+            answer.is_some() && answer == solution
+        }),
         log_probability: own.as_ref().map_or(f64::NEG_INFINITY, |own| own.log_probability),
         residual: answer.residual,
         verified,

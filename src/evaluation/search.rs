@@ -4,19 +4,31 @@
 
 use super::repair::{repair_of, repairable};
 use crate::dataset::{Format, Target};
-use crate::inference::{Candidate, Question};
+use crate::inference::Candidate;
 use crate::matrix::Matrix;
 use crate::problem::Problem;
 use anyhow::{Result, ensure};
 
 /// What is done for an answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Search {
-    pub question: Question,
+    /// Candidates that an autoregressive decoder keeps.
+    pub beam: usize,
     /// Takes the proposal with the smallest residual.
     pub verify: bool,
     /// Goes one step from the answer towards the solution, and stays where that does not lower the residual.
     pub repair: bool,
+}
+
+/// The most probable answer.
+impl Default for Search {
+    fn default() -> Self {
+        Self {
+            beam: 1,
+            verify: false,
+            repair: false,
+        }
+    }
 }
 
 /// The widest beam.
@@ -55,7 +67,7 @@ impl Answer {
 impl Search {
     /// Fails where models of these formats cannot be asked so.
     pub fn check(&self, formats: &[Format]) -> Result<()> {
-        let beam = self.question.beam;
+        let beam = self.beam;
         ensure!(
             (1..=BEAM).contains(&beam),
             "beam = {beam}: expected 1 to {BEAM} candidates"
@@ -66,11 +78,6 @@ impl Search {
                 beam == 1 || format.target == Target::Tokens,
                 "beam = {beam}: a model that predicts all coefficients at once has no beam search; use beam 1, or train with \
                  model.decoder = \"autoregressive\""
-            );
-            ensure!(
-                !self.question.normalize || problem.facts().invariance.degrees.is_some(),
-                "{} has no equivalent problem of another scale: leave --normalize out",
-                problem.name()
             );
             ensure!(
                 !self.repair || repair_of(problem).is_some(),
@@ -131,7 +138,6 @@ mod tests {
     fn candidate(value: f64) -> Candidate {
         Candidate {
             solution: vec![Matrix::from_element(1, 1, value)],
-            written: vec![],
             log_probability: -value,
         }
     }

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 
-# Numbers, the same as they are written, and logarithms of probabilities: see `proposed`.
-def proposals(self, source: Tensor, task: int, rows: int, cols: int, beam: int) -> Tuple[Tensor, Tensor, Tensor]:
+# Numbers and logarithms of probabilities: see `proposed`.
+def proposals(self, source: Tensor, task: int, rows: int, cols: int, beam: int) -> Tuple[Tensor, Tensor]:
     tokens, scores = self.search(source, task, rows, cols, beam)
     # A beam wider than the number of legal answers has hypotheses that are none: their score is -inf.
     classes, _ = self.parsed(tokens.flatten(0, 1), self.solution_shapes(task, rows, cols))
     numbers = self.decoded(classes, self.output_codec).unflatten(0, [tokens.size(0), tokens.size(1)])
-    return numbers, numbers, scores
+    return numbers, scores
 
 
 def answer_tokens(self, source: Tensor, task: int, rows: int, cols: int, beam: int) -> Tensor:

@@ -8,6 +8,7 @@ mod tables;
 mod trace;
 
 pub use condenser::Condenser;
+pub use tables::normalizes;
 
 use crate::dataset::{Case, Dimensions, Format, Target};
 use crate::encoding::Input;
@@ -21,31 +22,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
 
-/// How a model is asked.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Question {
-    /// Candidates that an autoregressive decoder keeps.
-    pub beam: usize,
-    /// Asks for an equivalent problem whose coefficients look like those of the training.
-    pub normalize: bool,
-}
-
-/// The most probable answer to the problem itself.
-impl Default for Question {
-    fn default() -> Self {
-        Self {
-            beam: 1,
-            normalize: false,
-        }
-    }
-}
-
 /// One proposed answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
     pub solution: Vec<Matrix>,
-    /// The solution in the digits of the output encoding; it differs where an answer lies between two of them.
-    pub written: Vec<Matrix>,
     /// Natural logarithm of the probability that the model gives to this answer among the legal ones.
     pub log_probability: f64,
 }
@@ -61,8 +41,9 @@ pub struct Solver {
 
 impl Solver {
     /// Compiles the module of a model, whose parameters stay the model's: what is trained later, it answers with.
-    /// `dimensions` are the sizes that the model was made for, `deviation` the standard deviation of its coefficients.
-    pub fn new(model: &Model, dimensions: &Dimensions, deviation: f64) -> Result<Self> {
+    /// `dimensions` are the sizes that the model was made for, `deviation` the standard deviation of its coefficients. With
+    /// `normalize`, operands are brought to that deviation where the problem allows it and the model reads values.
+    pub fn new(model: &Model, dimensions: &Dimensions, deviation: f64, normalize: bool) -> Result<Self> {
         let mut module = Module::new()?;
         for (name, tensor) in model.variables() {
             module
@@ -70,6 +51,9 @@ impl Solver {
                 .context("cannot register a parameter")?;
         }
         tables::set(&mut module, model, dimensions, deviation).context("cannot register a table")?;
+        let normalizes = |format| i64::from(normalizes(format, model.config().value_features, normalize));
+        let normalizes: Vec<i64> = model.formats().iter().map(normalizes).collect();
+        module.set_ints("normalizes", &normalizes)?;
         for method in trace::methods(model) {
             module.trace(&method.name, &method.arguments, &method.samples, &*method.body)?;
         }
@@ -104,6 +88,11 @@ impl Solver {
         Ok(self.module.set_int("readout", tables::readout(readout))?)
     }
 
+    /// Answers operands as they are given, of whatever scale.
+    pub fn stop_normalizing(&mut self) -> Result<()> {
+        Ok(self.module.set_ints("normalizes", &vec![0; self.formats.len()])?)
+    }
+
     pub fn device(&self) -> Device {
         self.device
     }
@@ -123,8 +112,8 @@ impl Solver {
         &self.formats[case.task]
     }
 
-    /// Answers for operands of one case, the most probable first.
-    pub fn answers(&self, case: Case, operands: &[&[Matrix]], question: &Question) -> Result<Vec<Vec<Candidate>>> {
+    /// Answers for operands of one case, so many as the beam is wide (1 but for autoregressive decoders), the most probable first.
+    pub fn answers(&self, case: Case, operands: &[&[Matrix]], beam: usize) -> Result<Vec<Vec<Candidate>>> {
         let format = self.format_of(case);
         let shapes = format.problem.operand_shapes(case.size);
         let tensors: Vec<Tensor> = (0..shapes.len())
@@ -136,25 +125,20 @@ impl Solver {
                 )
             })
             .collect();
-        let numbers = [case.task as i64, question.beam as i64, i64::from(question.normalize)];
-        let results = self.module.call("answers", &tensors, &numbers).map_err(said)?;
+        let results = self
+            .module
+            .call("answers", &tensors, &[case.task as i64, beam as i64])
+            .map_err(said)?;
         let shapes = format.problem.solution_shapes(case.size);
-        let (matrices, scores) = results.split_at(2 * shapes.len());
-        let [solution, written] =
-            [0, 1].map(|half| unstacked(&matrices[half * shapes.len()..][..shapes.len()], &shapes));
-        let (solution, written) = (solution?, written?);
+        let (matrices, scores) = results.split_at(shapes.len());
         let scores = scores.first().context("the module returned no scores")?;
         let scores: Vec<f64> = Vec::try_from(scores.flatten(0, -1).to_kind(Kind::Double))?;
-        let candidates = solution
-            .into_iter()
-            .zip(written)
-            .zip(scores)
-            .map(|((solution, written), log_probability)| Candidate {
-                solution,
-                written,
-                log_probability,
-            });
-        let candidates: Vec<Candidate> = candidates.collect();
+        let candidates = unstacked(matrices, &shapes)?.into_iter().zip(scores);
+        let candidate = |(solution, log_probability)| Candidate {
+            solution,
+            log_probability,
+        };
+        let candidates: Vec<Candidate> = candidates.map(candidate).collect();
         // A beam wider than the number of legal answers has some that are none.
         let legal = |beam: &[Candidate]| {
             beam.iter()
@@ -162,7 +146,7 @@ impl Solver {
                 .cloned()
                 .collect()
         };
-        Ok(candidates.chunks(question.beam).map(legal).collect())
+        Ok(candidates.chunks(beam).map(legal).collect())
     }
 }
 

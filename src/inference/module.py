@@ -14,14 +14,14 @@ from torch import device as Device
 
 
 # The answer, shaped as numpy.linalg shapes it: a tensor, or a tuple of them; float64.
-def solve(self, matrix: Tensor, other: Optional[Tensor] = None, beam: int = 1, normalize: bool = False, problem: str = "") -> Any:
+def solve(self, matrix: Tensor, other: Optional[Tensor] = None, beam: int = 1, problem: str = "") -> Any:
     # TorchScript inlines and optimizes all methods at the first calls, so the model is called in one place.
     with no_grad():
         task = self.task_of(problem)
         operands, batched = self.operands(matrix, other, task)
         rows, cols = operands[0].size(1), operands[0].size(2)
-        read, made, shift, scale = self.asked(operands, task, normalize)
-        numbers, _, _ = self.proposed(read, task, rows, cols, beam)
+        read, made, shift, scale = self.asked(operands, task, True)
+        numbers, _ = self.proposed(read, task, rows, cols, beam)
         solution = self.answered(numbers[:, :1], made, shift, scale, task, rows, cols)
     return self.shaped(solution, task, batched)
 
@@ -45,13 +45,12 @@ def soft_solve(self, matrix: Tensor, other: Optional[Tensor] = None, problem: st
 
 
 # Answers for operands [batch, rows, cols], `beam` for each, the most probable first: the matrices of the answers [batch * beam,
-# rows, cols], the same as they are written, and the logarithms of their probabilities [batch, beam].
-def answers(self, operands: List[Tensor], task: int, beam: int, normalize: bool) -> Tuple[List[Tensor], List[Tensor], Tensor]:
+# rows, cols], and the logarithms of their probabilities [batch, beam].
+def answers(self, operands: List[Tensor], task: int, beam: int) -> Tuple[List[Tensor], Tensor]:
     rows, cols = operands[0].size(1), operands[0].size(2)
-    read, made, shift, scale = self.asked(operands, task, normalize)
-    numbers, written, score = self.proposed(read, task, rows, cols, beam)
-    answer = self.answered(numbers, made, shift, scale, task, rows, cols)
-    return answer, self.answered(written, made, shift, scale, task, rows, cols), score
+    read, made, shift, scale = self.asked(operands, task, True)
+    numbers, score = self.proposed(read, task, rows, cols, beam)
+    return self.answered(numbers, made, shift, scale, task, rows, cols), score
 
 
 # Names of the problems that the model answers.
@@ -209,12 +208,13 @@ def symmetrized(self, matrix: Tensor, name: str, task: int) -> Tensor:
 # ---- From operands to what the model reads, and from its numbers to the answer
 
 
-# What the model reads of operands; how it was made from them (see condensed.py); shift and scale of a normalized problem.
-def asked(self, operands: List[Tensor], task: int, normalize: bool) -> Tuple[List[Tensor], List[Tensor], Tensor, Tensor]:
+# What the model reads of operands; how it was made from them (see condensed.py); shift and scale of a normalized problem, which
+# is asked for where the model does so and `may_normalize`.
+def asked(self, operands: List[Tensor], task: int, may_normalize: bool) -> Tuple[List[Tensor], List[Tensor], Tensor, Tensor]:
     operands = self.as_read(operands)
     shift = torch.zeros_like(operands[0][:, :1, :1])
     scale = torch.ones_like(shift)
-    if normalize:
+    if may_normalize and self.normalizes[task] == 1:
         operands, shift, scale = self.normalized(operands, task)
     read, made = self.question(operands)
     return read, made, shift, scale
@@ -241,8 +241,6 @@ def answered(self, numbers: Tensor, made: List[Tensor], shift: Tensor, scale: Te
 # only moves the solution, and the root mean square becomes that of the training, or less where a coefficient would be too large.
 # Returns the operands, the shift and the scale [batch, 1, 1].
 def normalized(self, operands: List[Tensor], task: int) -> Tuple[List[Tensor], Tensor, Tensor]:
-    if len(self.degrees[task]) == 0:
-        raise ValueError("{} has no equivalent problem of another scale: leave normalize out".format(self.names[task]))
     shift = torch.zeros_like(operands[0][:, :1, 0])
     if self.shifts[task] == 1:
         shift = operands[0].diagonal(dim1=1, dim2=2).mean(1, keepdim=True)
@@ -277,20 +275,17 @@ def chunk(self, task: int, rows: int, cols: int, beam: int) -> int:
     return max(1, 65536 // (numbers * max(1, beam)))
 
 
-# Numbers [batch, beam, count] of the answers to operands, the same as they are written, and the logarithms of the answers'
-# probabilities [batch, beam].
-def proposed(self, read: List[Tensor], task: int, rows: int, cols: int, beam: int) -> Tuple[Tensor, Tensor, Tensor]:
+# Numbers [batch, beam, count] of the answers to operands, and the logarithms of the answers' probabilities [batch, beam].
+def proposed(self, read: List[Tensor], task: int, rows: int, cols: int, beam: int) -> Tuple[Tensor, Tensor]:
     size = self.chunk(task, rows, cols, beam)
     numbers: List[Tensor] = []
-    written: List[Tensor] = []
     scores: List[Tensor] = []
     for start in range(0, max(1, read[0].size(0)), size):
         source = self.source_of([operand[start:start + size] for operand in read], task)
-        number, digits, score = self.proposals(source, task, rows, cols, beam)
+        number, score = self.proposals(source, task, rows, cols, beam)
         numbers.append(number)
-        written.append(digits)
         scores.append(score)
-    return torch.cat(numbers), torch.cat(written), torch.cat(scores)
+    return torch.cat(numbers), torch.cat(scores)
 
 
 # [batch, count] numbers to matrices.

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 
-# Numbers, as they are written, and logarithms of probabilities: see `proposed`.
-def proposals(self, source: Tensor, task: int, rows: int, cols: int, beam: int) -> Tuple[Tensor, Tensor, Tensor]:
+# Numbers and logarithms of probabilities: see `proposed`.
+def proposals(self, source: Tensor, task: int, rows: int, cols: int, beam: int) -> Tuple[Tensor, Tensor]:
     if beam != 1:
         raise ValueError("this model predicts all coefficients at once: beam must be 1, not {}".format(beam))
     classes, share, score = self.predict(self.hidden(source, task, rows, cols))
@@ -24,7 +24,7 @@ def proposals(self, source: Tensor, task: int, rows: int, cols: int, beam: int) 
     # The number at a share of those that these digits are written for; zero stays.
     within = written + (both[1] - written) * (share.to(torch.float64) - 0.5)
     numbers = torch.where(written == 0, written, within)
-    return numbers.unsqueeze(1), written.unsqueeze(1), score.unsqueeze(1)
+    return numbers.unsqueeze(1), score.unsqueeze(1)
 
 
 # Hidden states [batch, count, width] of the coefficients of the answer.

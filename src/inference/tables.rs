@@ -5,6 +5,7 @@ use crate::encoding::{Encoding, Field, Grammar, Input, LARGEST_POWER, Part, STAR
 use crate::libtorch::Module;
 use crate::model::{Model, most_operands, on_diagonal};
 use crate::problem::{Degree, Part as ProblemPart};
+use crate::recipe::ValueFeatures;
 use crate::recipe::{Architecture, Readout};
 use anyhow::{Result, bail};
 use tch::{Device, Tensor};
@@ -125,6 +126,13 @@ fn set_buffers(module: &mut Module, format: &Format, device: Device) -> Result<(
         module.register_buffer(name, &tensor.to_device(device))?;
     }
     Ok(())
+}
+
+/// Whether the operands of a problem are brought to the scale of the training. Digits as features tell numbers apart that a scale would
+/// change.
+pub fn normalizes(format: &Format, features: ValueFeatures, wanted: bool) -> bool {
+    let reads_values = matches!(format.input, Input::Values { .. }) && features == ValueFeatures::All;
+    wanted && reads_values && format.problem.facts().invariance.degrees.is_some()
 }
 
 /// The code of a way to read answers out.

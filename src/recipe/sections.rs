@@ -55,6 +55,9 @@ pub struct Encodings {
     pub output: Arc<dyn Encoding>,
     /// Significant digits where an encoding does not name its own.
     pub digits: u32,
+    /// Brings operands to the scale of the training before they are answered, and the answer back; for spectra takes the mean of the
+    /// eigenvalues away as well. Where the model reads values (`value_features = "all"`) and the problem allows it.
+    pub normalize: bool,
 }
 
 impl PartialEq for Encodings {
@@ -77,6 +80,7 @@ impl Encodings {
             },
             output,
             digits: encoding::DEFAULT_DIGITS,
+            normalize: !architecture.reads_tokens(),
         }
     }
 

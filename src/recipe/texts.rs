@@ -11,6 +11,7 @@ pub struct EncodingTexts {
     pub input: String,
     pub output: String,
     digits: u32,
+    normalize: bool,
 }
 
 impl From<Encodings> for EncodingTexts {
@@ -27,6 +28,7 @@ impl From<Encodings> for EncodingTexts {
             input: short(encodings.input.to_string()),
             output: short(format!("{}:{}", output.name(), output.digits())),
             digits,
+            normalize: encodings.normalize,
         }
     }
 }
@@ -49,6 +51,7 @@ impl TryFrom<EncodingTexts> for Encodings {
                 .map_err(|error| format!("encoding.input: {error}"))?,
             output: encoding::named(&full(&texts.output)).map_err(|error| format!("encoding.output: {error}"))?,
             digits,
+            normalize: texts.normalize,
         })
     }
 }

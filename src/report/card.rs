@@ -5,6 +5,7 @@ use super::text::evaluation_table;
 use crate::dataset::{Format, Repetition};
 use crate::encoding::Reading;
 use crate::evaluation::Evaluation;
+use crate::inference::normalizes;
 use crate::matrix::Shape;
 use crate::matrix::Split;
 use crate::problem::Form;
@@ -28,12 +29,6 @@ pub fn card(
     let tasks = format.tasks();
     let calls = tasks.iter().map(|format| call(format, size, recipe.data.magnitude));
     let calls: Vec<String> = calls.collect();
-    let precision = match recipe.training.precision {
-        Precision::Auto | Precision::Fp32 => "",
-        Precision::Bf16 => {
-            " Measured in bf16, as it was trained; `laformer eval` and the module compute in fp32 and err less."
-        }
-    };
     let seen = match (recipe.data.repetition(), training_set) {
         (Repetition::Fixed { examples }, _) => format!(", the same {examples} again and again"),
         (Repetition::TwoSets { examples, share }, _) => {
@@ -68,13 +63,14 @@ pub fn card(
          | step | {step} of {steps} |\n\n\
          ## Accuracy on validation examples\n\n\
          An answer is right when its relative error is below the tolerance. *Ceiling*: what the exact answer scores after \
-         being rounded to tokens.{precision}\n\n```\n{table}\n```\n{training_set}\n\
+         being rounded to tokens.\n\n```\n{table}\n```\n{training_set}\n\
          ## Use\n\n```python\nimport torch\n\nmodel = torch.jit.load(\"model.pt\")\n{calls}\n```\n\n\
-         Operands are tensors `[rows, cols]` or `[batch, rows, cols]`, answers float64. `normalize=True` first scales a problem to the coefficients of the training.\n\n\
+         Operands are tensors `[rows, cols]` or `[batch, rows, cols]`, answers float64.\n\n\
          ## Limits\n\n\
-         Trained on {dimensions} matrices of {distribution} coefficients of magnitude {magnitude} alone; answers for other matrices, \
-         smaller or larger ones too, are extrapolation, and mostly wrong: `normalize=True` and `laformer solve --normalize` are for \
-         other scales. Entries are rounded to the digits of the input encoding before the model sees them.\n",
+         Trained on {dimensions} matrices of {distribution} coefficients of magnitude {magnitude} alone. {scales} Answers for matrices of \
+         other kinds are extrapolation, and may be wrong. Entries are rounded to the digits of the input encoding before the model \
+         sees them.\n",
+        scales = scales(recipe),
         version = env!("CARGO_PKG_VERSION"),
         input = format.input,
         reads = reads(&format),
@@ -90,6 +86,16 @@ pub fn card(
         steps = recipe.training.steps,
         table = evaluation_table("validation", evaluation),
     ))
+}
+
+/// What becomes of matrices of another scale.
+fn scales(recipe: &Recipe) -> &'static str {
+    let normalized = |format: &Format| normalizes(format, recipe.model.value_features, recipe.encoding.normalize);
+    if recipe.format().tasks().iter().all(normalized) {
+        "Matrices of other scales are brought to this one, and answers back."
+    } else {
+        "Matrices of other scales are read as they are, and their answers are mostly wrong."
+    }
 }
 
 /// A row that says how matrices are changed before the model reads them; nothing where they are not.

@@ -48,14 +48,11 @@ fn an_answer_is_verified_and_repaired() {
 }
 
 #[test]
-fn a_model_of_the_semicircle_answers_for_all_spectra_and_magnitudes_when_problems_are_normalized() {
+fn a_model_of_the_semicircle_answers_for_all_spectra_and_magnitudes() {
     // Trained on the semicircle and on coefficients within 10 alone.
     let run = checkpoint("eigenvalues-3x3");
     let eval = ["eval", &run, "--count", "400", "--json"];
-    let spectra = json(
-        Path::new("."),
-        &[&eval[..], &["--spectrum", "all", "--normalize"]].concat(),
-    );
+    let spectra = json(Path::new("."), &[&eval[..], &["--spectrum", "all"]].concat());
     let accuracies: Vec<f64> = spectra
         .as_object()
         .unwrap()
@@ -65,9 +62,10 @@ fn a_model_of_the_semicircle_answers_for_all_spectra_and_magnitudes_when_problem
     assert_eq!(accuracies.len(), 7);
     assert!(accuracies.iter().all(|&accuracy| accuracy > 0.98), "{accuracies:?}");
     let large = [&eval[..], &["--magnitude", "1000"]].concat();
-    assert!(number(&json(Path::new("."), &large)["accuracy"]["0.05"]) < 0.05);
-    let normalized = json(Path::new("."), &[&large[..], &["--normalize"]].concat());
+    let normalized = json(Path::new("."), &large);
     assert!(number(&normalized["accuracy"]["0.05"]) > 0.98, "{normalized}");
+    let given = json(Path::new("."), &[&large[..], &["--as-given"]].concat());
+    assert!(number(&given["accuracy"]["0.05"]) < 0.05, "{given}");
 }
 
 #[test]
@@ -87,7 +85,7 @@ fn a_matrix_is_answered_as_it_is_read() {
     );
     assert!(solve("[[1,0,0],[0,5,0],[0,0,2]]", &[])["operands"].is_null());
     // Of a multiple of the identity the mean eigenvalue is all there is.
-    let identity = solve("[[3,0,0],[0,3,0],[0,0,3]]", &["--normalize"]);
+    let identity = solve("[[3,0,0],[0,3,0],[0,0,3]]", &[]);
     assert_eq!(number(&identity["error"]), 0.0, "{identity}");
 }
 
@@ -267,15 +265,13 @@ fn solve_says_where_the_scale_is_not_that_of_the_training() {
         text.lines().find(|line| line.starts_with("scale")).map(str::to_owned)
     };
     // The training's deviation is 10 / √3.
-    let small = scale("[[1,-1],[1,1]]", &[]).unwrap();
-    assert!(
-        small.contains("0.17 times that of the training: --normalize"),
-        "{small}"
-    );
-    assert!(scale("[[20,-20],[20,20]]", &[]).unwrap().contains("3.46 times"));
-    assert_eq!(scale("[[5,-7],[6,4]]", &[]), None);
-    assert_eq!(scale("[[1,-1],[1,1]]", &["--normalize"]), None);
-    assert_eq!(scale("[[0,0],[0,0]]", &[]), None);
+    let given = ["--as-given"];
+    let small = scale("[[1,-1],[1,1]]", &given).unwrap();
+    assert!(small.contains("0.17 times that of the training, which"), "{small}");
+    assert!(scale("[[20,-20],[20,20]]", &given).unwrap().contains("3.46 times"));
+    assert_eq!(scale("[[5,-7],[6,4]]", &given), None);
+    assert_eq!(scale("[[1,-1],[1,1]]", &[]), None);
+    assert_eq!(scale("[[0,0],[0,0]]", &given), None);
     let printed = succeed(path, &["solve", "run", "[[20,-20],[20,20]]", "--json"]);
     let printed: serde_json::Value = serde_json::from_str(&printed).unwrap();
     assert!((printed["scale"].as_f64().unwrap() - 12f64.sqrt()).abs() < 1e-12);

@@ -84,27 +84,6 @@ def test_answers_equal_those_of_the_command_line(laformer, train, problem, setti
     assert_same_answers(tuple_of(load(folder).solve(*one)), solved(laformer, folder, problem, [operand[0] for operand in given]), ties=0)
 
 
-@pytest.mark.parametrize("problem", [problem for problem in NUMPY if problem != "matrix-exponential"])
-def test_normalized_answers_equal_those_of_the_command_line(laformer, train, problem):
-    folder = train(problem)
-    model, example = load(folder), [30 * array for array in operands(problem, 1)]
-    printed = solved(laformer, folder, problem, [array[0] for array in example], "--normalize")
-    # Of symmetric operands multiples of the identity are taken, and of others none.
-    assert_same_answers(solve(model, example, normalize=True), printed, ties=0)
-    small = solve(model, [1e-30 * array for array in example], normalize=True)
-    assert all(answer.isfinite().all() for answer in small)
-
-
-def test_a_problem_without_invariance_is_not_normalized(train):
-    with pytest.raises(torch.jit.Error, match="matrix-exponential has no equivalent problem of another scale"):
-        load(train("matrix-exponential")).solve(torch.eye(3), normalize=True)
-
-
-def test_a_multiple_of_the_identity_is_normalized_to_its_mean(train):
-    answer = load(train("eigenvalues")).solve(7 * torch.eye(3), normalize=True)
-    torch.testing.assert_close(answer, torch.full([3], 7.0, dtype=torch.float64))
-
-
 @problems
 def test_the_example_of_a_model_card_runs(train, problem):
     folder = train(problem)

@@ -4,7 +4,6 @@ use super::peak;
 use crate::batch::BatchMaker;
 use crate::dataset::{Case, Example};
 use crate::evaluation::{Search, evaluate};
-use crate::inference::Question;
 use crate::libtorch::Tf32;
 use crate::matrix::Split;
 use crate::model::Model;
@@ -186,14 +185,14 @@ pub fn decoding(recipe: &Recipe, model: &Model, batch: usize, duration: Duration
     let task = source.task_at(0);
     let case = Case { task, size };
     let operands: Vec<_> = examples.iter().map(|example| example.operands.as_slice()).collect();
-    let (solver, question) = (recipe.solver(model)?, Question::default());
+    let solver = recipe.solver(model)?;
     // TorchScript optimizes at the first two calls.
     for _ in 0..2 {
-        solver.answers(case, &operands, &question)?;
+        solver.answers(case, &operands, 1)?;
     }
     let (begun, mut answers) = (Instant::now(), 0);
     while begun.elapsed() < duration {
-        answers += solver.answers(case, &operands, &question)?.len();
+        answers += solver.answers(case, &operands, 1)?.len();
     }
     Ok(answers as f64 / begun.elapsed().as_secs_f64())
 }
