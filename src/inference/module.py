@@ -248,8 +248,8 @@ def normalized(self, operands: List[Tensor], task: int) -> Tuple[List[Tensor], T
     numbers = torch.cat([operand.flatten(1) for operand in operands], 1)
     largest = numbers.abs().amax(1, keepdim=True)
     spread = (numbers / largest).square().mean(1, keepdim=True).sqrt()
-    # The largest of uniform coefficients is 1.73 deviations.
-    scale = (self.deviation / spread).clamp(max=1.65 * self.deviation) / largest
+    # Coefficients that are uniform up to a magnitude have √3 of their deviation at most.
+    scale = (self.deviation / spread).clamp(max=1.7320508075688772 * self.deviation) / largest
     # Of a multiple of the identity nothing is left: whatever the model answers vanishes beside the mean.
     scale = torch.where(torch.isfinite(scale), scale, torch.full_like(scale, 1e100)).unsqueeze(2)
     return [operand * scale for operand in operands], shift.unsqueeze(2), scale

@@ -9,7 +9,7 @@ use crate::inference::normalizes;
 use crate::matrix::Shape;
 use crate::matrix::Split;
 use crate::problem::Form;
-use crate::recipe::{Precision, Recipe};
+use crate::recipe::Recipe;
 use crate::training::Progress;
 use anyhow::Result;
 use std::fmt::Write;
