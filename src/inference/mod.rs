@@ -1,7 +1,7 @@
 //! The one inference engine: a TorchScript module that answers operands, run by training, `eval`, `solve` and notebooks alike.
 //!
-//! The forward pass is written once, in Rust, and [traced](trace). Everything between operands and answer is TorchScript source, the
-//! `*.py` files of this folder; the [tables] say what tells models apart.
+//! The forward pass is written once, in Rust, and traced (`trace.rs`). Everything between operands and answer is TorchScript source, the
+//! `*.py` files of this folder; the tables of `tables.rs` say what tells models apart.
 
 mod condenser;
 mod tables;

@@ -11,7 +11,7 @@ pub struct Facts {
     pub invariance: Invariance,
     /// Places of the matrices of the solution whose columns are vectors of either sign, which change it together.
     pub vectors: &'static [usize],
-    /// Whether there is a [`Condensed`](super::Condensed) form of it.
+    /// Whether there is a condensed form of it (`inference/condensed.py`).
     pub has_condensed_form: bool,
 }
 
