@@ -3,7 +3,7 @@
 //!
 //! `|x| · 10^-s` is rounded to an integer of D digits. One multiplication or division is exact to 2^-51, which decides
 //! almost every rounding; near a tie, the sign of the exact residual does. For that, powers beyond 10^22, which are no
-//! doubles, have a second part. The same steps in tensors are `torchscript/codec.py`.
+//! doubles, have a second part. The same steps in tensors are `inference/codec.py`.
 
 use super::powers::{POWERS, POWERS_BELOW_ONE};
 

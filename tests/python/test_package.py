@@ -70,6 +70,7 @@ def linear_maps(block):
 
 
 @pytest.mark.parametrize("problem", ["eigenvalues", "inverse"])
+@pytest.mark.optimized
 def test_solve_calls_the_model_in_one_place(train, problem):
     """Every call is inlined and optimized, so that a second one makes the first calls of `solve` wait twice as long."""
     module = torch.jit.load(str(train(problem) / "model.pt"))
