@@ -8,11 +8,16 @@ from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "docs"))
 import results
+import size_curves
 
 
 @pytest.mark.parametrize("page", results.PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_pages_are_what_the_script_writes(page):
     assert results.filled(page) == page.read_text(), "run `python docs/results.py`"
+
+
+def test_the_curves_over_size_are_those_of_the_table():
+    assert size_curves.drawn() == size_curves.PICTURE.read_text(), "run `python docs/size_curves.py`"
 
 
 def test_every_table_is_on_a_page():
