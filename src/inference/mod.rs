@@ -207,6 +207,11 @@ fn unstacked(tensors: &[Tensor], shapes: &[Shape]) -> Result<Vec<Vec<Matrix>>> {
 /// What a scripted method says is wrong, without the traceback of its source.
 fn said(error: libtorch::Error) -> anyhow::Error {
     let text = error.to_string();
+    if text.contains("there is no method `answers`") {
+        return anyhow!(
+            "this module is of laformer 0.1: write it anew by `laformer export CHECKPOINT --output FILE.pt`"
+        );
+    }
     match text.rsplit_once("ValueError: ") {
         Some((_, message)) => anyhow!("{}", message.trim()),
         None => error.into(),
