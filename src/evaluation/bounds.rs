@@ -6,6 +6,7 @@ use crate::inference::Condenser;
 use crate::matrix::{Matrix, Shape, mirror};
 use crate::problem::Problem;
 use anyhow::Result;
+use rayon::prelude::*;
 
 /// Error of the exact operation on noisy operands, measured with the clean ones as a model's answer is; none where there
 /// is no noise. Of a symmetric problem it is the operation on the symmetric part, the best guess at the clean matrix, or on what
@@ -27,13 +28,16 @@ pub(super) fn limit(problem: &dyn Problem, is_halved: bool, size: Shape, example
 }
 
 /// The solutions of examples of one size as tokens would write them, of the form that the model reads; none where a value is out of the
-/// encoding's range.
-pub(super) fn rounded(format: &Format, examples: &[Example]) -> Result<Vec<Option<Vec<Matrix>>>> {
+/// encoding's range. `condenser` is given where the model reads condensed forms.
+pub(super) fn rounded(
+    format: &Format,
+    condenser: Option<&Condenser>,
+    examples: &[Example],
+) -> Result<Vec<Option<Vec<Matrix>>>> {
     let round = |example: &Example| round_matrices(format.output.as_ref(), &example.solution).ok();
-    if !format.is_condensed() {
-        return Ok(examples.iter().map(round).collect());
-    }
-    let condenser = Condenser::new()?;
+    let Some(condenser) = condenser else {
+        return Ok(examples.par_iter().map(round).collect());
+    };
     let rounded: Vec<_> = condenser.condensed(examples)?.iter().map(round).collect();
     let zeros = || Matrix::zeros(examples[0].operands[0].nrows(), examples[0].operands[0].ncols());
     let forms: Vec<Matrix> = rounded
@@ -107,7 +111,12 @@ mod tests {
         example.operands[0] = Matrix::from_row_slice(2, 2, &[3.0, 0.0, 0.0, 1.0]);
         problem.solve(&example.operands, &mut example.solution).unwrap();
         let examples = std::slice::from_ref(&example);
-        let corner = |input: &str| rounded(&format(input), examples).unwrap()[0].as_ref().unwrap()[0][(0, 0)];
+        let condenser = Condenser::new().unwrap();
+        let corner = |input: &str| {
+            let format = format(input);
+            let condenser = format.is_condensed().then_some(&condenser);
+            rounded(&format, condenser, examples).unwrap()[0].as_ref().unwrap()[0][(0, 0)]
+        };
         assert_eq!(corner("values"), 0.333);
         let scale = 5f64.sqrt();
         let found = corner("condensed");

@@ -17,7 +17,7 @@ pub use search::{Answer, Checked, Search};
 
 use crate::dataset::{Case, Example, Format, Source};
 use crate::encoding::{Reading, round_matrices};
-use crate::inference::{Candidate, Solver};
+use crate::inference::{Candidate, Condenser, Solver};
 use crate::matrix::{Matrix, Shape};
 
 use crate::problem::Problem;
@@ -199,6 +199,7 @@ pub fn evaluate(
 ) -> Result<Evaluation> {
     let count = source.count().map_or(count, |len| count.min(len as usize));
     let mut measured = Vec::with_capacity(count);
+    let condenser = solver.format().is_condensed().then(Condenser::new).transpose()?;
     let examples: Vec<(u64, Example)> = (0..count as u64)
         .into_par_iter()
         .map(|index| Ok((index, source.example(index)?)))
@@ -226,7 +227,7 @@ pub fn evaluate(
             progress(answers.len());
             let format = solver.format_of(case);
             let (indices, examples): (Vec<u64>, Vec<Example>) = examples.into_iter().unzip();
-            let rounded = rounded(format, &examples)?;
+            let rounded = rounded(format, condenser.as_ref(), &examples)?;
             let parts: Vec<_> = indices.into_iter().zip(examples).zip(rounded).zip(answers).collect();
             let results = parts.into_par_iter().map(|(((index, example), rounded), answers)| {
                 measure(format, search, index, case, example, rounded, answers)
@@ -273,9 +274,14 @@ fn measure(
             &example,
         ),
         exact: own.as_ref().is_some_and(|own| {
-            let [answer, solution] =
-                [&own.solution, &example.solution].map(|it| round_matrices(format.output.as_ref(), it).ok());
-            answer.is_some() && answer == solution
+            let digits = |matrices: &[Matrix]| round_matrices(format.output.as_ref(), matrices).ok();
+            // Of a condensed form it is the form that was rounded.
+            let solution = if format.is_condensed() {
+                digits(&example.solution)
+            } else {
+                rounded
+            };
+            solution.is_some() && digits(&own.solution) == solution
         }),
         log_probability: own.as_ref().map_or(f64::NEG_INFINITY, |own| own.log_probability),
         residual: answer.residual,

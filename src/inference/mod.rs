@@ -50,10 +50,7 @@ impl Solver {
                 .register_parameter(&name, &tensor)
                 .context("cannot register a parameter")?;
         }
-        tables::set(&mut module, model, dimensions, deviation).context("cannot register a table")?;
-        let normalizes = |format| i64::from(normalizes(format, model.config().value_features, normalize));
-        let normalizes: Vec<i64> = model.formats().iter().map(normalizes).collect();
-        module.set_ints("normalizes", &normalizes)?;
+        tables::set(&mut module, model, dimensions, deviation, normalize).context("cannot register a table")?;
         for method in trace::methods(model) {
             module.trace(&method.name, &method.arguments, &method.samples, &*method.body)?;
         }

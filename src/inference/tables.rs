@@ -11,7 +11,13 @@ use anyhow::{Result, bail};
 use tch::{Device, Tensor};
 
 /// Sets all tables of a model; see `module.py` and the files beside it for what they mean.
-pub(super) fn set(module: &mut Module, model: &Model, dimensions: &Dimensions, deviation: f64) -> Result<()> {
+pub(super) fn set(
+    module: &mut Module,
+    model: &Model,
+    dimensions: &Dimensions,
+    deviation: f64,
+    normalize: bool,
+) -> Result<()> {
     let (format, formats) = (model.format(), model.formats());
     let output = format.output.as_ref();
     let rounding = format.input.rounding();
@@ -19,7 +25,6 @@ pub(super) fn set(module: &mut Module, model: &Model, dimensions: &Dimensions, d
     let names: Vec<_> = formats.iter().map(|format| format.problem.name()).collect();
     module.set_texts("names", &names)?;
     let (min, max) = (dimensions.min(), dimensions.max());
-    let token = |first: Option<i64>| first.unwrap_or(START);
     let source_vocabulary = format.source_vocabulary();
     let grid = match model.config().architecture {
         Architecture::Pair => most_operands(formats),
@@ -61,10 +66,14 @@ pub(super) fn set(module: &mut Module, model: &Model, dimensions: &Dimensions, d
             "shifts",
             of(&|format| i64::from(format.problem.facts().invariance.shifts)),
         ),
+        (
+            "normalizes",
+            of(&|format| i64::from(normalizes(format, model.config().value_features, normalize))),
+        ),
         ("diagonal", of(&diagonal)),
         (
             "source_starts",
-            of(&|format| token(format.source_vocabulary().map(|it| it.first()))),
+            of(&|format| format.source_vocabulary().map_or(START, |it| it.first())),
         ),
         ("target_starts", of(&|format| format.target_vocabulary().first())),
         ("input_codec", codec(rounding.as_ref())?),
