@@ -8,6 +8,7 @@ use crate::batch::{Batch, Batcher};
 use crate::dataset::Example;
 use crate::dataset::{Source, Stream};
 use crate::encoding;
+use crate::libtorch::seeded;
 use crate::matrix::Split;
 use crate::problem;
 use crate::recipe::{Architecture, Config, DecoderKind, Positions, Recipe, ValueFeatures};
@@ -107,9 +108,8 @@ fn logits_of_every_architecture_are_those_of_the_model() {
                     _ => Target::Classes,
                 },
             };
-            tch::manual_seed(5);
             let dimensions: Dimensions = "2-4".parse().unwrap();
-            let model = Model::new(&config, &format, dimensions.max(), 10.0, Device::Cpu);
+            let model = seeded(5, || Model::new(&config, &format, dimensions.max(), 10.0, Device::Cpu));
             let solver = Solver::new(&model, &dimensions, 5.0, false).unwrap();
             let specification =
                 crate::dataset::Specification::new(format.problem, dimensions, Default::default()).unwrap();

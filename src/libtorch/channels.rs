@@ -28,6 +28,7 @@ pub fn channel_norm(x: &Tensor, over_channels: bool, least: f64) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::libtorch::seeded;
     use tch::{Device, Kind};
 
     /// The value of `sum(f(inputs) * probe)`, its result and the gradients of the inputs.
@@ -47,14 +48,16 @@ mod tests {
         }
     }
 
-    fn random(shape: &[i64]) -> Tensor {
-        Tensor::randn(shape, (Kind::Double, Device::Cpu))
+    /// Tensors of normal numbers, the same ones for a seed.
+    fn random<const N: usize>(seed: u64, shapes: [&[i64]; N]) -> [Tensor; N] {
+        seeded(seed, || {
+            shapes.map(|shape| Tensor::randn(shape, (Kind::Double, Device::Cpu)))
+        })
     }
 
     #[test]
     fn products_and_their_gradients_are_those_of_matmul() {
-        tch::manual_seed(1);
-        let inputs = [random(&[2, 3, 4, 5]), random(&[2, 4, 6, 5])];
+        let inputs = random(1, [&[2, 3, 4, 5], &[2, 4, 6, 5]]);
         let expected = with_gradients(&inputs, |x| {
             let [a, b] = [0, 1].map(|i| x[i].permute([0, 3, 1, 2]));
             a.matmul(&b).permute([0, 2, 3, 1])
@@ -64,8 +67,7 @@ mod tests {
 
     #[test]
     fn norms_and_their_gradients_are_those_of_their_formula() {
-        tch::manual_seed(2);
-        let inputs = [random(&[2, 3, 4, 5])];
+        let inputs = random(2, [&[2, 3, 4, 5]]);
         for (over_channels, dims) in [(false, vec![1i64, 2]), (true, vec![1, 2, 3])] {
             let expected = with_gradients(&inputs, |x| {
                 &x[0] / x[0].square().mean_dim(dims.as_slice(), true, Kind::Double).sqrt()
@@ -83,8 +85,7 @@ mod tests {
             println!("skipped: no CUDA device");
             return;
         }
-        tch::manual_seed(3);
-        let inputs = [random(&[2, 3, 4, 5]), random(&[2, 4, 3, 5])].map(|x| x.to_kind(Kind::Float));
+        let inputs = random(3, [&[2, 3, 4, 5], &[2, 4, 3, 5]]).map(|x| x.to_kind(Kind::Float));
         let there = inputs.each_ref().map(|x| x.to_device(Device::Cuda(0)));
         let results = |x: &[Tensor]| {
             let product = channel_product(&x[0], &x[1]);

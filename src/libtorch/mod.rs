@@ -15,7 +15,7 @@ pub use channels::{channel_norm, channel_product};
 pub use graph::{Graph, Stream, pin_memory};
 pub use module::Module;
 pub use optimizer::{Adam, AdamState, set_gradient};
-pub use runtime::{Capabilities, Tf32, capabilities, keep_memory, limit_threads, set_deterministic, set_tf32};
+pub use runtime::{Capabilities, Tf32, capabilities, keep_memory, limit_threads, seeded, set_deterministic, set_tf32};
 
 /// What libtorch said, without its backtrace.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

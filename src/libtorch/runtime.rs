@@ -3,6 +3,7 @@
 use super::{Result, ffi};
 use std::ffi::CStr;
 use std::ptr;
+use std::sync::{Mutex, PoisonError};
 
 /// What libtorch and this machine can do together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +80,17 @@ pub fn limit_threads() {
     }
 }
 
+/// Runs what draws from libtorch's CPU generator, seeded for it alone: the process has one generator, and another thread that
+/// draws between the seed and the numbers would change them.
+pub fn seeded<T>(seed: u64, draw: impl FnOnce() -> T) -> T {
+    static GENERATOR: Mutex<()> = Mutex::new(());
+    // A panic while drawing leaves nothing behind: the next seed begins anew.
+    let _generator = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+    // libtorch reads the 64 bits as unsigned again.
+    tch::manual_seed(seed as i64);
+    draw()
+}
+
 /// Keeps freed memory for the next tensors. By default glibc gives large blocks back, and the system zeroes them anew at
 /// every step of a training.
 pub fn keep_memory() {
@@ -89,6 +101,21 @@ pub fn keep_memory() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tch::{Device, Kind, Tensor};
+
+    #[test]
+    fn a_seed_gives_the_same_numbers_beside_other_threads() {
+        let draw = |seed: u64| seeded(seed, || Tensor::randn([1000], (Kind::Float, Device::Cpu)));
+        let alone = draw(1);
+        std::thread::scope(|scope| {
+            for seed in 2..4 {
+                scope.spawn(move || (0..200).for_each(|_| drop(draw(seed))));
+            }
+            for _ in 0..200 {
+                assert!(draw(1).equal(&alone));
+            }
+        });
+    }
 
     #[test]
     fn capabilities_name_version_processor_and_threads() {

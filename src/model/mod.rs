@@ -28,6 +28,7 @@ pub use parallel::ParallelDecoder;
 
 use crate::dataset::{Case, Format};
 use crate::encoding::{Input, PAD};
+use crate::libtorch::seeded;
 use crate::matrix::Shape;
 use crate::recipe::{Architecture, Config, DecoderKind, Readout, Recipe};
 use embedding::Extent;
@@ -64,14 +65,15 @@ pub enum Decoder {
 impl Recipe {
     /// A model with the recipe's random parameters.
     pub fn build(&self, device: Device) -> Model {
-        tch::manual_seed(self.training.seed as i64);
         let largest = self.dimensions.max();
-        Model::new(&self.model, &self.format(), largest, self.data.magnitude, device)
+        seeded(self.training.seed, || {
+            Model::new(&self.model, &self.format(), largest, self.data.magnitude, device)
+        })
     }
 }
 
 impl Model {
-    /// A model with random parameters, drawn from libtorch's generator (see [`tch::manual_seed`]). `largest` is the
+    /// A model with random parameters, drawn from libtorch's generator (see [`seeded`]). `largest` is the
     /// largest size it must have positions for; `magnitude` the bound of its coefficients. The model answers all problems of
     /// the format.
     pub fn new(config: &Config, format: &Format, largest: Shape, magnitude: f64, device: Device) -> Self {

@@ -19,10 +19,9 @@ fn model(architecture: Architecture, problem: &str, input: &str, output: &str) -
 }
 
 fn model_of(config: &Config, problem: &str, input: &str, output: &str) -> (Model, Batch) {
-    tch::manual_seed(5);
     let format = format(config.decoder, problem, input, output);
     let size = Shape::new(3, 3);
-    let model = Model::new(config, &format, size, 10.0, Device::Cpu);
+    let model = seeded(5, || Model::new(config, &format, size, 10.0, Device::Cpu));
     let examples: Vec<Example> = (0..4u32).map(|i| example(&format, f64::from(i))).collect();
     let batch = Batcher::new(format).batch(size, &examples).unwrap();
     (model, batch)
@@ -179,13 +178,12 @@ fn co_trained(architecture: Architecture, input: &str) -> Model {
     let mut config = Config::preset(architecture);
     (config.width, config.heads, config.decoder_heads) = (32, 4, 2);
     (config.encoder_layers, config.decoder_layers) = (1, 1);
-    tch::manual_seed(5);
     let problems: problem::Problems = "transpose+add+eigenvalues".parse().unwrap();
     let format = Format {
         problems,
         ..format(config.decoder, "transpose", input, "P1000")
     };
-    Model::new(&config, &format, SIZE, 10.0, Device::Cpu)
+    seeded(5, || Model::new(&config, &format, SIZE, 10.0, Device::Cpu))
 }
 
 #[test]

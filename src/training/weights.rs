@@ -111,21 +111,16 @@ pub fn copy_into(variables: &BTreeMap<String, Tensor>, tensors: &BTreeMap<String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::libtorch::seeded;
 
     #[test]
     fn tensors_and_text_come_back_bit_for_bit() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.safetensors");
-        tch::manual_seed(3);
+        let random = |shape: &[i64]| seeded(3, || Tensor::randn(shape, (Kind::Float, tch::Device::Cpu)));
         let tensors = BTreeMap::from([
-            (
-                "a.weight".to_string(),
-                Tensor::randn([3, 4], (Kind::Float, tch::Device::Cpu)),
-            ),
-            (
-                "b".to_string(),
-                Tensor::randn([2], (Kind::Float, tch::Device::Cpu)).to_kind(Kind::BFloat16),
-            ),
+            ("a.weight".to_string(), random(&[3, 4])),
+            ("b".to_string(), random(&[2]).to_kind(Kind::BFloat16)),
             ("c".to_string(), Tensor::from_slice(&[1i64, -2])),
         ]);
         write(

@@ -2,6 +2,7 @@
 
 use super::{done, fail, refuse, succeed, tiny_recipe, tiny_run};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 
 #[test]
@@ -105,7 +106,7 @@ fn a_bad_recipe_names_key_value_and_what_is_allowed() {
 fn a_missing_libtorch_is_named_with_what_mends_it() {
     let folder = tempfile::tempdir().unwrap();
     let (launcher, program) = (folder.path().join("laformer"), folder.path().join("laformer-libtorch"));
-    fs::copy(env!("CARGO_BIN_EXE_laformer"), &launcher).unwrap();
+    install(&fs::read(env!("CARGO_BIN_EXE_laformer")).unwrap(), &launcher);
     let run = || {
         let output = std::process::Command::new(&launcher)
             .arg("doctor")
@@ -127,8 +128,7 @@ fn a_missing_libtorch_is_named_with_what_mends_it() {
         let mut bytes = fs::read(original).unwrap();
         let gone = format!("{}_", &LIBTORCH[..LIBTORCH.len() - 1]);
         replace_all(&mut bytes, LIBTORCH.as_bytes(), gone.as_bytes());
-        fs::write(path, bytes).unwrap();
-        fs::set_permissions(path, fs::metadata(original).unwrap().permissions()).unwrap();
+        install(&bytes, path);
     };
     nowhere(&launcher, env!("CARGO_BIN_EXE_laformer"));
     nowhere(&program, env!("CARGO_BIN_EXE_laformer-libtorch"));
@@ -145,7 +145,7 @@ fn commands_without_a_model_need_no_libtorch() {
     let folder = tempfile::tempdir().unwrap();
     // No program is beside it.
     let launcher = folder.path().join("laformer");
-    fs::copy(env!("CARGO_BIN_EXE_laformer"), &launcher).unwrap();
+    install(&fs::read(env!("CARGO_BIN_EXE_laformer")).unwrap(), &launcher);
     tiny_recipe(folder.path(), "add", "");
     succeed(folder.path(), &["train", "tiny.toml", "--output", "run"]);
     let run = |arguments: &str| {
@@ -184,13 +184,11 @@ fn commands_without_a_model_need_no_libtorch() {
 fn waiting_threads_sleep_unless_the_environment_says_otherwise() {
     let folder = tempfile::tempdir().unwrap();
     let (launcher, program) = (folder.path().join("laformer"), folder.path().join("laformer-libtorch"));
-    fs::copy(env!("CARGO_BIN_EXE_laformer"), &launcher).unwrap();
-    fs::write(
+    install(&fs::read(env!("CARGO_BIN_EXE_laformer")).unwrap(), &launcher);
+    install(
+        b"#!/bin/sh\necho $OMP_WAIT_POLICY $KMP_BLOCKTIME $GOMP_SPINCOUNT\n",
         &program,
-        "#!/bin/sh\necho $OMP_WAIT_POLICY $KMP_BLOCKTIME $GOMP_SPINCOUNT\n",
-    )
-    .unwrap();
-    fs::set_permissions(&program, fs::metadata(&launcher).unwrap().permissions()).unwrap();
+    );
     let settings = ["OMP_WAIT_POLICY", "KMP_BLOCKTIME", "GOMP_SPINCOUNT"];
     let told = |given: &[(&str, &str)]| {
         let mut command = std::process::Command::new(&launcher);
@@ -207,6 +205,17 @@ fn waiting_threads_sleep_unless_the_environment_says_otherwise() {
 
 /// Where libtorch was when the binaries were built, as it stands in them.
 const LIBTORCH: &str = env!("LAFORMER_LIBTORCH");
+
+/// Writes a program. Another process does: a file that is open for writing cannot be run, and programs that other tests start
+/// meanwhile hold open what this one has.
+fn install(content: &[u8], path: &std::path::Path) {
+    let draft = path.with_extension("draft");
+    fs::write(&draft, content).unwrap();
+    let mut copy = std::process::Command::new("cp");
+    assert!(copy.arg(&draft).arg(path).status().unwrap().success());
+    fs::remove_file(draft).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
 
 fn replace_all(bytes: &mut [u8], old: &[u8], new: &[u8]) {
     assert_eq!(old.len(), new.len());
