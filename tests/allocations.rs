@@ -38,7 +38,7 @@ fn allocations(problem: &str, settings: &str) -> u64 {
     let text = format!("problem = \"{problem}\"\ndim = 5\n{settings}");
     let recipe = Recipe::parse(&text, &[]).unwrap();
     let format = recipe.format();
-    let mut maker = BatchMaker::new(recipe.source(Split::Train).unwrap(), format, BATCH);
+    let mut maker = BatchMaker::new(recipe.source(Split::Train).unwrap(), format, BATCH).unwrap();
     maker.batch(0).unwrap();
     let before = COUNT.get();
     maker.batch(1).unwrap();

@@ -36,7 +36,10 @@ impl Prefetch {
                 thread::spawn(move || {
                     let mut maker = BatchMaker::new(source, format, batch_size);
                     for step in (first_step + lane as u64..).step_by(threads) {
-                        let batch = maker.batch(step);
+                        let batch = match &mut maker {
+                            Ok(maker) => maker.batch(step),
+                            Err(error) => Err(anyhow!("{error:#}")),
+                        };
                         let batch = if device.is_cuda() {
                             batch.and_then(|batch| batch.pinned())
                         } else {
@@ -72,13 +75,13 @@ pub struct BatchMaker {
 }
 
 impl BatchMaker {
-    pub fn new(source: Arc<dyn Source>, format: Format, batch_size: usize) -> Self {
-        Self {
+    pub fn new(source: Arc<dyn Source>, format: Format, batch_size: usize) -> Result<Self> {
+        Ok(Self {
             source,
-            batchers: format.tasks().into_iter().map(Batcher::new).collect(),
+            batchers: format.tasks().into_iter().map(Batcher::new).collect::<Result<_>>()?,
             examples: Vec::new(),
             batch_size,
-        }
+        })
     }
 
     pub fn batch(&mut self, step: u64) -> Result<Batch> {

@@ -2,7 +2,7 @@
 
 use crate::dataset::{Case, Example, Format, Target};
 use crate::encoding::{MAX_FIELDS, PAD, Vocabulary};
-use crate::inference::Condenser;
+use crate::inference::Preparation;
 use crate::libtorch;
 use crate::matrix::{Matrix, Shape};
 use anyhow::Result;
@@ -89,13 +89,16 @@ pub struct Batcher {
     sources: Rows,
     targets: Rows,
     shares: Vec<f32>,
-    /// Where a model reads condensed forms, compiled for the first batch.
-    condenser: Option<Condenser>,
+    /// None where the model learns examples as they are.
+    preparation: Option<Preparation>,
+    prepared: Vec<Example>,
 }
 
 impl Batcher {
-    pub fn new(format: Format) -> Self {
-        Self {
+    pub fn new(format: Format) -> Result<Self> {
+        Ok(Self {
+            preparation: Preparation::new(&format)?,
+            prepared: Vec::new(),
             source_vocabulary: format.source_vocabulary(),
             target_vocabulary: format.target_vocabulary(),
             task: format.task(),
@@ -104,23 +107,20 @@ impl Batcher {
             sources: Rows::default(),
             targets: Rows::default(),
             shares: Vec::new(),
-            condenser: None,
-        }
+        })
     }
 
     /// The batch of examples that all have one size.
     pub fn batch(&mut self, size: Shape, examples: &[Example]) -> Result<Batch> {
         self.clear();
-        if self.format.is_condensed() {
-            let condenser = match self.condenser.take() {
-                Some(condenser) => condenser,
-                None => Condenser::new()?,
-            };
-            let condensed = condenser.condensed(examples)?;
-            self.condenser = Some(condenser);
-            self.write_examples(&condensed)?;
-        } else {
-            self.write_examples(examples)?;
+        match &self.preparation {
+            Some(preparation) => {
+                let mut prepared = std::mem::take(&mut self.prepared);
+                preparation.prepare(examples, &mut prepared)?;
+                self.write_examples(&prepared)?;
+                self.prepared = prepared;
+            }
+            None => self.write_examples(examples)?,
         }
         let count = examples.len() as i64;
         let (target, shares) = match self.format.target {
@@ -261,8 +261,12 @@ mod tests {
             input: "values".parse().unwrap(),
             output: encoding::named("P1000").unwrap(),
             target: Target::Classes,
+            deviation: None,
         };
-        let batch = Batcher::new(format.clone()).batch(Shape::new(3, 3), &examples).unwrap();
+        let batch = Batcher::new(format.clone())
+            .unwrap()
+            .batch(Shape::new(3, 3), &examples)
+            .unwrap();
         let classes = Vec::<i64>::try_from(batch.target.flatten(0, -1)).unwrap();
         let shares = Vec::<f32>::try_from(batch.shares.unwrap().flatten(0, -1)).unwrap();
         let numbers: Vec<f64> = examples

@@ -7,7 +7,7 @@ use super::{Failure, UsageError};
 use crate::batch::Batcher;
 use crate::dataset::Example;
 use crate::evaluation::{Analysis, Evaluation, Search, evaluate};
-use crate::inference::Condenser;
+use crate::inference::Preparation;
 use crate::matrix::{Matrix, Split, row_major};
 use crate::model::{AttentionKind, AttentionMap, record_attention};
 use crate::report::{AttentionPanel, analysis_files, analysis_text, draw_attention};
@@ -133,15 +133,13 @@ impl Analyze {
             clean: Vec::new(),
         };
         // What the model reads and writes is what its attention is between.
-        let seen = if format.is_condensed() {
-            Condenser::new()?
-                .condensed(std::slice::from_ref(&example))?
-                .swap_remove(0)
-        } else {
-            example.clone()
-        };
+        let mut seen = vec![example.clone()];
+        if let Some(preparation) = Preparation::new(&format)? {
+            preparation.prepare(std::slice::from_ref(&example), &mut seen)?;
+        }
+        let seen = seen.swap_remove(0);
         let (_, model) = load_model(&self.checkpoint, trained.solver.device())?;
-        let batch = Batcher::new(format.clone())
+        let batch = Batcher::new(format.clone())?
             .batch(case.size, std::slice::from_ref(&example))?
             .to_device(model.device());
         let (_, maps) = record_attention(|| {

@@ -2,11 +2,11 @@
 
 use super::data_options::progress_bar;
 use super::options::{DeviceOption, ReadoutOption, SearchOptions, check_count};
-use super::output::say;
+use super::output::{say, tell};
 use super::{Failure, UsageError};
 use crate::dataset::{Collisions, Dimensions, Seen, Source, Table, collisions};
 use crate::evaluation::{Coverage, evaluate};
-use crate::matrix::{Noise, Spectra, Spectrum, Split};
+use crate::matrix::{Family, Noise, Spectra, Spectrum, Split};
 use crate::recipe::Recipe;
 use crate::report::{self, PaperFigures, TestSet, sets_json, sets_table};
 use crate::training::Trained;
@@ -42,6 +42,9 @@ pub struct Eval {
     /// Laws of the eigenvalues: laplace, a list, or all [default: the recipe's]
     #[arg(long, value_delimiter = ',')]
     spectrum: Vec<String>,
+    /// Families of matrices, one row for each: structured, all that there are
+    #[arg(long, conflicts_with_all = ["spectrum", "noise"])]
+    suite: Option<Suite>,
     /// Bounds of the coefficients: 20, or a list [default: the recipe's]
     #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     magnitude: Vec<f64>,
@@ -49,7 +52,7 @@ pub struct Eval {
     #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     noise: Vec<Noise>,
     /// Measure on the rows of a CSV file instead of the stream
-    #[arg(long, value_name = "FILE.csv", conflicts_with_all = ["dim", "rows", "cols", "spectrum", "magnitude", "seed"])]
+    #[arg(long, value_name = "FILE.csv", conflicts_with_all = ["dim", "rows", "cols", "spectrum", "suite", "magnitude", "seed"])]
     data: Option<PathBuf>,
     #[command(flatten)]
     search: SearchOptions,
@@ -66,6 +69,12 @@ pub struct Eval {
     json: bool,
     #[command(flatten)]
     device: DeviceOption,
+}
+
+/// Tests that belong together.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Suite {
+    Structured,
 }
 
 /// What to measure on.
@@ -212,12 +221,18 @@ impl Eval {
             let source = test.source(Split::Test)?;
             // A distribution that the encodings cannot write fails here, before anything is measured: for each problem.
             for index in 0..test.problems.len() as u64 {
-                source.example(index).with_context(|| name.clone())?;
+                let example = source.example(index).with_context(|| name.clone());
+                if let (Err(error), Some(_)) = (&example, self.suite) {
+                    // Singular matrices have no inverse.
+                    tell!("left out: {error:#}");
+                    return Ok(None);
+                }
+                example?;
             }
             let paper = PaperFigures::of(&test)?;
-            Ok(TestSource { name, source, paper })
+            Ok(Some(TestSource { name, source, paper }))
         });
-        sources.collect()
+        sources.filter_map(Result::transpose).collect()
     }
 
     /// The rows of a file, at each level of noise.
@@ -254,6 +269,11 @@ impl Eval {
             test.dimensions = dimensions
         });
         tests = combined(tests, self.spectra()?, |test, spectra| test.data.spectrum = spectra);
+        if let Some(Suite::Structured) = self.suite {
+            tests = combined(tests, Family::ALL.to_vec(), |test, family| {
+                (test.data.family, test.data.spectrum) = (Some(family), Spectra::default());
+            });
+        }
         tests = combined(tests, self.magnitude.clone(), |test, magnitude| {
             test.data.magnitude = magnitude
         });

@@ -5,7 +5,7 @@ use super::output::say;
 use super::{Failure, UsageError};
 use crate::dataset::{self, Dimensions, Shard, Specification, Stream};
 use crate::file;
-use crate::matrix::{Coefficients, Distribution, Spectra, Split};
+use crate::matrix::{Coefficients, Distribution, Family, Spectra, Split};
 use crate::problem;
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -39,6 +39,9 @@ pub struct Generate {
     /// Law of the eigenvalues of symmetric problems, or a mixture: laplace+gaussian
     #[arg(long, default_value = "semicircle")]
     spectrum: Spectra,
+    /// Matrices of a family in place of independent entries: identity, covariance, toeplitz, ...
+    #[arg(long)]
+    family: Option<Family>,
     /// Make part K of N; the parts concatenate to the whole file
     #[arg(long, value_name = "K/N", default_value = "1/1")]
     shard: Shard,
@@ -88,6 +91,6 @@ impl Generate {
         let dimensions: Dimensions = self.size.dimensions()?;
         let distribution =
             Distribution::new(self.coefficients, self.magnitude, self.spectrum.clone()).context("--magnitude")?;
-        Specification::new(problem, dimensions, distribution)
+        Specification::new(problem, dimensions, distribution.with_family(self.family))
     }
 }

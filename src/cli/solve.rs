@@ -5,7 +5,6 @@ use super::output::say;
 use super::{Failure, UsageError};
 use crate::dataset::{Example, Format};
 use crate::evaluation::Search;
-use crate::inference::normalizes;
 use crate::matrix::{Matrix, text};
 use crate::problem::root_mean_square;
 use crate::report::{self, error_percent};
@@ -84,7 +83,7 @@ impl Trained {
             is_checked: search.verify || search.repair,
             tolerance: self.recipe.evaluation.tolerances[0],
             scale: root_mean_square(operands) / self.recipe.data.deviation(),
-            is_normalized: normalizes(format, self.recipe.model.value_features, self.recipe.encoding.normalize),
+            is_normalized: format.normalizes(),
             rounded: (read.seen != read.given).then_some(read.seen),
         })
     }

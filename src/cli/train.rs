@@ -130,8 +130,8 @@ impl Train {
                 );
                 ensure!(
                     recipe.data.emphasis().is_none(),
-                    "--data {}: the rows of a file stay as they are; leave out data.sign_bias, data.small_share, data.large_share \
-                     and data.singular_share, or --data",
+                    "--data {}: the rows of a file stay as they are; leave out data.sign_bias, data.small_share, \
+                     data.large_share, data.singular_share and data.structured_share, or --data",
                     path.display()
                 );
                 let format = recipe.format();

@@ -40,9 +40,16 @@ pub struct Format {
     pub input: Input,
     pub output: Arc<dyn Encoding>,
     pub target: Target,
+    /// Standard deviation of the training's coefficients, to which operands are brought; none where they are read as given.
+    pub deviation: Option<f64>,
 }
 
 impl Format {
+    /// Whether operands are brought to the scale of the training.
+    pub fn normalizes(&self) -> bool {
+        self.deviation.is_some() && self.problem.facts().invariance.degrees.is_some()
+    }
+
     /// The same for every problem of the model, in the order of the tasks.
     pub fn tasks(&self) -> Vec<Self> {
         let of = |problem| Self {

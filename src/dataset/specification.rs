@@ -37,14 +37,23 @@ impl Specification {
                 symmetric.join(", ")
             );
         }
+        if let Some(family) = distribution.family
+            && !distribution.spectra.is_semicircle()
+        {
+            let spectra = &distribution.spectra;
+            bail!("matrices of the family `{family}` have spectra of their own, not `{spectra}`: choose one of both");
+        }
         // Its fields are public, so they are checked here.
         let Distribution {
             coefficients,
             magnitude,
             spectra,
             emphasis,
+            family,
         } = distribution;
-        let distribution = Distribution::new(coefficients, magnitude, spectra)?.with_emphasis(emphasis)?;
+        let distribution = Distribution::new(coefficients, magnitude, spectra)?
+            .with_family(family)
+            .with_emphasis(emphasis)?;
         Ok(Self {
             problem,
             dimensions,
@@ -112,7 +121,8 @@ mod tests {
             spectrum.ends_with("eigenvalues, eigenvectors, symmetric-inverse"),
             "{spectrum}"
         );
-        assert!(specification("svd", "3-4x2", "gaussian").is_ok());
+        assert!(message("eigenvalues", "3", "uniform@kernel/laplace").contains("`kernel` have spectra of their own"));
+        assert!(specification("svd", "3-4x2", "gaussian@kernel").is_ok());
         assert!(specification("eigenvalues", "3x3", "gaussian/laplace").is_ok());
     }
 

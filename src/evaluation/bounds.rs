@@ -2,7 +2,7 @@
 
 use crate::dataset::{Example, Format};
 use crate::encoding::round_matrices;
-use crate::inference::Condenser;
+use crate::inference::Preparation;
 use crate::matrix::{Matrix, Shape, mirror};
 use crate::problem::Problem;
 use anyhow::Result;
@@ -27,28 +27,30 @@ pub(super) fn limit(problem: &dyn Problem, is_halved: bool, size: Shape, example
     Some(error.unwrap_or(f64::INFINITY))
 }
 
-/// The solutions of examples of one size as tokens would write them, of the form that the model reads; none where a value is out of the
-/// encoding's range. `condenser` is given where the model reads condensed forms.
+/// The solutions of examples of one size as tokens would write them, of the problem that the model reads; none where a value is out of
+/// the encoding's range. `preparation` is what makes that problem, where it is another one.
 pub(super) fn rounded(
     format: &Format,
-    condenser: Option<&Condenser>,
+    preparation: Option<&Preparation>,
     examples: &[Example],
 ) -> Result<Vec<Option<Vec<Matrix>>>> {
     let round = |example: &Example| round_matrices(format.output.as_ref(), &example.solution).ok();
-    let Some(condenser) = condenser else {
+    let Some(preparation) = preparation else {
         return Ok(examples.par_iter().map(round).collect());
     };
-    let rounded: Vec<_> = condenser.condensed(examples)?.iter().map(round).collect();
-    let zeros = || Matrix::zeros(examples[0].operands[0].nrows(), examples[0].operands[0].ncols());
-    let forms: Vec<Matrix> = rounded
+    let mut prepared = Vec::new();
+    preparation.prepare(examples, &mut prepared)?;
+    let rounded: Vec<_> = prepared.par_iter().map(round).collect();
+    let written: Vec<&[Matrix]> = rounded
         .iter()
-        .map(|form| form.as_ref().map_or_else(zeros, |form| form[0].clone()))
+        .zip(examples)
+        .map(|(rounded, example)| rounded.as_ref().unwrap_or(&example.solution).as_slice())
         .collect();
-    let restored = condenser.restored(examples, &forms)?;
+    let restored = preparation.restored(examples, &written)?;
     Ok(rounded
-        .into_iter()
+        .iter()
         .zip(restored)
-        .map(|(form, restored)| form.map(|_| vec![restored]))
+        .map(|(rounded, restored)| rounded.is_some().then_some(restored))
         .collect())
 }
 
@@ -97,29 +99,32 @@ mod tests {
     }
 
     #[test]
-    fn ceilings_of_a_condensed_model_are_of_what_it_writes() {
+    fn ceilings_are_of_the_problem_that_a_model_reads() {
         let problem = problem::named("inverse").unwrap();
-        let format = |input: &str| Format {
+        let format = |deviation| Format {
             problem,
             problems: problem.into(),
-            input: input.parse().unwrap(),
+            input: "values".parse().unwrap(),
             output: crate::encoding::named("P1000").unwrap(),
             target: Target::Classes,
+            deviation,
         };
-        // In the given form 1 / 3 is rounded to three digits; condensed, the operand is sqrt(5) I, and 1 / sqrt(5) is rounded.
+        // As given, 1 / 3 is rounded to three digits; of rows and columns of one scale, the operand is sqrt(5) I, and 1 / sqrt(5) is
+        // rounded.
         let mut example = Example::zeros(problem, Shape::new(2, 2));
         example.operands[0] = Matrix::from_row_slice(2, 2, &[3.0, 0.0, 0.0, 1.0]);
         problem.solve(&example.operands, &mut example.solution).unwrap();
         let examples = std::slice::from_ref(&example);
-        let condenser = Condenser::new().unwrap();
-        let corner = |input: &str| {
-            let format = format(input);
-            let condenser = format.is_condensed().then_some(&condenser);
-            rounded(&format, condenser, examples).unwrap()[0].as_ref().unwrap()[0][(0, 0)]
+        let corner = |deviation| {
+            let format = format(deviation);
+            let preparation = Preparation::new(&format).unwrap();
+            rounded(&format, preparation.as_ref(), examples).unwrap()[0]
+                .as_ref()
+                .unwrap()[0][(0, 0)]
         };
-        assert_eq!(corner("values"), 0.333);
+        assert_eq!(corner(None), 0.333);
         let scale = 5f64.sqrt();
-        let found = corner("condensed");
+        let found = corner(Some(2.5f64.sqrt()));
         assert!((found - 0.447 * scale / 3.0).abs() < 1e-6, "{found}");
     }
 

@@ -17,7 +17,7 @@ pub use search::{Answer, Checked, Search};
 
 use crate::dataset::{Case, Example, Format, Source};
 use crate::encoding::{Reading, round_matrices};
-use crate::inference::{Candidate, Condenser, Solver};
+use crate::inference::{Candidate, Preparation, Solver};
 use crate::matrix::{Matrix, Shape};
 
 use crate::problem::Problem;
@@ -199,7 +199,7 @@ pub fn evaluate(
 ) -> Result<Evaluation> {
     let count = source.count().map_or(count, |len| count.min(len as usize));
     let mut measured = Vec::with_capacity(count);
-    let condenser = solver.format().is_condensed().then(Condenser::new).transpose()?;
+    let preparations: Vec<_> = solver.formats().iter().map(Preparation::new).collect::<Result<_>>()?;
     let examples: Vec<(u64, Example)> = (0..count as u64)
         .into_par_iter()
         .map(|index| Ok((index, source.example(index)?)))
@@ -227,7 +227,7 @@ pub fn evaluate(
             progress(answers.len());
             let format = solver.format_of(case);
             let (indices, examples): (Vec<u64>, Vec<Example>) = examples.into_iter().unzip();
-            let rounded = rounded(format, condenser.as_ref(), &examples)?;
+            let rounded = rounded(format, preparations[task].as_ref(), &examples)?;
             let parts: Vec<_> = indices.into_iter().zip(examples).zip(rounded).zip(answers).collect();
             let results = parts.into_par_iter().map(|(((index, example), rounded), answers)| {
                 measure(format, search, index, case, example, rounded, answers)
@@ -275,8 +275,8 @@ fn measure(
         ),
         exact: own.as_ref().is_some_and(|own| {
             let digits = |matrices: &[Matrix]| round_matrices(format.output.as_ref(), matrices).ok();
-            // Of a condensed form it is the form that was rounded.
-            let solution = if format.is_condensed() {
+            // What was rounded is the solution of the problem that the model reads.
+            let solution = if format.is_condensed() || format.normalizes() {
                 digits(&example.solution)
             } else {
                 rounded

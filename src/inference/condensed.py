@@ -1,8 +1,8 @@
 """A model that reads the condensed form of the matrix to invert.
 
-Rows and columns are scaled to one root mean square, the matrix is transposed, and Householder reflections U and V make it
-bidiagonal: U (R A C)ᵀ Vᵀ has nothing but the diagonal and what is right above it. The column that the reflections begin with is the
-one by which errors of the inverse grow least. The inverse of A is R and C times the reflected inverse of the form.
+The matrix is transposed, and Householder reflections U and V make it bidiagonal: U Aᵀ Vᵀ has nothing but the diagonal and what is
+right above it. The column that the reflections begin with is the one by which errors of the inverse grow least. The inverse of A is the
+reflected inverse of the form.
 """
 
 from typing import List, Tuple
@@ -11,56 +11,33 @@ import torch
 from torch import Tensor
 
 
-# What is read of operands, and how it was made: factors of rows and of columns, and the reflections U and V.
+# What is read of operands, and how it was made: the reflections U and V.
 def question(self, operands: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
-    matrix = operands[0]
-    rows, cols = self.equilibration(matrix.detach())
-    scaled = (matrix * rows.unsqueeze(2) * cols.unsqueeze(1)).transpose(1, 2)
-    left, right, growth = self.bidiagonalization(scaled, 0)
+    matrix = operands[0].transpose(1, 2)
+    left, right, growth = self.bidiagonalization(matrix, 0)
     for first in range(1, matrix.size(2)):
-        other_left, other_right, other = self.bidiagonalization(scaled, first)
+        other_left, other_right, other = self.bidiagonalization(matrix, first)
         # Rounding errors do not decide between equal ones.
         smaller = other < growth * (1 - 1e-9)
         growth = torch.where(smaller, other, growth)
         smaller = smaller.unsqueeze(1).unsqueeze(2)
         left, right = torch.where(smaller, other_left, left), torch.where(smaller, other_right, right)
-    return [left @ scaled @ right.transpose(1, 2)], [rows, cols, left, right]
-
-
-# The condensed form of matrices [batch, n, n], and the inverse of that form from the inverses: an example as the model learns it.
-def condensed(self, matrix: Tensor, inverse: Tensor) -> Tuple[Tensor, Tensor]:
-    read, made = self.question([matrix])
-    rows, cols, left, right = made
-    scaled = (inverse / cols.unsqueeze(2) / rows.unsqueeze(1)).transpose(1, 2)
-    answer = right @ scaled @ left.transpose(1, 2)
-    # Below the diagonal there are rounding errors of zeros, which would be written with digits and exponents.
-    zero = answer.abs() < 1e-13 * answer.abs().amax([1, 2], keepdim=True)
-    return read[0], torch.where(zero, torch.zeros_like(answer), answer)
-
-
-# The inverses of matrices, from the inverses of their condensed forms.
-def restored(self, matrix: Tensor, answer: Tensor) -> Tensor:
-    read, made = self.question([matrix])
-    return self.reply([answer], made)[0]
+    return [left @ matrix @ right.transpose(1, 2)], [left, right]
 
 
 # The inverse of the operand, from that of what was read.
 def reply(self, solution: List[Tensor], made: List[Tensor]) -> List[Tensor]:
-    rows, cols, left, right = made
-    scaled = (right.transpose(1, 2) @ solution[0] @ left).transpose(1, 2)
-    return [scaled * cols.unsqueeze(2) * rows.unsqueeze(1)]
+    left, right = made
+    return [(right.transpose(1, 2) @ solution[0] @ left).transpose(1, 2)]
 
 
-# Factors [batch, n] of rows and of columns that bring their root mean squares near that of the whole matrix.
-def equilibration(self, matrix: Tensor) -> Tuple[Tensor, Tensor]:
-    whole = matrix.square().mean([1, 2]).sqrt().unsqueeze(1)
-    rows, cols = torch.ones_like(matrix[:, :, 0]), torch.ones_like(matrix[:, 0, :])
-    for _ in range(16):
-        square = (matrix * rows.unsqueeze(2) * cols.unsqueeze(1)).square()
-        of_rows, of_cols = square.mean(2).sqrt(), square.mean(1).sqrt()
-        rows = torch.where(of_rows > 0, rows * (whole / of_rows).sqrt(), rows)
-        cols = torch.where(of_cols > 0, cols * (whole / of_cols).sqrt(), cols)
-    return rows, cols
+# The inverse of what was read, from that of the operand.
+def lesson(self, solution: List[Tensor], made: List[Tensor]) -> List[Tensor]:
+    left, right = made
+    inverse = right @ solution[0].transpose(1, 2) @ left.transpose(1, 2)
+    # Below the diagonal there are rounding errors of zeros, which would be written with digits and exponents.
+    zero = inverse.abs() < 1e-13 * inverse.abs().amax([1, 2], keepdim=True)
+    return [torch.where(zero, torch.zeros_like(inverse), inverse)]
 
 
 # Reflections that make a matrix bidiagonal once one of its columns has changed places with the first, and the growth [batch] of
@@ -104,8 +81,3 @@ def reflection(self, x: Tensor, place: int) -> Tensor:
     # Zeros, and what is straight, stay as they are.
     axis = axis / self.or_one(axis.square().sum(1, keepdim=True)).sqrt()
     return self.identity(axis, axis.size(1)) - 2 * axis.unsqueeze(2) * axis.unsqueeze(1)
-
-
-# Replaces 0 by 1, so that a quotient exists and the square root keeps a finite gradient.
-def or_one(self, x: Tensor) -> Tensor:
-    return torch.where(x > 0, x, torch.ones_like(x))

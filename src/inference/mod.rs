@@ -3,12 +3,11 @@
 //! The forward pass is written once, in Rust, and traced (`trace.rs`). Everything between operands and answer is TorchScript source, the
 //! `*.py` files of this folder; the tables of `tables.rs` say what tells models apart.
 
-mod condenser;
+mod preparation;
 mod tables;
 mod trace;
 
-pub use condenser::Condenser;
-pub use tables::normalizes;
+pub use preparation::Preparation;
 
 use crate::dataset::{Case, Dimensions, Format, Target};
 use crate::encoding::Input;
@@ -41,16 +40,15 @@ pub struct Solver {
 
 impl Solver {
     /// Compiles the module of a model, whose parameters stay the model's: what is trained later, it answers with.
-    /// `dimensions` are the sizes that the model was made for, `deviation` the standard deviation of its coefficients. With
-    /// `normalize`, operands are brought to that deviation where the problem allows it and the model reads values.
-    pub fn new(model: &Model, dimensions: &Dimensions, deviation: f64, normalize: bool) -> Result<Self> {
+    /// `dimensions` are the sizes that the model was made for.
+    pub fn new(model: &Model, dimensions: &Dimensions) -> Result<Self> {
         let mut module = Module::new()?;
         for (name, tensor) in model.variables() {
             module
                 .register_parameter(&name, &tensor)
                 .context("cannot register a parameter")?;
         }
-        tables::set(&mut module, model, dimensions, deviation, normalize).context("cannot register a table")?;
+        tables::set(&mut module, model, dimensions).context("cannot register a table")?;
         for method in trace::methods(model) {
             module.trace(&method.name, &method.arguments, &method.samples, &*method.body)?;
         }
@@ -87,6 +85,7 @@ impl Solver {
 
     /// Answers operands as they are given, of whatever scale.
     pub fn stop_normalizing(&mut self) -> Result<()> {
+        self.formats.iter_mut().for_each(|format| format.deviation = None);
         Ok(self.module.set_ints("normalizes", &vec![0; self.formats.len()])?)
     }
 
@@ -157,21 +156,26 @@ fn source(format: &Format) -> String {
         Input::Values { .. } => include_str!("values.py"),
         Input::Tokens(_) => include_str!("tokens.py"),
     };
-    let form = if format.is_condensed() {
-        include_str!("condensed.py")
-    } else {
-        include_str!("whole.py")
-    };
     let files = [
         include_str!("module.py"),
+        include_str!("normalization.py"),
         include_str!("source.py"),
         source,
         include_str!("sequence.py"),
         include_str!("codec.py"),
         decoder,
-        form,
+        form(format),
     ];
     files.map(methods).join("\n\n") + &trace::dispatch(format)
+}
+
+/// What stands between the operands and what a model reads of them.
+fn form(format: &Format) -> &'static str {
+    if format.is_condensed() {
+        include_str!("condensed.py")
+    } else {
+        include_str!("whole.py")
+    }
 }
 
 /// The methods of a file, without what Python needs before them.

@@ -20,9 +20,9 @@ def solve(self, matrix: Tensor, other: Optional[Tensor] = None, beam: int = 1, p
         task = self.task_of(problem)
         operands, batched = self.operands(matrix, other, task)
         rows, cols = operands[0].size(1), operands[0].size(2)
-        read, made, shift, scale = self.asked(operands, task, True)
+        read, made, factors = self.asked(operands, task, True)
         numbers, _ = self.proposed(read, task, rows, cols, beam)
-        solution = self.answered(numbers[:, :1], made, shift, scale, task, rows, cols)
+        solution = self.answered(numbers[:, :1], made, factors, task, rows, cols)
     return self.shaped(solution, task, batched)
 
 
@@ -31,7 +31,7 @@ def soft_solve(self, matrix: Tensor, other: Optional[Tensor] = None, problem: st
     task = self.task_of(problem)
     operands, batched = self.operands(matrix, other, task)
     rows, cols = operands[0].size(1), operands[0].size(2)
-    read, made, shift, scale = self.asked(operands, task, False)
+    read, made, factors = self.asked(operands, task, False)
     size = self.chunk(task, rows, cols, self.paths())
     parts: List[Tensor] = []
     for start in range(0, max(1, operands[0].size(0)), size):
@@ -41,16 +41,16 @@ def soft_solve(self, matrix: Tensor, other: Optional[Tensor] = None, problem: st
                 if operand.requires_grad:
                     raise ValueError("this model reads tokens, through which no gradient reaches the operands: detach them")
         parts.append(self.expected(source, task, rows, cols))
-    return self.shaped(self.answered(torch.cat(parts).unsqueeze(1), made, shift, scale, task, rows, cols), task, batched)
+    return self.shaped(self.answered(torch.cat(parts).unsqueeze(1), made, factors, task, rows, cols), task, batched)
 
 
 # Answers for operands [batch, rows, cols], `beam` for each, the most probable first: the matrices of the answers [batch * beam,
 # rows, cols], and the logarithms of their probabilities [batch, beam].
 def answers(self, operands: List[Tensor], task: int, beam: int) -> Tuple[List[Tensor], Tensor]:
     rows, cols = operands[0].size(1), operands[0].size(2)
-    read, made, shift, scale = self.asked(operands, task, True)
+    read, made, factors = self.asked(operands, task, True)
     numbers, score = self.proposed(read, task, rows, cols, beam)
-    return self.answered(numbers, made, shift, scale, task, rows, cols), score
+    return self.answered(numbers, made, factors, task, rows, cols), score
 
 
 # Names of the problems that the model answers.
@@ -208,51 +208,21 @@ def symmetrized(self, matrix: Tensor, name: str, task: int) -> Tensor:
 # ---- From operands to what the model reads, and from its numbers to the answer
 
 
-# What the model reads of operands; how it was made from them (see condensed.py); shift and scale of a normalized problem, which
-# is asked for where the model does so and `may_normalize`.
-def asked(self, operands: List[Tensor], task: int, may_normalize: bool) -> Tuple[List[Tensor], List[Tensor], Tensor, Tensor]:
-    operands = self.as_read(operands)
-    shift = torch.zeros_like(operands[0][:, :1, :1])
-    scale = torch.ones_like(shift)
-    if may_normalize and self.normalizes[task] == 1:
-        operands, shift, scale = self.normalized(operands, task)
+# What the model reads of operands, how it was made from them (condensed.py), and the factors of the normalization (normalization.py).
+def asked(self, operands: List[Tensor], task: int, may_normalize: bool) -> Tuple[List[Tensor], List[Tensor], List[Tensor]]:
+    operands, factors = self.normalized(self.as_read(operands), task, may_normalize)
     read, made = self.question(operands)
-    return read, made, shift, scale
+    return read, made, factors
 
 
 # The matrices of answers [batch * beam, rows, cols] from numbers [batch, beam, count].
-def answered(self, numbers: Tensor, made: List[Tensor], shift: Tensor, scale: Tensor, task: int, rows: int,
-             cols: int) -> List[Tensor]:
+def answered(self, numbers: Tensor, made: List[Tensor], factors: List[Tensor], task: int, rows: int, cols: int) -> List[Tensor]:
     beam = numbers.size(1)
     solution = self.matrices(numbers.flatten(0, 1), self.solution_shapes(task, rows, cols))
     if beam > 1:
         made = [part.repeat_interleave(beam, 0) for part in made]
-        shift, scale = shift.repeat_interleave(beam, 0), scale.repeat_interleave(beam, 0)
-    solution = self.with_signs(self.reply(solution, made), task)
-    degrees = self.degrees[task]
-    for i in range(len(degrees) // 2):
-        solution[i] = solution[i] / scale.pow(degrees[2 * i] + degrees[2 * i + 1] * rows)
-    if self.shifts[task] == 1:
-        solution[0] = solution[0] + shift
-    return solution
-
-
-# An equivalent problem whose coefficients look like those of the training: the mean of the eigenvalues is taken away where that
-# only moves the solution, and the root mean square becomes that of the training, or less where a coefficient would be too large.
-# Returns the operands, the shift and the scale [batch, 1, 1].
-def normalized(self, operands: List[Tensor], task: int) -> Tuple[List[Tensor], Tensor, Tensor]:
-    shift = torch.zeros_like(operands[0][:, :1, 0])
-    if self.shifts[task] == 1:
-        shift = operands[0].diagonal(dim1=1, dim2=2).mean(1, keepdim=True)
-        operands = [operands[0] - torch.diag_embed(shift.expand(-1, operands[0].size(1)))]
-    numbers = torch.cat([operand.flatten(1) for operand in operands], 1)
-    largest = numbers.abs().amax(1, keepdim=True)
-    spread = (numbers / largest).square().mean(1, keepdim=True).sqrt()
-    # Coefficients that are uniform up to a magnitude have √3 of their deviation at most.
-    scale = (self.deviation / spread).clamp(max=1.7320508075688772 * self.deviation) / largest
-    # Of a multiple of the identity nothing is left: whatever the model answers vanishes beside the mean.
-    scale = torch.where(torch.isfinite(scale), scale, torch.full_like(scale, 1e100)).unsqueeze(2)
-    return [operand * scale for operand in operands], shift.unsqueeze(2), scale
+        factors = [factor.repeat_interleave(beam, 0) for factor in factors]
+    return self.unnormalized(self.with_signs(self.reply(solution, made), task), factors, task)
 
 
 # Gives columns of vectors the sign of solutions: the largest entry of the first of these matrices, the first of equal ones, is

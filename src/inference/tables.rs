@@ -5,19 +5,12 @@ use crate::encoding::{Encoding, Field, Grammar, Input, LARGEST_POWER, Part, STAR
 use crate::libtorch::Module;
 use crate::model::{Model, most_operands, on_diagonal};
 use crate::problem::{Degree, Part as ProblemPart};
-use crate::recipe::ValueFeatures;
 use crate::recipe::{Architecture, Readout};
 use anyhow::{Result, bail};
 use tch::{Device, Tensor};
 
 /// Sets all tables of a model; see `module.py` and the files beside it for what they mean.
-pub(super) fn set(
-    module: &mut Module,
-    model: &Model,
-    dimensions: &Dimensions,
-    deviation: f64,
-    normalize: bool,
-) -> Result<()> {
+pub(super) fn set(module: &mut Module, model: &Model, dimensions: &Dimensions) -> Result<()> {
     let (format, formats) = (model.format(), model.formats());
     let output = format.output.as_ref();
     let rounding = format.input.rounding();
@@ -52,7 +45,7 @@ pub(super) fn set(
     ] {
         module.set_int(name, number)?;
     }
-    module.set_float("deviation", deviation)?;
+    set_normalization(module, formats)?;
 
     let of = |number: &dyn Fn(&Format) -> i64| -> Vec<i64> { formats.iter().map(number).collect() };
     let square = dimensions.is_square();
@@ -62,14 +55,6 @@ pub(super) fn set(
             of(&|format| i64::from(square || format.problem.needs_square())),
         ),
         ("symmetric", of(&|format| i64::from(format.problem.is_symmetric()))),
-        (
-            "shifts",
-            of(&|format| i64::from(format.problem.facts().invariance.shifts)),
-        ),
-        (
-            "normalizes",
-            of(&|format| i64::from(normalizes(format, model.config().value_features, normalize))),
-        ),
         ("diagonal", of(&diagonal)),
         (
             "source_starts",
@@ -90,7 +75,6 @@ pub(super) fn set(
         ("operand_forms", rows(&|format| forms(format.problem.operands()))),
         ("solution_forms", rows(&|format| forms(format.problem.solution()))),
         ("vectors", rows(&|format| places(format.problem.facts().vectors))),
-        ("degrees", rows(&degrees)),
         (
             "fields",
             output
@@ -103,6 +87,26 @@ pub(super) fn set(
         module.set_rows(name, &rows)?;
     }
     set_buffers(module, format, model.device())
+}
+
+/// Sets the tables of `normalization.py`.
+pub(super) fn set_normalization(module: &mut Module, formats: &[Format]) -> Result<()> {
+    let deviation = formats.first().and_then(|format| format.deviation);
+    module.set_float("deviation", deviation.unwrap_or(1.0))?;
+    let flags = |flag: &dyn Fn(&Format) -> bool| -> Vec<i64> { formats.iter().map(|it| i64::from(flag(it))).collect() };
+    for (name, flags) in [
+        ("normalizes", flags(&Format::normalizes)),
+        ("shifts", flags(&|format| format.problem.facts().invariance.shifts)),
+        (
+            "equilibrates",
+            flags(&|format| format.problem.facts().invariance.equilibrates),
+        ),
+    ] {
+        module.set_ints(name, &flags)?;
+    }
+    let rows = |row: fn(&Format) -> Vec<i64>| -> Vec<Vec<i64>> { formats.iter().map(row).collect() };
+    module.set_rows("degrees", &rows(degrees))?;
+    Ok(module.set_rows("second_degrees", &rows(second_degrees))?)
 }
 
 fn set_buffers(module: &mut Module, format: &Format, device: Device) -> Result<()> {
@@ -135,13 +139,6 @@ fn set_buffers(module: &mut Module, format: &Format, device: Device) -> Result<(
         module.register_buffer(name, &tensor.to_device(device))?;
     }
     Ok(())
-}
-
-/// Whether the operands of a problem are brought to the scale of the training. Digits as features tell numbers apart that a scale would
-/// change.
-pub fn normalizes(format: &Format, features: ValueFeatures, wanted: bool) -> bool {
-    let reads_values = matches!(format.input, Input::Values { .. }) && features == ValueFeatures::All;
-    wanted && reads_values && format.problem.facts().invariance.degrees.is_some()
 }
 
 /// The code of a way to read answers out.
@@ -179,6 +176,12 @@ fn degrees(format: &Format) -> Vec<i64> {
         Degree::Rows => [0, 1],
     };
     degrees.iter().flat_map(pair).collect()
+}
+
+/// The degree of each matrix of the solution in the scale of the second operand; empty where it has none of its own.
+fn second_degrees(format: &Format) -> Vec<i64> {
+    let degrees = format.problem.facts().invariance.second_degrees.unwrap_or_default();
+    degrees.iter().map(|&degree| i64::from(degree)).collect()
 }
 
 /// An encoding as `codec.py` reads it.

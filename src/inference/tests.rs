@@ -107,10 +107,11 @@ fn logits_of_every_architecture_are_those_of_the_model() {
                     DecoderKind::Autoregressive => Target::Tokens,
                     _ => Target::Classes,
                 },
+                deviation: None,
             };
             let dimensions: Dimensions = "2-4".parse().unwrap();
             let model = seeded(5, || Model::new(&config, &format, dimensions.max(), 10.0, Device::Cpu));
-            let solver = Solver::new(&model, &dimensions, 5.0, false).unwrap();
+            let solver = Solver::new(&model, &dimensions).unwrap();
             let specification =
                 crate::dataset::Specification::new(format.problem, dimensions, Default::default()).unwrap();
             let stream = Stream::new(specification, 3, Split::Test).encoded(&format, crate::dataset::Targets::Rounded);
@@ -119,7 +120,7 @@ fn logits_of_every_architecture_are_those_of_the_model() {
                 let size = stream.fill_batch(step, 7, &mut examples).unwrap();
                 // Zeros, which P10 writes shorter and pads.
                 examples[0].operands[0].fill(0.0);
-                let batch = Batcher::new(format.clone()).batch(size, &examples).unwrap();
+                let batch = Batcher::new(format.clone()).unwrap().batch(size, &examples).unwrap();
                 let [theirs, ours] = both_logits(&model, &solver, &batch, &examples);
                 assert_close(&theirs, &ours, &format!("{name} {input} {size}"));
             }
@@ -149,6 +150,7 @@ fn answers_have_the_probability_that_the_model_gives_to_their_classes() {
         });
         let written: Vec<Example> = written.collect();
         let batch = Batcher::new(toy.model.format().clone())
+            .unwrap()
             .batch(case.size, &written)
             .unwrap();
         let logits = tch::no_grad(|| toy.model.logits(&batch.source, &batch.target, case, Kind::Float));
@@ -250,7 +252,10 @@ fn every_problem_of_a_set_is_answered_in_its_own_shapes() {
                 let shapes: Vec<_> = answers[0].solution.iter().map(Shape::of).collect();
                 assert_eq!(shapes, format.problem.solution_shapes(case.size), "{problems}");
             }
-            let batch = Batcher::new(format.clone()).batch(case.size, &examples).unwrap();
+            let batch = Batcher::new(format.clone())
+                .unwrap()
+                .batch(case.size, &examples)
+                .unwrap();
             let [theirs, ours] = both_logits(&toy.model, &toy.solver, &batch, &examples);
             assert_close(&theirs, &ours, problems);
         }

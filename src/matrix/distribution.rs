@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use super::{
-    Coefficients, Emphasis, Entries, Generator, Matrix, Spectra,
+    Coefficients, Emphasis, Entries, Family, Generator, Matrix, Spectra,
     emphasis::{chosen, scale_smallest, scale_smallest_symmetric},
     name::UnknownName,
 };
@@ -11,8 +11,8 @@ use super::{
 /// How operands are drawn.
 ///
 /// The text form, found in CSV files, is the law of the coefficients, `:` and their magnitude if it is not 10, the [emphasis](Emphasis) if
-/// there is one, and `/` and the spectra if they are not the semicircle: `uniform`, `gaussian:5`, `uniform+bias:0.5`,
-/// `uniform/laplace+gaussian`.
+/// there is one, `@` and the family if there is one, and `/` and the spectra if they are not the semicircle: `uniform`, `gaussian:5`,
+/// `uniform+bias:0.5`, `uniform@covariance`, `uniform/laplace+gaussian`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Distribution {
     pub coefficients: Coefficients,
@@ -21,6 +21,8 @@ pub struct Distribution {
     /// Of symmetric operands; others ignore it.
     pub spectra: Spectra,
     pub emphasis: Emphasis,
+    /// The family of all matrices; none where their coefficients are independent.
+    pub family: Option<Family>,
 }
 
 impl Distribution {
@@ -35,6 +37,7 @@ impl Distribution {
                 magnitude,
                 spectra,
                 emphasis: Emphasis::default(),
+                family: None,
             })
         } else {
             Err(InvalidDistribution::Magnitude(magnitude.to_string()))
@@ -45,6 +48,11 @@ impl Distribution {
     pub fn with_emphasis(self, emphasis: Emphasis) -> Result<Self, InvalidDistribution> {
         emphasis.validate()?;
         Ok(Self { emphasis, ..self })
+    }
+
+    #[must_use]
+    pub fn with_family(self, family: Option<Family>) -> Self {
+        Self { family, ..self }
     }
 
     /// The law of the next matrix's coefficients.
@@ -59,8 +67,16 @@ impl Distribution {
         }
     }
 
-    /// Draws independent coefficients into a matrix that already has its shape.
+    /// The family of the next matrix, where it has one.
+    fn next_family(&self, generator: &mut Generator) -> Option<Family> {
+        self.family.or_else(|| self.emphasis.family(generator))
+    }
+
+    /// Draws independent coefficients, or a matrix of the family, into a matrix that already has its shape.
     pub fn fill(&self, generator: &mut Generator, matrix: &mut Matrix) {
+        if let Some(family) = self.next_family(generator) {
+            return family.fill(self.coefficients, self.magnitude, generator, matrix);
+        }
         self.entries(generator).fill(generator, matrix.as_mut_slice());
         let nearness = self.emphasis.nearness(generator);
         if nearness < 1.0 {
@@ -70,6 +86,9 @@ impl Distribution {
 
     /// Draws a symmetric matrix into one that already has its shape.
     pub fn fill_symmetric(&self, generator: &mut Generator, matrix: &mut Matrix) {
+        if let Some(family) = self.next_family(generator) {
+            return family.fill_symmetric(self.coefficients, self.magnitude, generator, matrix);
+        }
         let spectrum = self.spectra.draw(generator);
         spectrum.fill(&self.entries(generator), generator, matrix);
         let nearness = self.emphasis.nearness(generator);
@@ -86,6 +105,7 @@ impl Default for Distribution {
             magnitude: Self::DEFAULT_MAGNITUDE,
             spectra: Spectra::default(),
             emphasis: Emphasis::default(),
+            family: None,
         }
     }
 }
@@ -97,6 +117,9 @@ impl fmt::Display for Distribution {
             write!(f, ":{}", self.magnitude)?;
         }
         write!(f, "{}", self.emphasis)?;
+        if let Some(family) = self.family {
+            write!(f, "@{family}")?;
+        }
         if !self.spectra.is_semicircle() {
             write!(f, "/{}", self.spectra)?;
         }
@@ -112,6 +135,10 @@ impl FromStr for Distribution {
             Some((law, spectra)) => (law, spectra.parse()?),
             None => (text, Spectra::default()),
         };
+        let (law, family) = match law.split_once('@') {
+            Some((law, family)) => (law, Some(family.parse()?)),
+            None => (law, None),
+        };
         let (law, emphasis) = Emphasis::split(law)?;
         let (coefficients, magnitude) = match law.split_once(':') {
             Some((coefficients, magnitude)) => {
@@ -120,7 +147,9 @@ impl FromStr for Distribution {
             }
             None => (law, Self::DEFAULT_MAGNITUDE),
         };
-        Self::new(coefficients.parse()?, magnitude, spectra)?.with_emphasis(emphasis)
+        Self::new(coefficients.parse()?, magnitude, spectra)?
+            .with_family(family)
+            .with_emphasis(emphasis)
     }
 }
 
@@ -164,6 +193,8 @@ mod tests {
             "uniform+singular:0.5",
             "gaussian+bias:0.5+small:0.25+large:1+singular:0.125/laplace",
             "gaussian:1/uniform+abs-laplace",
+            "uniform@covariance",
+            "gaussian:5+structured:0.5@mixed-rows",
         ] {
             assert_eq!(text.parse::<Distribution>().unwrap().to_string(), text);
         }
@@ -185,6 +216,7 @@ mod tests {
         assert!(message("uniform+bias:1.5").contains("the sign bias is `1.5`, but must be from 0 to 1"));
         assert!(message("uniform+singular:-0.5").contains("share of nearly singular draws is `-0.5`"));
         assert!(message("normal").contains("Allowed: uniform, gaussian"));
+        assert!(message("uniform@covarianc").contains("did you mean `covariance`?"));
         assert!(message("uniform/cauchy").contains("marchenko-pastur"));
     }
 

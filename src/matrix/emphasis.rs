@@ -1,13 +1,13 @@
 //! What is drawn more often than its law does, so that a model learns what is rare.
 
-use super::{Generator, InvalidDistribution, Matrix, decomposition, mirror};
+use super::{Family, Generator, InvalidDistribution, Matrix, decomposition, mirror};
 use rand::RngExt;
 use std::fmt;
 
 /// Shares of the draws that are changed; zero leaves them as they are.
 ///
 /// The text form is `+bias:` and the sign bias, `+small:` and the share of small coefficients, `+large:` and the share of large draws,
-/// `+singular:` and the share of nearly singular ones, each if there is one.
+/// `+singular:` and the share of nearly singular ones, `+structured:` and the share of structured ones, each if there is one.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Emphasis {
     /// Share of the draws whose signs lean to the positive: each has a probability of its own, uniform on [0, 1], with
@@ -32,6 +32,10 @@ pub struct Emphasis {
     /// An inverse is as large as that is small, and what is wrong with it counts by the condition of the matrix, which of one uniform
     /// 5x5 matrix in ten is beyond 70 and of one in a hundred beyond 700.
     pub singular: f64,
+    /// Share of the draws that are of a [family](Family), each as likely as any other, in place of independent coefficients.
+    ///
+    /// Of independent coefficients none are zero or equal, so that a model never sees the identity, a graph or a matrix of rank one.
+    pub structured: f64,
 }
 
 /// One of the shares.
@@ -56,7 +60,7 @@ impl Share {
 }
 
 /// In the order of the text form.
-const SHARES: [Share; 4] = [
+const SHARES: [Share; 5] = [
     Share {
         mark: "+bias:",
         key: "sign_bias",
@@ -80,6 +84,12 @@ const SHARES: [Share; 4] = [
         key: "singular_share",
         name: "share of nearly singular draws",
         of: |emphasis| &mut emphasis.singular,
+    },
+    Share {
+        mark: "+structured:",
+        key: "structured_share",
+        name: "share of structured draws",
+        of: |emphasis| &mut emphasis.structured,
     },
 ];
 
@@ -115,6 +125,13 @@ impl Emphasis {
             }
         }
         Ok((rest, emphasis))
+    }
+
+    /// The family of the next matrix, where it is a structured one.
+    pub(super) fn family(self, generator: &mut Generator) -> Option<Family> {
+        // A share of zero takes no random number.
+        let is_structured = self.structured > 0.0 && generator.random::<f64>() < self.structured;
+        is_structured.then(|| Family::draw(generator))
     }
 
     /// By how much the smallest singular value of the next matrix is multiplied.

@@ -23,7 +23,7 @@ fn model_of(config: &Config, problem: &str, input: &str, output: &str) -> (Model
     let size = Shape::new(3, 3);
     let model = seeded(5, || Model::new(config, &format, size, 10.0, Device::Cpu));
     let examples: Vec<Example> = (0..4u32).map(|i| example(&format, f64::from(i))).collect();
-    let batch = Batcher::new(format).batch(size, &examples).unwrap();
+    let batch = Batcher::new(format).unwrap().batch(size, &examples).unwrap();
     (model, batch)
 }
 
@@ -34,6 +34,7 @@ fn format(decoder: DecoderKind, problem: &str, input: &str, output: &str) -> For
         input: input.parse().unwrap(),
         output: encoding::named(output).unwrap(),
         target: decoder.target(),
+        deviation: None,
     }
 }
 
@@ -202,7 +203,11 @@ fn a_task_changes_what_is_read_and_what_is_answered() {
                 let format = &model.formats()[task];
                 let mut example = Example::zeros(format.problem, SIZE);
                 example.operands[0] = operand.clone();
-                let source = Batcher::new(format.clone()).batch(SIZE, &[example]).unwrap().source;
+                let source = Batcher::new(format.clone())
+                    .unwrap()
+                    .batch(SIZE, &[example])
+                    .unwrap()
+                    .source;
                 let tasks = model.tasks_of(&source).unwrap();
                 assert_eq!(Vec::<i64>::try_from(tasks).unwrap(), [task as i64]);
                 model.encode(&source, &model.source_positions(Case { task, size: SIZE }), pass)

@@ -117,9 +117,14 @@ pub enum Form {
 /// What scaling and shifting the operands does to the solution.
 #[derive(Clone, Copy, Debug)]
 pub struct Invariance {
-    /// The power of `s` by which each matrix of the solution grows where all operands are multiplied by `s`; none where
-    /// the solutions of scaled problems do not follow from one another.
+    /// The power of `s` by which each matrix of the solution grows where the operands are multiplied by `s`, or the first of them
+    /// where the second has a scale of its own; none where the solutions of scaled problems do not follow from one another.
     pub degrees: Option<&'static [Degree]>,
+    /// The power of the second operand's own scale by which each matrix of the solution grows; none where all operands are multiplied
+    /// by one scale.
+    pub second_degrees: Option<&'static [i32]>,
+    /// Whether the solution `X` for `A` is that of `R A C` between the same diagonal matrices: `C X' R`.
+    pub equilibrates: bool,
     /// Whether `A + c I` adds `c` to the first matrix of the solution and leaves the others alone.
     pub shifts: bool,
 }
@@ -127,13 +132,29 @@ pub struct Invariance {
 impl Invariance {
     pub const NONE: Self = Self {
         degrees: None,
+        second_degrees: None,
+        equilibrates: false,
         shifts: false,
     };
 
     pub const fn degrees(degrees: &'static [Degree]) -> Self {
         Self {
             degrees: Some(degrees),
-            shifts: false,
+            ..Self::NONE
+        }
+    }
+
+    pub const fn with_second(self, degrees: &'static [i32]) -> Self {
+        Self {
+            second_degrees: Some(degrees),
+            ..self
+        }
+    }
+
+    pub const fn with_equilibration(self) -> Self {
+        Self {
+            equilibrates: true,
+            ..self
         }
     }
 

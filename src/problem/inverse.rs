@@ -13,7 +13,7 @@ pub const INVERSE: Inverse = Inverse {
     name: "inverse",
     facts: &Facts {
         structure: Structure::Square,
-        invariance: RECIPROCAL,
+        invariance: RECIPROCAL.with_equilibration(),
         has_condensed_form: true,
         ..Facts::UNARY
     },

@@ -8,7 +8,7 @@ const FACTS: Facts = Facts {
     structure: Structure::Square,
     operands: &[Part::SAME, Part::column(Side::Rows)],
     solution: &[Part::column(Side::Rows)],
-    invariance: Invariance::degrees(&[Degree::Fixed(0)]),
+    invariance: Invariance::degrees(&[Degree::Fixed(-1)]).with_second(&[1]),
     ..Facts::UNARY
 };
 

@@ -15,7 +15,7 @@ pub const MATRIX_VECTOR: Product = Product {
     facts: &Facts {
         operands: &[Part::SAME, Part::column(Side::Cols)],
         solution: &[Part::column(Side::Rows)],
-        invariance: QUADRATIC,
+        invariance: BILINEAR,
         ..Facts::UNARY
     },
 };
@@ -25,12 +25,12 @@ pub const MATRIX_PRODUCT: Product = Product {
     facts: &Facts {
         operands: &[Part::SAME, Part::matrix(Side::Cols, Side::Rows)],
         solution: &[Part::matrix(Side::Rows, Side::Rows)],
-        invariance: QUADRATIC,
+        invariance: BILINEAR,
         ..Facts::UNARY
     },
 };
 
-const QUADRATIC: Invariance = Invariance::degrees(&[Degree::Fixed(2)]);
+const BILINEAR: Invariance = Invariance::degrees(&[Degree::Fixed(1)]).with_second(&[1]);
 
 impl Problem for Product {
     fn name(&self) -> &'static str {

@@ -18,6 +18,7 @@ impl Recipe {
                 Split::Train => data.emphasis(),
                 Split::Validation | Split::Test => Emphasis::default(),
             },
+            family: data.family,
         }
     }
 

@@ -22,6 +22,7 @@ pub(crate) use validation::softened;
 
 use crate::dataset::{Dimensions, Format};
 use crate::differences::differences;
+use crate::encoding::Input;
 use crate::problem::{self, Problems};
 use anyhow::{Context, Result, anyhow, ensure};
 use overrides::{merge, set, size_texts};
@@ -102,7 +103,15 @@ impl Recipe {
             input: self.encoding.input.clone(),
             output: self.encoding.output.clone(),
             target: self.model.decoder.target(),
+            deviation: self.normalizes().then(|| self.data.deviation()),
         }
+    }
+
+    /// Whether operands are brought to one scale where a problem allows it. Digits as features tell numbers apart that a scale would
+    /// change.
+    fn normalizes(&self) -> bool {
+        let reads_values = matches!(self.encoding.input, Input::Values { .. });
+        self.encoding.normalize && reads_values && self.model.value_features == ValueFeatures::All
     }
 }
 

@@ -5,11 +5,13 @@ use super::schedule::Schedule;
 use super::texts::EncodingTexts;
 use crate::dataset::{Repetition, Targets};
 use crate::encoding::{self, Encoding, Input};
-use crate::matrix::{Coefficients, Distribution, Emphasis, Noise, Spectra};
+use crate::matrix::{Coefficients, Distribution, Emphasis, Family, Noise, Spectra};
 use serde::{Deserialize, Serialize};
+use serde_with::{NoneAsEmptyString, serde_as};
 use std::sync::Arc;
 
 /// Where examples come from.
+#[serde_as]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Data {
     pub seed: u64,
@@ -29,6 +31,11 @@ pub struct Data {
     /// Share of the training matrices whose smallest singular value is made smaller, by up to two powers of ten; those of validation and
     /// test never are.
     pub singular_share: f64,
+    /// Share of the training matrices that are of a family, each as likely as any other; those of validation and test never are.
+    pub structured_share: f64,
+    /// The family of all matrices, in place of independent coefficients.
+    #[serde_as(as = "NoneAsEmptyString")]
+    pub family: Option<Family>,
     /// Whether targets are computed from the matrix as the model sees it, or from the exact one.
     pub targets: Targets,
     /// Training takes only so many examples, epoch after epoch; 0 for no limit. Of each problem and size, where there are
@@ -101,6 +108,8 @@ impl Default for Data {
             small_share: 0.0,
             large_share: 0.0,
             singular_share: 0.0,
+            structured_share: 0.0,
+            family: None,
             targets: Targets::Rounded,
             examples: 0,
             repeated: 0,
@@ -119,6 +128,7 @@ impl Data {
             small: self.small_share,
             large: self.large_share,
             singular: self.singular_share,
+            structured: self.structured_share,
         }
     }
 

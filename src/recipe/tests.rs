@@ -77,6 +77,7 @@ fn emphasis_is_on_training_examples_alone() {
         "data.small_share=0.3",
         "data.large_share=0.2",
         "data.singular_share=0.1",
+        "data.structured_share=0.4",
     ];
     let recipe = Recipe::parse(MINIMAL, &sets.map(String::from)).unwrap();
     let drawn = |split| recipe.distribution(split).emphasis;
@@ -85,6 +86,7 @@ fn emphasis_is_on_training_examples_alone() {
         small: 0.3,
         large: 0.2,
         singular: 0.1,
+        structured: 0.4,
     };
     assert_eq!(
         Split::ALL.map(drawn),

@@ -5,7 +5,6 @@ use super::text::evaluation_table;
 use crate::dataset::{Format, Repetition};
 use crate::encoding::Reading;
 use crate::evaluation::Evaluation;
-use crate::inference::normalizes;
 use crate::matrix::Shape;
 use crate::matrix::Split;
 use crate::problem::Form;
@@ -90,8 +89,7 @@ pub fn card(
 
 /// What becomes of matrices of another scale.
 fn scales(recipe: &Recipe) -> &'static str {
-    let normalized = |format: &Format| normalizes(format, recipe.model.value_features, recipe.encoding.normalize);
-    if recipe.format().tasks().iter().all(normalized) {
+    if recipe.format().tasks().iter().all(Format::normalizes) {
         "Matrices of other scales are brought to this one, and answers back."
     } else {
         "Matrices of other scales are read as they are, and their answers are mostly wrong."

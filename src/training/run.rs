@@ -33,7 +33,7 @@ pub struct Progress {
 impl Recipe {
     /// The module of a model of this recipe.
     pub fn solver(&self, model: &Model) -> Result<Solver> {
-        Solver::new(model, &self.dimensions, self.data.deviation(), self.encoding.normalize)
+        Solver::new(model, &self.dimensions)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Noise, other distributions and sizes than those of the training, beginning with other weights, comparing runs.
 
 use super::training::{LEARNED, interrupt, json, tensors};
-use super::{refuse, succeed, tiny_recipe, tiny_run};
+use super::{laformer, refuse, succeed, tiny_recipe, tiny_run};
 use std::fs;
 use std::path::Path;
 
@@ -432,4 +432,62 @@ fn runs_are_compared_by_their_examples() {
     assert!(refuse(path, 2, &["curve", "nowhere"]).contains("nowhere holds no run"));
     fs::remove_file(path.join("few-6/metrics.csv")).unwrap();
     assert!(refuse(path, 2, &["curve", "few-6"]).contains("was not evaluated yet"));
+}
+
+#[test]
+fn matrices_of_a_family_are_generated_verified_and_learned() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    for (problem, family) in [
+        ("eigenvalues", "laplacian"),
+        ("matrix-product", "permutation"),
+        ("inverse", "kernel"),
+    ] {
+        let arguments = [
+            problem, "--dim", "3", "--family", family, "--count", "30", "--output", "x.csv",
+        ];
+        succeed(path, &[&["generate"], &arguments[..]].concat());
+        assert!(succeed(path, &["verify", "x.csv"]).contains("all right"));
+        let text = fs::read_to_string(path.join("x.csv")).unwrap();
+        assert!(text.contains(&format!("uniform@{family}")), "{text}");
+    }
+    let generate = ["generate", "eigenvalues", "--dim", "3"];
+    let unknown = refuse(path, 2, &[&generate[..], &["--family", "laplacien"]].concat());
+    assert!(unknown.contains("did you mean `laplacian`?"), "{unknown}");
+    let both = refuse(
+        path,
+        2,
+        &[&generate[..], &["--family", "kernel", "--spectrum", "laplace"]].concat(),
+    );
+    assert!(both.contains("choose one of both"), "{both}");
+    tiny_run(path, "run", "inverse", &["data.structured_share=0.5"]);
+    let config = fs::read_to_string(path.join("run/config.toml")).unwrap();
+    assert!(config.contains("structured_share = 0.5"), "{config}");
+}
+
+#[test]
+fn the_structured_suite_has_a_row_for_each_family_that_has_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tiny_run(path, "run", "inverse", &[]);
+    let output = laformer(
+        path,
+        &["eval", "run", "--suite", "structured", "--count", "4", "--json"],
+    );
+    let sets: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let sets = sets.as_object().unwrap();
+    assert_eq!(
+        sets.len(),
+        ::laformer::matrix::Family::ALL.len() - 1,
+        "Laplacians are singular"
+    );
+    assert!(
+        sets["inverse 2x2 uniform@permutation"]["ceiling"]["0.05"].as_f64() == Some(1.0),
+        "{sets:?}"
+    );
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains("left out: inverse 2x2 uniform@laplacian") && told.contains("singular"),
+        "{told}"
+    );
 }

@@ -1,22 +1,11 @@
-"""Inverses that are read as condensed forms: scaled, transposed and made bidiagonal."""
+"""Inverses that are read as condensed forms: transposed and made bidiagonal."""
 
 import numpy as np
 import pytest
 import torch
-from conftest import CALLS, assert_same_answers, evaluated, load, operands, solved, tuple_of
+from conftest import CALLS, as_given, assert_same_answers, evaluated, load, operands, solved, tuple_of
 
 CONDENSED = {"encoding.input": "condensed"}
-
-
-def equilibrium(matrix):
-    """Factors of rows and columns that bring them to the root mean square of the whole, one row and one column after the other."""
-    rows, cols = np.ones(len(matrix)), np.ones(len(matrix))
-    mean = lambda numbers: np.sqrt(np.mean(np.square(numbers)))
-    for _ in range(16):
-        scaled = rows[:, None] * matrix * cols
-        rows = rows * np.sqrt([mean(matrix) / mean(row) for row in scaled])
-        cols = cols * np.sqrt([mean(matrix) / mean(column) for column in scaled.T])
-    return rows, cols
 
 
 def bidiagonal(matrix):
@@ -42,11 +31,9 @@ def growth(numbers):
     return np.abs(np.linalg.inv(form) * numbers[::2]).sum()
 
 
-def condensed(matrix, factors=None):
-    """The form by which errors grow least, whichever column of the scaled and transposed matrix comes first."""
-    rows, cols = factors or equilibrium(matrix)
-    scaled = (rows[:, None] * matrix * cols).T
-    return min((bidiagonal(np.roll(scaled, -first, 1)) for first in range(len(matrix))), key=growth)
+def condensed(matrix):
+    """The form by which errors grow least, whichever column of the transposed matrix comes first."""
+    return min((bidiagonal(np.roll(matrix.T, -first, 1)) for first in range(len(matrix))), key=growth)
 
 
 def whole(n, count):
@@ -65,24 +52,20 @@ def test_an_inverse_is_read_from_the_row_by_which_errors_grow_least(train, size)
 @pytest.mark.parametrize("options", [[], ["--as-given"]])
 def test_answers_equal_those_of_the_command_line(laformer, train, options):
     folder = train("inverse", CONDENSED | {"encoding.normalize": "true"})
-    answering = train("inverse", CONDENSED) if options else folder
-    solve = lambda matrices: tuple_of(load(answering).solve(matrices))
+    model = as_given(folder) if options else load(folder)
+    solve = lambda matrices: tuple_of(model.solve(matrices))
     (matrices,), printed = evaluated(laformer, folder, *options)["inverse"]
     for _ in range(CALLS):
         assert_same_answers(solve(matrices), printed)
     assert_same_answers(solve(matrices[:1]), solved(laformer, folder, "inverse", matrices[:1], *options), ties=0)
 
 
-def test_orders_signs_and_scales_of_rows_and_columns_change_nothing(train):
+def test_orders_and_signs_of_rows_and_columns_change_nothing(train):
     model = load(train("inverse", CONDENSED))
     generator = np.random.default_rng(5)
     for matrix in whole(3, 4):
         moved = matrix[generator.permutation(3)][:, generator.permutation(3)] * generator.choice([-1.0, 1.0], (3, 1))
         torch.testing.assert_close(model.encode(torch.from_numpy(matrix)), model.encode(torch.from_numpy(moved)), rtol=1e-5, atol=1e-5)
-    # Scaled rows are those of another whole, whose root mean square is another one.
-    matrix, factors = torch.from_numpy(whole(3, 1)[0]), torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64)
-    form, other = model.encode(matrix), model.encode(factors[:, None] * matrix)
-    torch.testing.assert_close(form / form.norm(), other / other.norm(), rtol=0, atol=1e-2)
 
 
 def test_matrices_that_are_condensed_already_have_answers(train):
@@ -94,12 +77,11 @@ def test_matrices_that_are_condensed_already_have_answers(train):
     assert answers.isfinite().all() and len(answers) == 4
 
 
-def test_gradients_are_those_of_the_form_whose_scale_stays(train):
-    # Factors cancel between what is read and what is answered, so that no gradient passes through them.
+def test_gradients_are_those_of_the_form(train):
     matrix = whole(3, 1)[0]
     direction = np.random.default_rng(4).normal(size=matrix.shape)
-    step, factors = 1e-6, equilibrium(matrix)
-    difference = np.array(condensed(matrix + step * direction, factors)) - np.array(condensed(matrix - step * direction, factors))
+    step = 1e-6
+    difference = np.array(condensed(matrix + step * direction)) - np.array(condensed(matrix - step * direction))
     given = torch.from_numpy(matrix).requires_grad_()
     source = load(train("inverse", CONDENSED)).encode(given)[0]
     gradients = [torch.autograd.grad(number, given, retain_graph=True)[0].numpy() for number in source]

@@ -32,7 +32,7 @@ pub fn generate(recipe: &Recipe, threads: usize, duration: Duration) -> Result<f
         recipe.training.batch_size,
     );
     let work = |thread: usize| -> Result<f64> {
-        let mut maker = BatchMaker::new(source.clone(), format.clone(), batch);
+        let mut maker = BatchMaker::new(source.clone(), format.clone(), batch)?;
         maker.batch(0)?;
         let (begun, mut made) = (Instant::now(), 0);
         for step in (thread as u64..).step_by(threads) {

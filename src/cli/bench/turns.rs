@@ -18,7 +18,7 @@ use tch::Device;
 /// Turns of so many batches.
 pub fn generate(recipe: &Recipe, batches: u64) -> Result<()> {
     let size = recipe.training.batch_size;
-    let mut maker = BatchMaker::new(recipe.source(Split::Train)?, recipe.format(), size);
+    let mut maker = BatchMaker::new(recipe.source(Split::Train)?, recipe.format(), size)?;
     say!("{}", ready(recipe, size as u64 * batches)?)?;
     let mut steps = 0u64..;
     while is_asked()? {

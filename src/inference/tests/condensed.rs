@@ -12,6 +12,21 @@ fn of_inverse(operands: Matrix) -> Example {
     }
 }
 
+fn condenser() -> Preparation {
+    let recipe = Recipe::parse(
+        "problem = \"inverse\"\ndim = \"1-4\"\nencoding.input = \"condensed\"\nencoding.normalize = false",
+        &[],
+    )
+    .unwrap();
+    Preparation::new(&recipe.format()).unwrap().unwrap()
+}
+
+fn prepared(preparation: &Preparation, examples: &[Example]) -> Example {
+    let mut prepared = Vec::new();
+    preparation.prepare(examples, &mut prepared).unwrap();
+    prepared.swap_remove(0)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(30))]
     #[test]
@@ -20,8 +35,8 @@ proptest! {
         prop_assume!(matrix.determinant().abs() > 1.0);
         let example = of_inverse(matrix);
         let examples = std::slice::from_ref(&example);
-        let condenser = Condenser::new().unwrap();
-        let condensed = condenser.condensed(examples).unwrap().remove(0);
+        let preparation = condenser();
+        let condensed = prepared(&preparation, examples);
         let form = &condensed.operands[0];
         for (i, j) in (0..4).flat_map(|i| (0..4).map(move |j| (i, j))) {
             let is_near = i == j || i + 1 == j;
@@ -29,15 +44,15 @@ proptest! {
         }
         let of_form = form.clone().try_inverse().unwrap();
         prop_assert!((&condensed.solution[0] - &of_form).amax() < 1e-8 * of_form.amax());
-        let restored = condenser.restored(examples, &condensed.solution).unwrap();
-        prop_assert!((&restored[0] - &example.solution[0]).amax() < 1e-8 * example.solution[0].amax());
+        let restored = preparation.restored(examples, &[&condensed.solution]).unwrap();
+        prop_assert!((&restored[0][0] - &example.solution[0]).amax() < 1e-8 * example.solution[0].amax());
     }
 }
 
 #[test]
 fn a_hand_worked_condensed_form() {
-    // Rows and columns of [[3, 4], [-4, 3]] are alike. Begun with (3, 4), the norm is 5, and nothing is left beside it.
+    // Begun with (3, 4), the norm is 5, and nothing is left beside it.
     let example = of_inverse(Matrix::from_row_slice(2, 2, &[3.0, 4.0, -4.0, 3.0]));
-    let condensed = Condenser::new().unwrap().condensed(&[example]).unwrap();
-    assert!((&condensed[0].operands[0] - Matrix::from_diagonal_element(2, 2, 5.0)).amax() < 1e-12);
+    let condensed = prepared(&condenser(), &[example]);
+    assert!((&condensed.operands[0] - Matrix::from_diagonal_element(2, 2, 5.0)).amax() < 1e-12);
 }
