@@ -2,7 +2,8 @@
 
 A shipped checkpoint holds the module with its matrices in half precision, the recipe, the metrics, the curve, the card, and
 `evaluation.json`. That is what `laformer eval --count 10000` printed for the module. `written` is the accuracy with `--readout median`,
-where the module answers between the digits. `make zoo-check` measures again and compares.
+where the module answers between the digits. `families` is what `laformer eval --suite structured --count 500` printed for each family of
+matrices. `make zoo-check` measures again and compares.
 
 A checkpoint that is shipped already, `checkpoints/*/`, is exported and measured again. A run that began with a shipped checkpoint counts
 the examples and minutes of that, too.
@@ -21,6 +22,8 @@ import tomllib
 HERE = pathlib.Path(__file__).parent
 LAFORMER = os.environ.get("LAFORMER_BIN", str(HERE.parent / "target/release/laformer"))
 COUNT = 10_000
+# Of each family of matrices.
+FEW = 500
 
 
 def output(*command):
@@ -75,6 +78,9 @@ def ship(run, device, commit, readout):
     evaluation = json.loads(output(*measured))
     if config["model"].get("readout") == "interpolated":
         evaluation["written"] = json.loads(output(*measured, "--readout", "median"))["accuracy"]
+    suite = json.loads(output(LAFORMER, "eval", str(module), "--suite", "structured", "--count", str(FEW), "--json"))
+    kept = ["accuracy", "interval", "ceiling"]
+    evaluation["families"] = {name.split("@")[1]: {key: found[key] for key in kept} for name, found in suite.items()}
     evaluation |= earlier
     evaluation |= {"device": device, "commit": commit} | card(folder)
     (folder / "evaluation.json").write_text(json.dumps(evaluation, indent=2) + "\n")
@@ -97,6 +103,14 @@ def show(card, found):
         rest = " | ".join(percent(shares[tolerance]) if shares else "-" for shares in [written, found["ceiling"]])
         lines.append(f"| {100 * float(tolerance):g} % | {percent(share)} | {100 * low:.2f} to {100 * high:.2f} | {rest} |")
     lines.append(f"| every token | | | {percent(found['exact'])} | |")
+    lines += [
+        "", f"Of {FEW} matrices of each [family](../../docs/method.md#families-of-matrices), with the ceiling within 5 %:", "",
+        "| family | 5 / 2 / 1 / 0.5 % | 95 % interval at 5 % | ceiling |", "|---|---|---|---|",
+    ]
+    for name, family in found["families"].items():
+        low, high = family["interval"]["0.05"]
+        shares = " / ".join(f"{100 * share:.1f}" for _, share in sorted(family["accuracy"].items(), key=lambda it: -float(it[0])))
+        lines.append(f"| {name} | {shares} | {100 * low:.1f} to {100 * high:.1f} | {100 * family['ceiling']['0.05']:.1f} |")
     text = card.read_text()
     before, use = text.split("## Accuracy")[0], text.split("## Use")[1]
     card.write_text(before + "\n".join(lines) + "\n\n## Use" + use)

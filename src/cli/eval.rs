@@ -271,7 +271,7 @@ impl Eval {
         tests = combined(tests, self.spectra()?, |test, spectra| test.data.spectrum = spectra);
         if let Some(Suite::Structured) = self.suite {
             tests = combined(tests, Family::ALL.to_vec(), |test, family| {
-                (test.data.family, test.data.spectrum) = (Some(family), Spectra::default());
+                *test = test.of_family(family)
             });
         }
         tests = combined(tests, self.magnitude.clone(), |test, magnitude| {

@@ -4,7 +4,7 @@ use super::options::{DeviceOption, GraphOption};
 use super::output::{say, tell};
 use super::{Failure, UsageError};
 use crate::dataset::{Repetition, Source, Table};
-use crate::evaluation::Evaluation;
+use crate::evaluation::{Evaluation, families};
 use crate::inference::Solver;
 use crate::libtorch;
 use crate::matrix::{Split, fingerprint};
@@ -278,6 +278,9 @@ impl Train {
     }
 }
 
+/// Matrices of each family that the card tells the accuracy of.
+const OF_EACH_FAMILY: usize = 30;
+
 /// Prints, reports and exports while the model trains.
 struct Watcher<'a> {
     recipe: &'a Recipe,
@@ -316,9 +319,12 @@ impl Observer for Watcher<'_> {
             "{}",
             crate::report::evaluation_line(progress.step, evaluation, training_set, improved)
         );
-        self.report
-            .evaluated(progress, evaluation, training_set, self.parameters, improved)?;
+        self.report.evaluated(progress, evaluation, training_set)?;
         if improved {
+            let count = self.recipe.evaluation.count.min(OF_EACH_FAMILY);
+            let families = families(solver, self.recipe, count)?;
+            self.report
+                .improved(progress, evaluation, training_set, &families, self.parameters)?;
             let mut metrics = crate::report::evaluation_json(evaluation);
             metrics["precision"] = self.recipe.training.precision.name().into();
             export(solver, self.recipe, &metrics, &self.run.module())?;

@@ -4,6 +4,7 @@ mod accuracy;
 mod analysis;
 mod bounds;
 mod coverage;
+mod families;
 mod indicators;
 mod properties;
 mod repair;
@@ -12,6 +13,7 @@ mod search;
 pub use accuracy::Accuracy;
 pub use analysis::{Analysis, Bin, IndicatorReport, PropertyShares, Quantiles, TAIL, Threshold};
 pub use coverage::{Coverage, Outside};
+pub use families::families;
 pub use indicators::{Indicator, KnownFrom};
 pub use search::{Answer, Checked, Search};
 
@@ -19,7 +21,6 @@ use crate::dataset::{Case, Example, Format, Source};
 use crate::encoding::{Reading, round_matrices};
 use crate::inference::{Candidate, Preparation, Solver};
 use crate::matrix::{Matrix, Shape};
-
 use crate::problem::Problem;
 use anyhow::Result;
 use bounds::{limit, rounded};

@@ -2,7 +2,7 @@
 
 use super::Recipe;
 use crate::dataset::{Mixture, Repetition, Source, Specification, Stream};
-use crate::matrix::{Distribution, Emphasis, InvalidDistribution, Split};
+use crate::matrix::{Distribution, Emphasis, Family, InvalidDistribution, Spectra, Split};
 use anyhow::{Result, anyhow, ensure};
 use std::sync::Arc;
 
@@ -20,6 +20,14 @@ impl Recipe {
             },
             family: data.family,
         }
+    }
+
+    /// The same with matrices of a family.
+    #[must_use]
+    pub fn of_family(&self, family: Family) -> Self {
+        let mut recipe = self.clone();
+        (recipe.data.family, recipe.data.spectrum) = (Some(family), Spectra::default());
+        recipe
     }
 
     /// Problem, sizes and distribution; fails where there are several problems.

@@ -1,12 +1,11 @@
 //! The model card: what a checkpoint is, how well it does, how to use it.
 
-use super::table::percent;
+use super::table::{Table, percent};
 use super::text::evaluation_table;
 use crate::dataset::{Format, Repetition};
 use crate::encoding::Reading;
 use crate::evaluation::Evaluation;
-use crate::matrix::Shape;
-use crate::matrix::Split;
+use crate::matrix::{Family, Shape, Split};
 use crate::problem::Form;
 use crate::recipe::Recipe;
 use crate::training::Progress;
@@ -20,6 +19,7 @@ pub fn card(
     progress: &Progress,
     evaluation: &Evaluation,
     training_set: Option<&Evaluation>,
+    families: &[(Family, Evaluation)],
 ) -> Result<String> {
     let format = recipe.format();
     let problem = &recipe.problems;
@@ -63,6 +63,7 @@ pub fn card(
          ## Accuracy on validation examples\n\n\
          An answer is right when its relative error is below the tolerance. *Ceiling*: what the exact answer scores after \
          being rounded to tokens.\n\n```\n{table}\n```\n{training_set}\n\
+         ## Accuracy on families of matrices\n\n```\n{families}\n```\n\n\
          ## Use\n\n```python\nimport torch\n\nmodel = torch.jit.load(\"model.pt\")\n{calls}\n```\n\n\
          Operands are tensors `[rows, cols]` or `[batch, rows, cols]`, answers float64.\n\n\
          ## Limits\n\n\
@@ -84,7 +85,22 @@ pub fn card(
         step = progress.step,
         steps = recipe.training.steps,
         table = evaluation_table("validation", evaluation),
+        families = families_table(&recipe.evaluation.tolerances, families),
     ))
+}
+
+/// A row for each family, with the accuracy at each tolerance.
+fn families_table(tolerances: &[f64], families: &[(Family, Evaluation)]) -> String {
+    let mut headers = vec!["family".to_string(), "matrices".into()];
+    headers.extend(tolerances.iter().map(|tolerance| format!("{} %", percent(*tolerance))));
+    let mut table = Table::new(headers);
+    for (family, evaluation) in families {
+        let mut cells = vec![family.to_string(), evaluation.examples.len().to_string()];
+        let accuracies = evaluation.accuracies().into_iter();
+        cells.extend(accuracies.map(|accuracy| format!("{:.1} %", 100.0 * accuracy.share())));
+        table.row(cells);
+    }
+    table.to_string()
 }
 
 /// What becomes of matrices of another scale.

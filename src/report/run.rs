@@ -8,6 +8,7 @@ use super::metrics::Metrics;
 use super::table::percent;
 use crate::evaluation::Evaluation;
 use crate::file;
+use crate::matrix::Family;
 use crate::recipe::Recipe;
 use crate::training::{LogLine, Progress, Run};
 use anyhow::Result;
@@ -65,8 +66,6 @@ impl RunReport {
         progress: &Progress,
         evaluation: &Evaluation,
         training_set: Option<&Evaluation>,
-        parameters: usize,
-        improved: bool,
     ) -> Result<()> {
         let examples = progress.step * self.recipe.training.batch_size as u64;
         self.metrics
@@ -86,12 +85,20 @@ impl RunReport {
             }
             events.flush()?;
         }
-        self.draw()?;
-        if improved {
-            let card = card::card(&self.recipe, parameters, progress, evaluation, training_set)?;
-            file::replace(&self.run.card(), card.as_bytes())?;
-        }
-        Ok(())
+        self.draw()
+    }
+
+    /// Writes the card of the best model so far.
+    pub fn improved(
+        &mut self,
+        progress: &Progress,
+        evaluation: &Evaluation,
+        training_set: Option<&Evaluation>,
+        families: &[(Family, Evaluation)],
+        parameters: usize,
+    ) -> Result<()> {
+        let card = card::card(&self.recipe, parameters, progress, evaluation, training_set, families)?;
+        file::replace(&self.run.card(), card.as_bytes())
     }
 
     fn draw(&self) -> Result<()> {
