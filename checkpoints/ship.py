@@ -2,7 +2,7 @@
 
 A shipped checkpoint holds the module with its matrices in half precision, the recipe, the metrics, the curve, the card, and
 `evaluation.json`. That is what `laformer eval --count 10000` printed for the module. `written` is the accuracy with `--readout median`,
-where the module answers between the digits. `families` is what `laformer eval --suite structured --count 500` printed for each family of
+where the module answers between the digits. `families` is what `laformer eval --suite structured --count 200` printed for each family of
 matrices. `make zoo-check` measures again and compares.
 
 A checkpoint that is shipped already, `checkpoints/*/`, is exported and measured again. A run that began with a shipped checkpoint counts
@@ -23,7 +23,7 @@ HERE = pathlib.Path(__file__).parent
 LAFORMER = os.environ.get("LAFORMER_BIN", str(HERE.parent / "target/release/laformer"))
 COUNT = 10_000
 # Of each family of matrices.
-FEW = 500
+FEW = 200
 
 
 def output(*command):

@@ -3,6 +3,7 @@
 A page marks a table by `<!-- table: NAME -->` and `<!-- end -->`; what stands between is replaced.
 
 - `checkpoints` and `shipped` list the models that have a `checkpoints/*/evaluation.json`, which `checkpoints/ship.py` wrote.
+- `families` is how well some of them answer each family of matrices.
 - `FILE/TABLE` is a table of `results/FILE.json`. `python docs/results.py --measure FILE/TABLE` runs its commands again and keeps what they print.
 
 A table of `results/*.json` has `columns`, `rows`, `command` (or a `setup` in words), `commit`, `processor` and `date`. A cell is text, a number,
@@ -96,6 +97,20 @@ def checkpoint_table(columns, link):
     return markdown(["model", *columns], rows)
 
 
+def family_table(models):
+    """A row for each family: accuracies within 5 and 2 % of each model, and in parentheses the ceiling within 5 % where it is not 100."""
+    found = [Checkpoint(ROOT / "checkpoints" / name).found["families"] for name in models]
+
+    def text(family):
+        if family is None:
+            return "-"
+        ceiling = 100 * family["ceiling"]["0.05"]
+        return accuracies(shares(family["accuracy"])[:2], 1) + ("" if ceiling > 99.9 else f" ({ceiling:.1f})")
+
+    names = list(dict.fromkeys(name for families in found for name in families))
+    return markdown(["family", *models], [[name, *(text(families.get(name)) for families in found)] for name in names])
+
+
 def cell(value, decimals):
     if isinstance(value, dict):
         return Checkpoint(ROOT / "checkpoints" / value["checkpoint"]).field(value["field"])
@@ -151,6 +166,8 @@ def render(name, page):
         columns = {"problem": "problem", "size": "size", "reads": "reads", "parameters": "parameters", "file": "file", "examples": "examples"}
         columns |= {"minutes": "minutes", accuracy: "accuracy", "interval at 1 %": "interval", "rounded to digits": "written"}
         return checkpoint_table(columns | {"worst family": "worst family", "ceiling": "ceiling", "device": "device", "commit": "commit"}, link)
+    if name == "families":
+        return family_table(["eigenvalues-5x5", "eigenvectors-5x5", "singular-values-5x5", "svd-4x4", "inverse-5x5", "matrix-product"])
     table = load(name)[2]
     if "outputs" in table:
         columns, rows = measured(table)
