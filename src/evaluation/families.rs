@@ -1,0 +1,23 @@
+//! Accuracy on matrices that people have.
+
+use super::{Evaluation, Search, evaluate};
+use crate::inference::Solver;
+use crate::matrix::{Family, Split};
+use crate::recipe::Recipe;
+use anyhow::Result;
+
+/// Measures a module on so many validation matrices of each family, in the order of [`Family::ALL`]. Families that have no answers are
+/// left out, such as singular matrices to invert.
+pub fn families(solver: &Solver, recipe: &Recipe, count: usize) -> Result<Vec<(Family, Evaluation)>> {
+    let tolerances = &recipe.evaluation.tolerances;
+    let mut measured = Vec::new();
+    for family in Family::ALL {
+        let source = recipe.of_family(family).source(Split::Validation)?;
+        let count = count * recipe.problems.len();
+        if (0..count as u64).all(|index| source.example(index).is_ok()) {
+            let evaluation = evaluate(solver, source.as_ref(), count, tolerances, &Search::default(), |_| ())?;
+            measured.push((family, evaluation));
+        }
+    }
+    Ok(measured)
+}
