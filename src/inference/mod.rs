@@ -8,7 +8,7 @@ mod tables;
 mod trace;
 
 pub use condenser::Condenser;
-pub use tables::normalizes;
+pub use tables::{Tables, normalizes};
 
 use crate::dataset::{Case, Dimensions, Format, Target};
 use crate::encoding::Input;
@@ -50,7 +50,9 @@ impl Solver {
                 .register_parameter(&name, &tensor)
                 .context("cannot register a parameter")?;
         }
-        tables::set(&mut module, model, dimensions, deviation, normalize).context("cannot register a table")?;
+        tables::of(model, dimensions, deviation, normalize)?
+            .set(&mut module)
+            .context("cannot register a table")?;
         for method in trace::methods(model) {
             module.trace(&method.name, &method.arguments, &method.samples, &*method.body)?;
         }
@@ -147,31 +149,45 @@ impl Solver {
     }
 }
 
+/// What the module of a model has beside its methods and parameters; the arguments are those of [`Solver::new`].
+pub fn tables(model: &Model, dimensions: &Dimensions, deviation: f64, normalize: bool) -> Result<Tables> {
+    tables::of(model, dimensions, deviation, normalize)
+}
+
 /// The scripted methods of a model.
 fn source(format: &Format) -> String {
+    files(format).map(|(_, text)| methods(text)).join("\n\n") + &trace::dispatch(format)
+}
+
+/// Name and text of each file whose methods a model has.
+fn files(format: &Format) -> [(&'static str, &'static str); 7] {
+    macro_rules! file {
+        ($name:literal) => {
+            ($name, include_str!(concat!($name, ".py")))
+        };
+    }
     let decoder = match format.target {
-        Target::Classes => include_str!("parallel.py"),
-        Target::Tokens => include_str!("autoregressive.py"),
+        Target::Classes => file!("parallel"),
+        Target::Tokens => file!("autoregressive"),
     };
     let source = match format.input {
-        Input::Values { .. } => include_str!("values.py"),
-        Input::Tokens(_) => include_str!("tokens.py"),
+        Input::Values { .. } => file!("values"),
+        Input::Tokens(_) => file!("tokens"),
     };
     let form = if format.is_condensed() {
-        include_str!("condensed.py")
+        file!("condensed")
     } else {
-        include_str!("whole.py")
+        file!("whole")
     };
-    let files = [
-        include_str!("module.py"),
-        include_str!("source.py"),
+    [
+        file!("module"),
+        file!("source"),
         source,
-        include_str!("sequence.py"),
-        include_str!("codec.py"),
+        file!("sequence"),
+        file!("codec"),
         decoder,
         form,
-    ];
-    files.map(methods).join("\n\n") + &trace::dispatch(format)
+    ]
 }
 
 /// The methods of a file, without what Python needs before them.
