@@ -6,8 +6,11 @@ import io
 import torch
 
 from . import checkpoint
-from .operand import as_array, as_tensor, is_operand
+from .operand import as_array, as_tensor, count, has_tensor
 from .threads import THREADS
+
+# The methods that take operands first. Other members are those of the module.
+METHODS = ("solve", "soft_solve", "residual", "encode", "generate", "decode", "forward")
 
 
 def load(path_or_name, device="cpu"):
@@ -34,30 +37,29 @@ class Model:
         `matrix` is `[rows, cols]` or `[batch, rows, cols]`; `other` is the second operand of problems that have two. Of a model of several
         problems, `problem="inverse"` chooses one.
         """
-        return self._call("solve", (matrix,) if other is None else (matrix, other), options)
+        return self._call("solve", matrix, *(() if other is None else (other,)), **options)
 
     def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
         value = getattr(self.module, name)
-        if name.startswith("_") or not callable(value) or isinstance(value, torch.nn.Module) or hasattr(torch.nn.Module, name) and name != "forward":
-            return value
-        return functools.wraps(value)(lambda *operands, **options: self._call(name, operands, options))
+        return functools.partial(self._call, name) if name in METHODS else value
 
-    def _call(self, name, operands, options):
-        given = [value for value in (*operands, *options.values()) if is_operand(value)]
-        operands = [as_tensor(value) if is_operand(value) else value for value in operands]
-        options = {key: as_tensor(value) if is_operand(value) else value for key, value in options.items()}
-        tensors = [value for value in (*operands, *options.values()) if isinstance(value, torch.Tensor)]
+    def _call(self, name, *operands, **options):
+        def read(value, is_first=False):
+            return value if isinstance(value, (bool, int, float, str, type(None))) and not is_first else as_tensor(value)
+
+        gives_tensors = any(map(has_tensor, [*operands, *options.values()]))
+        operands = [read(value, place == 0) for place, value in enumerate(operands)]
+        options = {key: read(value) for key, value in options.items()}
+        numbers = sum(map(count, [*operands, *options.values()]))
         # torch optimizes a method at its first two calls, for a second and more, and what it gains of these small operations is nothing.
-        with torch.jit.optimized_execution(False), THREADS.of(tensors):
+        with torch.jit.optimized_execution(False), THREADS.of(numbers):
             try:
                 answer = getattr(self.module, name)(*operands, **options)
-            except RuntimeError as error:
-                # What a method of TorchScript raises comes with a traceback of its source.
-                _, found, message = str(error).rpartition("ValueError: ")
-                if not found:
-                    raise
-                raise ValueError(message.strip()) from None
-        return answer if any(isinstance(value, torch.Tensor) for value in given) else as_array(answer)
+            except (RuntimeError, torch.jit.Error) as error:
+                raise as_python_raises(error) from None
+        return answer if gives_tensors else as_array(answer)
 
     def to(self, device):
         self.module.to(device)
@@ -73,10 +75,18 @@ class Model:
     def __reduce__(self):
         if not isinstance(self.module, torch.jit.ScriptModule):
             return Model, (self.module, self.recipe)
-        file = io.BytesIO()
-        torch.jit.save(self.module, file)
-        return of_module, (file.getvalue(), self.recipe)
+        return of_module, (self.module.save_to_buffer(), self.recipe)
 
 
 def of_module(content, recipe):
     return Model(torch.jit.load(io.BytesIO(content)), recipe)
+
+
+def as_python_raises(error):
+    """What a method of TorchScript raises, without the traceback of its source."""
+    _, found, message = str(error).rpartition("ValueError: ")
+    if found:
+        return ValueError(message.strip())
+    if "Schema: " in str(error) or "Declaration: " in str(error):
+        return TypeError(checkpoint.first_line(error))
+    return error

@@ -270,7 +270,7 @@ class Network(Parameters):
 
     def field_logits(self, rank, hidden, known):
         """Logits `[batch, count, classes]` of a field, given the classes `known` `[batch, count, rank]` of those before it."""
-        heads = [getattr(self.decoder.fields, name) for name in self.fields[: rank + 1]]
+        heads = [getattr(self.decoder.fields, self.fields[place]) for place in range(rank + 1)]
         for i, head in enumerate(heads[:-1]):
             hidden = hidden + F.embedding(known[..., i], head.known)
         if "mix" in heads[-1]:

@@ -4,24 +4,30 @@ import numpy as np
 import torch
 
 
-def is_operand(value):
-    return not isinstance(value, (bool, int, float, str, type(None)))
-
-
 def as_tensor(value):
-    """A tensor as it is; of anything else real numbers, float64 or int64."""
+    """Real numbers, float64 or int64, of whatever numpy takes for an array; a tensor as it is, and a tuple of arrays item by item."""
     if isinstance(value, torch.Tensor):
         return value
+    if isinstance(value, tuple) and any(isinstance(item, (np.ndarray, torch.Tensor)) for item in value):
+        return tuple(map(as_tensor, value))
     try:
         array = np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:
-        raise ValueError(f"an operand is no array: {error}") from None
+        raise ValueError(f"an operand must be an array, or rows of one length: {error}") from None
     if array.dtype.kind not in "biuf":
-        kind = "complex" if array.dtype.kind == "c" else array.dtype
-        raise TypeError(f"an operand must have real numbers in rows of one length, not {kind} ones")
-    whole = np.can_cast(array.dtype, np.int64)
+        raise TypeError(f"an operand must have real numbers, not {type(value).__name__} of {array.dtype}")
+    is_whole = np.can_cast(array.dtype, np.int64)
     # A copy, because torch warns of arrays that cannot be written to and refuses those with negative strides.
-    return torch.from_numpy(array.astype(np.int64 if whole else np.float64, order="C"))
+    return torch.from_numpy(array.astype(np.int64 if is_whole else np.float64, order="C"))
+
+
+def has_tensor(value):
+    return isinstance(value, torch.Tensor) or isinstance(value, (tuple, list)) and any(map(has_tensor, value))
+
+
+def count(value):
+    """How many numbers there are in a tensor, or a tuple of them."""
+    return value.numel() if isinstance(value, torch.Tensor) else sum(map(count, value)) if isinstance(value, tuple) else 0
 
 
 def as_array(value):

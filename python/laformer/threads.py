@@ -23,8 +23,8 @@ class Threads:
         self.forked = True
 
     @contextlib.contextmanager
-    def of(self, operands):
-        numbers = sum(operand.numel() for operand in operands)
+    def of(self, numbers):
+        """Runs a problem of so many numbers on the threads that it needs."""
         if numbers > SMALL and not self.forked:
             yield
             return
