@@ -36,7 +36,7 @@ def compare(folder, arrays, **options):
 
 
 @pytest.mark.parametrize("problem", SIZES)
-def test_both_loaders_answer_every_problem_as_the_module(train, problem):
+def test_answers_of_both_loaders_are_those_of_the_module(train, problem):
     compare(train(problem), operands(problem, 6))
 
 
@@ -119,6 +119,22 @@ def test_other_methods_of_the_module_are_called_alike(train, file):
     assert np.allclose(model.soft_solve(matrices), model.soft_solve(given).detach())
     assert {"solve", "encode", "load"} & set(dir(model)) == {"solve", "encode"}
     assert "eigenvalues" in repr(model)
+
+
+def test_keywords_and_answers_of_several_parts_are_passed_on():
+    class Module(torch.nn.Module):
+        def solve(self, matrix, check=False):
+            return (matrix.sum(-1), {"right": matrix > 1}) if check else matrix
+
+        def residual(self, matrix, answer):
+            return matrix.size(0) + answer[0] + answer[1]
+
+    model = package.Model(Module(), {})
+    answer, verdict = model.solve([[1, 2]], check=True)
+    assert answer.tolist() == [3] and verdict["right"].tolist() == [[False, True]]
+    assert isinstance(model.solve(torch.ones(1, 2), check=True)[1]["right"], torch.Tensor)
+    assert model.residual([[1, 2]], (np.array([5.0]), np.array([7.0]))).tolist() == [13.0]
+    assert model.residual(matrix=[[1, 2]], answer=(torch.tensor(5.0), 7)).item() == 13
 
 
 @FORMATS
