@@ -13,8 +13,6 @@ from torch import nn
 from .network import Network
 
 FILES = {path.stem for path in pathlib.Path(__file__).with_name("inference").glob("*.py")}
-
-
 # Methods of a model that are traced, where there is TorchScript.
 TRACED = ("encode_source", "query", "field_logits", "start", "decode_step")
 
