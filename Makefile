@@ -106,8 +106,8 @@ tools:
 	@[ -e $(LAFORMER) ] || echo "== First build: cargo downloads and compiles about 200 crates and the bindings of libtorch: 4 to 10 minutes on two cores"
 
 .venv/.ready: requirements.txt | tools
-	@command -v python3 > /dev/null || { echo "python3 is missing: install Python 3.10 or newer" >&2; exit 1; }
-	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$$(python3 --version) is too old: Python 3.10 or newer is needed; put it first in PATH as python3" >&2; exit 1; }
+	@command -v python3 > /dev/null || { echo "python3 is missing: install Python 3.11 or newer" >&2; exit 1; }
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$$(python3 --version) is too old: Python 3.11 or newer is needed; put it first in PATH as python3" >&2; exit 1; }
 	python3 -m venv .venv || { echo "Python cannot make environments: install its venv module (python3-venv), or activate an environment that has torch $(TORCH)" >&2; exit 1; }
 	.venv/bin/python -m pip install --disable-pip-version-check -r requirements.txt
 	touch $@

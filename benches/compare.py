@@ -150,13 +150,15 @@ def training(name, steps, threads, *words):
 
 def baseline(name, steps, threads, ours, folder, *words):
     """The model of a contestant of ours in plain PyTorch."""
-    config, data = folder / "config.toml", folder / "data.csv"
+    config, run, data = folder / "config.toml", folder / "run", folder / "data.csv"
     if not config.exists():
         recipe = ours.ready["recipe"]
         value = lambda key: re.search(f'^{key} = "(.*)"$', recipe, re.M)[1]
         config.write_text(recipe)
         laformer("generate", value("problem"), "--dim", value("dim"), "--count", "4096", "--output", data)
-    command = [sys.executable, ROOT / "tests/python/baseline.py", config, data, "--turns", steps, "--threads", threads]
+        # One step, for the weights to begin with.
+        laformer("train", config, "--output", run, "--device", "cpu", "--set", "training.steps=1", "--set", "evaluation.count=1")
+    command = [sys.executable, ROOT / "tests/python/baseline.py", run / "model.safetensors", data, "--turns", steps, "--threads", threads]
     return Contestant(name, [*command, *words])
 
 

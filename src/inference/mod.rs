@@ -3,11 +3,19 @@
 //! The forward pass is written once, in Rust, and traced (`trace.rs`). Everything between operands and answer is TorchScript source, the
 //! `*.py` files of this folder; the tables of `tables.rs` say what tells models apart.
 
+/// Name and text of a file of methods.
+macro_rules! script {
+    ($name:literal) => {
+        ($name, include_str!(concat!($name, ".py")))
+    };
+}
+
 mod preparation;
 mod tables;
 mod trace;
 
 pub use preparation::Preparation;
+pub use tables::Tables;
 
 use crate::dataset::{Case, Dimensions, Format, Target};
 use crate::encoding::Input;
@@ -48,7 +56,9 @@ impl Solver {
                 .register_parameter(&name, &tensor)
                 .context("cannot register a parameter")?;
         }
-        tables::set(&mut module, model, dimensions).context("cannot register a table")?;
+        tables::of(model, dimensions)?
+            .set(&mut module)
+            .context("cannot register a table")?;
         for method in trace::methods(model) {
             module.trace(&method.name, &method.arguments, &method.samples, &*method.body)?;
         }
@@ -146,35 +156,44 @@ impl Solver {
     }
 }
 
+/// What the module of a model has beside its methods and parameters; the arguments are those of [`Solver::new`].
+pub fn tables(model: &Model, dimensions: &Dimensions) -> Result<Tables> {
+    tables::of(model, dimensions)
+}
+
 /// The scripted methods of a model.
 fn source(format: &Format) -> String {
+    files(format).map(|(_, text)| methods(text)).join("\n\n") + &trace::dispatch(format)
+}
+
+/// Name and text of each file whose methods a model has.
+fn files(format: &Format) -> [(&'static str, &'static str); 8] {
     let decoder = match format.target {
-        Target::Classes => include_str!("parallel.py"),
-        Target::Tokens => include_str!("autoregressive.py"),
+        Target::Classes => script!("parallel"),
+        Target::Tokens => script!("autoregressive"),
     };
     let source = match format.input {
-        Input::Values { .. } => include_str!("values.py"),
-        Input::Tokens(_) => include_str!("tokens.py"),
+        Input::Values { .. } => script!("values"),
+        Input::Tokens(_) => script!("tokens"),
     };
-    let files = [
-        include_str!("module.py"),
-        include_str!("normalization.py"),
-        include_str!("source.py"),
+    [
+        script!("module"),
+        script!("normalization"),
+        script!("source"),
         source,
-        include_str!("sequence.py"),
-        include_str!("codec.py"),
+        script!("sequence"),
+        script!("codec"),
         decoder,
         form(format),
-    ];
-    files.map(methods).join("\n\n") + &trace::dispatch(format)
+    ]
 }
 
 /// What stands between the operands and what a model reads of them.
-fn form(format: &Format) -> &'static str {
+fn form(format: &Format) -> (&'static str, &'static str) {
     if format.is_condensed() {
-        include_str!("condensed.py")
+        script!("condensed")
     } else {
-        include_str!("whole.py")
+        script!("whole")
     }
 }
 

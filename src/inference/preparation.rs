@@ -21,13 +21,9 @@ impl Preparation {
             return Ok(None);
         }
         let mut module = Module::new()?;
-        tables::set_normalization(&mut module, std::slice::from_ref(format))?;
-        let files = [
-            include_str!("normalization.py"),
-            form(format),
-            include_str!("preparation.py"),
-        ];
-        module.define(&files.map(methods).join("\n\n"))?;
+        tables::normalization(std::slice::from_ref(format)).set(&mut module)?;
+        let files = [script!("normalization"), form(format), script!("preparation")];
+        module.define(&files.map(|(_, text)| methods(text)).join("\n\n"))?;
         Ok(Some(Self {
             module,
             format: format.clone(),

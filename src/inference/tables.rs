@@ -2,21 +2,82 @@
 
 use crate::dataset::{Dimensions, Format, Target};
 use crate::encoding::{Encoding, Field, Grammar, Input, LARGEST_POWER, Part, START, last_digit, power, power_rest};
-use crate::libtorch::Module;
+use crate::libtorch::{self, Module};
 use crate::model::{Model, most_operands, on_diagonal};
 use crate::problem::{Degree, Part as ProblemPart};
 use crate::recipe::{Architecture, Readout};
 use anyhow::{Result, bail};
+use serde::Serialize;
+use std::collections::BTreeMap;
 use tch::{Device, Tensor};
 
-/// Sets all tables of a model; see `module.py` and the files beside it for what they mean.
-pub(super) fn set(module: &mut Module, model: &Model, dimensions: &Dimensions) -> Result<()> {
+/// The attributes and buffers of a module, by name.
+#[derive(Debug, Default)]
+pub struct Tables {
+    attributes: BTreeMap<&'static str, Attribute>,
+    buffers: BTreeMap<&'static str, Tensor>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Attribute {
+    Int(i64),
+    Float(f64),
+    Texts(Vec<String>),
+    Ints(Vec<i64>),
+    Rows(Vec<Vec<i64>>),
+}
+
+impl Tables {
+    /// Sets all of them in a module.
+    pub(super) fn set(&self, module: &mut Module) -> libtorch::Result<()> {
+        for (name, attribute) in &self.attributes {
+            match attribute {
+                Attribute::Int(number) => module.set_int(name, *number),
+                Attribute::Float(number) => module.set_float(name, *number),
+                Attribute::Texts(texts) => {
+                    module.set_texts(name, &texts.iter().map(String::as_str).collect::<Vec<_>>())
+                }
+                Attribute::Ints(numbers) => module.set_ints(name, numbers),
+                Attribute::Rows(rows) => module.set_rows(name, rows),
+            }?;
+        }
+        for (name, tensor) in &self.buffers {
+            module.register_buffer(name, tensor)?;
+        }
+        Ok(())
+    }
+
+    /// The attributes as one JSON object.
+    pub fn attributes(&self) -> serde_json::Result<String> {
+        serde_json::to_string(&self.attributes)
+    }
+
+    pub fn buffers(&self) -> impl Iterator<Item = (String, Tensor)> {
+        self.buffers
+            .iter()
+            .map(|(name, tensor)| ((*name).to_owned(), tensor.shallow_clone()))
+    }
+}
+
+/// All tables of a model; see `module.py` and the files beside it for what they mean.
+pub(super) fn of(model: &Model, dimensions: &Dimensions) -> Result<Tables> {
+    let mut tables = normalization(model.formats());
     let (format, formats) = (model.format(), model.formats());
     let output = format.output.as_ref();
     let rounding = format.input.rounding();
 
-    let names: Vec<_> = formats.iter().map(|format| format.problem.name()).collect();
-    module.set_texts("names", &names)?;
+    let fields = output.prediction_order().iter().map(|&place| &output.fields()[place]);
+    for (name, texts) in [
+        (
+            "names",
+            formats.iter().map(|format| format.problem.name().to_owned()).collect(),
+        ),
+        ("field_names", fields.map(|field| field.name.clone()).collect()),
+        ("files", super::files(format).map(|(name, _)| name.to_owned()).to_vec()),
+    ] {
+        tables.attributes.insert(name, Attribute::Texts(texts));
+    }
     let (min, max) = (dimensions.min(), dimensions.max());
     let source_vocabulary = format.source_vocabulary();
     let grid = match model.config().architecture {
@@ -43,9 +104,8 @@ pub(super) fn set(module: &mut Module, model: &Model, dimensions: &Dimensions) -
         ),
         ("first_task", source_vocabulary.as_ref().map_or(0, |it| it.first_task())),
     ] {
-        module.set_int(name, number)?;
+        tables.attributes.insert(name, Attribute::Int(number));
     }
-    set_normalization(module, formats)?;
 
     let of = |number: &dyn Fn(&Format) -> i64| -> Vec<i64> { formats.iter().map(number).collect() };
     let square = dimensions.is_square();
@@ -64,7 +124,7 @@ pub(super) fn set(module: &mut Module, model: &Model, dimensions: &Dimensions) -
         ("input_codec", codec(rounding.as_ref())?),
         ("output_codec", codec(output)?),
     ] {
-        module.set_ints(name, &numbers)?;
+        tables.attributes.insert(name, Attribute::Ints(numbers));
     }
 
     let rows = |row: &dyn Fn(&Format) -> Vec<i64>| -> Vec<Vec<i64>> { formats.iter().map(row).collect() };
@@ -84,32 +144,35 @@ pub(super) fn set(module: &mut Module, model: &Model, dimensions: &Dimensions) -
                 .collect(),
         ),
     ] {
-        module.set_rows(name, &rows)?;
+        tables.attributes.insert(name, Attribute::Rows(rows));
     }
-    set_buffers(module, format, model.device())
+    tables.buffers = buffers(format, model.device())?;
+    Ok(tables)
 }
 
-/// Sets the tables of `normalization.py`.
-pub(super) fn set_normalization(module: &mut Module, formats: &[Format]) -> Result<()> {
+/// The tables of `normalization.py`.
+pub(super) fn normalization(formats: &[Format]) -> Tables {
     let deviation = formats.first().and_then(|format| format.deviation);
-    module.set_float("deviation", deviation.unwrap_or(1.0))?;
-    let flags = |flag: &dyn Fn(&Format) -> bool| -> Vec<i64> { formats.iter().map(|it| i64::from(flag(it))).collect() };
-    for (name, flags) in [
-        ("normalizes", flags(&Format::normalizes)),
-        ("shifts", flags(&|format| format.problem.facts().invariance.shifts)),
+    let flags = |flag: fn(&Format) -> bool| Attribute::Ints(formats.iter().map(|it| i64::from(flag(it))).collect());
+    let rows = |row: fn(&Format) -> Vec<i64>| Attribute::Rows(formats.iter().map(row).collect());
+    let attributes = [
+        ("deviation", Attribute::Float(deviation.unwrap_or(1.0))),
+        ("normalizes", flags(Format::normalizes)),
+        ("shifts", flags(|format| format.problem.facts().invariance.shifts)),
         (
             "equilibrates",
-            flags(&|format| format.problem.facts().invariance.equilibrates),
+            flags(|format| format.problem.facts().invariance.equilibrates),
         ),
-    ] {
-        module.set_ints(name, &flags)?;
+        ("degrees", rows(degrees)),
+        ("second_degrees", rows(second_degrees)),
+    ];
+    Tables {
+        attributes: attributes.into(),
+        ..Tables::default()
     }
-    let rows = |row: fn(&Format) -> Vec<i64>| -> Vec<Vec<i64>> { formats.iter().map(row).collect() };
-    module.set_rows("degrees", &rows(degrees))?;
-    Ok(module.set_rows("second_degrees", &rows(second_degrees))?)
 }
 
-fn set_buffers(module: &mut Module, format: &Format, device: Device) -> Result<()> {
+fn buffers(format: &Format, device: Device) -> Result<BTreeMap<&'static str, Tensor>> {
     let output = format.output.as_ref();
     let grammar = Grammar::new(output);
     let mut buffers = vec![
@@ -135,10 +198,10 @@ fn set_buffers(module: &mut Module, format: &Format, device: Device) -> Result<(
         buffers.push(("prediction_order", integers(order.iter().copied())));
         buffers.push(("written_order", integers(ranks.into_iter())));
     }
-    for (name, tensor) in buffers {
-        module.register_buffer(name, &tensor.to_device(device))?;
-    }
-    Ok(())
+    Ok(buffers
+        .into_iter()
+        .map(|(name, tensor)| (name, tensor.to_device(device)))
+        .collect())
 }
 
 /// The code of a way to read answers out.

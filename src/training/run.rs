@@ -2,7 +2,7 @@
 
 use super::weights;
 use crate::file;
-use crate::inference::Solver;
+use crate::inference::{self, Solver, Tables};
 use crate::libtorch;
 use crate::model::{Capacity, Model};
 use crate::recipe::{Precision, Recipe};
@@ -35,10 +35,16 @@ impl Recipe {
     pub fn solver(&self, model: &Model) -> Result<Solver> {
         Solver::new(model, &self.dimensions)
     }
+
+    /// The tables of that module.
+    pub fn tables(&self, model: &Model) -> Result<Tables> {
+        inference::tables(model, &self.dimensions)
+    }
 }
 
-/// Key of the recipe in the text of a safetensors file.
+/// Keys of the recipe and of the module's attributes in the text of a safetensors file.
 const RECIPE: &str = "recipe";
+const TABLES: &str = "tables";
 const PROGRESS: &str = "progress";
 
 impl Run {
@@ -194,13 +200,16 @@ impl Run {
     }
 }
 
-/// Writes weights with the recipe that rebuilds their model.
+/// Writes weights with the recipe that rebuilds their model, and the tables with which Python answers without TorchScript.
 pub fn write_weights(path: &Path, model: &Model, recipe: &Recipe) -> Result<()> {
-    weights::write(
-        path,
-        &model.variables(),
-        HashMap::from([(RECIPE.to_string(), recipe.to_toml()?)]),
-    )
+    let tables = recipe.tables(model)?;
+    let mut tensors = model.variables();
+    tensors.extend(tables.buffers());
+    let text = HashMap::from([
+        (RECIPE.to_string(), recipe.to_toml()?),
+        (TABLES.to_string(), tables.attributes()?),
+    ]);
+    weights::write(path, &tensors, text)
 }
 
 /// A checkpoint that answers, with the recipe that it came from.

@@ -1,9 +1,10 @@
 """Trains the reference model: plain PyTorch with its fast parts, as the baseline of benchmarks.
 
     laformer generate eigenvalues --dim 3 --count 100000 --output data.csv
-    python tests/python/baseline.py checkpoints/eigenvalues-3x3/config.toml data.csv --steps 500 --precision bf16 --compile
+    laformer export checkpoints/eigenvalues-3x3 --output model.safetensors
+    python tests/python/baseline.py model.safetensors data.csv --steps 500 --precision bf16 --compile
 
-The recipe is the resolved `config.toml` of a run folder. Every example is encoded before the first step, so the clock sees
+Training goes on from the weights of the file, by its recipe. Every example is encoded before the first step, so the clock sees
 the training steps alone. Labels are sharp; the optimizer is AdamW (fused) for all parameters.
 
 With `--turns STEPS` every line of stdin is answered by the seconds that so many steps take, as `laformer bench train --turns`
@@ -30,7 +31,7 @@ def read(path, model):
         rows = [(json.loads(row["operands"]), json.loads(row["solution"])) for row in csv.DictReader(file)]
     numbers = lambda matrices: [x for matrix in matrices for row in matrix for x in row]
     pad = lambda rows: torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], True, codec.PAD)
-    if model.reads_values:
+    if model.values_read:
         rounded = lambda x: float(f"{x:.{model.input.digits - 1}e}")
         source = torch.tensor([[rounded(x) for x in numbers(operands)] for operands, _ in rows])
     else:
@@ -64,7 +65,7 @@ def batches(count, size):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("recipe")
+    parser.add_argument("weights")
     parser.add_argument("data")
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
@@ -76,13 +77,13 @@ def main():
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
 
-    with open(arguments.recipe, "rb") as file:
-        recipe = tomllib.load(file)
+    model = reference.load(arguments.weights)
+    recipe = model.recipe
     settings, device = recipe["training"], torch.device(arguments.device)
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")
     torch.manual_seed(settings["seed"])
-    model = reference.Transformer(recipe).to(device)
+    model.to(device).train()
     source, target = (tensor.to(device) for tensor in read(arguments.data, model))
     positions = [positions.to(device) for positions in model.all_positions(*model.size)]
     optimizer = torch.optim.AdamW(

@@ -147,3 +147,22 @@ def token_positions(shapes, fields):
         places += [(m, i + 1, j + 1, f + 1) for i in range(rows) for j in range(cols) for f in range(fields)]
     places += [(0, 0, 0, 0)]
     return torch.tensor([(place, *rest) for place, rest in enumerate(places)])
+
+
+def cells(operands):
+    """[operands, side, side]: the place of each coefficient in the source, -1 beyond its matrix."""
+    side, first, grids = max(map(max, operands)), 0, []
+    for rows, cols in operands:
+        grids.append([[first + i * cols + j if i < rows and j < cols else -1 for j in range(side)] for i in range(side)])
+        first += rows * cols
+    return torch.tensor(grids)
+
+
+def answer_cells(problem, operands, solution):
+    """[count, 5]: the cell that answers each coefficient, then its position. Spectra are read on the diagonal."""
+    side, positions = max(map(max, operands)), coefficient_positions(solution)
+    for position in positions:
+        _, matrix, row, column, _ = position.tolist()
+        is_spectrum = solution[matrix][1] == 1 and problem not in ("matrix-vector", "linear-solve")
+        position[0] = (row - 1) * side + (row if is_spectrum else column) - 1
+    return positions

@@ -6,9 +6,9 @@ import sys
 
 import numpy as np
 import pytest
-import reference
 import torch
 from conftest import CALLS, ROUNDING, SIZES, assert_same_answers, evaluated, load, operands, solved, tuple_of
+from reference import safetensors
 
 NUMPY = {
     "transpose": lambda a: np.swapaxes(a, -1, -2),
@@ -232,7 +232,7 @@ def test_one_model_answers_many_sizes(train):
 @pytest.mark.parametrize("settings", [{}, PAPER], ids=["laformer", "paper"])
 def test_parameters_are_those_of_the_safetensors_file(train, settings):
     folder = train("inverse", settings)
-    tensors, text = reference.read_safetensors(folder / "model.safetensors")
+    tensors, text = safetensors.read(folder / "model.safetensors")
     state = load(folder).state_dict()
     assert all(torch.equal(state[name], tensor) for name, tensor in tensors.items())
     assert 'problem = "inverse"' in text["recipe"]

@@ -7,11 +7,9 @@ import sys
 import codec
 import numpy as np
 import pytest
+import reference
 import torch
 from conftest import ROOT, SIZES, load, operands
-
-pytest.importorskip("tomllib", reason="the recipe of a safetensors file is read with Python 3.11 or newer")
-import reference  # noqa: E402
 
 LAFORMER = {
     "values": {},
@@ -47,6 +45,10 @@ OTHERS = {
     "gru P10": {"model.architecture": "gru", "encoding.input": "P10"},
     "gru encoder only": NO_DECODER | {"model.architecture": "gru"},
     "digits": {"model.value_features": "digits"},
+    "pair": {"model.architecture": "pair"},
+    "pair with attention": {"model.architecture": "pair", "model.heads": 2, "model.positions": "flat", "model.activation": "bilinear"},
+    "pair pre-rms": {"model.architecture": "pair", "model.normalization": "pre-rms", "model.encoder_loops": 2},
+    "pair pre-matrix": {"model.architecture": "pair", "model.normalization": "pre-matrix"},
 }
 ARCHITECTURES = {f"laformer {name}": settings for name, settings in LAFORMER.items()}
 ARCHITECTURES |= {f"paper {name}": settings | {"model.architecture": "paper"} for name, settings in PAPER.items()} | OTHERS
@@ -65,7 +67,7 @@ def compare(folder, tensors, *size):
 
 
 @pytest.mark.parametrize("problem", SIZES)
-@pytest.mark.parametrize("architecture", ["laformer values", "paper P1000"])
+@pytest.mark.parametrize("architecture", ["laformer values", "paper P1000", "pair"])
 def test_logits_of_every_problem(train, problem, architecture):
     tensors = [torch.from_numpy(array) for array in operands(problem, 5)]
     compare(train(problem, ARCHITECTURES[architecture]), tensors)
@@ -92,7 +94,7 @@ def test_logits_of_condensed_forms(train, settings):
     compare(train("inverse", settings | {"encoding.input": "condensed"}), [torch.from_numpy(matrices)])
 
 
-@pytest.mark.parametrize("architecture", ["laformer values", "paper P10", "lstm P10", "encoder only", "universal paper"])
+@pytest.mark.parametrize("architecture", ["laformer values", "paper P10", "lstm P10", "encoder only", "universal paper", "pair"])
 @pytest.mark.parametrize("size", [2, 3, 4])
 def test_logits_of_many_sizes(train, architecture, size):
     folder = train("eigenvectors", ARCHITECTURES[architecture], size='dim = "2-4"')
@@ -126,7 +128,7 @@ def test_reading_tokens_gives_back_what_was_written():
 def test_the_baseline_trains(laformer, train, tmp_path, architecture):
     folder, data = train("eigenvalues", ARCHITECTURES[architecture]), tmp_path / "data.csv"
     laformer("generate", "eigenvalues", "--dim", 3, "--count", 20, "--output", data)
-    command = [sys.executable, ROOT / "tests/python/baseline.py", folder / "config.toml", data, "--steps", 2, "--threads", 1]
+    command = [sys.executable, ROOT / "tests/python/baseline.py", folder / "model.safetensors", data, "--steps", 2, "--threads", 1]
     result = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert "examples/s" in result.stdout

@@ -1,0 +1,86 @@
+"""Checkpoints: where they are, and what their files hold."""
+
+import difflib
+import json
+import os
+import pathlib
+
+import torch
+
+from . import engine, safetensors
+
+# Names the folder of the checkpoints that have names.
+VARIABLE = "LAFORMER_CHECKPOINTS"
+MODULE, WEIGHTS = "model.pt", "model.safetensors"
+
+
+def load(path_or_name, device):
+    """The module of a checkpoint, and its recipe."""
+    file = find(path_or_name)
+    return read_module(file, device) if file.suffix == ".pt" else read_weights(file, device)
+
+
+def read_module(file, device):
+    extra = {"config.json": ""}
+    try:
+        module = torch.jit.load(str(file), map_location=device, _extra_files=extra)
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"{file} is damaged or no TorchScript module: {first_line(error)}") from None
+    if not extra["config.json"] or not hasattr(module, "answers"):
+        raise ValueError(f"{file} is a module, but not one of laformer 0.2 or newer: write it anew by `laformer export RUN --output FILE.pt`")
+    return module, json.loads(extra["config.json"])
+
+
+def read_weights(file, device):
+    tensors, text = safetensors.read(file)
+    try:
+        module = engine.parse(tensors, text)
+    except Exception as error:
+        # Nothing is known of the file, so that anything may be wrong.
+        raise ValueError(f"{file} holds no model that this version of the package can run: {first_line(error)}") from error
+    return module.to(device), module.recipe
+
+
+def find(path_or_name):
+    """The file of a path or name."""
+    path = pathlib.Path(path_or_name)
+    if path.exists():
+        return file_of(path)
+    if len(path.parts) != 1 or path.suffix:
+        raise FileNotFoundError(f"{path} does not exist: expected a run folder, a .pt or a .safetensors file, or the name of a checkpoint")
+    for folder in folders():
+        if (folder / path).is_dir():
+            return file_of(folder / path)
+    known = sorted({found.parent.name for folder in folders() for name in (MODULE, WEIGHTS) for found in folder.glob(f"*/{name}")})
+    near = difflib.get_close_matches(path.name, known, 1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    there = f"there are {', '.join(known)}" if known else "there are none"
+    raise FileNotFoundError(
+        f"no checkpoint has the name {path}{hint}: in {' and '.join(map(str, folders()))} {there}. Give a path, or set {VARIABLE} to a folder "
+        "of checkpoints"
+    )
+
+
+def folders():
+    """Where names are looked for: the folder that the environment names, or `checkpoints` here and in the repository."""
+    if VARIABLE in os.environ:
+        return [pathlib.Path(os.environ[VARIABLE])]
+    here, repository = pathlib.Path("checkpoints").absolute(), pathlib.Path(__file__).resolve().parents[2] / "checkpoints"
+    return [here, repository] if repository.is_dir() and repository != here else [here]
+
+
+def file_of(path):
+    if path.is_dir():
+        # The module has its own methods; weights need those of this package.
+        names = [MODULE, WEIGHTS] if hasattr(torch.jit, "load") else [WEIGHTS]
+        for file in (path / name for name in names):
+            if file.is_file():
+                return file
+        raise FileNotFoundError(f"{path} holds no model: expected {' or '.join(names)} in it")
+    if path.suffix not in (".pt", ".safetensors"):
+        raise ValueError(f"{path} is no checkpoint: expected a run folder, a .pt or a .safetensors file")
+    return path
+
+
+def first_line(error):
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
