@@ -3,10 +3,12 @@
 //! The forward pass is written once, in Rust, and traced (`trace.rs`). Everything between operands and answer is TorchScript source, the
 //! `*.py` files of this folder; the tables of `tables.rs` say what tells models apart.
 
+mod checker;
 mod preparation;
 mod tables;
 mod trace;
 
+pub use checker::Checker;
 pub use preparation::Preparation;
 
 use crate::dataset::{Case, Dimensions, Format, Target};
@@ -20,6 +22,9 @@ use anyhow::{Context, Result, anyhow};
 use std::collections::BTreeMap;
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
+
+/// Answers with smaller residuals are to be trusted.
+pub const TRUST: f64 = 0.05;
 
 /// One proposed answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -159,6 +164,7 @@ fn source(format: &Format) -> String {
     let files = [
         include_str!("module.py"),
         include_str!("normalization.py"),
+        include_str!("residual.py"),
         include_str!("source.py"),
         source,
         include_str!("sequence.py"),

@@ -1,10 +1,11 @@
 //! What tells the modules of two models apart, as attributes and buffers of the module.
 
+use super::TRUST;
 use crate::dataset::{Dimensions, Format, Target};
 use crate::encoding::{Encoding, Field, Grammar, Input, LARGEST_POWER, Part, START, last_digit, power, power_rest};
 use crate::libtorch::Module;
 use crate::model::{Model, most_operands, on_diagonal};
-use crate::problem::{Degree, Part as ProblemPart};
+use crate::problem::{Degree, Facts, Part as ProblemPart, Problem};
 use crate::recipe::{Architecture, Readout};
 use anyhow::{Result, bail};
 use tch::{Device, Tensor};
@@ -46,6 +47,8 @@ pub(super) fn set(module: &mut Module, model: &Model, dimensions: &Dimensions) -
         module.set_int(name, number)?;
     }
     set_normalization(module, formats)?;
+    let problems: Vec<_> = formats.iter().map(|format| format.problem).collect();
+    set_checks(module, &problems)?;
 
     let of = |number: &dyn Fn(&Format) -> i64| -> Vec<i64> { formats.iter().map(number).collect() };
     let square = dimensions.is_square();
@@ -107,6 +110,14 @@ pub(super) fn set_normalization(module: &mut Module, formats: &[Format]) -> Resu
     let rows = |row: fn(&Format) -> Vec<i64>| -> Vec<Vec<i64>> { formats.iter().map(row).collect() };
     module.set_rows("degrees", &rows(degrees))?;
     Ok(module.set_rows("second_degrees", &rows(second_degrees))?)
+}
+
+/// Sets the tables of `residual.py`.
+pub(super) fn set_checks(module: &mut Module, problems: &[&dyn Problem]) -> Result<()> {
+    let of = |number: fn(&Facts) -> i64| -> Vec<i64> { problems.iter().map(|it| number(it.facts())).collect() };
+    module.set_float("trust", TRUST)?;
+    module.set_ints("checks", &of(|facts| facts.check as i64))?;
+    Ok(module.set_ints("regular", &of(|facts| i64::from(facts.needs_inverse)))?)
 }
 
 fn set_buffers(module: &mut Module, format: &Format, device: Device) -> Result<()> {
