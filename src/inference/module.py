@@ -38,13 +38,14 @@ def solve(self, matrix: Tensor, other: Optional[Tensor] = None, beam: int = 1, p
 # `residual(matrix, answer)`, or `residual(left, right, answer)` where a problem has two operands.
 def residual(self, matrix: Tensor, other: Any = None, answer: Any = None, problem: str = "") -> Tensor:
     task = self.task_of(problem)
-    if answer is None:
-        answer, other = other, None
+    parts = self.parts(answer)
     second: Optional[Tensor] = None
-    if isinstance(other, Tensor):
+    if len(parts) == 0:
+        parts = self.parts(other)
+    elif isinstance(other, Tensor):
         second = other
     operands, batched = self.operands(matrix, second, task)
-    residual = self.relative_error(operands, self.unshaped(answer, operands, task, batched), task)
+    residual = self.relative_error(operands, self.unshaped(parts, operands, task, batched), task)
     if not batched:
         residual = residual[0]
     return residual
@@ -315,8 +316,8 @@ def shaped(self, solution: List[Tensor], task: int, batched: bool) -> Any:
     return result[0], result[1], result[2]
 
 
-# The matrices [batch, rows, cols] of an answer to operands that is shaped so.
-def unshaped(self, answer: Any, operands: List[Tensor], task: int, batched: bool) -> List[Tensor]:
+# The tensors of an answer; none of what is no answer.
+def parts(self, answer: Any) -> List[Tensor]:
     parts: List[Tensor] = []
     if isinstance(answer, Tensor):
         parts = [answer]
@@ -326,6 +327,11 @@ def unshaped(self, answer: Any, operands: List[Tensor], task: int, batched: bool
         parts = [answer[0], answer[1], answer[2]]
     elif isinstance(answer, List[Tensor]):
         parts = answer
+    return parts
+
+
+# The matrices [batch, rows, cols] of an answer to operands, from its tensors.
+def unshaped(self, parts: List[Tensor], operands: List[Tensor], task: int, batched: bool) -> List[Tensor]:
     shapes = self.solution_shapes(task, operands[0].size(1), operands[0].size(2))
     if len(parts) != len(shapes):
         raise ValueError("an answer of {} has {} tensors, not {}".format(self.names[task], len(shapes), len(parts)))
