@@ -189,12 +189,18 @@ def measure(name):
     for key, command in table["commands"].items():
         words = [binary, *shlex.split(command)[1:]]
         table["outputs"][key] = json.loads(subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+    path.write_text(dumped(tables | {name.partition("/")[2]: table | here_and_now()}))
+
+
+def here_and_now():
+    """Where and when a measurement runs."""
     head = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
     processor = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())[1]
-    table["processor"] = f"{processor.replace('(R)', '').removesuffix(' Processor')}, {os.cpu_count()} cores"
-    table["commit"] = subprocess.run(head, check=True, capture_output=True, text=True).stdout.strip()
-    table["date"] = str(datetime.date.today())
-    path.write_text(dumped(tables))
+    return {
+        "processor": f"{processor.replace('(R)', '').removesuffix(' Processor')}, {os.cpu_count()} cores",
+        "commit": subprocess.run(head, check=True, capture_output=True, text=True).stdout.strip(),
+        "date": str(datetime.date.today()),
+    }
 
 
 def dumped(tables):

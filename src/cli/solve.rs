@@ -5,6 +5,7 @@ use super::output::say;
 use super::{Failure, UsageError};
 use crate::dataset::{Example, Format};
 use crate::evaluation::Search;
+use crate::inference::{Checker, TRUST};
 use crate::matrix::{Matrix, text};
 use crate::problem::root_mean_square;
 use crate::report::{self, error_percent};
@@ -65,8 +66,11 @@ impl Trained {
     fn answer(&self, format: &Format, read: Operands, search: &Search) -> Result<Solved> {
         let operands = read.seen.as_slice();
         let case = format.case_of(operands)?;
+        let checker = Checker::new(format.problem)?;
+        checker.require_solvable(&read.given)?;
         let proposals = self.solver.answers(case, &[operands], search.beam)?;
-        let answer = search.choose(format.problem, operands, proposals.into_iter().flatten().collect());
+        let answers = search.choose(&checker, &[&read.given], proposals)?;
+        let answer = answers.into_iter().next().context("the model gave no answer")?;
         let (prediction, residual) = answer.last().context("the model gave no answer")?;
         let mut solution = Example::zeros(format.problem, case.size).solution;
         let solved = format.problem.solve(operands, &mut solution).is_ok();
@@ -106,7 +110,7 @@ struct Solved {
     own: Option<Vec<Matrix>>,
     own_residual: f64,
     log_probability: f64,
-    /// Whether the residual was asked for.
+    /// Whether the answer with the smallest residual was asked for.
     is_checked: bool,
     tolerance: f64,
 }
@@ -127,12 +131,8 @@ impl Solved {
         self.is_checked || self.proposals > 1
     }
 
-    fn verdict(&self) -> &'static str {
-        if self.residual < self.tolerance {
-            "confirmed"
-        } else {
-            "refuted"
-        }
+    fn is_trusted(&self) -> bool {
+        self.residual < TRUST
     }
 
     fn json(&self) -> Value {
@@ -145,13 +145,11 @@ impl Solved {
             "tolerance": self.tolerance,
             "right": self.is_right(),
             "scale": self.scale,
+            "residual": self.residual,
+            "trusted": self.is_trusted(),
         });
         if let Some(rounded) = &self.rounded {
             json["operands"] = json!(matrices(rounded));
-        }
-        if self.is_checked {
-            json["residual"] = json!(self.residual);
-            json["verdict"] = json!(self.verdict());
         }
         if self.is_searched() {
             json["proposals"] = json!(self.proposals);
@@ -186,15 +184,13 @@ impl fmt::Display for Solved {
             writeln!(f, "first       {own}, residual {residual}")?;
         }
         writeln!(f, "prediction  {}", text::print_list(&self.prediction))?;
-        if self.is_checked {
-            let (residual, verdict) = (error_percent(self.residual), self.verdict());
-            let many = if self.proposals > 1 {
-                format!(", the best of {} proposals", self.proposals)
-            } else {
-                String::new()
-            };
-            writeln!(f, "residual    {residual}{many}: {verdict} within {tolerance} %")?;
-        }
+        let verdict = if self.is_trusted() { "trusted" } else { "do not trust" };
+        let many = if self.is_checked && self.proposals > 1 {
+            format!(", the best of {} proposals", self.proposals)
+        } else {
+            String::new()
+        };
+        writeln!(f, "residual    {}{many}: {verdict}", error_percent(self.residual))?;
         match &self.solution {
             Some(solution) => writeln!(f, "nalgebra    {}", text::print_list(solution))?,
             None => writeln!(

@@ -19,7 +19,7 @@ pub use search::{Answer, Checked, Search};
 
 use crate::dataset::{Case, Example, Format, Source};
 use crate::encoding::{Reading, round_matrices};
-use crate::inference::{Candidate, Preparation, Solver};
+use crate::inference::{Checker, Preparation, Solver, TRUST};
 use crate::matrix::{Matrix, Shape};
 use crate::problem::Problem;
 use anyhow::Result;
@@ -142,6 +142,22 @@ impl Evaluation {
         self.tolerances.iter().map(|&tolerance| of(tolerance)).collect()
     }
 
+    /// Of the wrong answers, and of the right ones: how many are not to be trusted.
+    pub fn flagged(&self) -> [Accuracy; 2] {
+        [false, true].map(|right| {
+            let last = self.examples.iter().map(Measured::last);
+            let residuals: Vec<f64> = last
+                .filter(|last| (last.error < TRUST) == right)
+                .map(|last| last.residual)
+                .collect();
+            let trusted = Accuracy::below(&residuals, TRUST);
+            Accuracy {
+                right: trusted.count - trusted.right,
+                ..trusted
+            }
+        })
+    }
+
     /// Share of answers that are right to the last token.
     pub fn exact(&self) -> Accuracy {
         Accuracy {
@@ -201,6 +217,8 @@ pub fn evaluate(
     let count = source.count().map_or(count, |len| count.min(len as usize));
     let mut measured = Vec::with_capacity(count);
     let preparations: Vec<_> = solver.formats().iter().map(Preparation::new).collect::<Result<_>>()?;
+    let checkers = solver.formats().iter().map(|format| Checker::new(format.problem));
+    let checkers: Vec<_> = checkers.collect::<Result<_>>()?;
     let examples: Vec<(u64, Example)> = (0..count as u64)
         .into_par_iter()
         .map(|index| Ok((index, source.example(index)?)))
@@ -224,15 +242,16 @@ pub fn evaluate(
                 .iter()
                 .map(|(_, example)| example.operands.as_slice())
                 .collect();
-            let answers = solver.answers(case, &operands, search.beam)?;
+            let proposals = solver.answers(case, &operands, search.beam)?;
+            let answers = search.choose(&checkers[task], &operands, proposals)?;
             progress(answers.len());
             let format = solver.format_of(case);
             let (indices, examples): (Vec<u64>, Vec<Example>) = examples.into_iter().unzip();
             let rounded = rounded(format, preparations[task].as_ref(), &examples)?;
             let parts: Vec<_> = indices.into_iter().zip(examples).zip(rounded).zip(answers).collect();
-            let results = parts.into_par_iter().map(|(((index, example), rounded), answers)| {
-                measure(format, search, index, case, example, rounded, answers)
-            });
+            let results = parts
+                .into_par_iter()
+                .map(|(((index, example), rounded), answer)| measure(format, index, case, example, rounded, answer));
             measured.extend(results.collect::<Vec<_>>());
         }
     }
@@ -245,16 +264,14 @@ pub fn evaluate(
 
 fn measure(
     format: &Format,
-    search: &Search,
     index: u64,
     case: Case,
     example: Example,
     rounded: Option<Vec<Matrix>>,
-    proposals: Vec<Candidate>,
+    answer: Answer,
 ) -> Measured {
     let error = |prediction: &[Matrix]| format.problem.error(example.truth(), &example.solution, prediction);
     let ceiling = rounded.as_deref().map_or(f64::INFINITY, error);
-    let answer = search.choose(format.problem, &example.operands, proposals);
     let outcome = |checked: &Checked| Outcome {
         residual: checked.residual,
         error: error(&checked.prediction),

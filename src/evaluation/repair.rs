@@ -90,6 +90,7 @@ fn identity(n: usize) -> Matrix {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inference::Checker;
     use crate::matrix::{Address, Distribution, Shape, Split};
     use crate::problem::ALL;
 
@@ -124,13 +125,21 @@ mod tests {
     #[test]
     fn a_residual_is_zero_for_solutions_alone() {
         for &problem in ALL {
+            let checker = Checker::new(problem).unwrap();
             for index in 0..20 {
                 let (operands, solution, near) = nearly_right(problem, index, 0.1);
-                assert!(problem.residual(&operands, &solution) < 1e-7, "{}", problem.name());
-                assert!(problem.residual(&operands, &near) > 1e-3, "{}", problem.name());
                 let zeros: Vec<Matrix> = solution.iter().map(|matrix| matrix * 0.0).collect();
-                assert!(problem.residual(&operands, &zeros) >= 0.99, "{}", problem.name());
-                assert_eq!(problem.residual(&operands, &[]), f64::INFINITY);
+                let answers = [&solution[..], &near, &zeros, &[]].map(|answer| (&operands[..], answer));
+                let found = checker.residuals(&answers).unwrap();
+                let [of_solution, of_near, of_zeros, of_none] = found[..] else {
+                    panic!("{found:?}")
+                };
+                assert!(
+                    of_solution < 1e-5 && of_near > 1e-3 && of_zeros >= 0.49,
+                    "{}: {found:?}",
+                    problem.name()
+                );
+                assert_eq!(of_none, f64::INFINITY);
             }
         }
     }
@@ -139,9 +148,12 @@ mod tests {
     fn a_step_makes_what_is_nearly_right_ten_times_better() {
         for (name, repair) in TABLE {
             let problem = crate::problem::named(name).unwrap();
+            let checker = Checker::new(problem).unwrap();
             let ratios = (0..40).map(|index| {
                 let (operands, _, near) = nearly_right(problem, index, 1e-3);
-                problem.residual(&operands, &repair(&operands[0], &near)) / problem.residual(&operands, &near)
+                let better = repair(&operands[0], &near);
+                let found = checker.residuals(&[(&operands, &better), (&operands, &near)]).unwrap();
+                found[0] / found[1]
             });
             let mut ratios: Vec<f64> = ratios.collect();
             ratios.sort_by(f64::total_cmp);

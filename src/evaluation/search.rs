@@ -4,9 +4,8 @@
 
 use super::repair::{repair_of, repairable};
 use crate::dataset::{Format, Target};
-use crate::inference::Candidate;
+use crate::inference::{Candidate, Checker};
 use crate::matrix::Matrix;
-use crate::problem::Problem;
 use anyhow::{Result, ensure};
 
 /// What is done for an answer.
@@ -89,44 +88,65 @@ impl Search {
         Ok(())
     }
 
-    /// Checks proposals, the most probable of the problem itself first.
-    pub fn choose(&self, problem: &dyn Problem, operands: &[Matrix], proposals: Vec<Candidate>) -> Answer {
-        let residual = |prediction: &[Matrix]| problem.residual(operands, prediction);
-        let check = |prediction: Vec<Matrix>| Checked {
-            residual: residual(&prediction),
-            prediction,
-        };
-        let verified = self.verify.then(|| {
-            let checked = proposals.iter().map(|candidate| check(candidate.solution.clone()));
-            checked.min_by(|a, b| a.residual.total_cmp(&b.residual))
-        });
-        let proposals_count = proposals.len();
-        let own = proposals.into_iter().next();
-        let mut answer = Answer {
-            residual: own.as_ref().map_or(f64::INFINITY, |own| residual(&own.solution)),
-            own,
-            proposals: proposals_count,
-            verified: verified.flatten(),
-            repaired: None,
-        };
-        if let (true, Some(repair), Some((prediction, before))) = (self.repair, repair_of(problem), answer.last()) {
-            let mut better = repair(&operands[0], prediction);
-            problem.fix_signs(&mut better);
-            let after = residual(&better);
-            let repaired = if after < before {
-                Checked {
-                    prediction: better,
-                    residual: after,
+    /// Checks the proposals for each of several problems of one size, the most probable first.
+    pub fn choose(
+        &self,
+        checker: &Checker,
+        operands: &[&[Matrix]],
+        proposals: Vec<Vec<Candidate>>,
+    ) -> Result<Vec<Answer>> {
+        let pairs = operands.iter().zip(&proposals);
+        let pairs = pairs.flat_map(|(operands, own)| own.iter().map(|it| (*operands, it.solution.as_slice())));
+        let mut residuals = checker.residuals(&pairs.collect::<Vec<_>>())?.into_iter();
+        let best = |own: Vec<Candidate>| self.best(own.into_iter().zip(residuals.by_ref()).collect());
+        let mut answers: Vec<Answer> = proposals.into_iter().map(best).collect();
+        if let (true, Some(repair)) = (self.repair, repair_of(checker.problem())) {
+            let repaired = |(operands, answer): (&&[Matrix], &Answer)| {
+                let mut better = answer
+                    .last()
+                    .map(|(prediction, _)| repair(&operands[0], prediction))
+                    .unwrap_or_default();
+                if !better.is_empty() {
+                    checker.problem().fix_signs(&mut better);
                 }
-            } else {
-                Checked {
-                    prediction: prediction.to_vec(),
-                    residual: before,
-                }
+                better
             };
-            answer.repaired = Some(repaired);
+            let better: Vec<_> = operands.iter().zip(&answers).map(repaired).collect();
+            let pairs: Vec<_> = operands
+                .iter()
+                .zip(&better)
+                .map(|(operands, it)| (*operands, it.as_slice()))
+                .collect();
+            let residuals = checker.residuals(&pairs)?;
+            for ((answer, prediction), residual) in answers.iter_mut().zip(better).zip(residuals) {
+                answer.repaired = answer.last().map(|(before, of_before)| match residual < of_before {
+                    true => Checked { prediction, residual },
+                    false => Checked {
+                        prediction: before.to_vec(),
+                        residual: of_before,
+                    },
+                });
+            }
         }
-        answer
+        Ok(answers)
+    }
+
+    /// The answer of proposals with their residuals.
+    fn best(&self, proposals: Vec<(Candidate, f64)>) -> Answer {
+        let smallest = proposals.iter().min_by(|(_, a), (_, b)| a.total_cmp(b));
+        let verified = smallest.filter(|_| self.verify).map(|(candidate, residual)| Checked {
+            prediction: candidate.solution.clone(),
+            residual: *residual,
+        });
+        let count = proposals.len();
+        let (own, residual) = proposals.into_iter().next().unzip();
+        Answer {
+            own,
+            residual: residual.unwrap_or(f64::INFINITY),
+            proposals: count,
+            verified,
+            repaired: None,
+        }
     }
 }
 
@@ -144,13 +164,13 @@ mod tests {
 
     /// The inverse of 4 from proposals.
     fn search(search: Search, proposals: &[f64]) -> Answer {
-        let inverse = problem::named("inverse").unwrap();
+        let checker = Checker::new(problem::named("inverse").unwrap()).unwrap();
         let operands = [Matrix::from_element(1, 1, 4.0)];
-        search.choose(
-            inverse,
-            &operands,
-            proposals.iter().map(|&value| candidate(value)).collect(),
-        )
+        let proposals = proposals.iter().map(|&value| candidate(value)).collect();
+        search
+            .choose(&checker, &[&operands], vec![proposals])
+            .unwrap()
+            .remove(0)
     }
 
     fn value(answer: &Answer) -> f64 {

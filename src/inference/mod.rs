@@ -10,10 +10,12 @@ macro_rules! script {
     };
 }
 
+mod checker;
 mod preparation;
 mod tables;
 mod trace;
 
+pub use checker::Checker;
 pub use preparation::Preparation;
 pub use tables::Tables;
 
@@ -28,6 +30,9 @@ use anyhow::{Context, Result, anyhow};
 use std::collections::BTreeMap;
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
+
+/// Answers with smaller residuals are to be trusted.
+pub const TRUST: f64 = 0.05;
 
 /// One proposed answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -167,7 +172,7 @@ fn source(format: &Format) -> String {
 }
 
 /// Name and text of each file whose methods a model has.
-fn files(format: &Format) -> [(&'static str, &'static str); 8] {
+fn files(format: &Format) -> [(&'static str, &'static str); 9] {
     let decoder = match format.target {
         Target::Classes => script!("parallel"),
         Target::Tokens => script!("autoregressive"),
@@ -179,6 +184,7 @@ fn files(format: &Format) -> [(&'static str, &'static str); 8] {
     [
         script!("module"),
         script!("normalization"),
+        script!("residual"),
         script!("source"),
         source,
         script!("sequence"),

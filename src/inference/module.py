@@ -11,10 +11,12 @@ from typing import Any, List, Optional, Tuple
 import torch
 from torch import Tensor, no_grad
 from torch import device as Device
+from torch.jit import isinstance  # noqa: A004, of types with parameters, as TorchScript has it
 
 
-# The answer, shaped as numpy.linalg shapes it: a tensor, or a tuple of them; float64.
-def solve(self, matrix: Tensor, other: Optional[Tensor] = None, beam: int = 1, problem: str = "") -> Any:
+# The answer, shaped as numpy.linalg shapes it: a tensor, or a tuple of them; float64. With `check` also its residual, and whether it is
+# to be trusted: one of each, or one for each matrix of a batch.
+def solve(self, matrix: Tensor, other: Optional[Tensor] = None, beam: int = 1, problem: str = "", check: bool = False) -> Any:
     # TorchScript inlines and optimizes all methods at the first calls, so the model is called in one place.
     with no_grad():
         task = self.task_of(problem)
@@ -23,7 +25,30 @@ def solve(self, matrix: Tensor, other: Optional[Tensor] = None, beam: int = 1, p
         read, made, factors = self.asked(operands, task, True)
         numbers, _ = self.proposed(read, task, rows, cols, beam)
         solution = self.answered(numbers[:, :1], made, factors, task, rows, cols)
-    return self.shaped(solution, task, batched)
+    answer = self.shaped(solution, task, batched)
+    if not check:
+        return answer
+    residual = self.relative_error(operands, solution, task)
+    if not batched:
+        residual = residual[0]
+    return answer, residual, residual < self.trust
+
+
+# How wrong an answer is, shaped as `solve` shapes it: one number, or one for each matrix of a batch. The answer comes last:
+# `residual(matrix, answer)`, or `residual(left, right, answer)` where a problem has two operands.
+def residual(self, matrix: Tensor, other: Any = None, answer: Any = None, problem: str = "") -> Tensor:
+    task = self.task_of(problem)
+    parts = self.parts(answer)
+    second: Optional[Tensor] = None
+    if len(parts) == 0:
+        parts = self.parts(other)
+    elif isinstance(other, Tensor):
+        second = other
+    operands, batched = self.operands(matrix, second, task)
+    residual = self.relative_error(operands, self.unshaped(parts, operands, task, batched), task)
+    if not batched:
+        residual = residual[0]
+    return residual
 
 
 # As `solve`, with expected numbers in place of chosen ones, and a gradient.
@@ -148,7 +173,9 @@ def operands(self, matrix: Tensor, other: Optional[Tensor], task: int) -> Tuple[
         batched = batched or other.dim() == 3
     if len(given) < len(forms):
         raise ValueError("{} has two operands, {}; one is given".format(self.names[task], " and ".join(names)))
-    return self.checked(given, names, task), batched
+    checked = self.checked(given, names, task)
+    self.check_regular(checked[0], task)
+    return checked, batched
 
 
 # [rows, cols] or [batch, rows, cols] to float64 [batch, rows, cols] where the model is.
@@ -287,3 +314,42 @@ def shaped(self, solution: List[Tensor], task: int, batched: bool) -> Any:
     if len(result) == 2:
         return result[0], result[1]
     return result[0], result[1], result[2]
+
+
+# The tensors of an answer; none of what is no answer.
+def parts(self, answer: Any) -> List[Tensor]:
+    parts: List[Tensor] = []
+    if isinstance(answer, Tensor):
+        parts = [answer]
+    elif isinstance(answer, Tuple[Tensor, Tensor]):
+        parts = [answer[0], answer[1]]
+    elif isinstance(answer, Tuple[Tensor, Tensor, Tensor]):
+        parts = [answer[0], answer[1], answer[2]]
+    elif isinstance(answer, List[Tensor]):
+        parts = answer
+    return parts
+
+
+# The matrices [batch, rows, cols] of an answer to operands, from its tensors.
+def unshaped(self, parts: List[Tensor], operands: List[Tensor], task: int, batched: bool) -> List[Tensor]:
+    shapes = self.solution_shapes(task, operands[0].size(1), operands[0].size(2))
+    if len(parts) != len(shapes):
+        raise ValueError("an answer of {} has {} tensors, not {}".format(self.names[task], len(shapes), len(parts)))
+    result: List[Tensor] = []
+    for i in range(len(parts)):
+        (rows, cols), form, part = shapes[i], self.solution_forms[task][i], parts[i].to(self.device(), torch.float64)
+        wanted = [rows, cols]
+        if form == 1:
+            wanted = [rows]
+        if form == 2:
+            wanted = [cols, rows]
+        if form == 3:
+            wanted = wanted[:0]
+        if batched:
+            wanted = [operands[0].size(0)] + wanted
+        if part.size() != wanted:
+            raise ValueError("the answer must be {} beside these operands, not {}".format(wanted, part.size()))
+        if form == 2:
+            part = part.transpose(-1, -2)
+        result.append(part.reshape([-1, rows, cols]))
+    return result

@@ -1,10 +1,11 @@
 //! What tells the modules of two models apart, as attributes and buffers of the module.
 
+use super::TRUST;
 use crate::dataset::{Dimensions, Format, Target};
 use crate::encoding::{Encoding, Field, Grammar, Input, LARGEST_POWER, Part, START, last_digit, power, power_rest};
 use crate::libtorch::{self, Module};
 use crate::model::{Model, most_operands, on_diagonal};
-use crate::problem::{Degree, Part as ProblemPart};
+use crate::problem::{Degree, Facts, Part as ProblemPart, Problem};
 use crate::recipe::{Architecture, Readout};
 use anyhow::{Result, bail};
 use serde::Serialize;
@@ -62,8 +63,10 @@ impl Tables {
 
 /// All tables of a model; see `module.py` and the files beside it for what they mean.
 pub(super) fn of(model: &Model, dimensions: &Dimensions) -> Result<Tables> {
-    let mut tables = normalization(model.formats());
     let (format, formats) = (model.format(), model.formats());
+    let problems: Vec<_> = formats.iter().map(|format| format.problem).collect();
+    let mut tables = normalization(formats);
+    tables.attributes.extend(checks(&problems).attributes);
     let output = format.output.as_ref();
     let rounding = format.input.rounding();
 
@@ -165,6 +168,20 @@ pub(super) fn normalization(formats: &[Format]) -> Tables {
         ),
         ("degrees", rows(degrees)),
         ("second_degrees", rows(second_degrees)),
+    ];
+    Tables {
+        attributes: attributes.into(),
+        ..Tables::default()
+    }
+}
+
+/// The tables of `residual.py`.
+pub(super) fn checks(problems: &[&dyn Problem]) -> Tables {
+    let of = |number: fn(&Facts) -> i64| Attribute::Ints(problems.iter().map(|it| number(it.facts())).collect());
+    let attributes = [
+        ("trust", Attribute::Float(TRUST)),
+        ("checks", of(|facts| facts.check as i64)),
+        ("regular", of(|facts| i64::from(facts.needs_inverse))),
     ];
     Tables {
         attributes: attributes.into(),

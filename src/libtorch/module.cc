@@ -23,6 +23,16 @@ namespace {
 constexpr const char* kTypePrefix = "__torch__.laformer.";
 constexpr const char* kExtraPrefix = "extra/";
 
+// `torch.linalg` in scripts.
+struct LinalgValue final : torch::jit::SugaredValue {
+  std::string kind() const override { return "module"; }
+
+  std::shared_ptr<torch::jit::SugaredValue> attr(const torch::jit::SourceRange&, torch::jit::GraphFunction&,
+                                                 const std::string& field) override {
+    return std::make_shared<torch::jit::BuiltinFunction>(c10::Symbol::aten("linalg_" + field), std::nullopt);
+  }
+};
+
 // `torch` in scripts: its functions, and the types that the scripts name (libtorch's own resolver knows functions only).
 struct TorchValue final : torch::jit::BuiltinModule {
   TorchValue() : BuiltinModule("aten") {}
@@ -32,6 +42,7 @@ struct TorchValue final : torch::jit::BuiltinModule {
                                                  const std::string& field) override {
     static const std::unordered_map<std::string, at::ScalarType> types{
         {"bool", at::kBool}, {"int64", at::kLong}, {"float32", at::kFloat}, {"float64", at::kDouble}};
+    if (field == "linalg") return std::make_shared<LinalgValue>();
     const auto type = types.find(field);
     if (type == types.end()) return BuiltinModule::attr(location, function, field);
     auto* value = function.graph()->insertConstant(static_cast<int64_t>(type->second), location);

@@ -1,11 +1,11 @@
 //! Addition: A + B.
 
-use super::{Facts, Part, Problem, Unsolvable, measure};
+use super::{Check, Facts, Part, Problem, Unsolvable, measure};
 use crate::matrix::Matrix;
 
 const FACTS: Facts = Facts {
     operands: &[Part::SAME, Part::SAME],
-    ..Facts::UNARY
+    ..Facts::unary(Check::Sum)
 };
 
 #[derive(Debug)]

@@ -1,13 +1,13 @@
 //! Eigenvalues of symmetric matrices, descending.
 
-use super::{Degree, Facts, Invariance, Part, Problem, Side, Structure, Unsolvable, measure};
+use super::{Check, Degree, Facts, Invariance, Part, Problem, Side, Structure, Unsolvable, measure};
 use crate::matrix::{Matrix, decomposition};
 
 const FACTS: Facts = Facts {
     structure: Structure::Symmetric,
     solution: &[Part::column(Side::Rows)],
     invariance: Invariance::degrees(&[Degree::Fixed(1)]).with_shifts(),
-    ..Facts::UNARY
+    ..Facts::unary(Check::Eigenvalues)
 };
 
 #[derive(Debug)]
@@ -24,14 +24,6 @@ impl Problem for Eigenvalues {
 
     fn solve(&self, operands: &[Matrix], solution: &mut [Matrix]) -> Result<(), Unsolvable> {
         Ok(decomposition::eigenvalues(&operands[0], solution[0].as_mut_slice())?)
-    }
-
-    /// Of the sums of their powers; of the symmetric part of the operand.
-    fn residual(&self, operands: &[Matrix], prediction: &[Matrix]) -> f64 {
-        match prediction {
-            [values] => measure::power_sum_residual(&measure::symmetric_part(&operands[0]), values.as_slice()),
-            _ => f64::INFINITY,
-        }
     }
 
     fn check_solution(&self, operands: &[Matrix], solution: &[Matrix]) -> Result<(), String> {

@@ -1,7 +1,7 @@
 //! Eigenvalues and eigenvectors of symmetric matrices: the values descending (n×1), the vectors as columns (n×n), each
 //! with the sign that makes its entry of largest magnitude positive.
 
-use super::{Degree, Facts, Invariance, Part, Problem, Side, Structure, Unsolvable, measure};
+use super::{Check, Degree, Facts, Invariance, Part, Problem, Side, Structure, Unsolvable, measure};
 use crate::matrix::{Matrix, decomposition};
 
 const FACTS: Facts = Facts {
@@ -9,7 +9,7 @@ const FACTS: Facts = Facts {
     solution: &[Part::column(Side::Rows), Part::SAME],
     invariance: Invariance::degrees(&[Degree::Fixed(1), Degree::Fixed(0)]).with_shifts(),
     vectors: &[1],
-    ..Facts::UNARY
+    ..Facts::unary(Check::Eigenvectors)
 };
 
 #[derive(Debug)]
@@ -39,18 +39,6 @@ impl Problem for Eigenvectors {
             return f64::INFINITY;
         }
         measure::diagonalization_error(&operands[0], &prediction[1], &prediction[0], &prediction[1])
-    }
-
-    /// The larger of the error and of `Σ|VᵀV - I| / n`, without which zeros would do.
-    fn residual(&self, operands: &[Matrix], prediction: &[Matrix]) -> f64 {
-        match prediction {
-            [values, vectors] => {
-                let matrix = measure::symmetric_part(&operands[0]);
-                let error = measure::diagonalization_error(&matrix, vectors, values, vectors);
-                error.max(measure::orthonormality_error(vectors))
-            }
-            _ => f64::INFINITY,
-        }
     }
 
     /// Any signs, and any basis of the vectors of a repeated value, are right.

@@ -13,18 +13,42 @@ pub struct Facts {
     pub vectors: &'static [usize],
     /// Whether there is a condensed form of it (`inference/condensed.py`).
     pub has_condensed_form: bool,
+    /// Whether the first operand must have an inverse.
+    pub needs_inverse: bool,
+    pub check: Check,
 }
 
 impl Facts {
     /// One matrix of any shape, answered by a matrix of that shape, which grows as it does.
-    pub const UNARY: Self = Self {
-        structure: Structure::General,
-        operands: &[Part::SAME],
-        solution: &[Part::SAME],
-        invariance: Invariance::degrees(&[Degree::Fixed(1)]),
-        vectors: &[],
-        has_condensed_form: false,
-    };
+    pub const fn unary(check: Check) -> Self {
+        Self {
+            structure: Structure::General,
+            operands: &[Part::SAME],
+            solution: &[Part::SAME],
+            invariance: Invariance::degrees(&[Degree::Fixed(1)]),
+            vectors: &[],
+            has_condensed_form: false,
+            needs_inverse: false,
+            check,
+        }
+    }
+}
+
+/// How an answer is checked without its solution: the functions of `inference/residual.py` have these codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    Transpose = 0,
+    Sum = 1,
+    Product = 2,
+    Inverse = 3,
+    LinearSystem = 4,
+    Eigenvalues = 5,
+    Eigenvectors = 6,
+    SingularValues = 7,
+    Svd = 8,
+    Determinant = 9,
+    Exponential = 10,
+    Sign = 11,
 }
 
 /// What the first operand must be.

@@ -1,6 +1,6 @@
 //! Inverses, of matrices that are not singular to working precision; those of symmetric matrices are symmetric.
 
-use super::{Degree, Facts, Invariance, Problem, Structure, Unsolvable, measure};
+use super::{Check, Degree, Facts, Invariance, Problem, Structure, Unsolvable, measure};
 use crate::matrix::{Matrix, decomposition};
 
 #[derive(Debug)]
@@ -15,7 +15,8 @@ pub const INVERSE: Inverse = Inverse {
         structure: Structure::Square,
         invariance: RECIPROCAL.with_equilibration(),
         has_condensed_form: true,
-        ..Facts::UNARY
+        needs_inverse: true,
+        ..Facts::unary(Check::Inverse)
     },
 };
 
@@ -24,7 +25,8 @@ pub const SYMMETRIC_INVERSE: Inverse = Inverse {
     facts: &Facts {
         structure: Structure::Symmetric,
         invariance: RECIPROCAL,
-        ..Facts::UNARY
+        needs_inverse: true,
+        ..Facts::unary(Check::Inverse)
     },
 };
 
@@ -60,11 +62,6 @@ impl Problem for Inverse {
             [inverse] => measure::inversion_error(&operands[0], inverse),
             _ => f64::INFINITY,
         }
-    }
-
-    /// `Σ|AP - I| / n`: the error itself.
-    fn residual(&self, operands: &[Matrix], prediction: &[Matrix]) -> f64 {
-        self.error(operands, &[], prediction)
     }
 
     /// A P is the identity, but for the tolerance of `|A| |P|`, by which the errors of a printed P grow.

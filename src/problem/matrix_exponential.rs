@@ -4,14 +4,14 @@
 //! of larger ones more. Recipes therefore set `data.magnitude = 1`. The exponentials of A and of s A do not follow from one
 //! another, so that operands cannot be normalized.
 
-use super::{Facts, Invariance, Problem, Structure, Unsolvable, measure};
+use super::{Check, Facts, Invariance, Problem, Structure, Unsolvable, measure};
 use crate::matrix::{Matrix, decomposition::with_dim};
 use nalgebra::OMatrix;
 
 const FACTS: Facts = Facts {
     structure: Structure::Square,
     invariance: Invariance::NONE,
-    ..Facts::UNARY
+    ..Facts::unary(Check::Exponential)
 };
 
 #[derive(Debug)]

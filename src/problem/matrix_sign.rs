@@ -1,13 +1,14 @@
 //! The sign of a square matrix: it has the eigenvectors of A, and 1 or -1 for each eigenvalue, the sign of its real part.
 
-use super::{Degree, Facts, Invariance, Problem, Structure, Unsolvable, measure};
+use super::{Check, Degree, Facts, Invariance, Problem, Structure, Unsolvable, measure};
 use crate::matrix::{Matrix, decomposition::with_dim};
 use nalgebra::{DefaultAllocator, DimMin, LU, OMatrix, allocator::Allocator};
 
 const FACTS: Facts = Facts {
     structure: Structure::Square,
     invariance: Invariance::degrees(&[Degree::Fixed(0)]),
-    ..Facts::UNARY
+    needs_inverse: true,
+    ..Facts::unary(Check::Sign)
 };
 
 #[derive(Debug)]

@@ -110,30 +110,6 @@ pub(crate) fn smaller_gram(matrix: &Matrix) -> Matrix {
     }
 }
 
-/// `max |Σλᵏ - tr Aᵏ| / (k Σ|λ|ᵏ)` over k from 1 to n: zero for the eigenvalues of A alone (Newton's identities), and about
-/// the relative error of values that are nearly right, without solving for any.
-pub(crate) fn power_sum_residual(a: &Matrix, values: &[f64]) -> f64 {
-    if values.len() != a.nrows() {
-        return f64::INFINITY;
-    }
-    // Powers of numbers near 1 do not overflow.
-    let scale = a
-        .amax()
-        .max(values.iter().fold(0.0, |largest, value| f64::max(largest, value.abs())));
-    if scale == 0.0 {
-        return 0.0;
-    }
-    let a = a / scale;
-    let mut power = Matrix::identity(a.nrows(), a.nrows());
-    let residuals = (1..=values.len() as i32).map(|k| {
-        power = &power * &a;
-        let powers = values.iter().map(|value| (value / scale).powi(k));
-        let (sum, size) = powers.fold((0.0, 0.0), |(sum, size), x| (sum + x, size + x.abs()));
-        ratio((sum - power.trace()).abs(), f64::from(k) * size)
-    });
-    residuals.fold(0.0, f64::max)
-}
-
 /// Every value is a finite number.
 pub(crate) fn require_finite(what: &str, matrices: &[Matrix]) -> Result<(), String> {
     for (k, matrix) in matrices.iter().enumerate() {

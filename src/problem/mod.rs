@@ -19,7 +19,7 @@ mod singular_values;
 mod svd;
 mod transpose;
 
-pub use facts::{Degree, Facts, Form, Invariance, Part, Side, Structure};
+pub use facts::{Check, Degree, Facts, Form, Invariance, Part, Side, Structure};
 pub use normalization::root_mean_square;
 pub use set::{InvalidProblems, Problems};
 
@@ -82,24 +82,6 @@ pub trait Problem: std::fmt::Debug + Send + Sync {
     /// prediction (RESEARCH). NaN never counts as right.
     fn error(&self, _operands: &[Matrix], solution: &[Matrix], prediction: &[Matrix]) -> f64 {
         measure::relative_l1(solution, prediction)
-    }
-
-    /// How far a prediction is from solving the problem, relative, from the operands and the prediction alone: zero for
-    /// solutions only, whatever the signs of their vectors; infinite where it is no number. Where nothing but the solution
-    /// tells (a sum), it is compared with that.
-    fn residual(&self, operands: &[Matrix], prediction: &[Matrix]) -> f64 {
-        let Some(size) = operands.first().map(Shape::of) else {
-            return f64::INFINITY;
-        };
-        let shapes = measure::shapes_of(self.facts().solution, size);
-        let mut solution: Vec<Matrix> = shapes
-            .iter()
-            .map(|shape| Matrix::zeros(shape.rows, shape.cols))
-            .collect();
-        match self.solve(operands, &mut solution) {
-            Ok(()) => self.error(operands, &solution, prediction),
-            Err(_) => f64::INFINITY,
-        }
     }
 
     /// Checks the mathematics of a solution, where all shapes are right and all values finite: part of `check`.

@@ -1,6 +1,6 @@
 //! Products: A v of a matrix r×c and a vector c×1, and A B of a matrix r×c and a matrix c×r.
 
-use super::{Degree, Facts, Invariance, Part, Problem, Side, Unsolvable, measure};
+use super::{Check, Degree, Facts, Invariance, Part, Problem, Side, Unsolvable, measure};
 use crate::matrix::Matrix;
 
 /// A product with a second operand of `c` rows.
@@ -16,7 +16,7 @@ pub const MATRIX_VECTOR: Product = Product {
         operands: &[Part::SAME, Part::column(Side::Cols)],
         solution: &[Part::column(Side::Rows)],
         invariance: BILINEAR,
-        ..Facts::UNARY
+        ..Facts::unary(Check::Product)
     },
 };
 
@@ -26,7 +26,7 @@ pub const MATRIX_PRODUCT: Product = Product {
         operands: &[Part::SAME, Part::matrix(Side::Cols, Side::Rows)],
         solution: &[Part::matrix(Side::Rows, Side::Rows)],
         invariance: BILINEAR,
-        ..Facts::UNARY
+        ..Facts::unary(Check::Product)
     },
 };
 

@@ -1,11 +1,11 @@
 //! Singular values of matrices of any shape, descending.
 
-use super::{Facts, Part, Problem, Side, Unsolvable, measure};
+use super::{Check, Facts, Part, Problem, Side, Unsolvable, measure};
 use crate::matrix::{Matrix, decomposition};
 
 const FACTS: Facts = Facts {
     solution: &[Part::column(Side::Smaller)],
-    ..Facts::UNARY
+    ..Facts::unary(Check::SingularValues)
 };
 
 #[derive(Debug)]
@@ -25,20 +25,6 @@ impl Problem for SingularValues {
             &operands[0],
             solution[0].as_mut_slice(),
         )?)
-    }
-
-    /// Of the sums of powers of their squares, the eigenvalues of AᵀA.
-    fn residual(&self, operands: &[Matrix], prediction: &[Matrix]) -> f64 {
-        match prediction {
-            [values] if values.iter().all(|value| *value >= 0.0) => {
-                // The error of a square is twice that of its root.
-                0.5 * measure::power_sum_residual(
-                    &measure::smaller_gram(&operands[0]),
-                    measure::squares(values).as_slice(),
-                )
-            }
-            _ => f64::INFINITY,
-        }
     }
 
     fn check_solution(&self, operands: &[Matrix], solution: &[Matrix]) -> Result<(), String> {

@@ -1,7 +1,7 @@
 //! The reduced singular value decomposition A = U diag(S) Vᵀ of a matrix r×c, k = min(r, c): U (r×k), S (k×1)
 //! descending, V (c×k); each column of U has the sign that makes its entry of largest magnitude positive.
 
-use super::{Degree, Facts, Invariance, Part, Problem, Side, Unsolvable, measure};
+use super::{Check, Degree, Facts, Invariance, Part, Problem, Side, Unsolvable, measure};
 use crate::matrix::{Matrix, decomposition};
 
 const FACTS: Facts = Facts {
@@ -12,7 +12,7 @@ const FACTS: Facts = Facts {
     ],
     invariance: Invariance::degrees(&[Degree::Fixed(0), Degree::Fixed(1), Degree::Fixed(0)]),
     vectors: &[0, 2],
-    ..Facts::UNARY
+    ..Facts::unary(Check::Svd)
 };
 
 #[derive(Debug)]
@@ -44,16 +44,6 @@ impl Problem for Svd {
             return f64::INFINITY;
         }
         measure::diagonalization_error(&operands[0], &prediction[0], &prediction[1], &prediction[2])
-    }
-
-    /// The largest of the error and of `Σ|UᵀU - I| / k` and `Σ|VᵀV - I| / k`, without which zeros would do.
-    fn residual(&self, operands: &[Matrix], prediction: &[Matrix]) -> f64 {
-        match prediction {
-            [u, values, v] => measure::diagonalization_error(&operands[0], u, values, v)
-                .max(measure::orthonormality_error(u))
-                .max(measure::orthonormality_error(v)),
-            _ => f64::INFINITY,
-        }
     }
 
     /// Any signs, and any bases of the vectors of a repeated value, are right.

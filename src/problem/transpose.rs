@@ -1,11 +1,11 @@
 //! Transposition: Aᵀ.
 
-use super::{Facts, Part, Problem, Side, Unsolvable, measure};
+use super::{Check, Facts, Part, Problem, Side, Unsolvable, measure};
 use crate::matrix::Matrix;
 
 const FACTS: Facts = Facts {
     solution: &[Part::matrix(Side::Cols, Side::Rows)],
-    ..Facts::UNARY
+    ..Facts::unary(Check::Transpose)
 };
 
 #[derive(Debug)]

@@ -67,6 +67,7 @@ fn rows(sets: &[TestSet]) -> String {
             .map(|tolerance| format!("{} % (interval)", percent(*tolerance))),
     );
     headers.extend(["median error".into(), "ceilings".into()]);
+    headers.extend(["flagged wrong".into(), "flagged right".into()]);
     headers.extend(has_limits.then(|| "limits".into()));
     headers.extend(checked.iter().map(|(name, _)| name.to_string()));
     headers.extend(
@@ -90,6 +91,11 @@ fn rows(sets: &[TestSet]) -> String {
         cells.extend(evaluation.accuracies().into_iter().map(with_interval));
         cells.push(error_percent(evaluation.median_error()));
         cells.push(shares(&evaluation.ceilings()));
+        cells.extend(
+            evaluation
+                .flagged()
+                .map(|flagged| format!("{} of {}", flagged.right, flagged.count)),
+        );
         if has_limits {
             cells.push(evaluation.limits().map_or("-".into(), |limits| shares(&limits)));
         }

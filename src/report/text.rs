@@ -160,9 +160,10 @@ fn problem_table(name: &str, evaluation: &Evaluation) -> String {
     let (share, interval) = with_interval(evaluation.exact());
     table.row(vec!["every token".into(), share, interval, "100.00 %".into()]);
     let mut text = format!(
-        "{name}: {} examples, median error {}\n{table}",
+        "{name}: {} examples, median error {}\n{table}\n{}",
         evaluation.examples.len(),
-        error_percent(evaluation.median_error())
+        error_percent(evaluation.median_error()),
+        flagged(evaluation)
     );
     let sizes = evaluation.by_size();
     if sizes.len() > 1 {
@@ -188,6 +189,15 @@ fn problem_table(name: &str, evaluation: &Evaluation) -> String {
     text
 }
 
+/// `not to be trusted: 12 of 12 wrong answers, 3 of 9988 right ones`
+fn flagged(evaluation: &Evaluation) -> String {
+    let [wrong, right] = evaluation.flagged();
+    format!(
+        "not to be trusted: {} of {} wrong answers, {} of {} right ones",
+        wrong.right, wrong.count, right.right, right.count
+    )
+}
+
 /// Tolerances are keys: `"accuracy": {"0.05": 0.998}`. Where there are several problems, `"problems"` has the same of each.
 pub fn evaluation_json(evaluation: &Evaluation) -> Value {
     let by_tolerance = |accuracies: Vec<Accuracy>, value: &dyn Fn(Accuracy) -> Value| -> Map<String, Value> {
@@ -202,12 +212,17 @@ pub fn evaluation_json(evaluation: &Evaluation) -> Value {
         let (low, high) = accuracy.interval();
         json!([low, high])
     };
+    let [wrong, right] = evaluation.flagged();
     let mut measures = json!({
         "count": evaluation.examples.len(),
         "accuracy": by_tolerance(evaluation.accuracies(), &|accuracy| json!(accuracy.share())),
         "interval": by_tolerance(evaluation.accuracies(), &interval),
         "ceiling": by_tolerance(evaluation.ceilings(), &|accuracy| json!(accuracy.share())),
         "exact": evaluation.exact().share(),
+        "flagged": {
+            "wrong": { "share": wrong.share(), "of": wrong.count },
+            "right": { "share": right.share(), "of": right.count },
+        },
         "median_error": evaluation.median_error(),
     });
     let problems = evaluation.by_problem();

@@ -18,7 +18,7 @@ fn an_answer_is_verified_and_repaired() {
     let (folder, run) = (Path::new("."), checkpoint("eigenvectors-3x3"));
     let matrix = "[[2,1,0],[1,3,1],[0,1,4]]";
     let plain = json(folder, &["solve", &run, matrix, "--json"]);
-    assert_eq!(plain.get("residual"), None, "{plain}");
+    assert_eq!(plain["trusted"], true, "{plain}");
     let verified = json(folder, &["solve", &run, matrix, "--json", "--verify"]);
     assert_eq!(
         (&verified["prediction"], &verified["proposals"]),
@@ -30,11 +30,8 @@ fn an_answer_is_verified_and_repaired() {
         number(&repaired["residual"]) < number(&verified["residual"]),
         "{repaired}"
     );
-    // The residual of eigenvectors is at least their error: what is confirmed is right.
-    assert_eq!(
-        (&repaired["verdict"], &repaired["right"]),
-        (&"confirmed".into(), &true.into())
-    );
+    // The residual of eigenvectors is at least their error: what is trusted is right.
+    assert_eq!((&repaired["trusted"], &repaired["right"]), (&true.into(), &true.into()));
 
     let measured = json(
         folder,
@@ -45,6 +42,34 @@ fn an_answer_is_verified_and_repaired() {
     assert!(own == verified && repaired > 0.99, "{measured}");
     assert_eq!(measured["confirmed"]["0.005"]["right"], 1.0);
     assert_eq!(number(&measured["confirmed"]["0.005"]["share"]), repaired);
+}
+
+#[test]
+fn a_wrong_answer_is_not_to_be_trusted_and_a_singular_matrix_has_none() {
+    let (folder, run) = (Path::new("."), checkpoint("inverse-3x3"));
+    let hilbert = "[[1,0.5,0.333],[0.5,0.333,0.25],[0.333,0.25,0.2]]";
+    let text = succeed(folder, &["solve", &run, "[[2,1,0],[1,3,1],[0,1,4]]"]);
+    assert!(text.contains("%: trusted\n"), "{text}");
+    let solved = json(folder, &["solve", &run, hilbert, "--json"]);
+    // The residual of an inverse is its error.
+    assert!(
+        (number(&solved["residual"]) - number(&solved["error"])).abs() < 1e-9,
+        "{solved}"
+    );
+    assert_eq!(solved["trusted"], number(&solved["error"]) < 0.05);
+    let singular = refuse(folder, 1, &["solve", &run, "[[1,2,3],[4,5,6],[7,8,9]]"]);
+    assert!(
+        singular.contains("the matrix is singular: it has no inverse"),
+        "{singular}"
+    );
+    let measured = json(folder, &["eval", &run, "--count", "500", "--json"]);
+    let (wrong, right) = (&measured["flagged"]["wrong"], &measured["flagged"]["right"]);
+    assert_eq!(number(&wrong["of"]) + number(&right["of"]), 500.0);
+    assert!(
+        number(&wrong["of"]) == 0.0 || number(&wrong["share"]) == 1.0,
+        "{measured}"
+    );
+    assert_eq!(number(&right["share"]), 0.0, "{measured}");
 }
 
 #[test]

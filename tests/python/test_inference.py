@@ -40,7 +40,7 @@ class Written:
 def test_the_sources_are_python_that_answers_as_the_module(train, problem, settings, files):
     settings = {name: value for name, value in settings.items() if name != "model.decoder_layers"}
     module = load(train(problem, settings))
-    written = Written(module, "module", "source", "sequence", "codec", *files)
+    written = Written(module, "module", "normalization", "residual", "source", "sequence", "codec", *files)
     given = [torch.from_numpy(array) for array in operands(problem, 4)]
     for a, b in zip(tuple_of(written.solve(*given)), tuple_of(module.solve(*given)), strict=True):
         assert torch.equal(a, b)
