@@ -3,10 +3,12 @@
 //! The forward pass is written once, in Rust, and traced (`trace.rs`). Everything between operands and answer is TorchScript source, the
 //! `*.py` files of this folder; the tables of `tables.rs` say what tells models apart.
 
+mod archive;
 mod condenser;
 mod tables;
 mod trace;
 
+pub use archive::Archive;
 pub use condenser::Condenser;
 pub use tables::normalizes;
 
@@ -65,8 +67,9 @@ impl Solver {
     }
 
     /// Loads a module that [`Self::save`] wrote for a model of this format.
-    pub fn load(path: &Path, format: &Format, device: Device) -> Result<Self> {
-        let module = Module::load(path, device).with_context(|| format!("{} is damaged", path.display()))?;
+    pub fn load(archive: &Archive, format: &Format, device: Device) -> Result<Self> {
+        let module = Module::load(archive.content(), device)
+            .with_context(|| format!("{} is damaged", archive.path().display()))?;
         Ok(Self {
             module,
             formats: format.tasks(),
@@ -76,8 +79,9 @@ impl Solver {
 
     /// Writes the module with extra files inside: whole, or not at all.
     pub fn save(&self, path: &Path, extra: &BTreeMap<String, String>) -> Result<()> {
-        file::replace_by(path, |beside| Ok(self.module.save(beside, extra)?))
-            .with_context(|| format!("cannot save the TorchScript module {}", path.display()))
+        let content = self.module.save(extra);
+        let content = content.with_context(|| format!("cannot save the TorchScript module {}", path.display()))?;
+        file::replace(path, &content)
     }
 
     /// Answers from now on with another number of what is predicted; a decoder that writes tokens has no choice.

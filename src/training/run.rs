@@ -2,8 +2,7 @@
 
 use super::weights;
 use crate::file;
-use crate::inference::Solver;
-use crate::libtorch;
+use crate::inference::{Archive, Solver};
 use crate::model::{Capacity, Model};
 use crate::recipe::{Precision, Recipe};
 use anyhow::{Context, Result, ensure};
@@ -216,8 +215,9 @@ impl Trained {
     pub fn load(path: &Path, device: Device) -> Result<Self> {
         let path = checkpoint(path)?;
         let (recipe, solver) = if is_module(&path) {
-            let recipe = module_recipe(&path)?;
-            let solver = Solver::load(&path, &recipe.format(), device)?;
+            let archive = Archive::read(&path)?;
+            let recipe = module_recipe(&archive)?;
+            let solver = Solver::load(&archive, &recipe.format(), device)?;
             (recipe, solver)
         } else {
             let (recipe, model) = load_model(&path, device)?;
@@ -237,9 +237,11 @@ impl Trained {
 pub fn load_model(path: &Path, device: Device) -> Result<(Recipe, Model)> {
     let path = checkpoint(path)?;
     let (recipe, tensors) = if is_module(&path) {
-        let module = tch::CModule::load_on_device(&path, Device::Cpu);
+        let archive = Archive::read(&path)?;
+        let recipe = module_recipe(&archive)?;
+        let module = tch::CModule::load_data_on_device(&mut archive.content(), Device::Cpu);
         let module = module.with_context(|| format!("{} is damaged", path.display()))?;
-        (module_recipe(&path)?, module.named_parameters()?.into_iter().collect())
+        (recipe, module.named_parameters()?.into_iter().collect())
     } else {
         let (tensors, text) = weights::read(&path)?;
         let recipe = text.get(RECIPE).with_context(|| {
@@ -285,17 +287,14 @@ fn is_module(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "pt")
 }
 
-fn module_recipe(path: &Path) -> Result<Recipe> {
-    let mut extra = libtorch::read_extra_files(path)?;
-    let recipe = extra
-        .remove(CONFIG_FILE)
-        .filter(|bytes| !bytes.is_empty())
-        .with_context(|| {
-            format!(
-                "{} has no {CONFIG_FILE}: it is a TorchScript module, but not one of laformer",
-                path.display()
-            )
-        })?;
+fn module_recipe(archive: &Archive) -> Result<Recipe> {
+    let path = archive.path();
+    let recipe = archive.extra(CONFIG_FILE)?.with_context(|| {
+        format!(
+            "{} has no {CONFIG_FILE}: it is a TorchScript module, but not one of laformer",
+            path.display()
+        )
+    })?;
     // Keys that are younger than the module have their defaults.
     let recipe: toml::Table =
         serde_json::from_slice(&recipe).with_context(|| format!("{}: {CONFIG_FILE} is damaged", path.display()))?;
