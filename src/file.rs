@@ -79,7 +79,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 
 /// Whether a name is that of a file that a kill has left half written.
 pub fn is_partial(name: &str) -> bool {
-    name.ends_with(PARTIAL)
+    name.starts_with('.') && name.ends_with(PARTIAL)
 }
 
 /// Writes a file with this content.

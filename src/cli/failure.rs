@@ -9,6 +9,8 @@ pub enum Failure {
     Usage(anyhow::Error),
     /// It could not do its work: exit code 1.
     Failed(anyhow::Error),
+    /// A signal ended it, and it has said so: the exit code is 128 and the signal's number.
+    Stopped(u8),
 }
 
 impl From<anyhow::Error> for Failure {

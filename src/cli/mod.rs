@@ -13,6 +13,7 @@ mod generate;
 mod options;
 mod output;
 mod runs;
+mod signals;
 mod solve;
 mod train;
 mod transfer;
@@ -21,6 +22,7 @@ mod verify;
 use clap::{Parser, Subcommand};
 pub use failure::Failure;
 use failure::UsageError;
+pub use signals::Signal;
 
 /// Train transformers that calculate, and check what they answer.
 #[derive(Debug, Parser)]

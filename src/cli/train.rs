@@ -2,6 +2,7 @@
 
 use super::options::{DeviceOption, GraphOption};
 use super::output::{say, tell};
+use super::signals::Signals;
 use super::{Failure, UsageError};
 use crate::dataset::{Repetition, Source, Table};
 use crate::evaluation::Evaluation;
@@ -10,7 +11,9 @@ use crate::libtorch;
 use crate::matrix::{Split, fingerprint};
 use crate::recipe::{Precision, Recipe};
 use crate::report::{RunReport, estimate_line, log_line};
-use crate::training::{Estimate, LogLine, Observer, Origin, Progress, Run, Trainer, export, why_eager};
+use crate::training::{
+    Divergence, Ending, Estimate, Lock, LogLine, Observer, Origin, Progress, Run, Trainer, export, why_eager,
+};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use std::fs;
@@ -44,7 +47,7 @@ pub struct Train {
     /// Go on with the run in the folder
     #[arg(long)]
     resume: bool,
-    /// Delete the run in the folder and begin anew
+    /// Begin anew in the place of the run in the folder, whose files are deleted as soon as the new run can start
     #[arg(long, conflicts_with = "resume")]
     overwrite: bool,
     /// Use only deterministic kernels: the same bits from the same device and number of threads
@@ -73,11 +76,29 @@ impl Train {
         self.keep_resolved(&mut recipe).usage()?;
         recipe.resolve_threads();
         let precision = recipe.resolve_precision(device)?;
+        let lock = Lock::take(&self.path()?)?;
+        if lock.is_none() {
+            tell!(
+                "the file system has no locks: nothing keeps a second process out of {}",
+                self.path()?.display()
+            );
+        }
         let run = self.folder(&recipe).usage()?;
+        let is_new = !(self.resume && Run::exists(run.folder()));
         let mut trainer = Trainer::new(recipe.clone(), run.clone(), device, self.resume)?;
         match &origin {
             Some(origin) if !self.goes_on(&run) => trainer.begin_with(origin)?,
             _ => {}
+        }
+        if self.graph.no_graph {
+            trainer.run_eagerly();
+        }
+        if is_new {
+            if Run::exists(run.folder()) {
+                // The old run goes once the new one has done what takes the most memory.
+                trainer.rehearse(training.clone())?;
+            }
+            run.begin(&recipe)?;
         }
         tell!(
             "{} {}: {} parameters on {device:?}, {} steps of {} examples, into {}",
@@ -97,9 +118,7 @@ impl Train {
                 settings.steps / 20
             );
         }
-        if self.graph.no_graph {
-            trainer.run_eagerly();
-        } else if device.is_cuda() {
+        if device.is_cuda() && !self.graph.no_graph {
             match why_eager(recipe.model.architecture, device) {
                 None => tell!("steps are captured in CUDA graphs"),
                 Some(reason) => tell!("steps are not captured in CUDA graphs: {reason}"),
@@ -112,8 +131,16 @@ impl Train {
             recipe: &recipe,
             run: &run,
             parameters: trainer.model().parameter_count(),
+            signals: Signals::listen()?,
         };
-        trainer.train(training, validation.as_ref(), &mut watcher)?;
+        let ending = trainer.train(training, validation.as_ref(), &mut watcher)?;
+        if let (Ending::Stopped(step), Some(signal)) = (ending, watcher.signals.received()) {
+            tell!(
+                "stopped by {} after step {step}, which is saved: --resume goes on with it",
+                signal.name
+            );
+            return Err(Failure::Stopped(signal.code));
+        }
         say!("{}", run.folder().display())?;
         Ok(())
     }
@@ -271,10 +298,7 @@ impl Train {
             run.clear_partial()?;
             return Ok(run);
         }
-        if self.overwrite {
-            Run::delete(&folder)?;
-        }
-        Run::create(&folder, recipe)
+        Run::prepare(&folder, self.overwrite)
     }
 }
 
@@ -284,6 +308,7 @@ struct Watcher<'a> {
     run: &'a Run,
     report: RunReport,
     parameters: usize,
+    signals: Signals,
 }
 
 impl Observer for Watcher<'_> {
@@ -292,6 +317,15 @@ impl Observer for Watcher<'_> {
             tell!("going on after step {step}");
         }
         self.report.started(step)
+    }
+
+    fn stops(&self) -> bool {
+        self.signals.received().is_some()
+    }
+
+    fn diverged(&mut self, divergence: &Divergence) -> Result<()> {
+        tell!("{divergence}; going back to it with half the learning rate");
+        Ok(())
     }
 
     fn logged(&mut self, line: &LogLine) -> Result<()> {

@@ -188,14 +188,15 @@ impl Evaluation {
     }
 }
 
-/// Measures a module on the first `count` examples of a source, of all its problems together; `progress` is told how many more are done.
+/// Measures a module on the first `count` examples of a source, of all its problems together; `progress` is told how many more are done, and
+/// ends the evaluation with its error.
 pub fn evaluate(
     solver: &Solver,
     source: &dyn Source,
     count: usize,
     tolerances: &[f64],
     search: &Search,
-    progress: impl Fn(usize),
+    progress: impl Fn(usize) -> Result<()>,
 ) -> Result<Evaluation> {
     let count = source.count().map_or(count, |len| count.min(len as usize));
     let mut measured = Vec::with_capacity(count);
@@ -224,7 +225,7 @@ pub fn evaluate(
                 .map(|(_, example)| example.operands.as_slice())
                 .collect();
             let answers = solver.answers(case, &operands, search.beam)?;
-            progress(answers.len());
+            progress(answers.len())?;
             let format = solver.format_of(case);
             let (indices, examples): (Vec<u64>, Vec<Example>) = examples.into_iter().unzip();
             let rounded = rounded(format, condenser.as_ref(), &examples)?;

@@ -42,6 +42,13 @@ const KINDS: [(Kind, Dtype); 6] = [
     (Kind::Bool, Dtype::BOOL),
 ];
 
+/// The name of a tensor that has a number which is not finite; `None` if all are.
+pub fn unsound(tensors: &BTreeMap<String, Tensor>) -> Option<&str> {
+    let is_sound = |tensor: &Tensor| tensor.isfinite().all().int64_value(&[]) == 1;
+    let mut found = tensors.iter().filter(|(_, tensor)| !is_sound(tensor));
+    found.next().map(|(name, _)| name.as_str())
+}
+
 /// Writes tensors and text under their names.
 pub fn write(path: &Path, tensors: &BTreeMap<String, Tensor>, metadata: HashMap<String, String>) -> Result<()> {
     let views = tensors.iter().map(|(name, tensor)| {
