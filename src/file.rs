@@ -59,6 +59,12 @@ fn followed(path: &Path) -> PathBuf {
     place
 }
 
+/// Whether something is at a path; fails where that cannot be told.
+pub fn exists(path: &Path) -> Result<bool> {
+    let exists = path.try_exists();
+    exists.with_context(|| format!("cannot read {}", path.display()))
+}
+
 /// The content of a file, if it is of a size that a checkpoint may have.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     let cannot = || format!("cannot read {}", path.display());

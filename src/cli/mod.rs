@@ -10,6 +10,7 @@ mod eval;
 mod export;
 mod failure;
 mod generate;
+mod memory;
 mod options;
 mod output;
 mod runs;
@@ -61,7 +62,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     crate::libtorch::limit_threads();
     // fp32 is fp32, but while a model trains.
     crate::libtorch::set_tf32(false)?;
-    match arguments.command {
+    memory::caught(|| match arguments.command {
         Command::Generate(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Encode(command) => command.run(),
@@ -75,5 +76,5 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Transfer(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Doctor(command) => command.run(),
-    }
+    })
 }

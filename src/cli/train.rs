@@ -5,7 +5,7 @@ use super::output::{say, tell};
 use super::signals::Signals;
 use super::{Failure, UsageError};
 use crate::dataset::{Repetition, Source, Table};
-use crate::evaluation::Evaluation;
+use crate::evaluation::{Evaluation, check_memory};
 use crate::inference::Solver;
 use crate::libtorch;
 use crate::matrix::{Split, fingerprint};
@@ -19,6 +19,7 @@ use clap::Args;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tch::Device;
 
 /// Train a model from a recipe
 #[derive(Debug, Args)]
@@ -76,6 +77,8 @@ impl Train {
         self.keep_resolved(&mut recipe).usage()?;
         recipe.resolve_threads();
         let precision = recipe.resolve_precision(device)?;
+        recipe.check_training_memory(device == Device::Cpu)?;
+        check_memory(validation.as_ref(), recipe.evaluation.count * recipe.problems.len())?;
         let lock = Lock::take(&self.path()?)?;
         if lock.is_none() {
             tell!(
@@ -84,7 +87,7 @@ impl Train {
             );
         }
         let run = self.folder(&recipe).usage()?;
-        let is_new = !(self.resume && Run::exists(run.folder()));
+        let is_new = !(self.resume && Run::exists(run.folder())?);
         let mut trainer = Trainer::new(recipe.clone(), run.clone(), device, self.resume)?;
         match &origin {
             Some(origin) if !self.goes_on(&run) => trainer.begin_with(origin)?,
@@ -94,7 +97,7 @@ impl Train {
             trainer.run_eagerly();
         }
         if is_new {
-            if Run::exists(run.folder()) {
+            if Run::exists(run.folder())? {
                 // The old run goes once the new one has done what takes the most memory.
                 trainer.rehearse(training.clone())?;
             }
@@ -251,7 +254,7 @@ impl Train {
     /// What goes on trains in the precision that it was begun in, where the recipe leaves it open.
     fn keep_resolved(&self, recipe: &mut Recipe) -> Result<()> {
         let folder = self.path()?;
-        if self.resume && Run::exists(&folder) {
+        if self.resume && Run::exists(&folder)? {
             let begun = Run::open(&folder)?.1.training;
             if recipe.training.precision == Precision::Auto {
                 recipe.training.precision = begun.precision;
@@ -276,7 +279,7 @@ impl Train {
 
     fn folder(&self, recipe: &Recipe) -> Result<Run> {
         let folder = self.path()?;
-        if self.resume && Run::exists(&folder) {
+        if self.resume && Run::exists(&folder)? {
             let (run, begun) = Run::open(&folder)?;
             if let Some((key, was, is)) = Recipe::differences(&begun, recipe)?.into_iter().next() {
                 ensure!(
@@ -324,7 +327,7 @@ impl Observer for Watcher<'_> {
     }
 
     fn diverged(&mut self, divergence: &Divergence) -> Result<()> {
-        tell!("{divergence}; going back to it with half the learning rate");
+        tell!("{divergence}: going back to the last save with half the learning rate");
         Ok(())
     }
 

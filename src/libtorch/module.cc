@@ -248,7 +248,14 @@ char* laformer_module_register_buffer(Module* module, const char* name, at::Tens
 char* laformer_module_load(const void* content, size_t length, const char* device, Module** module) {
   return guarded([&] {
     auto reader = std::make_shared<MemoryReader>(static_cast<const char*>(content), length);
-    *module = new Module(torch::jit::load(std::move(reader), c10::Device(std::string(device))));
+    auto loaded = torch::jit::load(std::move(reader), c10::Device(std::string(device)));
+    at::NoGradGuard no_grad;
+    for (const auto& [name, tensor] : loaded.named_parameters()) {
+      // Products with larger numbers would not be finite.
+      const bool is_sound = tensor.to(at::kFloat).square().isfinite().all().item<bool>();
+      TORCH_CHECK(is_sound, name, " has numbers that are not finite or too large to be weights");
+    }
+    *module = new Module(std::move(loaded));
   });
 }
 

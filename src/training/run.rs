@@ -5,7 +5,7 @@ use crate::file;
 use crate::inference::{Archive, Solver};
 use crate::model::{Capacity, Model};
 use crate::recipe::{Precision, Recipe};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -71,11 +71,7 @@ impl Run {
         let run = Self {
             folder: folder.to_path_buf(),
         };
-        let is_there = |path: &Path| {
-            let is_there = path.try_exists();
-            is_there.with_context(|| format!("cannot read {}", path.display()))
-        };
-        if is_there(&run.config())? {
+        if file::exists(&run.config())? {
             ensure!(
                 overwrites,
                 "{} already holds a run: continue it with --resume, begin anew with --overwrite, or choose another --output",
@@ -84,7 +80,7 @@ impl Run {
             Self::open(folder).context("--overwrite only replaces runs: choose another --output")?;
             let card = run.card();
             ensure!(
-                !is_there(&card)? || fs::read_to_string(&card).is_ok_and(|text| text.contains(CARD)),
+                !file::exists(&card)? || fs::read_to_string(&card).is_ok_and(|text| text.contains(CARD)),
                 "{} is no model card of a run: move it away, or choose another --output",
                 card.display()
             );
@@ -92,7 +88,7 @@ impl Run {
         }
         for path in run.files() {
             ensure!(
-                !is_there(&path)?,
+                !file::exists(&path)?,
                 "{} is of no run, and a run in this folder would write over it: choose another --output",
                 path.display()
             );
@@ -131,8 +127,8 @@ impl Run {
     }
 
     /// Whether a run was begun in a folder.
-    pub fn exists(folder: &Path) -> bool {
-        folder.join("config.toml").exists()
+    pub fn exists(folder: &Path) -> Result<bool> {
+        file::exists(&folder.join("config.toml"))
     }
 
     /// What may stand beside the recipe.
@@ -275,6 +271,7 @@ pub fn load_model(path: &Path, device: Device) -> Result<(Recipe, Model)> {
         })?;
         (parsed(recipe, &path)?, tensors)
     };
+    recipe.check_model_memory()?;
     let model = recipe.build(device);
     weights::copy_into(&model.variables(), &tensors, &path)?;
     Ok((recipe, model))
@@ -283,17 +280,19 @@ pub fn load_model(path: &Path, device: Device) -> Result<(Recipe, Model)> {
 /// The file of a checkpoint: of a run folder the weights, or else the module.
 fn checkpoint(path: &Path) -> Result<PathBuf> {
     if path.is_dir() {
-        let files = ["model.safetensors", "model.pt"].map(|name| path.join(name));
-        return files.into_iter().find(|file| file.exists()).with_context(|| {
-            format!(
-                "{} holds no model: neither model.safetensors nor model.pt is there (was the run stopped before its \
-                 first evaluation? continue it with train --resume)",
-                path.display()
-            )
-        });
+        for file in ["model.safetensors", "model.pt"].map(|name| path.join(name)) {
+            if file::exists(&file)? {
+                return Ok(file);
+            }
+        }
+        bail!(
+            "{} holds no model: neither model.safetensors nor model.pt is there (was the run stopped before its first \
+             evaluation? continue it with train --resume)",
+            path.display()
+        );
     }
     ensure!(
-        path.exists(),
+        file::exists(path)?,
         "{} does not exist: expected a run folder, a .pt or a .safetensors file",
         path.display()
     );

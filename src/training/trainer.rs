@@ -3,7 +3,7 @@
 use super::arena::Arena;
 use super::average::Average;
 use super::capture::{self, Steps};
-use super::divergence::Divergence;
+use super::divergence::{Divergence, advice};
 use super::loss::{BatchLoss, Loss};
 use super::observer::{Ending, Estimate, LogLine, Observer};
 use super::optimizer::Optimizer;
@@ -151,16 +151,21 @@ impl Trainer {
             let ended = self.go_on(&examples, validation, observer);
             match &ended {
                 Err(error) if error.is::<Stopped>() => return Ok(Ending::Stopped(self.progress.step)),
-                Err(error) if self.progress.retries < self.recipe.training.retries => {
+                Err(error) => {
                     let Some(divergence) = error.downcast_ref() else {
                         return ended;
                     };
+                    ensure!(
+                        self.progress.retries < self.recipe.training.retries,
+                        "{divergence}: {}",
+                        advice(&self.recipe.training, self.rate_left())
+                    );
                     observer.diverged(divergence)?;
                     let retries = self.progress.retries + 1;
                     self.load()?;
                     self.progress.retries = retries;
                 }
-                _ => return ended,
+                Ok(_) => return ended,
             }
         }
     }
@@ -184,7 +189,7 @@ impl Trainer {
             self.model.device(),
         );
         let mut steps = self.steps()?;
-        let rate = RETRY.powi(self.progress.retries as i32);
+        let rate = self.rate_left();
         let mut meter = Meter::new(self.sums(), self.window.take(), self.progress.window)?;
         let mut next_estimate = Instant::now() + FIRST_ESTIMATE;
         let every = |period: u64, step: u64| period > 0 && step > 0 && step.is_multiple_of(period);
@@ -325,8 +330,7 @@ impl Trainer {
         state.extend(self.optimizer.state());
         state.extend(self.average.as_ref().map(Average::state));
         if let Some(name) = weights::unsound(&state) {
-            let step = self.progress.step;
-            return Err(self.divergence(format!("{name} ceases to be finite"), step).into());
+            return Err(Divergence::new(name, self.progress.step, &self.recipe.training).into());
         }
         self.progress.window = meter.window;
         if meter.window.steps > 0 {
@@ -335,9 +339,9 @@ impl Trainer {
         self.run.save_resume(&self.recipe, state, &self.progress)
     }
 
-    fn divergence(&self, what: String, step: u64) -> Divergence {
-        let rate = RETRY.powi(self.progress.retries as i32);
-        Divergence::new(what, step, &self.recipe.training, rate)
+    /// The share of the learning rates that is left after going back.
+    fn rate_left(&self) -> f64 {
+        RETRY.powi(self.progress.retries as i32)
     }
 
     /// Evaluates, and keeps the weights if they are the best: their mean, where there is one.
@@ -401,9 +405,13 @@ impl Trainer {
         let batch = self.recipe.training.batch_size as u64;
         let means = meter.take()?;
         if means.sound < means.steps {
-            let what = if means.loss.is_finite() { "gradient" } else { "loss" };
+            let what = if means.loss.is_finite() {
+                "the gradient"
+            } else {
+                "the loss"
+            };
             let first = step - means.steps + means.sound + 1;
-            return Err(self.divergence(format!("the {what} ceases to be finite"), first).into());
+            return Err(Divergence::new(what, first, &self.recipe.training).into());
         }
         let rate = means.steps as f64 / means.seconds.max(1e-9);
         Ok(LogLine {
