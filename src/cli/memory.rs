@@ -1,8 +1,10 @@
 //! Memory that ran out in libtorch: tch panics with what the allocator said.
 
 use super::Failure;
+use super::output::tell;
 use anyhow::anyhow;
 use std::panic::{self, AssertUnwindSafe};
+use std::thread;
 
 /// What allocators of libtorch say.
 const SAID: [&str; 3] = ["can't allocate memory", "not enough memory", "out of memory"];
@@ -11,8 +13,11 @@ const SAID: [&str; 3] = ["can't allocate memory", "not enough memory", "out of m
 pub fn caught(run: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
-        if panic.payload_as_str().is_none_or(|text| !ran_out(text)) {
-            hook(panic);
+        match panic.payload_as_str() {
+            // Where another thread ends, nobody returns what it said.
+            Some(text) if ran_out(text) && thread::current().name() != Some("main") => tell!("{}", first_line(text)),
+            Some(text) if ran_out(text) => {}
+            _ => hook(panic),
         }
     }));
     panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| {

@@ -83,3 +83,50 @@ impl Archive {
 fn inner(path: &str) -> &str {
     path.split_once('/').map_or(path, |(_, inner)| inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::io::Write;
+    use zip::write::SimpleFileOptions;
+    use zip::{CompressionMethod, ZipWriter};
+
+    fn read(content: &[u8]) -> Result<Archive> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.pt");
+        fs::write(&path, content).unwrap();
+        Archive::read(&path)
+    }
+
+    fn archive(name: &str, content: &[u8]) -> Vec<u8> {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
+        writer.start_file(name, options).unwrap();
+        writer.write_all(content).unwrap();
+        writer.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn what_unpacks_to_far_more_than_its_size_is_refused() {
+        let bomb = archive("x/constants.pkl", &vec![0; EXCESS as usize + (1 << 20)]);
+        assert!(bomb.len() < 1 << 20);
+        let text = format!("{:#}", read(&bomb).unwrap_err());
+        assert!(text.contains("x.pt is damaged") && text.contains("more than"), "{text}");
+    }
+
+    #[test]
+    fn files_beside_the_module_are_found_by_name() {
+        let extra = |name: &str| {
+            let archive = Archive {
+                path: "x.pt".into(),
+                content: archive(name, b"text"),
+            };
+            archive.extra("config.json").unwrap()
+        };
+        assert_eq!(extra("model/extra/config.json"), Some(b"text".to_vec()));
+        assert_eq!(extra("model/config.json"), None);
+        let text = format!("{:#}", read(&archive("model/data.pkl", b"text")).unwrap_err());
+        assert!(text.contains("no TorchScript module"), "{text}");
+    }
+}

@@ -260,7 +260,9 @@ pub fn load_model(path: &Path, device: Device) -> Result<(Recipe, Model)> {
         let recipe = module_recipe(&archive)?;
         let module = tch::CModule::load_data_on_device(&mut archive.content(), Device::Cpu);
         let module = module.with_context(|| format!("{} is damaged", path.display()))?;
-        (recipe, module.named_parameters()?.into_iter().collect())
+        let tensors = module.named_parameters()?.into_iter().collect();
+        weights::require_sound(&tensors, &path)?;
+        (recipe, tensors)
     } else {
         let (tensors, text) = weights::read(&path)?;
         let recipe = text.get(RECIPE).with_context(|| {

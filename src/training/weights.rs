@@ -41,11 +41,22 @@ const KINDS: [(Kind, Dtype); 6] = [
     (Kind::Bool, Dtype::BOOL),
 ];
 
-/// The name of a tensor that has a number which is not finite; `None` if all are.
+/// The name of a tensor that has a number whose square is not finite, with which nothing can be computed; `None` if there is none.
 pub fn unsound(tensors: &BTreeMap<String, Tensor>) -> Option<&str> {
-    let is_sound = |tensor: &Tensor| tensor.isfinite().all().int64_value(&[]) == 1;
+    let is_sound = |tensor: &Tensor| tensor.to_kind(Kind::Float).square().isfinite().all().int64_value(&[]) == 1;
     let mut found = tensors.iter().filter(|(_, tensor)| !is_sound(tensor));
     found.next().map(|(name, _)| name.as_str())
+}
+
+/// Fails where a tensor of a file is [`unsound`].
+pub fn require_sound(tensors: &BTreeMap<String, Tensor>, file: &Path) -> Result<()> {
+    match unsound(tensors) {
+        None => Ok(()),
+        Some(name) => bail!(
+            "{}: {name} has numbers that are not finite, or too large to compute with",
+            file.display()
+        ),
+    }
 }
 
 /// Key of the checksum in the metadata.
@@ -98,7 +109,8 @@ pub fn write(path: &Path, tensors: &BTreeMap<String, Tensor>, mut metadata: Hash
     file::replace(path, &content)
 }
 
-/// Reads what [`write()`] wrote, or any safetensors file; all numbers must be finite, and the checksum right where there is one.
+/// Reads what [`write()`] wrote, or any safetensors file; no tensor may be [`unsound`], and the checksum must be right where there is
+/// one.
 pub fn read(path: &Path) -> Result<(BTreeMap<String, Tensor>, HashMap<String, String>)> {
     let content = file::read(path)?;
     let damaged =
@@ -131,14 +143,11 @@ pub fn read(path: &Path) -> Result<(BTreeMap<String, Tensor>, HashMap<String, St
         let tensor = Tensor::f_from_data_size(view.data(), &shape, kind).map_err(|error| damaged(&error))?;
         tensors.insert(name.to_string(), tensor);
     }
-    if let Some(name) = unsound(&tensors) {
-        bail!("{}: {name} has numbers that are not finite", path.display());
-    }
+    require_sound(&tensors, path)?;
     Ok((tensors, metadata))
 }
 
-/// Copies tensors into variables of the same names and shapes; every variable must be there, and none so large that its square is
-/// not finite: products with it would not be.
+/// Copies tensors into variables of the same names and shapes; every variable must be there.
 pub fn copy_into(variables: &BTreeMap<String, Tensor>, tensors: &BTreeMap<String, Tensor>, file: &Path) -> Result<()> {
     let _no_grad = tch::no_grad_guard();
     for (name, variable) in variables {
@@ -151,11 +160,6 @@ pub fn copy_into(variables: &BTreeMap<String, Tensor>, tensors: &BTreeMap<String
             file.display(),
             tensor.size(),
             variable.size()
-        );
-        ensure!(
-            tensor.to_kind(Kind::Float).square().isfinite().all().int64_value(&[]) == 1,
-            "{}: {name} has numbers that are too large to be weights",
-            file.display()
         );
         variable.shallow_clone().copy_(tensor);
     }
@@ -215,13 +219,15 @@ mod tests {
     fn numbers_that_are_not_finite_are_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.safetensors");
-        let tensors = BTreeMap::from([("a.weight".to_string(), Tensor::from_slice(&[1f32, f32::NAN]))]);
-        write(&path, &tensors, HashMap::new()).unwrap();
-        let text = format!("{:#}", read(&path).unwrap_err());
-        assert!(
-            text.contains("x.safetensors: a.weight has numbers that are not finite"),
-            "{text}"
-        );
+        for number in [f32::NAN, f32::INFINITY, 3e38] {
+            let tensors = BTreeMap::from([("a.weight".to_string(), Tensor::from_slice(&[1f32, number]))]);
+            write(&path, &tensors, HashMap::new()).unwrap();
+            let text = format!("{:#}", read(&path).unwrap_err());
+            assert!(
+                text.contains("x.safetensors: a.weight has numbers that are not finite"),
+                "{text}"
+            );
+        }
     }
 
     #[test]

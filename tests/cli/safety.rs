@@ -222,10 +222,11 @@ fn a_divergence_names_its_step_and_batch_and_advises_nothing_that_is_set() {
         text.contains("(now 2.5e29)") && !text.contains("training.retries"),
         "{text}"
     );
-    // 2^-120 of the rate.
-    let text = train(0, &["training.retries=120"]);
+    // Half of it more than a hundred times, always from the beginning.
+    let text = train(0, &["training.retries=120", "evaluation.every=0"]);
     assert!(text.contains("going back to the last save"), "{text}");
-    assert_eq!(steps(&path.join("run")).len(), 5, "no row stands twice");
+    let rows = steps(&path.join("run")).into_iter().map(|row| row[0].clone());
+    assert_eq!(rows.collect::<Vec<_>>(), ["2", "4", "6", "6"], "no row stands twice");
 }
 
 #[test]
@@ -336,10 +337,8 @@ fn nothing_is_generated_that_is_not_verified() {
                     written += 1;
                 }
                 (code, text) => {
-                    assert!(
-                        code == 1 && text.contains("magnitude"),
-                        "{problem} {magnitude}: {code} {text}"
-                    );
+                    let says = text.contains("magnitude") || text.contains("change the distribution");
+                    assert!(code == 1 && says, "{problem} {magnitude}: {code} {text}");
                     assert!(!path.join("x.csv").exists());
                 }
             }
