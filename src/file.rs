@@ -2,40 +2,90 @@
 
 use anyhow::{Context, Result, ensure};
 use std::fs::{self, Permissions};
+use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tempfile::Builder;
 
 const PARTIAL: &str = ".partial";
 /// Of new files, less what the process's mask takes away.
 const MODE: u32 = 0o666;
+/// The largest file that is read whole: 4 GiB.
+const MOST_BYTES: u64 = 1 << 32;
+/// As many symbolic links in a row as Linux follows.
+const LINKS: usize = 40;
 
-/// Lets `write` fill a file beside `path`, which then takes its place; a kill at any instant leaves the old one.
+/// Lets `write` fill a file beside `path`, which then takes its place; a kill at any instant leaves the old one. A symbolic link is
+/// written through, and a replaced file keeps its mode.
 pub fn replace_by(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    // A device or a pipe would be lost under the new file.
-    ensure!(
-        !path.exists() || path.is_file(),
-        "{} is there and is no regular file",
-        path.display()
-    );
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let replace = || -> Result<()> {
+        let place = followed(path);
+        let old = match fs::metadata(&place) {
+            Ok(old) => Some(old),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error.into()),
+        };
+        // A device or a pipe would be lost under the new file.
+        ensure!(
+            old.as_ref().is_none_or(fs::Metadata::is_file),
+            "it is there and is no regular file"
+        );
+        let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty());
         let beside = Builder::new()
             .suffix(PARTIAL)
             .permissions(Permissions::from_mode(MODE))
             .tempfile_in(folder.unwrap_or(Path::new(".")))?;
         write(beside.path())?;
+        if let Some(old) = old {
+            beside.as_file().set_permissions(old.permissions())?;
+        }
         // A rename that survives a power cut must not point at a file that does not.
         beside.as_file().sync_all()?;
-        beside.persist(path)?;
+        beside.persist(&place)?;
         Ok(())
     };
     replace().with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// The path that symbolic links lead to, whether or not a file is there; of links that lead nowhere in the end, one of them.
+fn followed(path: &Path) -> PathBuf {
+    let mut place = path.to_path_buf();
+    for _ in 0..LINKS {
+        match fs::read_link(&place) {
+            Ok(target) => place = place.with_file_name("").join(target),
+            Err(_) => break,
+        }
+    }
+    place
+}
+
+/// Whether something is at a path; fails where that cannot be told.
+pub fn exists(path: &Path) -> Result<bool> {
+    let exists = path.try_exists();
+    exists.with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// The content of a file, if it is of a size that a checkpoint may have.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    let cannot = || format!("cannot read {}", path.display());
+    let file = fs::File::open(path).with_context(cannot)?;
+    let found = file.metadata().with_context(cannot)?;
+    ensure!(found.is_file(), "{} is no regular file", path.display());
+    ensure!(
+        found.len() <= MOST_BYTES,
+        "{} has {} bytes: files of at most {MOST_BYTES} are read",
+        path.display(),
+        found.len()
+    );
+    let mut content = Vec::new();
+    // It may have grown since.
+    file.take(MOST_BYTES).read_to_end(&mut content).with_context(cannot)?;
+    Ok(content)
+}
+
 /// Whether a name is that of a file that a kill has left half written.
 pub fn is_partial(name: &str) -> bool {
-    name.ends_with(PARTIAL)
+    name.starts_with('.') && name.ends_with(PARTIAL)
 }
 
 /// Writes a file with this content.
@@ -47,6 +97,7 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
 mod tests {
     use super::*;
     use anyhow::bail;
+    use std::os::unix::fs::symlink;
 
     #[test]
     fn a_failed_write_leaves_the_old_file_and_nothing_else() {
@@ -67,5 +118,34 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(replace(folder.path(), b"x").is_err());
         assert!(format!("{:#}", replace(Path::new("/dev/null"), b"x").unwrap_err()).contains("no regular file"));
+    }
+
+    #[test]
+    fn a_replaced_file_keeps_its_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        fs::write(&path, b"old").unwrap();
+        for kept in [0o600, 0o664, 0o444] {
+            fs::set_permissions(&path, Permissions::from_mode(kept)).unwrap();
+            replace(&path, b"new").unwrap();
+            assert_eq!(mode(), kept);
+        }
+    }
+
+    #[test]
+    fn symbolic_links_are_written_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("elsewhere")).unwrap();
+        symlink("elsewhere/file", at("relative")).unwrap();
+        symlink(at("relative"), at("absolute")).unwrap();
+        for content in ["to nothing yet", "to a file"] {
+            replace(&at("absolute"), content.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(at("elsewhere/file")).unwrap(), content);
+            assert!(at("absolute").is_symlink() && at("relative").is_symlink());
+        }
+        symlink("loop", at("loop")).unwrap();
+        assert!(replace(&at("loop"), b"x").is_err());
     }
 }

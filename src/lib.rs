@@ -80,6 +80,8 @@ pub mod inference;
 pub mod libtorch;
 pub mod matrix;
 #[cfg(feature = "libtorch")]
+mod memory;
+#[cfg(feature = "libtorch")]
 pub mod model;
 pub mod problem;
 #[cfg(feature = "libtorch")]

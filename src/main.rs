@@ -9,6 +9,7 @@ fn main() -> ExitCode {
     match laformer::cli::run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Found) => ExitCode::from(1),
+        Err(Failure::Stopped(code)) => ExitCode::from(code),
         Err(Failure::Usage(error)) => fail(&error, 2),
         Err(Failure::Failed(error)) => fail(&error, 1),
     }

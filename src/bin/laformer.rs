@@ -98,6 +98,7 @@ fn run() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Found) => ExitCode::from(1),
+        Err(Failure::Stopped(code)) => ExitCode::from(code),
         Err(Failure::Usage(error)) => fail(&format!("{error:#}"), 2),
         Err(Failure::Failed(error)) => fail(&format!("{error:#}"), 1),
     }

@@ -96,7 +96,10 @@ impl Analyze {
         let count = self.count.saturating_mul(trained.solver.formats().len());
         let bar = progress_bar(count as u64, "examples");
         let tolerances = &trained.recipe.evaluation.tolerances;
-        let progress = |more| bar.inc(more as u64);
+        let progress = |more| {
+            bar.inc(more as u64);
+            Ok(())
+        };
         let evaluation = evaluate(
             &trained.solver,
             source.as_ref(),

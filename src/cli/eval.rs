@@ -105,7 +105,8 @@ impl Eval {
             let total = source.count().map_or(count as u64, |len| len.min(count as u64));
             let bar = progress_bar(total, &name);
             let evaluation = evaluate(&trained.solver, source.as_ref(), count, tolerances, &search, |more| {
-                bar.inc(more as u64)
+                bar.inc(more as u64);
+                Ok(())
             })?;
             bar.finish_and_clear();
             let outside = coverage.as_ref().map(|coverage| coverage.of_evaluation(&evaluation));

@@ -9,6 +9,8 @@ pub enum Failure {
     Usage(anyhow::Error),
     /// It could not do its work: exit code 1.
     Failed(anyhow::Error),
+    /// A signal ended it, and it has said so: the exit code is 128 and the signal's number.
+    Stopped(u8),
 }
 
 impl From<anyhow::Error> for Failure {
@@ -21,13 +23,24 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
-/// Marks an error as bad usage.
+/// Marks an error as bad usage, if it is no failure of input or output.
 pub(in crate::cli) trait UsageError<T> {
     fn usage(self) -> Result<T, Failure>;
 }
 
 impl<T, E: Into<anyhow::Error>> UsageError<T> for Result<T, E> {
     fn usage(self) -> Result<T, Failure> {
-        self.map_err(|error| Failure::Usage(error.into()))
+        self.map_err(|error| {
+            let error = error.into();
+            if error.chain().any(is_io) {
+                Failure::Failed(error)
+            } else {
+                Failure::Usage(error)
+            }
+        })
     }
+}
+
+fn is_io(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.is::<std::io::Error>() || cause.downcast_ref().is_some_and(csv::Error::is_io_error)
 }

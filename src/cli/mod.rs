@@ -10,9 +10,11 @@ mod eval;
 mod export;
 mod failure;
 mod generate;
+mod memory;
 mod options;
 mod output;
 mod runs;
+mod signals;
 mod solve;
 mod train;
 mod transfer;
@@ -21,6 +23,7 @@ mod verify;
 use clap::{Parser, Subcommand};
 pub use failure::Failure;
 use failure::UsageError;
+pub use signals::Signal;
 
 /// Train transformers that calculate, and check what they answer.
 #[derive(Debug, Parser)]
@@ -59,7 +62,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     crate::libtorch::limit_threads();
     // fp32 is fp32, but while a model trains.
     crate::libtorch::set_tf32(false)?;
-    match arguments.command {
+    memory::caught(|| match arguments.command {
         Command::Generate(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Encode(command) => command.run(),
@@ -73,5 +76,5 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Transfer(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Doctor(command) => command.run(),
-    }
+    })
 }

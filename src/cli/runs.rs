@@ -4,6 +4,7 @@ use super::Failure;
 use super::output::say;
 use crate::dataset::Dimensions;
 use crate::differences::differences;
+use crate::file;
 use crate::report::{Table, last_evaluation, percent};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -51,8 +52,8 @@ struct Evaluation {
 }
 
 impl Run {
-    fn exists(folder: &Path) -> bool {
-        folder.join("config.toml").exists()
+    fn exists(folder: &Path) -> Result<bool> {
+        file::exists(&folder.join("config.toml"))
     }
 
     fn open(folder: &Path) -> Result<Self> {
@@ -95,7 +96,8 @@ fn children(root: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(root).with_context(|| format!("cannot read {}", root.display()))?;
     let paths = entries.map(|entry| Ok(entry?.path()));
     let mut folders: Vec<PathBuf> = paths.collect::<Result<_>>()?;
-    folders.retain(|folder| Run::exists(folder));
+    // What cannot be read is listed, too, and says so.
+    folders.retain(|folder| Run::exists(folder).unwrap_or(true));
     folders.sort();
     Ok(folders)
 }
@@ -106,7 +108,7 @@ fn list(folders: &[PathBuf]) -> Result<Table> {
     ]);
     for folder in folders {
         ensure!(
-            Run::exists(folder),
+            Run::exists(folder)?,
             "{0} holds no run; the runs within a folder are listed by `laformer runs --root {0}`",
             folder.display()
         );

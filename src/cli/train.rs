@@ -2,20 +2,24 @@
 
 use super::options::{DeviceOption, GraphOption};
 use super::output::{say, tell};
+use super::signals::Signals;
 use super::{Failure, UsageError};
 use crate::dataset::{Repetition, Source, Table};
-use crate::evaluation::{Evaluation, families};
+use crate::evaluation::{Evaluation, check_memory, families};
 use crate::inference::Solver;
 use crate::libtorch;
 use crate::matrix::{Split, fingerprint};
 use crate::recipe::{Precision, Recipe};
 use crate::report::{RunReport, estimate_line, log_line};
-use crate::training::{Estimate, LogLine, Observer, Origin, Progress, Run, Trainer, export, why_eager};
+use crate::training::{
+    Divergence, Ending, Estimate, Lock, LogLine, Observer, Origin, Progress, Run, Trainer, export, why_eager,
+};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tch::Device;
 
 /// Train a model from a recipe
 #[derive(Debug, Args)]
@@ -44,7 +48,7 @@ pub struct Train {
     /// Go on with the run in the folder
     #[arg(long)]
     resume: bool,
-    /// Delete the run in the folder and begin anew
+    /// Begin anew in the place of the run in the folder, whose files are deleted as soon as the new run can start
     #[arg(long, conflicts_with = "resume")]
     overwrite: bool,
     /// Use only deterministic kernels: the same bits from the same device and number of threads
@@ -73,11 +77,31 @@ impl Train {
         self.keep_resolved(&mut recipe).usage()?;
         recipe.resolve_threads();
         let precision = recipe.resolve_precision(device)?;
+        recipe.check_training_memory(device == Device::Cpu)?;
+        check_memory(validation.as_ref(), recipe.evaluation.count * recipe.problems.len())?;
+        let lock = Lock::take(&self.path()?)?;
+        if lock.is_none() {
+            tell!(
+                "the file system has no locks: nothing keeps a second process out of {}",
+                self.path()?.display()
+            );
+        }
         let run = self.folder(&recipe).usage()?;
+        let is_new = !(self.resume && Run::exists(run.folder())?);
         let mut trainer = Trainer::new(recipe.clone(), run.clone(), device, self.resume)?;
         match &origin {
             Some(origin) if !self.goes_on(&run) => trainer.begin_with(origin)?,
             _ => {}
+        }
+        if self.graph.no_graph {
+            trainer.run_eagerly();
+        }
+        if is_new {
+            if Run::exists(run.folder())? {
+                // The old run goes once the new one has done what takes the most memory.
+                trainer.rehearse(training.clone())?;
+            }
+            run.begin(&recipe)?;
         }
         tell!(
             "{} {}: {} parameters on {device:?}, {} steps of {} examples, into {}",
@@ -97,9 +121,7 @@ impl Train {
                 settings.steps / 20
             );
         }
-        if self.graph.no_graph {
-            trainer.run_eagerly();
-        } else if device.is_cuda() {
+        if device.is_cuda() && !self.graph.no_graph {
             match why_eager(recipe.model.architecture, device) {
                 None => tell!("steps are captured in CUDA graphs"),
                 Some(reason) => tell!("steps are not captured in CUDA graphs: {reason}"),
@@ -112,8 +134,16 @@ impl Train {
             recipe: &recipe,
             run: &run,
             parameters: trainer.model().parameter_count(),
+            signals: Signals::listen()?,
         };
-        trainer.train(training, validation.as_ref(), &mut watcher)?;
+        let ending = trainer.train(training, validation.as_ref(), &mut watcher)?;
+        if let (Ending::Stopped(step), Some(signal)) = (ending, watcher.signals.received()) {
+            tell!(
+                "stopped by {} after step {step}, which is saved: --resume goes on with it",
+                signal.name
+            );
+            return Err(Failure::Stopped(signal.code));
+        }
         say!("{}", run.folder().display())?;
         Ok(())
     }
@@ -224,7 +254,7 @@ impl Train {
     /// What goes on trains in the precision that it was begun in, where the recipe leaves it open.
     fn keep_resolved(&self, recipe: &mut Recipe) -> Result<()> {
         let folder = self.path()?;
-        if self.resume && Run::exists(&folder) {
+        if self.resume && Run::exists(&folder)? {
             let begun = Run::open(&folder)?.1.training;
             if recipe.training.precision == Precision::Auto {
                 recipe.training.precision = begun.precision;
@@ -249,7 +279,7 @@ impl Train {
 
     fn folder(&self, recipe: &Recipe) -> Result<Run> {
         let folder = self.path()?;
-        if self.resume && Run::exists(&folder) {
+        if self.resume && Run::exists(&folder)? {
             let (run, begun) = Run::open(&folder)?;
             if let Some((key, was, is)) = Recipe::differences(&begun, recipe)?.into_iter().next() {
                 ensure!(
@@ -271,10 +301,7 @@ impl Train {
             run.clear_partial()?;
             return Ok(run);
         }
-        if self.overwrite {
-            Run::delete(&folder)?;
-        }
-        Run::create(&folder, recipe)
+        Run::prepare(&folder, self.overwrite)
     }
 }
 
@@ -287,6 +314,7 @@ struct Watcher<'a> {
     run: &'a Run,
     report: RunReport,
     parameters: usize,
+    signals: Signals,
 }
 
 impl Observer for Watcher<'_> {
@@ -295,6 +323,15 @@ impl Observer for Watcher<'_> {
             tell!("going on after step {step}");
         }
         self.report.started(step)
+    }
+
+    fn stops(&self) -> bool {
+        self.signals.received().is_some()
+    }
+
+    fn diverged(&mut self, divergence: &Divergence) -> Result<()> {
+        tell!("{divergence}: going back to the last save with half the learning rate");
+        Ok(())
     }
 
     fn logged(&mut self, line: &LogLine) -> Result<()> {

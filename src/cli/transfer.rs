@@ -143,7 +143,10 @@ impl Transfer {
                 self.count,
                 &[self.tolerance],
                 search,
-                |more| bar.inc(more as u64),
+                |more| {
+                    bar.inc(more as u64);
+                    Ok(())
+                },
             )?;
             Ok(Cell {
                 accuracy: evaluation.last()[0],

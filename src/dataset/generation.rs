@@ -2,7 +2,7 @@
 
 use std::{fmt, io, ops::Range, str::FromStr};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use rayon::prelude::*;
 
 use super::{
@@ -110,6 +110,11 @@ fn rows(stream: &Stream, indices: Range<u64>) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for index in indices {
         let example = stream.example(index)?;
+        // No row is written that `verify` refuses.
+        let sound = specification.problem().check(&example.operands, &example.solution);
+        sound.map_err(Error::msg).with_context(|| {
+            format!("example {index} of {distribution} loses its digits: choose a magnitude that is nearer to 1")
+        })?;
         write_row(&mut writer, index, specification.problem(), &distribution, &example)?;
     }
     writer.into_inner().context("cannot finish rows")

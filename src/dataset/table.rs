@@ -55,7 +55,7 @@ impl Table {
             groups.entry((task, size)).or_default().push(examples.len());
             examples.push((task, example));
         }
-        ensure!(!examples.is_empty(), "{} has no rows", path.display());
+        ensure!(!examples.is_empty(), "{} has a header, but no rows", path.display());
         Ok(Self {
             path: path.to_path_buf(),
             seed,

@@ -24,6 +24,7 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} row{}, ", self.rows, if self.rows == 1 { "" } else { "s" })?;
         match self.bad {
+            0 if self.rows == 0 => write!(f, "only a header")?,
             0 => write!(f, "all right")?,
             bad => write!(f, "{bad} wrong")?,
         }

@@ -21,8 +21,9 @@ use crate::dataset::{Case, Example, Format, Source};
 use crate::encoding::{Reading, round_matrices};
 use crate::inference::{Checker, Preparation, Solver, TRUST};
 use crate::matrix::{Matrix, Shape};
+use crate::memory;
 use crate::problem::Problem;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use bounds::{limit, rounded};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -205,16 +206,37 @@ impl Evaluation {
     }
 }
 
-/// Measures a module on the first `count` examples of a source, of all its problems together; `progress` is told how many more are done.
+/// Fails where so many examples of a source, with their answers, take more memory than there is.
+pub fn check_memory(source: &dyn Source, count: usize) -> Result<()> {
+    /// As many examples tell the size of the others.
+    const PROBE: usize = 32;
+    /// Of a matrix beside its numbers.
+    const MATRIX: usize = size_of::<Matrix>() + 16;
+    let probe = count.min(PROBE);
+    let bytes = |matrices: &[Matrix]| -> usize { matrices.iter().map(|matrix| MATRIX + 8 * matrix.len()).sum() };
+    let mut total = 0;
+    for index in 0..probe as u64 {
+        let example = source.example(index)?;
+        // The prediction is like the solution.
+        total +=
+            size_of::<Measured>() + bytes(&example.operands) + 2 * bytes(&example.solution) + bytes(&example.clean);
+    }
+    let all = total as f64 / probe.max(1) as f64 * count as f64;
+    memory::require(all, &format!("{count} examples with their answers")).context("evaluate fewer examples")
+}
+
+/// Measures a module on the first `count` examples of a source, of all its problems together; `progress` is told how many more are done, and
+/// ends the evaluation with its error.
 pub fn evaluate(
     solver: &Solver,
     source: &dyn Source,
     count: usize,
     tolerances: &[f64],
     search: &Search,
-    progress: impl Fn(usize),
+    progress: impl Fn(usize) -> Result<()>,
 ) -> Result<Evaluation> {
     let count = source.count().map_or(count, |len| count.min(len as usize));
+    check_memory(source, count)?;
     let mut measured = Vec::with_capacity(count);
     let preparations: Vec<_> = solver.formats().iter().map(Preparation::new).collect::<Result<_>>()?;
     let checkers = solver.formats().iter().map(|format| Checker::new(format.problem));
@@ -244,7 +266,7 @@ pub fn evaluate(
                 .collect();
             let proposals = solver.answers(case, &operands, search.beam)?;
             let answers = search.choose(&checkers[task], &operands, proposals)?;
-            progress(answers.len());
+            progress(answers.len())?;
             let format = solver.format_of(case);
             let (indices, examples): (Vec<u64>, Vec<Example>) = examples.into_iter().unzip();
             let rounded = rounded(format, preparations[task].as_ref(), &examples)?;

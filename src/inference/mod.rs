@@ -10,11 +10,13 @@ macro_rules! script {
     };
 }
 
+mod archive;
 mod checker;
 mod preparation;
 mod tables;
 mod trace;
 
+pub use archive::Archive;
 pub use checker::Checker;
 pub use preparation::Preparation;
 pub use tables::Tables;
@@ -78,8 +80,9 @@ impl Solver {
     }
 
     /// Loads a module that [`Self::save`] wrote for a model of this format.
-    pub fn load(path: &Path, format: &Format, device: Device) -> Result<Self> {
-        let module = Module::load(path, device).with_context(|| format!("{} is damaged", path.display()))?;
+    pub fn load(archive: &Archive, format: &Format, device: Device) -> Result<Self> {
+        let module = Module::load(archive.content(), device)
+            .with_context(|| format!("{} is damaged", archive.path().display()))?;
         Ok(Self {
             module,
             formats: format.tasks(),
@@ -89,8 +92,9 @@ impl Solver {
 
     /// Writes the module with extra files inside: whole, or not at all.
     pub fn save(&self, path: &Path, extra: &BTreeMap<String, String>) -> Result<()> {
-        file::replace_by(path, |beside| Ok(self.module.save(beside, extra)?))
-            .with_context(|| format!("cannot save the TorchScript module {}", path.display()))
+        let content = self.module.save(extra);
+        let content = content.with_context(|| format!("cannot save the TorchScript module {}", path.display()))?;
+        file::replace(path, &content)
     }
 
     /// Answers from now on with another number of what is predicted; a decoder that writes tokens has no choice.

@@ -270,7 +270,7 @@ fn the_module_answers_with_the_weights_of_the_moment_also_after_it_was_saved() {
     let (case, examples) = toy.examples(0, 20);
     let before = toy.answers(case, &examples, 1);
     toy.solver.save(&path, &BTreeMap::new()).unwrap();
-    let saved = Solver::load(&path, toy.model.format(), Device::Cpu).unwrap();
+    let saved = Solver::load(&Archive::read(&path).unwrap(), toy.model.format(), Device::Cpu).unwrap();
     tch::no_grad(|| {
         for mut variable in toy.model.variables().into_values() {
             let _ = variable.g_mul_scalar_(-1.5);
@@ -301,7 +301,7 @@ fn halved_modules_take_half_the_space_and_answer_as_the_halved_model() {
         let (half, path) = size("half.pt", &halved);
         assert!(half < 0.65 * whole, "{more}: {half} of {whole} bytes");
         let (case, examples) = toy.examples(0, 10);
-        let loaded = Solver::load(&path, toy.model.format(), Device::Cpu).unwrap();
+        let loaded = Solver::load(&Archive::read(&path).unwrap(), toy.model.format(), Device::Cpu).unwrap();
         let [found, wanted] = [&loaded, &halved].map(|it| it.answers(case, &operands(&examples), 1).unwrap());
         assert_eq!(found, wanted, "{more}");
     }

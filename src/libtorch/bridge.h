@@ -75,8 +75,8 @@ void laformer_module_free(torch::jit::Module* module);
 // Dotted names make submodules.
 char* laformer_module_register_parameter(torch::jit::Module* module, const char* name, at::Tensor* tensor);
 char* laformer_module_register_buffer(torch::jit::Module* module, const char* name, at::Tensor* tensor);
-// Loads a file onto a device, e.g. `cuda:0`.
-char* laformer_module_load(const char* path, const char* device, torch::jit::Module** module);
+// Loads the content of a file onto a device, e.g. `cuda:0`.
+char* laformer_module_load(const void* content, size_t length, const char* device, torch::jit::Module** module);
 // Attributes: an integer, a number, `List[str]`, `List[int]`, `List[List[int]]`; one that is there already is changed.
 char* laformer_module_set_int(torch::jit::Module* module, const char* name, int64_t value);
 char* laformer_module_set_float(torch::jit::Module* module, const char* name, double value);
@@ -99,11 +99,8 @@ using laformer_receive = void (*)(void* context, at::Tensor* tensor);
 char* laformer_module_call(torch::jit::Module* module, const char* method, at::Tensor* const* tensors,
                            size_t tensor_count, const int64_t* numbers, size_t number_count, laformer_receive receive,
                            void* context);
-// Writes the module with its tensors on the CPU.
-char* laformer_module_save(torch::jit::Module* module, const char* path, const char* const* names,
-                           const char* const* contents, const size_t* lengths, size_t count);
-
-// Calls `visit` for every extra file of a TorchScript archive.
-using laformer_visit = void (*)(void* context, const char* name, const void* content, size_t length);
-char* laformer_read_extra_files(const char* path, laformer_visit visit, void* context);
+// Hands the content of the module's file to `write`, piece by piece, with its tensors on the CPU.
+using laformer_write = void (*)(void* context, const void* content, size_t length);
+char* laformer_module_save(torch::jit::Module* module, const char* const* names, const char* const* contents,
+                           const size_t* lengths, size_t count, laformer_write write, void* context);
 }

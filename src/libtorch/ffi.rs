@@ -26,7 +26,7 @@ pub(super) struct RawStreamGuard {
 
 pub(super) type Body = extern "C" fn(*mut c_void, *const *mut C_tensor, usize, *mut c_void) -> bool;
 pub(super) type Receive = extern "C" fn(*mut c_void, *mut C_tensor);
-pub(super) type Visit = extern "C" fn(*mut c_void, *const c_char, *const c_void, usize);
+pub(super) type Write = extern "C" fn(*mut c_void, *const c_void, usize);
 
 unsafe extern "C" {
     pub(super) fn laformer_free(message: *mut c_char);
@@ -103,7 +103,8 @@ unsafe extern "C" {
         rows: usize,
     ) -> *mut c_char;
     pub(super) fn laformer_module_load(
-        path: *const c_char,
+        content: *const c_void,
+        length: usize,
         device: *const c_char,
         module: *mut *mut RawModule,
     ) -> *mut c_char;
@@ -130,13 +131,13 @@ unsafe extern "C" {
     pub(super) fn laformer_module_define(module: *mut RawModule, source: *const c_char) -> *mut c_char;
     pub(super) fn laformer_module_save(
         module: *mut RawModule,
-        path: *const c_char,
         names: *const *const c_char,
         contents: *const *const c_char,
         lengths: *const usize,
         count: usize,
+        write: Write,
+        context: *mut c_void,
     ) -> *mut c_char;
-    pub(super) fn laformer_read_extra_files(path: *const c_char, visit: Visit, context: *mut c_void) -> *mut c_char;
 }
 
 /// Takes the message of a call, if it left one.

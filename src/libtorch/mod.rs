@@ -2,7 +2,6 @@
 //!
 //! Every C++ exception is caught at the boundary and becomes an [`Error`].
 
-mod archive;
 mod channels;
 mod ffi;
 mod graph;
@@ -10,7 +9,6 @@ mod module;
 mod optimizer;
 mod runtime;
 
-pub use archive::read_extra_files;
 pub use channels::{channel_norm, channel_product};
 pub use graph::{Graph, Stream, pin_memory};
 pub use module::Module;

@@ -1,14 +1,15 @@
-// TorchScript modules: traced from Rust, extended with scripted source, saved, and their extra files read.
+// TorchScript modules: traced from Rust, extended with scripted source, saved and loaded.
 #include "bridge.h"
 
-#include <caffe2/serialize/inline_container.h>
+#include <caffe2/serialize/read_adapter_interface.h>
 #include <torch/csrc/jit/frontend/resolver.h>
 #include <torch/csrc/jit/frontend/tracer.h>
+#include <torch/csrc/jit/serialization/export.h>
 #include <torch/script.h>
 
 #include <algorithm>
 #include <cctype>
-#include <fstream>
+#include <cstring>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -21,7 +22,6 @@ using torch::jit::Module;
 namespace {
 
 constexpr const char* kTypePrefix = "__torch__.laformer.";
-constexpr const char* kExtraPrefix = "extra/";
 
 // `torch.linalg` in scripts.
 struct LinalgValue final : torch::jit::SugaredValue {
@@ -205,6 +205,23 @@ void push_tensors(const c10::IValue& value, laformer_receive receive, void* cont
   }
 }
 
+// Reads bytes that outlive it.
+class MemoryReader final : public caffe2::serialize::ReadAdapterInterface {
+ public:
+  MemoryReader(const char* content, size_t length) : content_(content), length_(length) {}
+  size_t size() const override { return length_; }
+  size_t read(uint64_t position, void* buffer, size_t count, const char*) const override {
+    if (position >= length_) return 0;
+    count = std::min<size_t>(count, length_ - position);
+    std::memcpy(buffer, content_ + position, count);
+    return count;
+  }
+
+ private:
+  const char* content_;
+  size_t length_;
+};
+
 // Registers an attribute, or changes it.
 void set_attribute(Module& module, const char* name, const c10::TypePtr& type, c10::IValue value) {
   if (module.hasattr(name)) {
@@ -239,8 +256,18 @@ char* laformer_module_register_buffer(Module* module, const char* name, at::Tens
   });
 }
 
-char* laformer_module_load(const char* path, const char* device, Module** module) {
-  return guarded([&] { *module = new Module(torch::jit::load(std::string(path), c10::Device(std::string(device)))); });
+char* laformer_module_load(const void* content, size_t length, const char* device, Module** module) {
+  return guarded([&] {
+    auto reader = std::make_shared<MemoryReader>(static_cast<const char*>(content), length);
+    auto loaded = torch::jit::load(std::move(reader), c10::Device(std::string(device)));
+    at::NoGradGuard no_grad;
+    for (const auto& [name, tensor] : loaded.named_parameters()) {
+      // Products with larger numbers would not be finite.
+      const bool is_sound = tensor.to(at::kFloat).square().isfinite().all().item<bool>();
+      TORCH_CHECK(is_sound, name, " has numbers that are not finite or too large to be weights");
+    }
+    *module = new Module(std::move(loaded));
+  });
 }
 
 char* laformer_module_set_int(Module* module, const char* name, int64_t value) {
@@ -351,30 +378,17 @@ char* laformer_module_call(Module* module, const char* method, at::Tensor* const
   });
 }
 
-char* laformer_module_save(Module* module, const char* path, const char* const* names, const char* const* contents,
-                           const size_t* lengths, size_t count) {
+char* laformer_module_save(Module* module, const char* const* names, const char* const* contents, const size_t* lengths,
+                           size_t count, laformer_write write, void* context) {
   return guarded([&] {
     torch::jit::ExtraFilesMap extra;
     for (size_t i = 0; i < count; ++i) extra[names[i]] = std::string(contents[i], lengths[i]);
     const DetachedTensors detached(*module);
-    // A stream, not a path: the archive's inner folder is named after a path.
-    std::ofstream file(path, std::ios::binary | std::ios::trunc);
-    TORCH_CHECK(file, "cannot open ", path, " for writing");
-    module->save(file, extra);
-    file.close();
-    TORCH_CHECK(file, "cannot write ", path, " to its end: is the disk full?");
-  });
-}
-
-char* laformer_read_extra_files(const char* path, laformer_visit visit, void* context) {
-  return guarded([&] {
-    caffe2::serialize::PyTorchStreamReader reader{std::string(path)};
-    TORCH_CHECK(reader.hasRecord("constants.pkl"), "it is a zip archive, but no TorchScript module");
-    const std::string prefix = kExtraPrefix;
-    for (const auto& record : reader.getAllRecords()) {
-      if (record.rfind(prefix, 0) != 0) continue;
-      const auto [data, size] = reader.getRecord(record);
-      visit(context, record.c_str() + prefix.size(), data.get(), size);
-    }
+    // Into memory: a writer that fails to write its last record throws in its destructor, which ends the process.
+    const auto piece = [&](const void* content, size_t length) {
+      write(context, content, length);
+      return length;
+    };
+    torch::jit::ExportModule(*module, piece, extra);
   });
 }

@@ -4,7 +4,6 @@ use super::{Error, Result, ffi};
 use std::collections::BTreeMap;
 use std::ffi::{CString, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::ptr::{self, NonNull};
 use tch::{Device, Tensor};
 use torch_sys::C_tensor;
@@ -26,17 +25,23 @@ impl Module {
         Self::of(raw)
     }
 
-    /// Loads a file onto a device.
-    pub fn load(path: &Path, device: Device) -> Result<Self> {
-        let path = path_text(path)?;
+    /// Loads the content of a file onto a device.
+    pub fn load(content: &[u8], device: Device) -> Result<Self> {
         let device = match device {
             Device::Cuda(index) => format!("cuda:{index}"),
             _ => "cpu".to_owned(),
         };
         let device = ffi::c_text(&device)?;
         let mut raw = ptr::null_mut();
-        // SAFETY: live texts; on success `raw` holds a new module that becomes ours.
-        unsafe { ffi::check(ffi::laformer_module_load(path.as_ptr(), device.as_ptr(), &mut raw))? };
+        // SAFETY: live bytes, which the module does not keep, and text; on success `raw` holds a new module that becomes ours.
+        unsafe {
+            ffi::check(ffi::laformer_module_load(
+                content.as_ptr().cast(),
+                content.len(),
+                device.as_ptr(),
+                &mut raw,
+            ))?
+        };
         Self::of(raw)
     }
 
@@ -206,9 +211,8 @@ impl Module {
         unsafe { ffi::check(ffi::laformer_module_define(self.raw.as_ptr(), source.as_ptr())) }
     }
 
-    /// Writes the module, with its tensors on the CPU, and extra files beside it.
-    pub fn save(&self, path: &Path, extra: &BTreeMap<String, String>) -> Result<()> {
-        let path = path_text(path)?;
+    /// The content of the module's file, with its tensors on the CPU, and extra files beside it.
+    pub fn save(&self, extra: &BTreeMap<String, String>) -> Result<Vec<u8>> {
         let names = extra
             .keys()
             .map(|name| ffi::c_text(name))
@@ -219,17 +223,20 @@ impl Module {
             .map(|content| content.as_ptr().cast::<c_char>())
             .collect();
         let lengths: Vec<_> = extra.values().map(String::len).collect();
-        // SAFETY: a live module and texts; three arrays of one length.
+        let mut content: Vec<u8> = Vec::new();
+        // SAFETY: a live module and texts; three arrays of one length; `append` gets the content back, and only during the call.
         unsafe {
             ffi::check(ffi::laformer_module_save(
                 self.raw.as_ptr(),
-                path.as_ptr(),
                 names.as_ptr(),
                 contents.as_ptr(),
                 lengths.as_ptr(),
                 names.len(),
-            ))
+                append,
+                (&raw mut content).cast(),
+            ))?;
         }
+        Ok(content)
     }
 }
 
@@ -240,11 +247,11 @@ impl Drop for Module {
     }
 }
 
-fn path_text(path: &Path) -> Result<CString> {
-    let text = path
-        .to_str()
-        .ok_or_else(|| Error(format!("{} is not UTF-8", path.display())))?;
-    ffi::c_text(text)
+extern "C" fn append(content: *mut c_void, piece: *const c_void, length: usize) {
+    if length > 0 {
+        // SAFETY: the content of `save`, which waits for this, and so many bytes.
+        unsafe { (*content.cast::<Vec<u8>>()).extend_from_slice(std::slice::from_raw_parts(piece.cast(), length)) }
+    }
 }
 
 extern "C" fn receive(results: *mut c_void, tensor: *mut C_tensor) {

@@ -50,7 +50,8 @@ macro_rules! with_shape {
 /// Eigenvalues of a symmetric matrix, descending.
 pub(crate) fn eigenvalues(matrix: &Matrix, values: &mut [f64]) -> Result<(), NotConverged> {
     require_finite(matrix)?;
-    with_dim!(matrix.nrows(), dim => values.copy_from_slice(symmetric(dim, matrix).symmetric_eigenvalues().as_slice()));
+    // nalgebra bounds its iterations only where it computes vectors, too.
+    with_dim!(matrix.nrows(), dim => values.copy_from_slice(try_eigen(dim, matrix)?.eigenvalues.as_slice()));
     values.sort_unstable_by(|a, b| b.total_cmp(a));
     Ok(())
 }
@@ -192,14 +193,22 @@ where
     order
 }
 
+/// nalgebra's decomposition, in a bounded number of iterations.
+fn try_eigen<D>(dim: D, matrix: &Matrix) -> Result<SymmetricEigen<f64, D>, NotConverged>
+where
+    D: DimSub<U1>,
+    DefaultAllocator: Allocator<D, D> + Allocator<D> + Allocator<DimDiff<D, U1>>,
+{
+    SymmetricEigen::try_new(symmetric(dim, matrix), f64::EPSILON, MAXIMUM_ITERATIONS).ok_or(NotConverged)
+}
+
 /// Eigenvalues in descending order, and their vectors with fixed signs.
 fn eigen_of<D>(dim: D, matrix: &Matrix) -> Result<SymmetricEigen<f64, D>, NotConverged>
 where
     D: DimSub<U1>,
     DefaultAllocator: Allocator<D, D> + Allocator<D> + Allocator<DimDiff<D, U1>>,
 {
-    let found =
-        SymmetricEigen::try_new(symmetric(dim, matrix), f64::EPSILON, MAXIMUM_ITERATIONS).ok_or(NotConverged)?;
+    let found = try_eigen(dim, matrix)?;
     let order = descending(&found.eigenvalues, usize::cmp);
     let signs = order.map(|from| fix_sign(found.eigenvectors.column(from).iter()));
     Ok(SymmetricEigen {

@@ -11,6 +11,7 @@ mod capacity;
 mod embedding;
 mod gate;
 mod layers;
+mod memory;
 mod pair;
 mod parallel;
 mod recurrent;

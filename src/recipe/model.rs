@@ -158,6 +158,9 @@ pub enum ValueFeatures {
     All,
 }
 
+/// How often a stack of layers is applied, at most.
+const MOST_LOOPS: i64 = 1024;
+
 impl Config {
     /// The preset's values.
     pub fn preset(architecture: Architecture) -> Self {
@@ -246,6 +249,15 @@ impl Config {
             ensure!(
                 (1..=65_536).contains(&value),
                 "model.{key} = {value}: expected a number from 1 to 65536"
+            );
+        }
+        for (key, loops) in [
+            ("encoder_loops", self.encoder_loops),
+            ("decoder_loops", self.decoder_loops),
+        ] {
+            ensure!(
+                loops <= MOST_LOOPS,
+                "model.{key} = {loops}: expected a number from 1 to {MOST_LOOPS}"
             );
         }
         ensure!(

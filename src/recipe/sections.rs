@@ -238,6 +238,8 @@ pub struct Training {
     pub log_every: u64,
     /// Steps between saves; 0 saves only where the model is evaluated.
     pub save_every: u64,
+    /// How often a run whose numbers cease to be finite goes back to its last save, each time with half the learning rate.
+    pub retries: u32,
 }
 
 impl Training {
@@ -276,6 +278,7 @@ impl Training {
             data_threads: 1,
             log_every: 100,
             save_every: 0,
+            retries: 0,
         }
     }
 }

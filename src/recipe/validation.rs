@@ -13,6 +13,9 @@ use toml::Value;
 /// The largest number of examples of an evaluation, which keeps them all.
 pub const MAX_EXAMPLES: usize = 1 << 24;
 
+/// Each has a column of the log.
+const MOST_TOLERANCES: usize = 100;
+
 /// The most examples of `data.examples`: the order of an epoch is in memory, in four bytes for each.
 const MOST_EXAMPLES: u32 = 100_000_000;
 
@@ -139,6 +142,11 @@ impl Recipe {
                 && self.evaluation.tolerances.iter().all(|t| *t > 0.0 && t.is_finite()),
             "evaluation.tolerances = {:?}: expected one or more positive numbers, e.g. [0.05, 0.01]",
             self.evaluation.tolerances
+        );
+        ensure!(
+            self.evaluation.tolerances.len() <= MOST_TOLERANCES,
+            "evaluation.tolerances has {} numbers: expected at most {MOST_TOLERANCES}",
+            self.evaluation.tolerances.len()
         );
         ensure!(
             self.evaluation.count <= MAX_EXAMPLES,

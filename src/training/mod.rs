@@ -3,6 +3,8 @@
 mod arena;
 mod average;
 mod capture;
+mod divergence;
+mod lock;
 mod loss;
 mod observer;
 mod optimizer;
@@ -17,8 +19,10 @@ mod weights;
 
 pub use arena::Arena;
 pub use capture::why_eager;
+pub use divergence::Divergence;
+pub use lock::Lock;
 pub use loss::{BatchLoss, Loss};
-pub use observer::{Estimate, LogLine, Observer};
+pub use observer::{Ending, Estimate, LogLine, Observer};
 pub use optimizer::Optimizer;
 pub use origin::Origin;
 pub use precision::LinearTimes;

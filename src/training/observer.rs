@@ -1,5 +1,6 @@
 //! What is told of a run while it trains.
 
+use super::divergence::Divergence;
 use super::run::Progress;
 use crate::evaluation::Evaluation;
 use crate::inference::Solver;
@@ -39,11 +40,28 @@ pub struct Estimate {
     pub remaining: f64,
 }
 
+/// How a training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// With its last step.
+    Done,
+    /// After so many steps, as its observer asked; it is saved.
+    Stopped(u64),
+}
+
 /// Watches a run: writes metrics, draws curves, exports.
 pub trait Observer {
     /// Training begins after `step` steps; what was told of later ones is void.
     fn started(&mut self, step: u64) -> Result<()>;
     fn logged(&mut self, line: &LogLine) -> Result<()>;
+    /// Whether the training shall save and end; asked before every step and during evaluations.
+    fn stops(&self) -> bool {
+        false
+    }
+    /// The training goes back to its last save, with half the learning rate; [`Self::started`] follows.
+    fn diverged(&mut self, _divergence: &Divergence) -> Result<()> {
+        Ok(())
+    }
     fn estimated(&mut self, _estimate: Estimate) -> Result<()> {
         Ok(())
     }

@@ -2,11 +2,10 @@
 
 use super::weights;
 use crate::file;
-use crate::inference::{self, Solver, Tables};
-use crate::libtorch;
+use crate::inference::{self, Archive, Solver, Tables};
 use crate::model::{Capacity, Model};
 use crate::recipe::{Precision, Recipe};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -28,6 +27,21 @@ pub struct Progress {
     pub elapsed: f64,
     /// The best validation accuracy so far, and its step.
     pub best: Option<(f64, u64)>,
+    /// How often the run went back to a save, with half the learning rate each time.
+    #[serde(default)]
+    pub retries: u32,
+    /// Since the last line of the log, where a run was stopped between two.
+    #[serde(default)]
+    pub window: Window,
+}
+
+/// Steps and time that a line of the log is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Window {
+    pub steps: u64,
+    pub seconds: f64,
+    /// Of these, waiting for data.
+    pub waited: f64,
 }
 
 impl Recipe {
@@ -46,32 +60,65 @@ impl Recipe {
 const RECIPE: &str = "recipe";
 const TABLES: &str = "tables";
 const PROGRESS: &str = "progress";
+/// What every model card says.
+const CARD: &str = "trained by laformer";
 
 impl Run {
-    /// A folder for a new run; fails where one stands already, or a file that it would write over.
+    /// A new run in a folder; fails where one stands already, or a file that it would write over.
     pub fn create(folder: &Path, recipe: &Recipe) -> Result<Self> {
+        let run = Self::prepare(folder, false)?;
+        run.begin(recipe)?;
+        Ok(run)
+    }
+
+    /// A run that [`Self::begin`] begins; nothing is touched yet. Fails where one stands already, unless it is to be overwritten, or
+    /// where a file of others stands that a run would write over.
+    pub fn prepare(folder: &Path, overwrites: bool) -> Result<Self> {
         let run = Self {
             folder: folder.to_path_buf(),
         };
-        ensure!(
-            !run.config().exists(),
-            "{} already holds a run: continue it with --resume, begin anew with --overwrite, or choose another --output",
-            folder.display()
-        );
+        if file::exists(&run.config())? {
+            ensure!(
+                overwrites,
+                "{} already holds a run: continue it with --resume, begin anew with --overwrite, or choose another --output",
+                folder.display()
+            );
+            Self::open(folder).context("--overwrite only replaces runs: choose another --output")?;
+            let card = run.card();
+            ensure!(
+                !file::exists(&card)? || fs::read_to_string(&card).is_ok_and(|text| text.contains(CARD)),
+                "{} is no model card of a run: move it away, or choose another --output",
+                card.display()
+            );
+            return Ok(run);
+        }
         for path in run.files() {
             ensure!(
-                !path.exists(),
+                !file::exists(&path)?,
                 "{} is of no run, and a run in this folder would write over it: choose another --output",
                 path.display()
             );
         }
+        Ok(run)
+    }
+
+    /// Begins the run: deletes the files of the one that it overwrites, no others, and writes its recipe.
+    pub fn begin(&self, recipe: &Recipe) -> Result<()> {
         ensure!(
             recipe.training.precision != Precision::Auto,
             "training.precision = \"auto\" stands for a precision that is measured: call Recipe::resolve_precision first"
         );
-        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        file::replace(&run.config(), recipe.to_toml()?.as_bytes())?;
-        Ok(run)
+        fs::create_dir_all(&self.folder).with_context(|| format!("cannot create {}", self.folder.display()))?;
+        let mut old = self.files();
+        old.extend(named(&self.folder, |name| {
+            name.starts_with("events.out.tfevents.") && name.contains(".laformer.")
+        })?);
+        old.extend(named(&self.folder, file::is_partial)?);
+        old.iter()
+            .filter(|path| path.exists())
+            .try_for_each(|path| delete(path))?;
+        // The recipe is replaced last: while it stands, the folder is known for a run.
+        file::replace(&self.config(), recipe.to_toml()?.as_bytes())
     }
 
     /// The folder of a run that was begun, and its recipe.
@@ -86,27 +133,8 @@ impl Run {
     }
 
     /// Whether a run was begun in a folder.
-    pub fn exists(folder: &Path) -> bool {
-        folder.join("config.toml").exists()
-    }
-
-    /// Deletes a run; a folder that holds no run, or other things beside it, is left alone.
-    pub fn delete(folder: &Path) -> Result<()> {
-        if !Self::exists(folder) {
-            return Ok(());
-        }
-        let run = Self {
-            folder: folder.to_path_buf(),
-        };
-        let mut ours = run.files();
-        ours.extend(named(folder, |name| name.starts_with("events.out.tfevents."))?);
-        ours.extend(named(folder, file::is_partial)?);
-        // The recipe goes last: while it stands, the folder is known for a run.
-        ours.push(run.config());
-        for path in ours.iter().filter(|path| path.exists()) {
-            fs::remove_file(path).with_context(|| format!("cannot delete {}", path.display()))?;
-        }
-        Ok(())
+    pub fn exists(folder: &Path) -> Result<bool> {
+        file::exists(&folder.join("config.toml"))
     }
 
     /// What may stand beside the recipe.
@@ -124,10 +152,8 @@ impl Run {
 
     /// Deletes what a kill has left half written.
     pub fn clear_partial(&self) -> Result<()> {
-        for path in named(&self.folder, file::is_partial)? {
-            fs::remove_file(&path).with_context(|| format!("cannot delete {}", path.display()))?;
-        }
-        Ok(())
+        let partial = named(&self.folder, file::is_partial)?;
+        partial.iter().try_for_each(|path| delete(path))
     }
 
     pub fn folder(&self) -> &Path {
@@ -170,16 +196,8 @@ impl Run {
         write_weights(&self.weights(), model, recipe)
     }
 
-    /// Saves the last weights and the optimizer.
-    pub fn save_resume(
-        &self,
-        model: &Model,
-        recipe: &Recipe,
-        optimizer: BTreeMap<String, Tensor>,
-        progress: &Progress,
-    ) -> Result<()> {
-        let mut tensors = model.variables();
-        tensors.extend(optimizer);
+    /// Saves the last weights and all else that a run goes on from.
+    pub fn save_resume(&self, recipe: &Recipe, tensors: BTreeMap<String, Tensor>, progress: &Progress) -> Result<()> {
         let text = HashMap::from([
             (RECIPE.to_string(), recipe.to_toml()?),
             (PROGRESS.to_string(), serde_json::to_string(progress)?),
@@ -225,8 +243,9 @@ impl Trained {
     pub fn load(path: &Path, device: Device) -> Result<Self> {
         let path = checkpoint(path)?;
         let (recipe, solver) = if is_module(&path) {
-            let recipe = module_recipe(&path)?;
-            let solver = Solver::load(&path, &recipe.format(), device)?;
+            let archive = Archive::read(&path)?;
+            let recipe = module_recipe(&archive)?;
+            let solver = Solver::load(&archive, &recipe.format(), device)?;
             (recipe, solver)
         } else {
             let (recipe, model) = load_model(&path, device)?;
@@ -246,9 +265,13 @@ impl Trained {
 pub fn load_model(path: &Path, device: Device) -> Result<(Recipe, Model)> {
     let path = checkpoint(path)?;
     let (recipe, tensors) = if is_module(&path) {
-        let module = tch::CModule::load_on_device(&path, Device::Cpu);
+        let archive = Archive::read(&path)?;
+        let recipe = module_recipe(&archive)?;
+        let module = tch::CModule::load_data_on_device(&mut archive.content(), Device::Cpu);
         let module = module.with_context(|| format!("{} is damaged", path.display()))?;
-        (module_recipe(&path)?, module.named_parameters()?.into_iter().collect())
+        let tensors = module.named_parameters()?.into_iter().collect();
+        weights::require_sound(&tensors, &path)?;
+        (recipe, tensors)
     } else {
         let (tensors, text) = weights::read(&path)?;
         let recipe = text.get(RECIPE).with_context(|| {
@@ -259,6 +282,7 @@ pub fn load_model(path: &Path, device: Device) -> Result<(Recipe, Model)> {
         })?;
         (parsed(recipe, &path)?, tensors)
     };
+    recipe.check_model_memory()?;
     let model = recipe.build(device);
     weights::copy_into(&model.variables(), &tensors, &path)?;
     Ok((recipe, model))
@@ -267,17 +291,19 @@ pub fn load_model(path: &Path, device: Device) -> Result<(Recipe, Model)> {
 /// The file of a checkpoint: of a run folder the weights, or else the module.
 fn checkpoint(path: &Path) -> Result<PathBuf> {
     if path.is_dir() {
-        let files = ["model.safetensors", "model.pt"].map(|name| path.join(name));
-        return files.into_iter().find(|file| file.exists()).with_context(|| {
-            format!(
-                "{} holds no model: neither model.safetensors nor model.pt is there (was the run stopped before its \
-                 first evaluation? continue it with train --resume)",
-                path.display()
-            )
-        });
+        for file in ["model.safetensors", "model.pt"].map(|name| path.join(name)) {
+            if file::exists(&file)? {
+                return Ok(file);
+            }
+        }
+        bail!(
+            "{} holds no model: neither model.safetensors nor model.pt is there (was the run stopped before its first \
+             evaluation? continue it with train --resume)",
+            path.display()
+        );
     }
     ensure!(
-        path.exists(),
+        file::exists(path)?,
         "{} does not exist: expected a run folder, a .pt or a .safetensors file",
         path.display()
     );
@@ -294,17 +320,14 @@ fn is_module(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "pt")
 }
 
-fn module_recipe(path: &Path) -> Result<Recipe> {
-    let mut extra = libtorch::read_extra_files(path)?;
-    let recipe = extra
-        .remove(CONFIG_FILE)
-        .filter(|bytes| !bytes.is_empty())
-        .with_context(|| {
-            format!(
-                "{} has no {CONFIG_FILE}: it is a TorchScript module, but not one of laformer",
-                path.display()
-            )
-        })?;
+fn module_recipe(archive: &Archive) -> Result<Recipe> {
+    let path = archive.path();
+    let recipe = archive.extra(CONFIG_FILE)?.with_context(|| {
+        format!(
+            "{} has no {CONFIG_FILE}: it is a TorchScript module, but not one of laformer",
+            path.display()
+        )
+    })?;
     // Keys that are younger than the module have their defaults.
     let recipe: toml::Table =
         serde_json::from_slice(&recipe).with_context(|| format!("{}: {CONFIG_FILE} is damaged", path.display()))?;
@@ -328,9 +351,14 @@ pub fn export(solver: &Solver, recipe: &Recipe, metrics: &serde_json::Value, pat
     solver.save(path, &extra)
 }
 
+fn delete(path: &Path) -> Result<()> {
+    fs::remove_file(path).with_context(|| format!("cannot delete {}", path.display()))
+}
+
 /// Files of a folder whose names are such.
 fn named(folder: &Path, is_such: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
-    let paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let paths = entries.map(|entry| Ok(entry?.path()));
     let paths: Vec<PathBuf> = paths.collect::<Result<_>>()?;
     let is_named = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()).is_some_and(&is_such);
     Ok(paths.into_iter().filter(is_named).collect())

@@ -3,12 +3,14 @@
 use super::arena::Arena;
 use super::average::Average;
 use super::capture::{self, Steps};
+use super::divergence::{Divergence, advice};
 use super::loss::{BatchLoss, Loss};
-use super::observer::{Estimate, LogLine, Observer};
+use super::observer::{Ending, Estimate, LogLine, Observer};
 use super::optimizer::Optimizer;
 use super::origin::Origin;
-use super::run::{Progress, Run};
+use super::run::{Progress, Run, Window};
 use super::shards::Shards;
+use super::weights;
 use crate::batch::{Batch, Prefetch};
 use crate::dataset::Source;
 use crate::evaluation::{Search, evaluate};
@@ -16,6 +18,7 @@ use crate::inference::Solver;
 use crate::model::Model;
 use crate::recipe::Recipe;
 use anyhow::{Context, Result, bail, ensure};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tch::{Device, Kind, Tensor};
@@ -38,30 +41,32 @@ pub struct Trainer {
     loss: Loss,
     shards: Shards,
     progress: Progress,
+    /// Sums since the last line of the log, where the save that the run goes on from was made between two.
+    window: Option<Tensor>,
     captures: bool,
 }
+
+/// Share of the learning rate that is left each time that a run goes back.
+const RETRY: f64 = 0.5;
+/// The sums of the log in a save.
+const WINDOW: &str = "log.sums";
+
+/// Ends an evaluation that is asked to stop.
+#[derive(Debug, thiserror::Error)]
+#[error("the training was stopped while it was evaluated")]
+struct Stopped;
 
 impl Trainer {
     /// A new run, or with `resume` the continuation of one.
     pub fn new(recipe: Recipe, run: Run, device: Device, resume: bool) -> Result<Self> {
         let model = recipe.build(device);
         let arena = Arena::new(&model)?;
-        let mut optimizer = Optimizer::new(&arena, &recipe.training);
+        let optimizer = Optimizer::new(&arena, &recipe.training);
         let share = recipe.training.average;
-        let mut average = (share > 0.0).then(|| Average::new(&arena, share));
+        let average = (share > 0.0).then(|| Average::new(&arena, share));
         let loss = Loss::new(&model, &recipe.loss);
         let shards = Shards::new(&recipe, &model, &arena)?;
-        let mut progress = Progress::default();
-        if resume && run.resume().exists() {
-            let (state, saved) = run.load_resume(&model)?;
-            let damaged = || format!("{} is damaged", run.resume().display());
-            optimizer.load(&state).with_context(damaged)?;
-            if let Some(average) = &mut average {
-                average.load(&state).with_context(damaged)?;
-            }
-            progress = saved;
-        }
-        Ok(Self {
+        let mut trainer = Self {
             captures: capture::why_eager(recipe.model.architecture, device).is_none(),
             recipe,
             run,
@@ -72,8 +77,26 @@ impl Trainer {
             average,
             loss,
             shards,
-            progress,
-        })
+            progress: Progress::default(),
+            window: None,
+        };
+        if resume && trainer.run.resume().exists() {
+            trainer.load()?;
+        }
+        Ok(trainer)
+    }
+
+    /// Goes on from the last save.
+    fn load(&mut self) -> Result<()> {
+        let (state, progress) = self.run.load_resume(&self.model)?;
+        let damaged = || format!("{} is damaged", self.run.resume().display());
+        self.optimizer.load(&state).with_context(damaged)?;
+        if let Some(average) = &mut self.average {
+            average.load(&state).with_context(damaged)?;
+        }
+        self.window = state.get(WINDOW).map(Tensor::shallow_clone);
+        self.progress = progress;
+        Ok(())
     }
 
     /// Whether steps are captured in CUDA graphs: by default, where they can be.
@@ -111,20 +134,50 @@ impl Trainer {
         self.loss.names().map(str::to_string).collect()
     }
 
-    /// Trains to the recipe's last step.
+    /// Trains to the recipe's last step, or until the observer asks to stop.
     pub fn train(
         &mut self,
         examples: Arc<dyn Source>,
         validation: &dyn Source,
         observer: &mut dyn Observer,
-    ) -> Result<()> {
-        let training = self.recipe.training.clone();
+    ) -> Result<Ending> {
         ensure!(
-            self.progress.step <= training.steps,
+            self.progress.step <= self.recipe.training.steps,
             "the run has done {} steps already, more than training.steps = {}",
             self.progress.step,
-            training.steps
+            self.recipe.training.steps
         );
+        loop {
+            let ended = self.go_on(&examples, validation, observer);
+            match &ended {
+                Err(error) if error.is::<Stopped>() => return Ok(Ending::Stopped(self.progress.step)),
+                Err(error) => {
+                    let Some(divergence) = error.downcast_ref() else {
+                        return ended;
+                    };
+                    ensure!(
+                        self.progress.retries < self.recipe.training.retries,
+                        "{divergence}: {}",
+                        advice(&self.recipe.training, self.rate_left())
+                    );
+                    observer.diverged(divergence)?;
+                    let retries = self.progress.retries + 1;
+                    self.load()?;
+                    self.progress.retries = retries;
+                }
+                Ok(_) => return ended,
+            }
+        }
+    }
+
+    /// Trains on from where the run stands.
+    fn go_on(
+        &mut self,
+        examples: &Arc<dyn Source>,
+        validation: &dyn Source,
+        observer: &mut dyn Observer,
+    ) -> Result<Ending> {
+        let training = self.recipe.training.clone();
         observer.started(self.progress.step)?;
         let format = self.model.format().clone();
         let mut batches = Prefetch::new(
@@ -136,36 +189,44 @@ impl Trainer {
             self.model.device(),
         );
         let mut steps = self.steps()?;
-        let mut meter = Meter::new(self.sums());
+        let rate = self.rate_left();
+        let mut meter = Meter::new(self.sums(), self.window.take(), self.progress.window)?;
         let mut next_estimate = Instant::now() + FIRST_ESTIMATE;
         let every = |period: u64, step: u64| period > 0 && step > 0 && step.is_multiple_of(period);
         let evaluation_period = self.recipe.evaluation.every;
         let evaluates_at = |step: u64| step == training.steps || every(evaluation_period, step);
-        let saves_at = |step: u64| evaluates_at(step) || every(training.save_every, step);
+        // What may go back needs a save to go back to.
+        let saves_at =
+            |step: u64| evaluates_at(step) || every(training.save_every, step) || (step == 0 && training.retries > 0);
         loop {
             let step = self.progress.step;
             if saves_at(step) {
                 self.progress.elapsed += meter.pause();
-                self.save()?;
+                self.save(&meter)?;
                 if evaluates_at(step) {
                     self.evaluate(examples.as_ref(), validation, observer)?;
                 }
                 meter.go_on();
             }
             if step == training.steps {
-                return Ok(());
+                return Ok(Ending::Done);
+            }
+            if observer.stops() {
+                self.progress.elapsed += meter.pause();
+                self.save(&meter)?;
+                return Ok(Ending::Stopped(step));
             }
             let waiting = Instant::now();
             let batch = batches.next_batch()?;
-            meter.waited += waiting.elapsed();
+            meter.window.waited += waiting.elapsed().as_secs_f64();
 
-            let factor = training.schedule.factor(step, training.steps, training.warmup);
+            let factor = rate * training.schedule.factor(step, training.steps, training.warmup);
             self.optimizer.set_factor(factor);
             if let Some(average) = &mut self.average {
                 average.set_step(step);
             }
             steps.run(&batch, |batch| self.step(batch, &mut meter.sums))?;
-            meter.steps += 1;
+            meter.window.steps += 1;
             self.progress.step += 1;
 
             let done = self.progress.step;
@@ -177,14 +238,6 @@ impl Trainer {
             if done.is_multiple_of(training.log_every) || saves_at(done) {
                 self.progress.elapsed += meter.pause();
                 let line = self.log_line(&mut meter, training.learning_rate * factor)?;
-                if !line.loss.is_finite() {
-                    bail!(
-                        "the loss is {} at step {done}: try a lower training.learning_rate (now {:?}) or \
-                         training.precision = \"fp32\"; the last save is kept",
-                        line.loss,
-                        training.learning_rate
-                    );
-                }
                 observer.logged(&line)?;
                 meter.go_on();
                 next_estimate = Instant::now() + ESTIMATES;
@@ -197,10 +250,11 @@ impl Trainer {
         Steps::new(self.model.device(), self.captures)
     }
 
-    /// Sums of loss, its parts and gradient norm, `[parts + 2]` fp32, at zero.
+    /// Sums of loss, its parts and gradient norm, and how many steps were done before one of them was not finite; `[parts + 3]`
+    /// fp32, at zero.
     pub(super) fn sums(&self) -> Tensor {
         Tensor::zeros(
-            [self.loss.names().count() as i64 + 2],
+            [self.loss.names().count() as i64 + 3],
             (Kind::Float, self.model.device()),
         )
     }
@@ -211,7 +265,13 @@ impl Trainer {
         let loss = self.gradient(batch)?;
         let norm = self.update()?;
         let _no_grad = tch::no_grad_guard();
-        *sums += Tensor::cat(&[&loss.total.detach().view([1]), &loss.parts, &norm.view([1])], 0);
+        let losses = Tensor::cat(&[&loss.total.detach().view([1]), &loss.parts, &norm.view([1])], 0);
+        let count = losses.numel() as i64;
+        // What is not finite stays so in the sums.
+        let mut sums_of = sums.narrow(0, 0, count);
+        sums_of += losses;
+        let mut sound = sums.narrow(0, count, 1);
+        sound += sums_of.sum(Kind::Float).isfinite();
         Ok(())
     }
 
@@ -230,12 +290,17 @@ impl Trainer {
         })
     }
 
+    /// Computes a gradient and forgets it: fails where the run cannot start.
+    pub fn rehearse(&mut self, examples: Arc<dyn Source>) -> Result<()> {
+        self.first_gradient(examples).map(drop)
+    }
+
     /// Losses and gradient of the first batch of a source.
-    #[cfg(test)]
     pub(super) fn first_gradient(&mut self, examples: Arc<dyn Source>) -> Result<[Tensor; 2]> {
         let training = &self.recipe.training;
         let mut batches = Prefetch::new(examples, self.model.format(), training.batch_size, 0, 1, Device::Cpu);
-        let loss = self.gradient(&batches.next_batch()?)?;
+        let batch = batches.next_batch()?.to_device(self.model.device());
+        let loss = self.gradient(&batch)?;
         Ok([
             Tensor::cat(&[loss.total.view([1]), loss.parts], 0).detach(),
             self.arena.gradients.copy(),
@@ -259,10 +324,24 @@ impl Trainer {
         Ok(norm)
     }
 
-    fn save(&self) -> Result<()> {
-        let mut state = self.optimizer.state();
+    /// Saves what [`Self::load`] goes on from, if all of it is finite.
+    fn save(&mut self, meter: &Meter) -> Result<()> {
+        let mut state: BTreeMap<String, Tensor> = self.model.variables();
+        state.extend(self.optimizer.state());
         state.extend(self.average.as_ref().map(Average::state));
-        self.run.save_resume(&self.model, &self.recipe, state, &self.progress)
+        if let Some(name) = weights::unsound(&state) {
+            return Err(Divergence::new(name, self.progress.step, &self.recipe.training).into());
+        }
+        self.progress.window = meter.window;
+        if meter.window.steps > 0 {
+            state.insert(WINDOW.to_string(), meter.sums.shallow_clone());
+        }
+        self.run.save_resume(&self.recipe, state, &self.progress)
+    }
+
+    /// The share of the learning rates that is left after going back.
+    fn rate_left(&self) -> f64 {
+        RETRY.powi(self.progress.retries as i32)
     }
 
     /// Evaluates, and keeps the weights if they are the best: their mean, where there is one.
@@ -293,14 +372,15 @@ impl Trainer {
         // So many examples of each problem.
         let count = settings.count * self.model.formats().len();
         let search = Search::default();
-        let measure = |source, count| evaluate(&solver, source, count, &settings.tolerances, &search, |_| ());
+        let go_on = |_| if observer.stops() { Err(Stopped.into()) } else { Ok(()) };
+        let measure = |source, count| evaluate(&solver, source, count, &settings.tolerances, &search, go_on);
         let evaluation = measure(validation, count)?;
         let repeated = training.repeats().map(|repeated| count.min(repeated as usize));
         let training_set = repeated.map(|count| measure(training, count)).transpose()?;
-        // The mean over tolerances tells models apart that the widest calls equal; of equals the later one is kept.
+        // The mean over tolerances tells models apart that the widest calls equal; of equals the earlier one is kept.
         let accuracies = evaluation.accuracies();
         let accuracy = accuracies.iter().map(|accuracy| accuracy.share()).sum::<f64>() / accuracies.len() as f64;
-        let improved = self.progress.best.is_none_or(|(best, _)| accuracy >= best);
+        let improved = self.progress.best.is_none_or(|(best, _)| accuracy > best);
         if improved {
             self.progress.best = Some((accuracy, self.progress.step));
             self.run.save_weights(&self.model, &self.recipe)?;
@@ -324,6 +404,15 @@ impl Trainer {
         let (step, steps) = (self.progress.step, self.recipe.training.steps);
         let batch = self.recipe.training.batch_size as u64;
         let means = meter.take()?;
+        if means.sound < means.steps {
+            let what = if means.loss.is_finite() {
+                "the gradient"
+            } else {
+                "the loss"
+            };
+            let first = step - means.steps + means.sound + 1;
+            return Err(Divergence::new(what, first, &self.recipe.training).into());
+        }
         let rate = means.steps as f64 / means.seconds.max(1e-9);
         Ok(LogLine {
             step,
@@ -346,36 +435,42 @@ impl Trainer {
 struct Meter {
     /// See [`Trainer::sums`].
     sums: Tensor,
-    steps: u64,
-    seconds: f64,
+    window: Window,
     since: Instant,
-    waited: Duration,
 }
 
 struct Means {
     loss: f64,
     parts: Vec<f64>,
     gradient_norm: f64,
+    /// Steps before the first whose loss or gradient is not finite.
+    sound: u64,
     steps: u64,
     seconds: f64,
     waiting: f64,
 }
 
 impl Meter {
-    fn new(sums: Tensor) -> Self {
-        Self {
-            sums,
-            steps: 0,
-            seconds: 0.0,
-            since: Instant::now(),
-            waited: Duration::ZERO,
+    /// At zero, or where a run was stopped between two lines of the log, at the `saved` sums.
+    fn new(mut sums: Tensor, saved: Option<Tensor>, window: Window) -> Result<Self> {
+        if let Some(saved) = saved {
+            ensure!(
+                saved.size() == sums.size(),
+                "{WINDOW} has another shape than this run writes"
+            );
+            sums.copy_(&saved);
         }
+        Ok(Self {
+            sums,
+            window,
+            since: Instant::now(),
+        })
     }
 
     /// Stops the clock; the seconds since it last went.
     fn pause(&mut self) -> f64 {
         let seconds = self.since.elapsed().as_secs_f64();
-        self.seconds += seconds;
+        self.window.seconds += seconds;
         seconds
     }
 
@@ -387,25 +482,27 @@ impl Meter {
     fn rate(&self) -> Result<f64> {
         // Waits for a device that has not done them yet.
         let _: Vec<f32> = Vec::try_from(&self.sums)?;
-        let seconds = self.seconds + self.since.elapsed().as_secs_f64();
-        Ok(self.steps as f64 / seconds.max(1e-9))
+        let seconds = self.window.seconds + self.since.elapsed().as_secs_f64();
+        Ok(self.window.steps as f64 / seconds.max(1e-9))
     }
 
     fn take(&mut self) -> Result<Means> {
-        let count = self.steps.max(1) as f64;
+        let Window { steps, seconds, waited } = std::mem::take(&mut self.window);
+        let count = steps.max(1) as f64;
         let sums: Vec<f32> = Vec::try_from(&self.sums)?;
         let means: Vec<f64> = sums.iter().map(|&sum| f64::from(sum) / count).collect();
-        let seconds = self.seconds;
-        let result = Means {
-            loss: means[0],
-            parts: means[1..means.len() - 1].to_vec(),
-            gradient_norm: means[means.len() - 1],
-            steps: self.steps,
-            seconds,
-            waiting: self.waited.as_secs_f64() / seconds.max(1e-9),
-        };
         let _ = self.sums.zero_();
-        (self.steps, self.seconds, self.waited) = (0, 0.0, Duration::ZERO);
-        Ok(result)
+        let [loss, parts @ .., gradient_norm, _] = means.as_slice() else {
+            bail!("the log has no sums")
+        };
+        Ok(Means {
+            loss: *loss,
+            parts: parts.to_vec(),
+            gradient_norm: *gradient_norm,
+            sound: sums[sums.len() - 1] as u64,
+            steps,
+            seconds,
+            waiting: waited / seconds.max(1e-9),
+        })
     }
 }

@@ -5,7 +5,6 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::path::Path;
 use tch::{Kind, Tensor};
 
@@ -42,8 +41,48 @@ const KINDS: [(Kind, Dtype); 6] = [
     (Kind::Bool, Dtype::BOOL),
 ];
 
-/// Writes tensors and text under their names.
-pub fn write(path: &Path, tensors: &BTreeMap<String, Tensor>, metadata: HashMap<String, String>) -> Result<()> {
+/// The name of a tensor that has a number whose square is not finite, with which nothing can be computed; `None` if there is none.
+pub fn unsound(tensors: &BTreeMap<String, Tensor>) -> Option<&str> {
+    let is_sound = |tensor: &Tensor| tensor.to_kind(Kind::Float).square().isfinite().all().int64_value(&[]) == 1;
+    let mut found = tensors.iter().filter(|(_, tensor)| !is_sound(tensor));
+    found.next().map(|(name, _)| name.as_str())
+}
+
+/// Fails where a tensor of a file is [`unsound`].
+pub fn require_sound(tensors: &BTreeMap<String, Tensor>, file: &Path) -> Result<()> {
+    match unsound(tensors) {
+        None => Ok(()),
+        Some(name) => bail!(
+            "{}: {name} has numbers that are not finite, or too large to compute with",
+            file.display()
+        ),
+    }
+}
+
+/// Key of the checksum in the metadata.
+const CHECKSUM: &str = "checksum";
+
+/// The CRC-32 (as of ZIP) of the metadata as lines `key value`, and of each tensor as a line `name dtype shape` before its bytes; both
+/// sorted by name.
+fn checksum<'a>(
+    metadata: &HashMap<String, String>,
+    tensors: impl Iterator<Item = (&'a str, Dtype, &'a [usize], &'a [u8])>,
+) -> String {
+    let mut hasher = crc32fast::Hasher::new();
+    for (key, value) in metadata.iter().collect::<BTreeMap<_, _>>() {
+        if key != CHECKSUM {
+            hasher.update(format!("{key} {value}\n").as_bytes());
+        }
+    }
+    for (name, dtype, shape, bytes) in tensors {
+        hasher.update(format!("{name} {dtype:?} {shape:?}\n").as_bytes());
+        hasher.update(bytes);
+    }
+    format!("{:08x}", hasher.finalize())
+}
+
+/// Writes tensors and text under their names, with a checksum of both.
+pub fn write(path: &Path, tensors: &BTreeMap<String, Tensor>, mut metadata: HashMap<String, String>) -> Result<()> {
     let views = tensors.iter().map(|(name, tensor)| {
         let (_, dtype) = KINDS
             .into_iter()
@@ -60,21 +99,39 @@ pub fn write(path: &Path, tensors: &BTreeMap<String, Tensor>, metadata: HashMap<
         let shape = tensor.size().iter().map(|&size| size as usize).collect();
         Ok((name.clone(), Bytes { dtype, shape, bytes }))
     });
-    let views: Vec<_> = views.collect::<Result<_>>()?;
+    let views: Vec<(String, Bytes)> = views.collect::<Result<_>>()?;
+    let parts = views
+        .iter()
+        .map(|(name, view)| (name.as_str(), view.dtype, view.shape.as_slice(), view.bytes.as_slice()));
+    metadata.insert(CHECKSUM.to_string(), checksum(&metadata, parts));
     let content =
         safetensors::serialize(views, Some(metadata)).map_err(|error| anyhow!("{}: {error}", path.display()))?;
     file::replace(path, &content)
 }
 
-/// Reads what [`write()`] wrote, or any safetensors file.
+/// Reads what [`write()`] wrote, or any safetensors file; no tensor may be [`unsound`], and the checksum must be right where there is
+/// one.
 pub fn read(path: &Path) -> Result<(BTreeMap<String, Tensor>, HashMap<String, String>)> {
-    let content = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let content = file::read(path)?;
     let damaged =
         |error: &dyn std::fmt::Display| anyhow!("{} is damaged or no safetensors file: {error}", path.display());
     let (_, header) = SafeTensors::read_metadata(&content).map_err(|error| damaged(&error))?;
     let file = SafeTensors::deserialize(&content).map_err(|error| damaged(&error))?;
+    let metadata = header.metadata().clone().unwrap_or_default();
+    let views: BTreeMap<&str, _> = file.iter().collect();
+    if let Some(saved) = metadata.get(CHECKSUM) {
+        let parts = views
+            .iter()
+            .map(|(name, view)| (*name, view.dtype(), view.shape(), view.data()));
+        let found = checksum(&metadata, parts);
+        ensure!(
+            &found == saved,
+            "{} is damaged: its checksum is {found}, but it says {saved}",
+            path.display()
+        );
+    }
     let mut tensors = BTreeMap::new();
-    for (name, view) in file.iter() {
+    for (name, view) in views {
         let Some((kind, _)) = KINDS.into_iter().find(|(_, dtype)| *dtype == view.dtype()) else {
             bail!(
                 "{}: {name} has elements of type {:?}, which are not used here",
@@ -86,7 +143,8 @@ pub fn read(path: &Path) -> Result<(BTreeMap<String, Tensor>, HashMap<String, St
         let tensor = Tensor::f_from_data_size(view.data(), &shape, kind).map_err(|error| damaged(&error))?;
         tensors.insert(name.to_string(), tensor);
     }
-    Ok((tensors, header.metadata().clone().unwrap_or_default()))
+    require_sound(&tensors, path)?;
+    Ok((tensors, metadata))
 }
 
 /// Copies tensors into variables of the same names and shapes; every variable must be there.
@@ -112,6 +170,7 @@ pub fn copy_into(variables: &BTreeMap<String, Tensor>, tensors: &BTreeMap<String
 mod tests {
     use super::*;
     use crate::libtorch::seeded;
+    use std::fs;
 
     #[test]
     fn tensors_and_text_come_back_bit_for_bit() {
@@ -132,6 +191,43 @@ mod tests {
         let (read, text) = read(&path).unwrap();
         assert_eq!(text["recipe"], "x = 1");
         assert_eq!(read, tensors);
+    }
+
+    #[test]
+    fn every_flipped_bit_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        let tensors = BTreeMap::from([
+            ("a".to_string(), Tensor::from_slice(&[1f32, 2.0, 3.0])),
+            ("b".to_string(), Tensor::from_slice(&[1i64, -2]).to_kind(Kind::Half)),
+        ]);
+        let recipe = HashMap::from([("recipe".to_string(), "x = 1".to_string())]);
+        write(&path, &tensors, recipe).unwrap();
+        let (bytes, whole) = (fs::read(&path).unwrap(), read(&path).unwrap());
+        for bit in 0..8 * bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, damaged).unwrap();
+            if let Ok((tensors, text)) = read(&path) {
+                // The name of the checksum, or a blank.
+                assert!(tensors == whole.0 && text["recipe"] == whole.1["recipe"], "bit {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_are_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        for number in [f32::NAN, f32::INFINITY, 3e38] {
+            let tensors = BTreeMap::from([("a.weight".to_string(), Tensor::from_slice(&[1f32, number]))]);
+            write(&path, &tensors, HashMap::new()).unwrap();
+            let text = format!("{:#}", read(&path).unwrap_err());
+            assert!(
+                text.contains("x.safetensors: a.weight has numbers that are not finite"),
+                "{text}"
+            );
+        }
     }
 
     #[test]

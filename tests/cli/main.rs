@@ -5,6 +5,7 @@ mod data;
 mod distribution;
 mod errors;
 mod pipes;
+mod safety;
 mod tasks;
 mod training;
 
@@ -72,6 +73,7 @@ fn here(folder: &Path, arguments: &[&str]) -> (i32, String) {
             Err(Failure::Found) => (1, String::new()),
             Err(Failure::Usage(error)) => (2, format!("{error:#}")),
             Err(Failure::Failed(error)) => (1, format!("{error:#}")),
+            Err(Failure::Stopped(code)) => (code.into(), String::new()),
         },
     };
     std::env::set_current_dir(before).expect("the folder of the tests exists");

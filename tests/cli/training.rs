@@ -322,7 +322,7 @@ fn what_a_kill_left_half_written_is_cleared() {
     let path = folder.path();
     tiny_run(path, "run", "eigenvalues", &[]);
     let train = ["train", "tiny.toml", "--output", "run"];
-    let partial = path.join("run/model.pt.1.partial");
+    let partial = path.join("run/.tmp1.partial");
     for more in ["--resume", "--overwrite"] {
         fs::write(&partial, "half").unwrap();
         succeed(path, &[&train[..], &[more]].concat());

@@ -211,7 +211,7 @@ pub fn evaluation(recipe: &Recipe, device: Device, duration: Duration) -> Result
         COUNT,
         &recipe.evaluation.tolerances,
         &Search::default(),
-        |_| (),
+        |_| Ok(()),
     )?;
     let seconds = begun.elapsed().as_secs_f64();
     Ok(json!({

@@ -45,7 +45,7 @@ pub fn train(mut recipe: Recipe, device: Device, captures: bool, steps: u64) -> 
         let mut turns = Turns { ready, examples };
         match trainer.train(source, validation.as_ref(), &mut turns) {
             Err(error) if error.is::<NoMoreTurns>() => Ok(()),
-            result => result,
+            result => result.map(drop),
         }
     })
 }
