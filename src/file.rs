@@ -61,8 +61,11 @@ fn followed(path: &Path) -> PathBuf {
 
 /// Whether something is at a path; fails where that cannot be told.
 pub fn exists(path: &Path) -> Result<bool> {
-    let exists = path.try_exists();
-    exists.with_context(|| format!("cannot read {}", path.display()))
+    match path.try_exists() {
+        // Nothing is below a file.
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(false),
+        exists => exists.with_context(|| format!("cannot read {}", path.display())),
+    }
 }
 
 /// The content of a file, if it is of a size that a checkpoint may have.

@@ -14,6 +14,9 @@ const FACTS: Facts = Facts {
     ..Facts::unary(Check::Exponential)
 };
 
+/// The largest sum of a column's magnitudes: far beyond 709, where e to its power is infinite.
+const LARGEST_NORM: f64 = 1e6;
+
 #[derive(Debug)]
 pub struct MatrixExponential;
 
@@ -29,6 +32,11 @@ impl Problem for MatrixExponential {
     /// By scaling, squaring and Padé's approximation; entries beyond all numbers are infinite.
     fn solve(&self, operands: &[Matrix], solution: &mut [Matrix]) -> Result<(), Unsolvable> {
         let a = &operands[0];
+        // nalgebra squares as often as the norm can be halved, without end where powers of it overflow.
+        let columns = a.column_iter();
+        if !columns.map(|column| column.lp_norm(1)).all(|norm| norm <= LARGEST_NORM) {
+            return Err(Unsolvable::NotConverged);
+        }
         with_dim!(a.nrows(), dim => {
             let exponential = OMatrix::from_column_slice_generic(dim, dim, a.as_slice()).exp();
             solution[0].copy_from_slice(exponential.as_slice());
@@ -50,6 +58,15 @@ mod tests {
     use crate::matrix::text::parse;
 
     const PROBLEM: &dyn Problem = &MatrixExponential;
+
+    #[test]
+    fn a_matrix_beyond_all_bounds_ends_with_an_error() {
+        for number in [1e7, -1e60, 1e300, f64::NAN] {
+            let mut solution = [Matrix::zeros(2, 2)];
+            let outcome = PROBLEM.solve(&[Matrix::from_element(2, 2, number)], &mut solution);
+            assert_eq!(outcome, Err(Unsolvable::NotConverged), "{number}");
+        }
+    }
 
     fn exponential(matrix: Matrix) -> Matrix {
         let mut solution = [Matrix::zeros(matrix.nrows(), matrix.ncols())];

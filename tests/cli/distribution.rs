@@ -429,7 +429,7 @@ fn runs_are_compared_by_their_examples() {
         text.contains("--tolerance 0.03: few-3 was evaluated within 0.05, 0.02, 0.01, 0.005"),
         "{text}"
     );
-    assert!(refuse(path, 2, &["curve", "nowhere"]).contains("nowhere holds no run"));
+    assert!(refuse(path, 1, &["curve", "nowhere"]).contains("nowhere holds no run"));
     fs::remove_file(path.join("few-6/metrics.csv")).unwrap();
     assert!(refuse(path, 2, &["curve", "few-6"]).contains("was not evaluated yet"));
 }
