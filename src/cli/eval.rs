@@ -221,10 +221,14 @@ impl Eval {
             ensure!(names.insert(name.clone()), "{name} is asked for twice");
             let source = test.source(Split::Test)?;
             // A distribution that the encodings cannot write fails here, before anything is measured: for each problem.
-            for index in 0..test.problems.len() as u64 {
+            let first = match self.suite {
+                // Families without answers are left out as a whole.
+                Some(_) => self.total(trained),
+                None => test.problems.len(),
+            };
+            for index in 0..first as u64 {
                 let example = source.example(index).with_context(|| name.clone());
                 if let (Err(error), Some(_)) = (&example, self.suite) {
-                    // Singular matrices have no inverse.
                     tell!("left out: {error:#}");
                     return Ok(None);
                 }

@@ -41,9 +41,15 @@ const KINDS: [(Kind, Dtype); 6] = [
     (Kind::Bool, Dtype::BOOL),
 ];
 
-/// The name of a tensor that has a number whose square is not finite, with which nothing can be computed; `None` if there is none.
+/// The name of a tensor that has a number that is not finite, or of a parameter whose square is not, with which nothing can be computed;
+/// `None` if there is none.
 pub fn unsound(tensors: &BTreeMap<String, Tensor>) -> Option<&str> {
-    let is_sound = |tensor: &Tensor| tensor.to_kind(Kind::Float).square().isfinite().all().int64_value(&[]) == 1;
+    // What is double is no parameter: the tables of a module go up to 1e110.
+    let computed = |tensor: &Tensor| match tensor.kind() {
+        Kind::Double => tensor.shallow_clone(),
+        _ => tensor.to_kind(Kind::Float).square(),
+    };
+    let is_sound = |tensor: &Tensor| computed(tensor).isfinite().all().int64_value(&[]) == 1;
     let mut found = tensors.iter().filter(|(_, tensor)| !is_sound(tensor));
     found.next().map(|(name, _)| name.as_str())
 }
