@@ -87,7 +87,7 @@ impl Trained {
             is_checked: search.verify || search.repair,
             tolerance: self.recipe.evaluation.tolerances[0],
             scale: root_mean_square(operands) / self.recipe.data.deviation(),
-            is_normalized: format.normalizes(),
+            is_normalized: self.solver.format_of(case).normalizes(),
             rounded: (read.seen != read.given).then_some(read.seen),
         })
     }
