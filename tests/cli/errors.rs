@@ -171,10 +171,13 @@ fn commands_without_a_model_need_no_libtorch() {
         assert!(found == code && text.contains(part), "{arguments}: {found}: {text}");
     }
     let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_laformer-libtorch"));
-    let wanted = program.arg0("laformer").arg("--help").output().unwrap().stdout;
+    // Not in the folder of this process, which other tests change and delete.
+    program.current_dir(folder.path());
+    let wanted = program.arg0("laformer").arg("--help").output().unwrap();
+    assert!(wanted.status.success(), "{wanted:?}");
     assert_eq!(
         run("--help").1,
-        String::from_utf8(wanted).unwrap(),
+        String::from_utf8(wanted.stdout).unwrap(),
         "the program tells the same"
     );
 }
