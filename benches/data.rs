@@ -43,7 +43,7 @@ fn main() -> Result<()> {
             let recipe = Recipe::parse(&text, &[])?;
             let format = recipe.format();
             let stream = stream.clone().encoded(&format, recipe.data.targets);
-            let mut maker = BatchMaker::new(Arc::new(stream), format, BATCH);
+            let mut maker = BatchMaker::new(Arc::new(stream), format, BATCH)?;
             row.push(shown(nanoseconds(|step| maker.batch(step).map(drop))?));
         }
         table.row(row);
