@@ -347,8 +347,8 @@ def unshaped(self, parts: List[Tensor], operands: List[Tensor], task: int, batch
             wanted = wanted[:0]
         if batched:
             wanted = [operands[0].size(0)] + wanted
-        if part.size() != wanted:
-            raise ValueError("the answer must be {} beside these operands, not {}".format(wanted, part.size()))
+        if list(part.size()) != wanted:
+            raise ValueError("the answer must be {} beside these operands, not {}".format(wanted, list(part.size())))
         if form == 2:
             part = part.transpose(-1, -2)
         result.append(part.reshape([-1, rows, cols]))

@@ -70,7 +70,7 @@ def test_orders_and_signs_of_rows_and_columns_change_nothing(train):
 
 def test_matrices_that_are_condensed_already_have_answers(train):
     model, (matrices,) = load(train("inverse", CONDENSED)), operands("inverse", 4)
-    matrices[0] = 0
+    matrices[0] = np.diag([2.0, 0.5, -3.0])
     matrices[1] = np.eye(3)
     matrices[2] = -np.eye(3)
     answers = model.solve(torch.from_numpy(matrices))
@@ -89,6 +89,6 @@ def test_gradients_are_those_of_the_form(train):
 
 
 def test_what_is_condensed_already_has_a_gradient(train):
-    matrices = torch.stack([torch.zeros(3, 3), torch.eye(3)]).double().requires_grad_()
+    matrices = torch.stack([torch.diag(torch.tensor([2.0, 0.5, -3.0])), torch.eye(3)]).double().requires_grad_()
     load(train("inverse", CONDENSED)).encode(matrices).sum().backward()
     assert matrices.grad.isfinite().all()
