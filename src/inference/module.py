@@ -22,7 +22,7 @@ def solve(self, matrix: Tensor, other: Optional[Tensor] = None, beam: int = 1, p
         task = self.task_of(problem)
         operands, batched = self.operands(matrix, other, task)
         rows, cols = operands[0].size(1), operands[0].size(2)
-        read, made, factors = self.asked(operands, task, True)
+        read, made, factors = self.asked(operands, task)
         numbers, _ = self.proposed(read, task, rows, cols, beam)
         solution = self.answered(numbers[:, :1], made, factors, task, rows, cols)
     answer = self.shaped(solution, task, batched)
@@ -56,7 +56,7 @@ def soft_solve(self, matrix: Tensor, other: Optional[Tensor] = None, problem: st
     task = self.task_of(problem)
     operands, batched = self.operands(matrix, other, task)
     rows, cols = operands[0].size(1), operands[0].size(2)
-    read, made, factors = self.asked(operands, task, False)
+    read, made, factors = self.asked(operands, task)
     size = self.chunk(task, rows, cols, self.paths())
     parts: List[Tensor] = []
     for start in range(0, max(1, operands[0].size(0)), size):
@@ -73,7 +73,7 @@ def soft_solve(self, matrix: Tensor, other: Optional[Tensor] = None, problem: st
 # rows, cols], and the logarithms of their probabilities [batch, beam].
 def answers(self, operands: List[Tensor], task: int, beam: int) -> Tuple[List[Tensor], Tensor]:
     rows, cols = operands[0].size(1), operands[0].size(2)
-    read, made, factors = self.asked(operands, task, True)
+    read, made, factors = self.asked(operands, task)
     numbers, score = self.proposed(read, task, rows, cols, beam)
     return self.answered(numbers, made, factors, task, rows, cols), score
 
@@ -236,8 +236,8 @@ def symmetrized(self, matrix: Tensor, name: str, task: int) -> Tensor:
 
 
 # What the model reads of operands, how it was made from them (condensed.py), and the factors of the normalization (normalization.py).
-def asked(self, operands: List[Tensor], task: int, may_normalize: bool) -> Tuple[List[Tensor], List[Tensor], List[Tensor]]:
-    operands, factors = self.normalized(self.as_read(operands), task, may_normalize)
+def asked(self, operands: List[Tensor], task: int) -> Tuple[List[Tensor], List[Tensor], List[Tensor]]:
+    operands, factors = self.normalized(self.as_read(operands), task)
     read, made = self.question(operands)
     return read, made, factors
 

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 
-# The equivalent problem, and its factors; the problem itself where it is not `wanted`, or the model does without.
-def normalized(self, operands: List[Tensor], task: int, wanted: bool) -> Tuple[List[Tensor], List[Tensor]]:
+# The equivalent problem, and its factors; the problem itself where the model does without. Gradients pass through shift and scales: the
+# model itself sees neither change.
+def normalized(self, operands: List[Tensor], task: int) -> Tuple[List[Tensor], List[Tensor]]:
     shift = torch.zeros_like(operands[0][:, :1, :1])
     rows, cols = torch.ones_like(operands[0][:, :, 0]), torch.ones_like(operands[0][:, 0])
     scales = [torch.ones_like(shift), torch.ones_like(shift)]
-    if wanted and self.normalizes[task] == 1:
+    if self.normalizes[task] == 1:
         matrix = operands[0]
         if self.shifts[task] == 1:
             shift = matrix.diagonal(dim1=1, dim2=2).mean(1).view(-1, 1, 1)
@@ -41,15 +42,18 @@ def normalized(self, operands: List[Tensor], task: int, wanted: bool) -> Tuple[L
 def scale(self, operands: List[Tensor]) -> Tensor:
     numbers = torch.cat([operand.flatten(1) for operand in operands], 1)
     largest = numbers.abs().amax(1, keepdim=True)
-    spread = (numbers / largest).square().mean(1, keepdim=True).sqrt()
+    unit = self.or_one(largest)
+    spread = self.or_one((numbers / unit).square().mean(1, keepdim=True)).sqrt()
     # Coefficients that are uniform up to a magnitude have √3 of their deviation at most.
-    scale = (self.deviation / spread).clamp(max=1.7320508075688772 * self.deviation) / largest
+    scale = (self.deviation / spread).clamp(max=1.7320508075688772 * self.deviation) / unit
     return torch.where(largest > 0, scale, torch.full_like(scale, float("inf"))).unsqueeze(2)
 
 
 # A product that is zero where a factor is infinite.
 def times(self, numbers: Tensor, factor: Tensor) -> Tensor:
-    return torch.where(torch.isinf(factor), torch.zeros_like(numbers), numbers * factor)
+    infinite = torch.isinf(factor)
+    # A gradient of zero times infinity would be no number.
+    return torch.where(infinite, torch.zeros_like(numbers), numbers * torch.where(infinite, torch.ones_like(factor), factor))
 
 
 # By how much a matrix of the solution grows with the operands.

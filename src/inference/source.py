@@ -10,7 +10,7 @@ from torch import Tensor, no_grad
 def encode(self, matrix: Tensor, other: Optional[Tensor] = None, problem: str = "") -> Tensor:
     task = self.task_of(problem)
     operands, _ = self.operands(matrix, other, task)
-    return self.source_of(self.asked(operands, task, False)[0], task)
+    return self.source_of(self.question(self.as_read(operands))[0], task)
 
 
 # Answers of many sources of one size as tokens [batch, length], computed in parts so that memory stays small.

@@ -100,7 +100,7 @@ def test_a_batch_is_answered_as_its_examples_alone(eigenvalues):
 
 
 def test_gradients_are_nearly_those_of_the_eigenvalues(eigenvalues):
-    # The derivative of an eigenvalue is v v^T. Measured over 1000 matrices: a mean cosine of 0.87, a mean norm of 1.14.
+    # The derivative of an eigenvalue is v v^T. Measured over 1000 matrices: a mean cosine of 0.99, a mean norm of 1.01.
     matrices = symmetric(500).requires_grad_()
     vectors = torch.linalg.eigh(matrices.detach())[1].flip(-1)
     # The first calls of a TorchScript method run other code than later ones.
@@ -110,8 +110,8 @@ def test_gradients_are_nearly_those_of_the_eigenvalues(eigenvalues):
             (gradient,) = torch.autograd.grad(answers[:, rank].sum(), matrices, retain_graph=True)
             assert torch.equal(gradient, gradient.mT)
             exact = vectors[:, :, rank, None] * vectors[:, None, :, rank]
-            assert cosines(gradient, exact).mean() > 0.83
-            assert 1 <= gradient.flatten(1).norm(dim=1).mean() < 1.3
+            assert cosines(gradient, exact).mean() > 0.97
+            assert 0.95 < gradient.flatten(1).norm(dim=1).mean() < 1.05
             # What is noise of one matrix cancels in the mean of many.
             assert cosines(gradient.mean(0, keepdim=True), exact.mean(0, keepdim=True)) > 0.99
 
