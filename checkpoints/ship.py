@@ -1,7 +1,7 @@
 """Ships runs: `python checkpoints/ship.py RUN… [--device TEXT] [--readout NAME]`. Then it fills the tables of the documentation.
 
-A shipped checkpoint holds the module with its matrices in half precision, the recipe, the metrics, the curve, the card, and
-`evaluation.json`. That is what `laformer eval --count 10000` printed for the module. `written` is the accuracy with `--readout median`,
+A shipped checkpoint holds the module and its weights, both with matrices in half precision, the recipe, the metrics, the curve, the card, and
+`evaluation.json`. That is what `laformer eval --trust --count 10000` printed for the module. `written` is the accuracy with `--readout median`,
 where the module answers between the digits. `families` is what `laformer eval --suite structured --count 200` printed for each family of
 matrices. `make zoo-check` measures again and compares.
 
@@ -65,20 +65,20 @@ def ship(run, device, commit, readout):
         folder.mkdir(exist_ok=True)
         for name in ["config.toml", "metrics.csv", "curves.svg", "README.md"]:
             shutil.copy(run / name, folder / name)
-    module = folder / "model.pt"
     options = ["--readout", readout] if readout else []
-    output(LAFORMER, "export", str(run), "--half", "--output", str(module), *options)
+    for file in ["model.pt", "model.safetensors"]:
+        output(LAFORMER, "export", str(run), "--half", "--output", str(folder / file), *options)
     if readout:
         config = folder / "config.toml"
         # Recipes of before there was a choice do not name it; `decoder` is the key before.
         without = re.sub(r'^readout = ".*"\n', "", config.read_text(), flags=re.MULTILINE)
         config.write_text(re.sub(r'^(decoder = ".*"\n)', rf'\1readout = "{readout}"\n', without, flags=re.MULTILINE))
-    measured = [LAFORMER, "eval", str(module), "--count", str(COUNT), "--json"]
+    measured = [LAFORMER, "eval", str(folder), "--trust", "--count", str(COUNT), "--json"]
     config = tomllib.loads((folder / "config.toml").read_text())
     evaluation = json.loads(output(*measured))
     if config["model"].get("readout") == "interpolated":
         evaluation["written"] = json.loads(output(*measured, "--readout", "median"))["accuracy"]
-    suite = json.loads(output(LAFORMER, "eval", str(module), "--suite", "structured", "--count", str(FEW), "--json"))
+    suite = json.loads(output(LAFORMER, "eval", str(folder), "--trust", "--suite", "structured", "--count", str(FEW), "--json"))
     kept = ["accuracy", "interval", "ceiling"]
     evaluation["families"] = {name.split("@")[1]: {key: found[key] for key in kept} for name, found in suite.items()}
     evaluation |= earlier

@@ -5,8 +5,8 @@
     model = laformer.load("inverse-5x5")
     model.solve([[2, 1], [1, 3]])
 
-`torch.jit.load("checkpoints/inverse-5x5/model.pt")` gives the same answers with torch alone. Here the first answers come at once, and a
-small problem is solved by one thread, which waits for no other on a busy machine.
+`torch.jit.load("checkpoints/inverse-5x5/model.pt")` gives the same answers with torch alone, and runs code of the file. Here weights are
+loaded, the first answers come at once, and a small problem is solved by one thread, which waits for no other on a busy machine.
 """
 
 import os

@@ -4,6 +4,7 @@ import difflib
 import json
 import os
 import pathlib
+import zipfile
 
 import torch
 
@@ -14,17 +15,20 @@ VARIABLE = "LAFORMER_CHECKPOINTS"
 MODULE, WEIGHTS = "model.pt", "model.safetensors"
 
 
-def load(path_or_name, device):
+def load(path_or_name, device, trust):
     """The module of a checkpoint, and its recipe."""
-    file = find(path_or_name)
-    return read_module(file, device) if file.suffix == ".pt" else read_weights(file, device)
+    file = find(path_or_name, trust)
+    return read_module(file, device) if trust else read_weights(file, device)
 
 
 def read_module(file, device):
     extra = {"config.json": ""}
     try:
+        with zipfile.ZipFile(file) as archive:
+            if name := archive.testzip():
+                raise ValueError(f"the checksum of {name} is another")
         module = torch.jit.load(str(file), map_location=device, _extra_files=extra)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(f"{file} is damaged or no TorchScript module: {first_line(error)}") from None
     if not extra["config.json"] or not hasattr(module, "answers"):
         raise ValueError(f"{file} is a module, but not one of laformer 0.2 or newer: write it anew by `laformer export RUN --output FILE.pt`")
@@ -41,16 +45,16 @@ def read_weights(file, device):
     return module.to(device), module.recipe
 
 
-def find(path_or_name):
-    """The file of a path or name."""
+def find(path_or_name, trust):
+    """The file of a path or name: weights, or a module whose code is trusted."""
     path = pathlib.Path(path_or_name)
     if path.exists():
-        return file_of(path)
+        return file_of(path, trust)
     if len(path.parts) != 1 or path.suffix:
         raise FileNotFoundError(f"{path} does not exist: expected a run folder, a .pt or a .safetensors file, or the name of a checkpoint")
     for folder in folders():
         if (folder / path).is_dir():
-            return file_of(folder / path)
+            return file_of(folder / path, trust)
     known = sorted({found.parent.name for folder in folders() for name in (MODULE, WEIGHTS) for found in folder.glob(f"*/{name}")})
     near = difflib.get_close_matches(path.name, known, 1)
     hint = f" (did you mean {near[0]}?)" if near else ""
@@ -69,17 +73,24 @@ def folders():
     return [here, repository] if repository.is_dir() and repository != here else [here]
 
 
-def file_of(path):
+def file_of(path, trust):
     if path.is_dir():
-        # The module has its own methods; weights need those of this package.
-        names = [MODULE, WEIGHTS] if hasattr(torch.jit, "load") else [WEIGHTS]
-        for file in (path / name for name in names):
-            if file.is_file():
-                return file
-        raise FileNotFoundError(f"{path} holds no model: expected {' or '.join(names)} in it")
-    if path.suffix not in (".pt", ".safetensors"):
+        module, weights = path / MODULE, path / WEIGHTS
+        file = module if trust or not weights.is_file() else weights
+        if not file.is_file():
+            raise FileNotFoundError(f"{path} holds no model: expected {MODULE if trust else WEIGHTS} in it")
+    elif path.suffix in (".pt", ".safetensors"):
+        file = path
+    else:
         raise ValueError(f"{path} is no checkpoint: expected a run folder, a .pt or a .safetensors file")
-    return path
+    if file.suffix == ".pt" and not trust:
+        raise ValueError(
+            f"{file} is TorchScript, which runs code of the file as it is loaded. Take its weights alone by `laformer export {file} --output "
+            f"{file.with_suffix('.safetensors')}`, or pass trust=True if you trust whoever made it"
+        )
+    if file.suffix != ".pt" and trust:
+        raise ValueError(f"{file} has no code to trust: leave out trust=True, or name a .pt file")
+    return file
 
 
 def first_line(error):

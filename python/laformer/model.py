@@ -13,13 +13,13 @@ from .threads import THREADS
 METHODS = ("solve", "soft_solve", "residual", "encode", "generate", "decode", "forward")
 
 
-def load(path_or_name, device="cpu"):
-    """The model of a run folder, of a `.pt` or `.safetensors` file, or of a name such as `"eigenvalues-5x5"`.
+def load(path_or_name, device="cpu", trust=False):
+    """The model of a run folder, of a `.safetensors` file, or of a name such as `"eigenvalues-5x5"`: its weights, which are data.
 
-    Names are looked for in the folder that `LAFORMER_CHECKPOINTS` names, or in `checkpoints`, here and in the repository. A `.safetensors`
-    file is data: nothing of it is run.
+    Names are looked for in the folder that `LAFORMER_CHECKPOINTS` names, or in `checkpoints`, here and in the repository. `trust=True`
+    loads the TorchScript module `model.pt`, or another `.pt` file, and runs its code: only for files of people whom you trust.
     """
-    return Model(*checkpoint.load(path_or_name, device))
+    return Model(*checkpoint.load(path_or_name, device, trust))
 
 
 class Model:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import zlib
 
 import torch
 
@@ -13,6 +14,10 @@ DTYPES = {
     "I64": torch.int64,
     "BOOL": torch.bool,
 }
+
+
+# Key of the checksum in the text.
+CHECKSUM = "checksum"
 
 
 def read(path):
@@ -46,4 +51,15 @@ def parsed(content):
         tensors[name] = torch.frombuffer(bytearray(data[start:stop]), dtype=dtype).view(shape) if stop > start else torch.empty(shape, dtype=dtype)
     if end != len(data):
         raise ValueError(f"it has {len(data)} bytes of tensors, but its header tells of {end}")
+    if CHECKSUM in text and text[CHECKSUM] != (found := checksum(header, data, text)):
+        raise ValueError(f"its checksum is {found}, but it says {text[CHECKSUM]}")
     return tensors, text
+
+
+def checksum(header, data, text):
+    """The CRC-32 that laformer writes: of the text, and of each tensor after a line about it (docs/commands.md, "A run folder")."""
+    found = zlib.crc32("".join(f"{key} {text[key]}\n" for key in sorted(text) if key != CHECKSUM).encode())
+    for name, entry in sorted(header.items()):
+        found = zlib.crc32(f"{name} {entry['dtype']} {entry['shape']}\n".encode(), found)
+        found = zlib.crc32(data[slice(*entry["data_offsets"])], found)
+    return f"{found:08x}"

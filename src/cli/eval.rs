@@ -1,7 +1,7 @@
 //! `laformer eval`: the accuracy of a checkpoint on fresh examples.
 
 use super::data_options::progress_bar;
-use super::options::{DeviceOption, ReadoutOption, SearchOptions, check_count};
+use super::options::{CheckpointOption, DeviceOption, ReadoutOption, SearchOptions, check_count};
 use super::output::{say, tell};
 use super::{Failure, UsageError};
 use crate::dataset::{Collisions, Dimensions, Seen, Source, Table, collisions};
@@ -22,8 +22,8 @@ use std::sync::Arc;
 /// matrices are measured against the clean ones.
 #[derive(Debug, Args)]
 pub struct Eval {
-    /// A run folder, a .pt or a .safetensors file
-    checkpoint: PathBuf,
+    #[command(flatten)]
+    checkpoint: CheckpointOption,
     /// Number of examples, of each problem
     #[arg(long, default_value_t = 10_000)]
     count: usize,
@@ -88,7 +88,7 @@ impl Eval {
     pub fn run(self) -> Result<(), Failure> {
         let device = self.device.device().usage()?;
         self.check_predictions().usage()?;
-        let mut trained = Trained::load(&self.checkpoint, device)?;
+        let mut trained = self.checkpoint.load(device)?;
         self.readout.apply(&mut trained).usage()?;
         let sources = self.sources(&trained).usage()?;
         let search = self.search.search(&mut trained).usage()?;

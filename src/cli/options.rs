@@ -16,6 +16,26 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use tch::{Cuda, Device};
 
+/// `CHECKPOINT` and `--trust`.
+#[derive(Debug, Args)]
+pub struct CheckpointOption {
+    /// A run folder, a .pt or a .safetensors file
+    checkpoint: PathBuf,
+    /// Answer by the methods of the .pt file instead of laformer's own: this runs code of the file
+    #[arg(long)]
+    trust: bool,
+}
+
+impl CheckpointOption {
+    pub fn load(&self, device: Device) -> Result<Trained> {
+        if self.trust {
+            Trained::run(&self.checkpoint, device).context("--trust")
+        } else {
+            Trained::load(&self.checkpoint, device)
+        }
+    }
+}
+
 /// `--device`.
 #[derive(Debug, Args)]
 pub struct DeviceOption {

@@ -1,6 +1,6 @@
 //! `laformer solve`: a model's answer beside nalgebra's.
 
-use super::options::{DeviceOption, Operands, ReadoutOption, SearchOptions, read_operands};
+use super::options::{CheckpointOption, DeviceOption, Operands, ReadoutOption, SearchOptions, read_operands};
 use super::output::say;
 use super::{Failure, UsageError};
 use crate::dataset::{Example, Format};
@@ -14,13 +14,12 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::{Value, json};
 use std::fmt;
-use std::path::PathBuf;
 
 /// Solve one problem with a model, and check the answer
 #[derive(Debug, Args)]
 pub struct Solve {
-    /// A run folder, a .pt or a .safetensors file
-    checkpoint: PathBuf,
+    #[command(flatten)]
+    checkpoint: CheckpointOption,
     /// One matrix as JSON for each operand: [[2,1],[1,3]]
     #[arg(required = true)]
     operands: Vec<String>,
@@ -41,7 +40,7 @@ pub struct Solve {
 impl Solve {
     pub fn run(self) -> Result<(), Failure> {
         let device = self.device.device().usage()?;
-        let mut trained = Trained::load(&self.checkpoint, device)?;
+        let mut trained = self.checkpoint.load(device)?;
         self.readout.apply(&mut trained).usage()?;
         let format = trained.solver.format().named(self.problem.as_deref());
         let format = format.context("--problem").usage()?;

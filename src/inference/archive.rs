@@ -1,15 +1,23 @@
 //! The files of TorchScript modules: ZIP archives, whose sizes are bounded and whose checksums are compared before libtorch reads them.
 
+use super::pickle;
 use crate::file;
 use anyhow::{Context, Result, ensure};
+use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
+use tch::Tensor;
 use zip::ZipArchive;
+use zip::result::ZipError;
 
 /// By how many bytes the content may exceed the file: libtorch compresses source, never tensors.
 const EXCESS: u64 = 1 << 26;
 /// Where libtorch keeps extra files, below the archive's folder.
 const EXTRA: &str = "extra/";
+/// Objects, the bytes of their tensors, and how numbers are written in those.
+const OBJECTS: &str = "data.pkl";
+const STORAGES: &str = "data/";
+const BYTE_ORDER: &str = "byteorder";
 /// What every TorchScript archive has, and no other.
 const CONSTANTS: &str = "constants.pkl";
 
@@ -18,42 +26,20 @@ const CONSTANTS: &str = "constants.pkl";
 pub struct Archive {
     path: PathBuf,
     content: Vec<u8>,
+    /// All files of the archive are in it: `model/`.
+    folder: String,
 }
+
+type Zip<'a> = ZipArchive<Cursor<&'a [u8]>>;
 
 impl Archive {
     /// Reads a file and checks it. The error names the file.
     pub fn read(path: &Path) -> Result<Self> {
-        let archive = Self {
-            path: path.to_path_buf(),
-            content: file::read(path)?,
-        };
-        archive
-            .check()
-            .with_context(|| format!("{} is damaged or no TorchScript module", path.display()))?;
-        Ok(archive)
-    }
-
-    fn check(&self) -> Result<()> {
-        let mut zip = self.zip()?;
-        let most = self.content.len() as u64 + EXCESS;
-        let mut total = 0u64;
-        let mut is_module = false;
-        for index in 0..zip.len() {
-            let entry = zip.by_index(index)?;
-            let (name, size) = (entry.name()?.into_owned(), entry.size());
-            total = total.saturating_add(size);
-            ensure!(total <= most, "its content has more than {most} bytes");
-            // Reading to the end compares the checksum.
-            let read = io::copy(&mut entry.take(size + 1), &mut io::sink()).with_context(|| name.clone())?;
-            ensure!(read == size, "{name} has another size than the archive says");
-            is_module |= inner(&name) == CONSTANTS;
-        }
-        ensure!(is_module, "it is a ZIP archive, but no TorchScript module");
-        Ok(())
-    }
-
-    fn zip(&self) -> Result<ZipArchive<Cursor<&[u8]>>> {
-        Ok(ZipArchive::new(Cursor::new(self.content.as_slice()))?)
+        let content = file::read(path)?;
+        let folder =
+            checked(&content).with_context(|| format!("{} is damaged or no TorchScript module", path.display()))?;
+        let path = path.to_path_buf();
+        Ok(Self { path, content, folder })
     }
 
     pub fn path(&self) -> &Path {
@@ -66,22 +52,56 @@ impl Archive {
 
     /// A file that travels beside the module (`_extra_files` in Python); none where there is none of this name.
     pub fn extra(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        let mut zip = self.zip()?;
-        for index in 0..zip.len() {
-            let mut entry = zip.by_index(index)?;
-            if inner(&entry.name()?).strip_prefix(EXTRA) == Some(name) {
-                let mut content = Vec::new();
-                entry.read_to_end(&mut content)?;
-                return Ok(Some(content));
-            }
-        }
-        Ok(None)
+        self.entry(&mut opened(&self.content)?, &format!("{EXTRA}{name}"))
+    }
+
+    /// The tensors of the module by name. They are read as data: no code of the file runs.
+    pub fn tensors(&self) -> Result<BTreeMap<String, Tensor>> {
+        let tensors = || {
+            let mut zip = opened(&self.content)?;
+            let mut entry = |name: &str| {
+                let content = self.entry(&mut zip, name)?;
+                content.with_context(|| format!("it has no {name}"))
+            };
+            ensure!(entry(BYTE_ORDER)? == b"little", "its numbers are big-endian");
+            let objects = entry(OBJECTS)?;
+            pickle::tensors(&objects, |name| entry(&format!("{STORAGES}{name}"))).context(OBJECTS)
+        };
+        tensors().with_context(|| format!("cannot read the weights of {}", self.path.display()))
+    }
+
+    fn entry(&self, zip: &mut Zip, name: &str) -> Result<Option<Vec<u8>>> {
+        let mut entry = match zip.by_name(&format!("{}{name}", self.folder)) {
+            Err(ZipError::FileNotFound) => return Ok(None),
+            entry => entry?,
+        };
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content)?;
+        Ok(Some(content))
     }
 }
 
-/// A path without the folder that all files of an archive are in.
-fn inner(path: &str) -> &str {
-    path.split_once('/').map_or(path, |(_, inner)| inner)
+fn opened(content: &[u8]) -> Result<Zip<'_>> {
+    Ok(ZipArchive::new(Cursor::new(content))?)
+}
+
+/// Checks sizes and checksums; returns the folder that all files are in.
+fn checked(content: &[u8]) -> Result<String> {
+    let mut zip = opened(content)?;
+    let most = content.len() as u64 + EXCESS;
+    let mut total = 0u64;
+    let mut folder = None;
+    for index in 0..zip.len() {
+        let entry = zip.by_index(index)?;
+        let (name, size) = (entry.name()?.into_owned(), entry.size());
+        total = total.saturating_add(size);
+        ensure!(total <= most, "its content has more than {most} bytes");
+        // Reading to the end compares the checksum.
+        let read = io::copy(&mut entry.take(size + 1), &mut io::sink()).with_context(|| name.clone())?;
+        ensure!(read == size, "{name} has another size than the archive says");
+        folder = folder.or(name.strip_suffix(CONSTANTS).map(str::to_string));
+    }
+    folder.context("it is a ZIP archive, but no TorchScript module")
 }
 
 #[cfg(test)]
@@ -99,17 +119,19 @@ mod tests {
         Archive::read(&path)
     }
 
-    fn archive(name: &str, content: &[u8]) -> Vec<u8> {
+    fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
         let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
         let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
-        writer.start_file(name, options).unwrap();
-        writer.write_all(content).unwrap();
+        for (name, content) in files {
+            writer.start_file(*name, options).unwrap();
+            writer.write_all(content).unwrap();
+        }
         writer.finish().unwrap().into_inner()
     }
 
     #[test]
     fn what_unpacks_to_far_more_than_its_size_is_refused() {
-        let bomb = archive("x/constants.pkl", &vec![0; EXCESS as usize + (1 << 20)]);
+        let bomb = archive(&[("x/constants.pkl", &vec![0; EXCESS as usize + (1 << 20)])]);
         assert!(bomb.len() < 1 << 20);
         let text = format!("{:#}", read(&bomb).unwrap_err());
         assert!(text.contains("x.pt is damaged") && text.contains("more than"), "{text}");
@@ -117,16 +139,17 @@ mod tests {
 
     #[test]
     fn files_beside_the_module_are_found_by_name() {
-        let extra = |name: &str| {
-            let archive = Archive {
-                path: "x.pt".into(),
-                content: archive(name, b"text"),
-            };
-            archive.extra("config.json").unwrap()
-        };
-        assert_eq!(extra("model/extra/config.json"), Some(b"text".to_vec()));
-        assert_eq!(extra("model/config.json"), None);
-        let text = format!("{:#}", read(&archive("model/data.pkl", b"text")).unwrap_err());
+        let content = archive(&[
+            ("x/constants.pkl", b""),
+            ("x/extra/config.json", b"text"),
+            ("x/metrics.json", b""),
+        ]);
+        let whole = read(&content).unwrap();
+        assert_eq!(whole.extra("config.json").unwrap(), Some(b"text".to_vec()));
+        assert_eq!(whole.extra("metrics.json").unwrap(), None);
+        let text = format!("{:#}", whole.tensors().unwrap_err());
+        assert!(text.contains("x.pt: it has no byteorder"), "{text}");
+        let text = format!("{:#}", read(&archive(&[("model/data.pkl", b"text")])).unwrap_err());
         assert!(text.contains("no TorchScript module"), "{text}");
     }
 }

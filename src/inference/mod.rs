@@ -12,6 +12,7 @@ macro_rules! script {
 
 mod archive;
 mod checker;
+mod pickle;
 mod preparation;
 mod tables;
 mod trace;
@@ -79,7 +80,7 @@ impl Solver {
         })
     }
 
-    /// Loads a module that [`Self::save`] wrote for a model of this format.
+    /// Loads a module that [`Self::save`] wrote for a model of this format. Its own methods answer: code of the file runs.
     pub fn load(archive: &Archive, format: &Format, device: Device) -> Result<Self> {
         let module = Module::load(archive.content(), device)
             .with_context(|| format!("{} is damaged", archive.path().display()))?;

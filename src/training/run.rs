@@ -56,6 +56,9 @@ impl Recipe {
     }
 }
 
+/// The best model of a run, as weights and as a TorchScript module.
+const WEIGHTS: &str = "model.safetensors";
+const MODULE: &str = "model.pt";
 /// Keys of the recipe and of the module's attributes in the text of a safetensors file.
 const RECIPE: &str = "recipe";
 const TABLES: &str = "tables";
@@ -166,12 +169,12 @@ impl Run {
 
     /// The best weights.
     pub fn weights(&self) -> PathBuf {
-        self.folder.join("model.safetensors")
+        self.folder.join(WEIGHTS)
     }
 
     /// The best weights as a TorchScript module.
     pub fn module(&self) -> PathBuf {
-        self.folder.join("model.pt")
+        self.folder.join(MODULE)
     }
 
     /// The last weights, with all that is needed to go on.
@@ -239,37 +242,38 @@ pub struct Trained {
 }
 
 impl Trained {
-    /// Loads a run folder, a `.pt` or a `.safetensors` file of ours. A `.pt` file answers by its own methods.
+    /// Loads a run folder, a `.pt` or a `.safetensors` file of ours. The checkpoint is data: no code of it runs.
     pub fn load(path: &Path, device: Device) -> Result<Self> {
-        let path = checkpoint(path)?;
-        let (recipe, solver) = if is_module(&path) {
-            let archive = Archive::read(&path)?;
-            let recipe = module_recipe(&archive)?;
-            let solver = Solver::load(&archive, &recipe.format(), device)?;
-            (recipe, solver)
-        } else {
-            let (recipe, model) = load_model(&path, device)?;
-            let solver = recipe.solver(&model)?;
-            (recipe, solver)
-        };
+        let (recipe, model) = load_model(path, device)?;
+        let solver = recipe.solver(&model)?;
+        Ok(Self::of(recipe, solver))
+    }
+
+    /// Loads a `.pt` file, or that of a run folder, to answer by its own methods: code of the file runs.
+    pub fn run(path: &Path, device: Device) -> Result<Self> {
+        let archive = Archive::read(&checkpoint(path, &[MODULE])?)?;
+        let recipe = module_recipe(&archive)?;
+        let solver = Solver::load(&archive, &recipe.format(), device)?;
+        Ok(Self::of(recipe, solver))
+    }
+
+    fn of(recipe: Recipe, solver: Solver) -> Self {
         let capacity = Capacity::of(&recipe.model, solver.formats(), recipe.dimensions.max());
-        Ok(Self {
+        Self {
             recipe,
             solver,
             capacity,
-        })
+        }
     }
 }
 
 /// The model of a checkpoint with its weights, for what needs more than its answers.
 pub fn load_model(path: &Path, device: Device) -> Result<(Recipe, Model)> {
-    let path = checkpoint(path)?;
-    let (recipe, tensors) = if is_module(&path) {
+    let path = checkpoint(path, &[WEIGHTS, MODULE])?;
+    let (recipe, tensors) = if path.extension() == Path::new(MODULE).extension() {
         let archive = Archive::read(&path)?;
         let recipe = module_recipe(&archive)?;
-        let module = tch::CModule::load_data_on_device(&mut archive.content(), Device::Cpu);
-        let module = module.with_context(|| format!("{} is damaged", path.display()))?;
-        let tensors = module.named_parameters()?.into_iter().collect();
+        let tensors = archive.tensors()?;
         weights::require_sound(&tensors, &path)?;
         (recipe, tensors)
     } else {
@@ -288,36 +292,28 @@ pub fn load_model(path: &Path, device: Device) -> Result<(Recipe, Model)> {
     Ok((recipe, model))
 }
 
-/// The file of a checkpoint: of a run folder the weights, or else the module.
-fn checkpoint(path: &Path) -> Result<PathBuf> {
+/// The file of a checkpoint: of a run folder the first of these that is there.
+fn checkpoint(path: &Path, names: &[&str]) -> Result<PathBuf> {
     if path.is_dir() {
-        for file in ["model.safetensors", "model.pt"].map(|name| path.join(name)) {
+        for file in names.iter().map(|name| path.join(name)) {
             if file::exists(&file)? {
                 return Ok(file);
             }
         }
         bail!(
-            "{} holds no model: neither model.safetensors nor model.pt is there (was the run stopped before its first \
-             evaluation? continue it with train --resume)",
-            path.display()
+            "{} holds no {} (was the run stopped before its first evaluation? continue it with train --resume)",
+            path.display(),
+            names.join(" or ")
         );
     }
+    let expected = format!("expected a run folder, or a file such as {}", names.join(" or "));
+    ensure!(file::exists(path)?, "{} does not exist: {expected}", path.display());
     ensure!(
-        file::exists(path)?,
-        "{} does not exist: expected a run folder, a .pt or a .safetensors file",
-        path.display()
-    );
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    ensure!(
-        matches!(extension, Some("pt" | "safetensors")),
-        "{} is no checkpoint: expected a run folder, a .pt or a .safetensors file",
+        names.iter().any(|name| path.extension() == Path::new(name).extension()),
+        "{} is no checkpoint: {expected}",
         path.display()
     );
     Ok(path.to_path_buf())
-}
-
-fn is_module(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "pt")
 }
 
 fn module_recipe(archive: &Archive) -> Result<Recipe> {

@@ -160,7 +160,7 @@ fn an_exported_module_keeps_the_readout_that_it_was_exported_with() {
             folder.path(),
             &["export", &run, "--output", module, "--readout", readout],
         );
-        let answered = answer(module, &[]);
+        let answered = answer(module, &["--trust"]);
         assert_eq!(answered, answer(&run, &["--readout", readout]), "{readout}");
         answered
     });

@@ -4,12 +4,14 @@ use super::training::{steps, tensors};
 use super::{command, done, fail, here, refuse, succeed, tiny_recipe, tiny_run};
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Cursor, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+use zip::write::SimpleFileOptions;
+use zip::{ZipArchive, ZipWriter};
 
 /// Starts a training and waits until it has begun.
 fn start(path: &Path, arguments: &[&str]) -> Child {
@@ -381,6 +383,58 @@ fn flipped_bits_are_found_or_change_nothing() {
     fs::write(&resume, bytes).unwrap();
     let text = refuse(path, 1, &[&TRAIN[..], &["--resume"]].concat());
     assert!(text.contains("resume.safetensors is damaged: its checksum"), "{text}");
+}
+
+/// A module whose `answers` prints a line first.
+fn hostile(module: &Path) -> Vec<u8> {
+    let mut old = ZipArchive::new(File::open(module).unwrap()).unwrap();
+    let mut new = ZipWriter::new(Cursor::new(Vec::new()));
+    for index in 0..old.len() {
+        let mut file = old.by_index(index).unwrap();
+        let mut content = Vec::new();
+        file.read_to_end(&mut content).unwrap();
+        let name = file.name().unwrap().into_owned();
+        if name.ends_with("/laformer.py") {
+            let text = String::from_utf8(content).unwrap();
+            let (before, method) = text.split_once("  def answers(").unwrap();
+            let (signature, body) = method.split_once(":\n    ").unwrap();
+            let code = "print(\"code of the file ran\")";
+            content = format!("{before}  def answers({signature}:\n    {code}\n    {body}").into();
+        }
+        new.start_file(name, SimpleFileOptions::default()).unwrap();
+        new.write_all(&content).unwrap();
+    }
+    new.finish().unwrap().into_inner()
+}
+
+#[test]
+fn code_of_a_module_runs_only_where_it_is_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tiny_run(path, "run", "eigenvalues", &[]);
+    fs::write(path.join("x.pt"), hostile(&path.join("run/model.pt"))).unwrap();
+    let solve = |checkpoint, more: &[&str]| succeed(path, &[&["solve", checkpoint, "[[2,1],[1,3]]"], more].concat());
+    assert_eq!(solve("x.pt", &[]), solve("run", &[]));
+    assert!(solve("x.pt", &["--trust"]).contains("code of the file ran"));
+    for arguments in [
+        &["eval", "x.pt", "--count", "5"][..],
+        &["export", "x.pt", "--output", "y.pt"],
+        &["analyze", "x.pt", "--count", "20"],
+        &["train", "tiny.toml", "--output", "new", "--from", "x.pt"],
+    ] {
+        assert!(
+            !succeed(path, arguments).contains("code of the file ran"),
+            "{arguments:?}"
+        );
+    }
+    assert!(!solve("y.pt", &["--trust"]).contains("code of the file ran"));
+    let text = refuse(path, 1, &["eval", "run/model.safetensors", "--trust"]);
+    assert!(
+        text.contains("--trust: run/model.safetensors is no checkpoint: expected"),
+        "{text}"
+    );
+    fs::remove_file(path.join("run/model.pt")).unwrap();
+    assert!(refuse(path, 1, &["eval", "run", "--trust"]).contains("--trust: run holds no model.pt"));
 }
 
 #[test]

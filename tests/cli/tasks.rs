@@ -63,14 +63,14 @@ fn several_problems_go_from_recipe_to_export() {
             ("transpose", &["[[1,2],[3,4]]"]),
             ("eigenvalues", &["[[2,1],[1,3]]"]),
         ] {
-            let solve = |checkpoint: &str| {
+            let solve = |more: &[&str]| {
                 json(
                     path,
-                    &[&["solve", checkpoint, "--json", "--problem", problem], operands].concat(),
+                    &[&["solve", "run", "--json", "--problem", problem], more, operands].concat(),
                 )
             };
-            let answer = solve("run");
-            assert_eq!(answer, solve("run/model.pt"));
+            let answer = solve(&[]);
+            assert_eq!(answer, solve(&["--trust"]));
             let rows = answer["prediction"][0].as_array().unwrap();
             assert_eq!(
                 (rows.len(), rows[0].as_array().unwrap().len()),

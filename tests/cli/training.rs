@@ -68,9 +68,15 @@ fn from_recipe_to_export(problem: &str, operands: &[&str]) {
     let predicted = answer["prediction"].as_array();
     assert!(predicted.is_some_and(|matrices| !matrices.is_empty()), "{answer}");
     // The same weights answer the same from each form of the checkpoint.
-    for file in ["run/model.pt", "run/model.safetensors", "again.pt"] {
-        let other = json(path, &[&["solve", file], operands, &["--json"]].concat());
-        assert_eq!(answer, other, "{file}");
+    for checkpoint in [
+        &["run/model.pt"][..],
+        &["run/model.safetensors"],
+        &["again.pt"],
+        &["again.pt", "--trust"],
+        &["run", "--trust"],
+    ] {
+        let other = json(path, &[&["solve"], checkpoint, operands, &["--json"]].concat());
+        assert_eq!(answer, other, "{checkpoint:?}");
     }
     let text = succeed(path, &[&["solve", "half.pt"], operands].concat());
     assert!(text.contains("nalgebra") && text.contains("error"), "{text}");

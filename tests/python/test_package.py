@@ -28,11 +28,16 @@ def tensors_of(answer):
     return [torch.from_numpy(array) for array in tuple_of(answer)]
 
 
+def opened(path):
+    """A model of these tests, whose code is trusted."""
+    return package.load(path, trust=path.suffix == ".pt")
+
+
 def compare(folder, arrays, **options):
     """Both files of a run against the module that torch alone loads."""
     wanted = tuple_of(load(folder).solve(*map(torch.from_numpy, arrays), **options))
     for file in ("model.pt", "model.safetensors"):
-        assert_same_answers(tensors_of(package.load(folder / file).solve(*arrays, **options)), wanted)
+        assert_same_answers(tensors_of(opened(folder / file).solve(*arrays, **options)), wanted)
 
 
 @pytest.mark.parametrize("problem", SIZES)
@@ -80,7 +85,7 @@ def test_shipped_models_answer_alike_in_both_formats(laformer, tmp_path, name, p
 @FORMATS
 @pytest.mark.parametrize("problem", ["eigenvalues", "matrix-vector", "svd"])
 def test_answers_are_given_in_kind(train, problem, file):
-    model, arrays = package.load(train(problem) / file), operands(problem, 3)
+    model, arrays = opened(train(problem) / file), operands(problem, 3)
     wanted = tuple_of(model.solve(*map(torch.from_numpy, arrays)))
     assert all(isinstance(answer, torch.Tensor) and answer.dtype == torch.float64 for answer in wanted)
     frozen = [array.copy() for array in arrays]
@@ -98,7 +103,7 @@ def test_answers_are_given_in_kind(train, problem, file):
 
 @FORMATS
 def test_whole_numbers_and_single_precision_are_read_as_they_are(train, file):
-    model, matrix = package.load(train("add") / file), np.arange(12).reshape(3, 4)
+    model, matrix = opened(train("add") / file), np.arange(12).reshape(3, 4)
     wanted = model.solve(matrix, matrix)
     for kind in (np.int8, np.uint64, np.float16, np.float32, np.float64, np.longdouble):
         assert np.array_equal(model.solve(matrix.astype(kind), matrix.tolist()), wanted)
@@ -108,7 +113,7 @@ def test_whole_numbers_and_single_precision_are_read_as_they_are(train, file):
 
 @FORMATS
 def test_other_methods_of_the_module_are_called_alike(train, file):
-    model, (matrices,) = package.load(train("eigenvalues") / file), operands("eigenvalues", 3)
+    model, (matrices,) = opened(train("eigenvalues") / file), operands("eigenvalues", 3)
     assert model.problems() == ["eigenvalues"] and model.recipe["problem"] == "eigenvalues"
     tokens = model.generate(model.encode(matrices), rows=3, cols=3)
     assert isinstance(tokens, np.ndarray) and tokens.dtype == np.int64
@@ -157,7 +162,7 @@ def test_keywords_and_answers_of_several_parts_are_passed_on():
     ],
 )
 def test_what_is_no_operand_is_refused_in_words(train, file, given, options, error, message):
-    model = package.load(train("eigenvalues") / file)
+    model = opened(train("eigenvalues") / file)
     with pytest.raises(error, match=message) as raised:
         model.solve(*given, **options)
     assert "Traceback" not in str(raised.value)
@@ -168,7 +173,7 @@ def test_what_is_no_operand_is_refused_in_words(train, file, given, options, err
 
 @FORMATS
 def test_models_are_copied_and_pickled(train, file):
-    model, (matrices,) = package.load(train("eigenvalues") / file), operands("eigenvalues", 3)
+    model, (matrices,) = opened(train("eigenvalues") / file), operands("eigenvalues", 3)
     wanted = model.solve(matrices)
     for other in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model), pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(model))))):
         assert np.array_equal(other.solve(matrices), wanted)
@@ -178,7 +183,7 @@ def test_models_are_copied_and_pickled(train, file):
 @FORMATS
 def test_threads_share_a_model(train, file, monkeypatch):
     monkeypatch.setattr(threads, "SMALL", 20)
-    model = package.load(train("eigenvalues") / file)
+    model = opened(train("eigenvalues") / file)
     batches = [operands("eigenvalues", 1 + seed % 4, seed)[0] for seed in range(8)]
     wanted, found = [model.solve(batch) for batch in batches], [None] * len(batches)
     before = torch.get_num_threads()
@@ -208,7 +213,7 @@ def answer(model, matrices, results):
 @FORMATS
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_processes_share_a_model(train, file, method):
-    model, context = package.load(train("eigenvalues") / file), multiprocessing.get_context(method)
+    model, context = opened(train("eigenvalues") / file), multiprocessing.get_context(method)
     # More than one thread solves at once.
     matrices = operands("eigenvalues", 2000)[0]
     before = torch.get_num_threads()
@@ -237,7 +242,7 @@ class Answers(torch.utils.data.Dataset):
 
 @FORMATS
 def test_workers_of_a_data_loader_answer(train, file):
-    model, (matrices,) = package.load(train("eigenvalues") / file), operands("eigenvalues", 4)
+    model, (matrices,) = opened(train("eigenvalues") / file), operands("eigenvalues", 4)
     loader = torch.utils.data.DataLoader(Answers(model, matrices), 2, num_workers=1, multiprocessing_context="spawn")
     wanted = torch.stack([torch.from_numpy(model.solve(matrix)) for matrix in matrices])
     assert_same_answers([torch.cat(list(loader))], [wanted], ties=0)
@@ -270,27 +275,94 @@ def test_methods_run_as_written_on_one_thread_where_the_problem_is_small(monkeyp
 # ---- Files and names
 
 
-def test_a_folder_has_its_module_or_else_its_weights(train, tmp_path, monkeypatch):
+def test_a_folder_has_weights_and_a_module_for_those_who_trust_it(train, tmp_path):
     folder = shutil.copytree(train("eigenvalues"), tmp_path / "run")
-    scripted = lambda: isinstance(package.load(folder).module, torch.jit.ScriptModule)
-    assert scripted()
-    with monkeypatch.context() as patched:
-        patched.delattr(torch.jit, "load")
-        assert not scripted()
-    (folder / "model.pt").unlink()
+    scripted = lambda **options: isinstance(package.load(folder, **options).module, torch.jit.ScriptModule)
     assert not scripted()
+    assert scripted(trust=True)
+    with pytest.raises(ValueError, match="model.safetensors has no code to trust"):
+        package.load(folder / "model.safetensors", trust=True)
     (folder / "model.safetensors").unlink()
-    with pytest.raises(FileNotFoundError, match="holds no model: expected model.pt or model.safetensors in it"):
+    with pytest.raises(ValueError, match=f"laformer export {folder}/model.pt --output {folder}/model.safetensors`, or pass trust=True"):
         package.load(folder)
+    assert scripted(trust=True)
+    (folder / "model.pt").unlink()
+    with pytest.raises(FileNotFoundError, match="holds no model: expected model.safetensors in it"):
+        package.load(folder)
+    with pytest.raises(FileNotFoundError, match="holds no model: expected model.pt in it"):
+        package.load(folder, trust=True)
     (folder / "notes.txt").touch()
     with pytest.raises(ValueError, match="no checkpoint: expected a run folder, a .pt or a .safetensors file"):
         package.load(folder / "notes.txt")
 
 
+def test_weights_are_loaded_without_torchscript(train):
+    program = "import laformer, sys, torch; torch.jit.load = None; laformer.load(sys.argv[1]).solve([[2, 1, 0], [1, 2, 1], [0, 1, 2]])"
+    subprocess.run([sys.executable, "-c", program, train("eigenvalues")], env=os.environ | {"PYTHONPATH": str(ROOT / "python")}, check=True)
+
+
+class Hostile(torch.nn.Module):
+    """Writes a file as it is loaded."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(2))
+
+    def forward(self, x):
+        return x
+
+    @torch.jit.export
+    def answers(self, x: torch.Tensor):
+        return x
+
+    @torch.jit.export
+    def __getstate__(self):
+        return (self.weight, self.training)
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[torch.Tensor, bool]):
+        self.weight = torch.from_file("written", True, 2)
+        self.training = state[1]
+
+
+def test_code_of_a_file_runs_only_where_it_is_trusted(train, laformer, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    extra = {"config.json": ""}
+    torch.jit.load(train("eigenvalues") / "model.pt", _extra_files=extra)
+    module, written = tmp_path / "x.pt", tmp_path / "written"
+    torch.jit.save(torch.jit.script(Hostile()), module, _extra_files=extra)
+    with pytest.raises(ValueError, match="x.pt is TorchScript, which runs code of the file"):
+        package.load(module)
+    matrix, binary = "[[2,1,0],[1,2,1],[0,1,2]]", os.environ.get("LAFORMER_BIN", ROOT / "target/release/laformer")
+    for command in (["solve", module, matrix], ["eval", module], ["export", module, "--output", "y.pt"], ["analyze", module], ["transfer", module]):
+        result = subprocess.run([binary, *command], capture_output=True, text=True)
+        assert result.returncode == 1 and "cannot read the weights of" in result.stderr and "x.pt: data.pkl: it holds no module" in result.stderr
+    assert not written.exists()
+    package.load(module, trust=True)
+    assert written.exists()
+    written.unlink()
+    subprocess.run([binary, "solve", module, matrix, "--trust"], capture_output=True)
+    assert written.exists()
+
+
+def test_a_changed_bit_is_found_and_the_file_is_named(train, tmp_path):
+    whole, path = (train("eigenvalues") / "model.safetensors").read_bytes(), tmp_path / "x.safetensors"
+    start = 8 + int.from_bytes(whole[:8], "little")
+    for place in (whole.index(b"learning_rate") + 17, start + 5, len(whole) - 3):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(ValueError, match=f"{path} is damaged or no safetensors file: its checksum is"):
+            package.load(path)
+    whole, path = (train("eigenvalues") / "model.pt").read_bytes(), tmp_path / "x.pt"
+    place = len(whole) // 2
+    path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    with pytest.raises(ValueError, match=f"{path} is damaged or no TorchScript module"):
+        package.load(path, trust=True)
+
+
 def test_names_are_found_where_the_repository_or_the_environment_says(train, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LAFORMER_CHECKPOINTS", raising=False)
-    assert package.load("inverse-2x2").problems() == ["inverse"]
+    assert package.load("inverse-2x2", trust=True).problems() == ["inverse"]
     with pytest.raises(FileNotFoundError) as raised:
         package.load("eigenvalue-3x3")
     for part in ("eigenvalue-3x3 (did you mean eigenvalues-3x3?)", str(tmp_path / "checkpoints"), str(ROOT / "checkpoints"), "svd-3x3"):
@@ -340,13 +412,14 @@ def test_damaged_files_are_named(train, tmp_path, file):
             continue
         path.write_bytes(content)
         with pytest.raises(ValueError, match=f"{path} is damaged"):
-            package.load(path)
+            opened(path)
 
 
 def changed(whole, path, change):
-    """Writes the safetensors file again after a change of its header."""
+    """Writes the safetensors file again, without a checksum, after a change of its header."""
     length = int.from_bytes(whole[:8], "little")
     header = json.loads(whole[8 : 8 + length])
+    del header["__metadata__"]["checksum"]
     change(header)
     write(path, header, whole[8 + length :])
 
@@ -382,7 +455,7 @@ def test_files_of_other_models_are_refused_and_none_of_their_code_is_run(train, 
 def test_modules_of_others_are_refused(tmp_path):
     torch.jit.script(torch.nn.Linear(2, 2)).save(tmp_path / "x.pt")
     with pytest.raises(ValueError, match="not one of laformer 0.2 or newer"):
-        package.load(tmp_path / "x.pt")
+        package.load(tmp_path / "x.pt", trust=True)
 
 
 def test_an_installed_package_answers_outside_of_the_repository(train, tmp_path):
