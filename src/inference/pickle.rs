@@ -9,6 +9,8 @@ use tch::{Kind, Tensor};
 
 /// Bounds the stack: a module of a thousand tensors takes a tenth.
 const MOST_BYTES: usize = 1 << 22;
+/// Bounds how much may be computed with what is read: 4 GiB of single precision.
+const MOST_NUMBERS: i64 = 1 << 30;
 /// Bounds the memory that copies of names take, and how deep tensors are nested.
 const LONGEST_NAME: usize = 256;
 
@@ -48,6 +50,7 @@ pub fn tensors(pickle: &[u8], storage: impl FnMut(&str) -> Result<Vec<u8>>) -> R
         memory: HashMap::new(),
         storage,
         read: HashSet::new(),
+        left: MOST_NUMBERS,
     };
     machine.run()
 }
@@ -59,6 +62,8 @@ struct Machine<'a, F> {
     storage: F,
     /// The storages that were read: each is, once.
     read: HashSet<String>,
+    /// How many more numbers tensors may have.
+    left: i64,
 }
 
 impl<F: FnMut(&str) -> Result<Vec<u8>>> Machine<'_, F> {
@@ -126,7 +131,7 @@ impl<F: FnMut(&str) -> Result<Vec<u8>>> Machine<'_, F> {
                 b'R' => {
                     let arguments = self.pop()?;
                     match self.pop()? {
-                        Value::Text(name) if name == "torch._utils._rebuild_tensor_v2" => rebuilt(arguments)?,
+                        Value::Text(name) if name == "torch._utils._rebuild_tensor_v2" => self.rebuilt(arguments)?,
                         _ => Value::Other,
                     }
                 }
@@ -209,6 +214,29 @@ impl<F: FnMut(&str) -> Result<Vec<u8>>> Machine<'_, F> {
         let count = bytes.len() / kind.elt_size_in_bytes();
         Ok(Value::Storage(Tensor::f_from_data_size(&bytes, &[count as i64], kind)?))
     }
+
+    /// The tensor of `(storage, offset, sizes, strides, ..)`. libtorch checks that it is inside the storage.
+    fn rebuilt(&mut self, arguments: Value) -> Result<Value> {
+        let Value::Tuple(arguments) = arguments else {
+            bail!("a tensor has no storage")
+        };
+        let [
+            Value::Storage(storage),
+            Value::Whole(offset),
+            Value::Shape(sizes),
+            Value::Shape(strides),
+            ..,
+        ] = arguments.as_slice()
+        else {
+            bail!("a tensor has no storage, offset, sizes and strides")
+        };
+        // A stride of 0 makes one number any number of them.
+        let count = sizes.iter().try_fold(1, |count: i64, &size| count.checked_mul(size));
+        self.left = count.map_or(-1, |count| self.left.saturating_sub(count));
+        ensure!(self.left >= 0, "its tensors have more than {MOST_NUMBERS} numbers");
+        let tensor = storage.f_as_strided(sizes.as_slice(), strides.as_slice(), *offset)?;
+        Ok(Value::Tensor(tensor))
+    }
 }
 
 /// A text that may be a name.
@@ -261,34 +289,6 @@ fn add(tensors: &mut Vec<(String, Tensor)>, items: Vec<Value>) -> Result<()> {
         tensors.extend(named);
     }
     Ok(())
-}
-
-/// The tensor of `(storage, offset, sizes, strides, ..)`.
-fn rebuilt(arguments: Value) -> Result<Value> {
-    let Value::Tuple(arguments) = arguments else {
-        bail!("a tensor has no storage")
-    };
-    let [
-        Value::Storage(storage),
-        Value::Whole(offset),
-        Value::Shape(sizes),
-        Value::Shape(strides),
-        ..,
-    ] = arguments.as_slice()
-    else {
-        bail!("a tensor has no storage, offset, sizes and strides")
-    };
-    // A stride of 0 would make a few numbers any number of them. libtorch checks all else.
-    let count = sizes.iter().try_fold(1, |count: i64, &size| count.checked_mul(size));
-    ensure!(
-        count.is_some_and(|count| count <= storage.numel() as i64),
-        "a tensor of shape {sizes:?} is larger than its storage"
-    );
-    Ok(Value::Tensor(storage.f_as_strided(
-        sizes.as_slice(),
-        strides.as_slice(),
-        *offset,
-    )?))
 }
 
 #[cfg(test)]
