@@ -85,8 +85,8 @@ def file_of(path, trust):
         raise ValueError(f"{path} is no checkpoint: expected a run folder, a .pt or a .safetensors file")
     if file.suffix == ".pt" and not trust:
         raise ValueError(
-            f"{file} is TorchScript, which runs code of the file as it is loaded. Take its weights alone by `laformer export {file} --output "
-            f"{file.with_suffix('.safetensors')}`, or pass trust=True if you trust whoever made it"
+            f"{file} is TorchScript, a program that runs as soon as it is loaded: name its run folder or {WEIGHTS}, or pass trust=True if you "
+            "trust whoever made it"
         )
     if file.suffix != ".pt" and trust:
         raise ValueError(f"{file} has no code to trust: leave out trust=True, or name a .pt file")

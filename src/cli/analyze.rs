@@ -24,7 +24,7 @@ use tch::Kind;
 /// the model's own probability predicts failure; and with --matrix, who looks at whom in the model.
 #[derive(Debug, Args)]
 pub struct Analyze {
-    /// A run folder, a .pt or a .safetensors file
+    /// A run folder or a .safetensors file
     checkpoint: PathBuf,
     /// Number of examples, of each problem
     #[arg(long, default_value_t = 10_000)]

@@ -13,7 +13,7 @@ use tch::Device;
 /// Write a checkpoint as a TorchScript module (.pt) or as weights (.safetensors)
 #[derive(Debug, Args)]
 pub struct Export {
-    /// A run folder, a .pt or a .safetensors file
+    /// A run folder or a .safetensors file
     checkpoint: PathBuf,
     /// Where to write: FILE.pt or FILE.safetensors
     #[arg(long)]

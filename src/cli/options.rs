@@ -19,9 +19,9 @@ use tch::{Cuda, Device};
 /// `CHECKPOINT` and `--trust`.
 #[derive(Debug, Args)]
 pub struct CheckpointOption {
-    /// A run folder, a .pt or a .safetensors file
+    /// A run folder or a .safetensors file; with --trust a .pt file
     checkpoint: PathBuf,
-    /// Answer by the methods of the .pt file instead of laformer's own: this runs code of the file
+    /// Answer by the methods of model.pt or another .pt file: this runs code of the file
     #[arg(long)]
     trust: bool,
 }

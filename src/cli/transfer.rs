@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 /// high accuracy where much is outside is generalization; where nothing is, it is interpolation. The picture is a heat map.
 #[derive(Debug, Args)]
 pub struct Transfer {
-    /// Run folders, .pt or .safetensors files, of one problem and size
+    /// Run folders or .safetensors files, of one problem and size
     #[arg(required = true)]
     checkpoints: Vec<PathBuf>,
     /// Relative error below which an answer counts as right

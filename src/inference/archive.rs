@@ -1,12 +1,9 @@
 //! The files of TorchScript modules: ZIP archives, whose sizes are bounded and whose checksums are compared before libtorch reads them.
 
-use super::pickle;
 use crate::file;
 use anyhow::{Context, Result, ensure};
-use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
-use tch::Tensor;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
@@ -14,10 +11,6 @@ use zip::result::ZipError;
 const EXCESS: u64 = 1 << 26;
 /// Where libtorch keeps extra files, below the archive's folder.
 const EXTRA: &str = "extra/";
-/// Objects, the bytes of their tensors, and how numbers are written in those.
-const OBJECTS: &str = "data.pkl";
-const STORAGES: &str = "data/";
-const BYTE_ORDER: &str = "byteorder";
 /// What every TorchScript archive has, and no other.
 const CONSTANTS: &str = "constants.pkl";
 
@@ -53,21 +46,6 @@ impl Archive {
     /// A file that travels beside the module (`_extra_files` in Python); none where there is none of this name.
     pub fn extra(&self, name: &str) -> Result<Option<Vec<u8>>> {
         self.entry(&mut opened(&self.content)?, &format!("{EXTRA}{name}"))
-    }
-
-    /// The tensors of the module by name. They are read as data: no code of the file runs.
-    pub fn tensors(&self) -> Result<BTreeMap<String, Tensor>> {
-        let tensors = || {
-            let mut zip = opened(&self.content)?;
-            let mut entry = |name: &str| {
-                let content = self.entry(&mut zip, name)?;
-                content.with_context(|| format!("it has no {name}"))
-            };
-            ensure!(entry(BYTE_ORDER)? == b"little", "its numbers are big-endian");
-            let objects = entry(OBJECTS)?;
-            pickle::tensors(&objects, |name| entry(&format!("{STORAGES}{name}"))).context(OBJECTS)
-        };
-        tensors().with_context(|| format!("cannot read the weights of {}", self.path.display()))
     }
 
     fn entry(&self, zip: &mut Zip, name: &str) -> Result<Option<Vec<u8>>> {
@@ -147,8 +125,6 @@ mod tests {
         let whole = read(&content).unwrap();
         assert_eq!(whole.extra("config.json").unwrap(), Some(b"text".to_vec()));
         assert_eq!(whole.extra("metrics.json").unwrap(), None);
-        let text = format!("{:#}", whole.tensors().unwrap_err());
-        assert!(text.contains("x.pt: it has no byteorder"), "{text}");
         let text = format!("{:#}", read(&archive(&[("model/data.pkl", b"text")])).unwrap_err());
         assert!(text.contains("no TorchScript module"), "{text}");
     }

@@ -12,7 +12,6 @@ macro_rules! script {
 
 mod archive;
 mod checker;
-mod pickle;
 mod preparation;
 mod tables;
 mod trace;

@@ -29,7 +29,7 @@ const DEPTH: &str = "model.encoder_layers";
 const FREE: [&str; 3] = ["architecture", "max_dim", "readout"];
 
 impl Origin {
-    /// Reads the best weights of a run folder, a `.pt` or a `.safetensors` file.
+    /// Reads the best weights of a run folder or a `.safetensors` file.
     pub fn load(path: &Path) -> Result<Self> {
         let (recipe, model) = load_model(path, Device::Cpu)?;
         // The files of a run folder have its name.

@@ -242,16 +242,16 @@ pub struct Trained {
 }
 
 impl Trained {
-    /// Loads a run folder, a `.pt` or a `.safetensors` file of ours. The checkpoint is data: no code of it runs.
+    /// Loads the weights of a run folder, or a `.safetensors` file. They are data: no code of a file runs.
     pub fn load(path: &Path, device: Device) -> Result<Self> {
         let (recipe, model) = load_model(path, device)?;
         let solver = recipe.solver(&model)?;
         Ok(Self::of(recipe, solver))
     }
 
-    /// Loads a `.pt` file, or that of a run folder, to answer by its own methods: code of the file runs.
+    /// Loads a `.pt` file, or that of a run folder, to answer by its own methods. **Code of the file runs.**
     pub fn run(path: &Path, device: Device) -> Result<Self> {
-        let archive = Archive::read(&checkpoint(path, &[MODULE])?)?;
+        let archive = Archive::read(&checkpoint(path, MODULE)?)?;
         let recipe = module_recipe(&archive)?;
         let solver = Solver::load(&archive, &recipe.format(), device)?;
         Ok(Self::of(recipe, solver))
@@ -269,51 +269,52 @@ impl Trained {
 
 /// The model of a checkpoint with its weights, for what needs more than its answers.
 pub fn load_model(path: &Path, device: Device) -> Result<(Recipe, Model)> {
-    let path = checkpoint(path, &[WEIGHTS, MODULE])?;
-    let (recipe, tensors) = if path.extension() == Path::new(MODULE).extension() {
-        let archive = Archive::read(&path)?;
-        let recipe = module_recipe(&archive)?;
-        let tensors = archive.tensors()?;
-        weights::require_sound(&tensors, &path)?;
-        (recipe, tensors)
-    } else {
-        let (tensors, text) = weights::read(&path)?;
-        let recipe = text.get(RECIPE).with_context(|| {
-            format!(
-                "{} has no recipe in its metadata: it was not written by laformer",
-                path.display()
-            )
-        })?;
-        (parsed(recipe, &path)?, tensors)
-    };
+    let path = checkpoint(path, WEIGHTS)?;
+    let (tensors, text) = weights::read(&path)?;
+    let recipe = text.get(RECIPE).with_context(|| {
+        format!(
+            "{} has no recipe in its metadata: it was not written by laformer",
+            path.display()
+        )
+    })?;
+    let recipe = parsed(recipe, &path)?;
     recipe.check_model_memory()?;
     let model = recipe.build(device);
     weights::copy_into(&model.variables(), &tensors, &path)?;
     Ok((recipe, model))
 }
 
-/// The file of a checkpoint: of a run folder the first of these that is there.
-fn checkpoint(path: &Path, names: &[&str]) -> Result<PathBuf> {
-    if path.is_dir() {
-        for file in names.iter().map(|name| path.join(name)) {
-            if file::exists(&file)? {
-                return Ok(file);
-            }
-        }
-        bail!(
-            "{} holds no {} (was the run stopped before its first evaluation? continue it with train --resume)",
-            path.display(),
-            names.join(" or ")
-        );
-    }
-    let expected = format!("expected a run folder, or a file such as {}", names.join(" or "));
-    ensure!(file::exists(path)?, "{} does not exist: {expected}", path.display());
+/// The file of a checkpoint: a run folder's file of this name, or another one of its kind.
+fn checkpoint(path: &Path, name: &str) -> Result<PathBuf> {
+    let file = if path.is_dir() {
+        path.join(name)
+    } else {
+        path.to_path_buf()
+    };
+    let is_of = |name: &str| file.extension() == Path::new(name).extension();
     ensure!(
-        names.iter().any(|name| path.extension() == Path::new(name).extension()),
-        "{} is no checkpoint: {expected}",
+        name != WEIGHTS || !is_of(MODULE),
+        "{} is TorchScript, a program that runs as soon as it is loaded: name its run folder or {WEIGHTS}, or pass --trust to `solve` or \
+         `eval` if you trust whoever made it",
         path.display()
     );
-    Ok(path.to_path_buf())
+    if !file::exists(&file)? {
+        ensure!(
+            path.is_dir(),
+            "{} does not exist: expected a run folder or a file such as {name}",
+            path.display()
+        );
+        bail!(
+            "{} holds no {name} (was the run stopped before its first evaluation? continue it with train --resume)",
+            path.display()
+        );
+    }
+    ensure!(
+        is_of(name),
+        "{} is no checkpoint: expected a run folder or a file such as {name}",
+        path.display()
+    );
+    Ok(file)
 }
 
 fn module_recipe(archive: &Archive) -> Result<Recipe> {

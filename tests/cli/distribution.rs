@@ -331,11 +331,11 @@ fn a_run_from_other_weights_goes_on_to_the_same_bits() {
         text.contains("training.from = \"base") && text.contains("--from"),
         "{text}"
     );
-    succeed(path, &[&again[..], &["--from", "base/model.pt"]].concat());
+    succeed(path, &[&again[..], &["--from", "base/model.safetensors"]].concat());
     assert_eq!(whole, tensors(&path.join("again/resume.safetensors")));
     // The scale of values stays that of the first training, and is read back.
     let answer = |run: &str| succeed(path, &["solve", run, "[[1,2],[2,-3]]"]);
-    assert_eq!(answer("again"), answer("again/model.pt"));
+    assert_eq!(answer("again"), answer("again/model.safetensors"));
 }
 
 #[test]
@@ -365,7 +365,7 @@ fn weights_of_other_models_are_refused_by_name() {
         assert!(!path.join("new").exists(), "nothing is begun");
     }
     assert!(refuse(path, 1, &["train", "tiny.toml", "--from", "nowhere"]).contains("nowhere does not exist"));
-    for from in ["base", "base/model.pt"] {
+    for from in ["base", "base/model.safetensors"] {
         let own = ["train", "tiny.toml", "--output", "base", "--overwrite", "--from", from];
         assert!(refuse(path, 2, &own).contains("--overwrite would delete base, with which --from begins"));
     }
