@@ -117,6 +117,9 @@ impl Batcher {
             Some(preparation) => {
                 let mut prepared = std::mem::take(&mut self.prepared);
                 preparation.prepare(examples, &mut prepared)?;
+                for example in &mut prepared {
+                    self.format.problem.settle(&mut example.solution);
+                }
                 self.write_examples(&prepared)?;
                 self.prepared = prepared;
             }

@@ -24,7 +24,7 @@ pub struct Row {
     pub index: u64,
     pub problem: &'static dyn Problem,
     pub size: Shape,
-    /// As written; files of others may have laws of their own.
+    /// As written; files of others may have distributions of their own.
     pub distribution: String,
     pub example: Example,
 }

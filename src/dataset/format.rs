@@ -1,6 +1,6 @@
 //! What a model reads and writes: a problem with the encodings of both sides.
 
-use crate::encoding::{Encoding, Input, Layout, Reading, Vocabulary};
+use crate::encoding::{Encoding, Input, InputLayout, Layout, Vocabulary};
 use crate::matrix::{Matrix, Shape};
 use crate::problem::{Problem, Problems};
 use anyhow::{Error, Result, ensure};
@@ -116,16 +116,16 @@ impl Format {
     }
 
     /// The coefficients that the model reads.
-    pub fn reading(&self) -> Reading {
+    pub fn reading(&self) -> InputLayout {
         match self.input {
             Input::Values { reading, .. } => reading,
-            Input::Tokens(_) => Reading::Whole,
+            Input::Tokens(_) => InputLayout::Whole,
         }
     }
 
     /// Whether the model reads the condensed form of a matrix, see `inference/condensed.py`.
     pub fn is_condensed(&self) -> bool {
-        self.reading() == Reading::Condensed
+        self.reading() == InputLayout::Condensed
     }
 
     /// Whether sources of one size may differ in length, so that padding must be masked.

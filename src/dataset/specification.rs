@@ -48,12 +48,12 @@ impl Specification {
             coefficients,
             magnitude,
             spectra,
-            emphasis,
+            oversampling,
             family,
         } = distribution;
         let distribution = Distribution::new(coefficients, magnitude, spectra)?
             .with_family(family)
-            .with_emphasis(emphasis)?;
+            .with_oversampling(oversampling)?;
         Ok(Self {
             problem,
             dimensions,

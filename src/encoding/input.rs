@@ -11,13 +11,13 @@ pub enum Input {
     /// One position per token.
     Tokens(Arc<dyn Encoding>),
     /// One position per coefficient, which is the number rounded to so many significant digits.
-    Values { digits: u32, reading: Reading },
+    Values { digits: u32, reading: InputLayout },
 }
 
 /// The coefficients that a model of values reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumString)]
 #[strum(serialize_all = "kebab-case")]
-pub enum Reading {
+pub enum InputLayout {
     /// All of them.
     #[strum(serialize = "values")]
     Whole,
@@ -27,7 +27,7 @@ pub enum Reading {
     Condensed,
 }
 
-impl Reading {
+impl InputLayout {
     /// Whether the coefficient of a row and a column is read.
     pub fn has(self, row: i64, column: i64) -> bool {
         match self {

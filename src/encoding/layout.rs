@@ -1,6 +1,6 @@
 //! Where every token or coefficient of a sequence stands.
 
-use super::{Encoding, Reading};
+use super::{Encoding, InputLayout};
 use crate::matrix::Shape;
 
 /// Position indices: rows of (place in the sequence, matrix, row, column, field). Row, column and field count from 1 and
@@ -34,7 +34,7 @@ impl Layout {
     }
 
     /// One row per coefficient that is read.
-    pub fn reading(shapes: &[Shape], reading: Reading) -> Vec<[i64; 5]> {
+    pub fn reading(shapes: &[Shape], reading: InputLayout) -> Vec<[i64; 5]> {
         let mut places = Self::coefficients(shapes);
         places.retain(|&[_, _, row, column, _]| reading.has(row, column));
         numbered(places)
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn a_triangle_has_no_coefficients_above_the_diagonal() {
         assert_eq!(
-            Layout::reading(&[Shape::new(2, 2)], Reading::Triangle),
+            Layout::reading(&[Shape::new(2, 2)], InputLayout::Triangle),
             [[0, 0, 1, 1, 1], [1, 0, 2, 1, 1], [2, 0, 2, 2, 1]]
         );
     }
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn a_condensed_form_has_two_diagonals() {
         assert_eq!(
-            Layout::reading(&[Shape::new(2, 3)], Reading::Condensed),
+            Layout::reading(&[Shape::new(2, 3)], InputLayout::Condensed),
             [[0, 0, 1, 1, 1], [1, 0, 1, 2, 1], [2, 0, 2, 2, 1], [3, 0, 2, 3, 1]]
         );
     }

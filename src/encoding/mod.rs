@@ -7,20 +7,20 @@ mod b1999;
 mod decimal;
 mod exponent;
 mod fp15;
+#[cfg(test)]
+mod golden;
 mod grammar;
 mod input;
 mod layout;
 mod positional;
 mod powers;
 mod vocabulary;
-#[cfg(test)]
-mod worked;
 
 pub use b1999::B1999;
 pub use decimal::{Decimal, LARGEST_POWER, Ties, power, power_rest};
 pub use fp15::Fp15;
 pub use grammar::Grammar;
-pub use input::{Input, Reading};
+pub use input::{Input, InputLayout};
 pub use layout::Layout;
 pub use positional::Positional;
 pub use vocabulary::{PAD, START, Vocabulary, WORDS};

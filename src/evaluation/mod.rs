@@ -18,7 +18,7 @@ pub use indicators::{Indicator, KnownFrom};
 pub use search::{Answer, Checked, Search};
 
 use crate::dataset::{Case, Example, Format, Source};
-use crate::encoding::{Reading, round_matrices};
+use crate::encoding::{InputLayout, round_matrices};
 use crate::inference::{Checker, Preparation, Solver, TRUST};
 use crate::matrix::{Matrix, Shape};
 use crate::memory;
@@ -309,7 +309,7 @@ fn measure(
         ceiling,
         limit: limit(
             format.problem,
-            format.reading() == Reading::Triangle,
+            format.reading() == InputLayout::Triangle,
             case.size,
             &example,
         ),

@@ -3,14 +3,14 @@
 use std::{fmt, str::FromStr};
 
 use super::{
-    Coefficients, Emphasis, Entries, Family, Generator, Matrix, Spectra,
-    emphasis::{chosen, scale_smallest, scale_smallest_symmetric},
+    Coefficients, Entries, Family, Generator, Matrix, Oversampling, Spectra,
     name::UnknownName,
+    oversampling::{chosen, scale_smallest, scale_smallest_symmetric},
 };
 
 /// How operands are drawn.
 ///
-/// The text form, found in CSV files, is the law of the coefficients, `:` and their magnitude if it is not 10, the [emphasis](Emphasis) if
+/// The text form, found in CSV files, is the distribution of the coefficients, `:` and their magnitude if it is not 10, the [oversampling](Oversampling) if
 /// there is one, `@` and the family if there is one, and `/` and the spectra if they are not the semicircle: `uniform`, `gaussian:5`,
 /// `uniform+bias:0.5`, `uniform@covariance`, `uniform/laplace+gaussian`.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +20,7 @@ pub struct Distribution {
     pub magnitude: f64,
     /// Of symmetric operands; others ignore it.
     pub spectra: Spectra,
-    pub emphasis: Emphasis,
+    pub oversampling: Oversampling,
     /// The family of all matrices; none where their coefficients are independent.
     pub family: Option<Family>,
 }
@@ -36,7 +36,7 @@ impl Distribution {
                 coefficients,
                 magnitude,
                 spectra,
-                emphasis: Emphasis::default(),
+                oversampling: Oversampling::default(),
                 family: None,
             })
         } else {
@@ -45,9 +45,9 @@ impl Distribution {
     }
 
     /// Fails if one of the shares is not one.
-    pub fn with_emphasis(self, emphasis: Emphasis) -> Result<Self, InvalidDistribution> {
-        emphasis.validate()?;
-        Ok(Self { emphasis, ..self })
+    pub fn with_oversampling(self, oversampling: Oversampling) -> Result<Self, InvalidDistribution> {
+        oversampling.validate()?;
+        Ok(Self { oversampling, ..self })
     }
 
     #[must_use]
@@ -55,21 +55,21 @@ impl Distribution {
         Self { family, ..self }
     }
 
-    /// The law of the next matrix's coefficients.
+    /// The distribution of the next matrix's coefficients.
     fn entries(&self, generator: &mut Generator) -> Entries {
-        let emphasis = self.emphasis;
+        let oversampling = self.oversampling;
         Entries {
             coefficients: self.coefficients,
             magnitude: self.magnitude,
-            positive: chosen(emphasis.sign_bias, 0.0, generator),
-            small: emphasis.small,
-            power: chosen(emphasis.large, 1.0, generator),
+            positive: chosen(oversampling.sign_bias, 0.0, generator),
+            small: oversampling.small,
+            power: chosen(oversampling.large, 1.0, generator),
         }
     }
 
     /// The family of the next matrix, where it has one.
     fn next_family(&self, generator: &mut Generator) -> Option<Family> {
-        self.family.or_else(|| self.emphasis.family(generator))
+        self.family.or_else(|| self.oversampling.family(generator))
     }
 
     /// Draws independent coefficients, or a matrix of the family, into a matrix that already has its shape.
@@ -78,7 +78,7 @@ impl Distribution {
             return family.fill(self.coefficients, self.magnitude, generator, matrix);
         }
         self.entries(generator).fill(generator, matrix.as_mut_slice());
-        let nearness = self.emphasis.nearness(generator);
+        let nearness = self.oversampling.nearness(generator);
         if nearness < 1.0 {
             scale_smallest(matrix, nearness);
         }
@@ -91,7 +91,7 @@ impl Distribution {
         }
         let spectrum = self.spectra.draw(generator);
         spectrum.fill(&self.entries(generator), generator, matrix);
-        let nearness = self.emphasis.nearness(generator);
+        let nearness = self.oversampling.nearness(generator);
         if nearness < 1.0 {
             scale_smallest_symmetric(matrix, nearness);
         }
@@ -104,7 +104,7 @@ impl Default for Distribution {
             coefficients: Coefficients::Uniform,
             magnitude: Self::DEFAULT_MAGNITUDE,
             spectra: Spectra::default(),
-            emphasis: Emphasis::default(),
+            oversampling: Oversampling::default(),
             family: None,
         }
     }
@@ -116,7 +116,7 @@ impl fmt::Display for Distribution {
         if self.magnitude != Self::DEFAULT_MAGNITUDE {
             write!(f, ":{}", self.magnitude)?;
         }
-        write!(f, "{}", self.emphasis)?;
+        write!(f, "{}", self.oversampling)?;
         if let Some(family) = self.family {
             write!(f, "@{family}")?;
         }
@@ -131,25 +131,25 @@ impl FromStr for Distribution {
     type Err = InvalidDistribution;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (law, spectra) = match text.split_once('/') {
-            Some((law, spectra)) => (law, spectra.parse()?),
+        let (coefficients, spectra) = match text.split_once('/') {
+            Some((coefficients, spectra)) => (coefficients, spectra.parse()?),
             None => (text, Spectra::default()),
         };
-        let (law, family) = match law.split_once('@') {
-            Some((law, family)) => (law, Some(family.parse()?)),
-            None => (law, None),
+        let (coefficients, family) = match coefficients.split_once('@') {
+            Some((coefficients, family)) => (coefficients, Some(family.parse()?)),
+            None => (coefficients, None),
         };
-        let (law, emphasis) = Emphasis::split(law)?;
-        let (coefficients, magnitude) = match law.split_once(':') {
+        let (coefficients, oversampling) = Oversampling::split(coefficients)?;
+        let (coefficients, magnitude) = match coefficients.split_once(':') {
             Some((coefficients, magnitude)) => {
                 let invalid = |_| InvalidDistribution::Magnitude(magnitude.to_owned());
                 (coefficients, magnitude.parse().map_err(invalid)?)
             }
-            None => (law, Self::DEFAULT_MAGNITUDE),
+            None => (coefficients, Self::DEFAULT_MAGNITUDE),
         };
         Self::new(coefficients.parse()?, magnitude, spectra)?
             .with_family(family)
-            .with_emphasis(emphasis)
+            .with_oversampling(oversampling)
     }
 }
 
@@ -174,8 +174,8 @@ mod tests {
     use super::*;
     use crate::matrix::{Spectrum, address::test_generator};
 
-    fn emphasized(emphasis: Emphasis) -> Distribution {
-        Distribution::default().with_emphasis(emphasis).unwrap()
+    fn oversampled(oversampling: Oversampling) -> Distribution {
+        Distribution::default().with_oversampling(oversampling).unwrap()
     }
 
     #[test]
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn biased_draws_are_symmetric_keep_their_spectrum_and_lean_to_the_positive() {
         let share = |sign_bias| {
-            let distribution = emphasized(Emphasis {
+            let distribution = oversampled(Oversampling {
                 sign_bias,
                 ..Default::default()
             });
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_share_of_the_draws_is_larger_as_a_whole() {
-        let distribution = emphasized(Emphasis {
+        let distribution = oversampled(Oversampling {
             large: 0.5,
             ..Default::default()
         });
@@ -270,7 +270,7 @@ mod tests {
     fn a_share_of_the_draws_has_its_smallest_singular_value_alone_made_smaller() {
         let (plain, near) = (
             Distribution::default(),
-            emphasized(Emphasis {
+            oversampled(Oversampling {
                 singular: 1.0,
                 ..Default::default()
             }),

@@ -1,11 +1,11 @@
-//! The laws of single coefficients.
+//! The distributions of single coefficients.
 
 use rand::RngExt;
 use rand_distr::StandardNormal;
 
 use super::{Generator, name::named_by_text};
 
-/// The law of a coefficient of magnitude A; both laws have mean 0 and standard deviation A/√3.
+/// The distribution of a coefficient of magnitude A; both distributions have mean 0 and standard deviation A/√3.
 #[derive(
     Clone,
     Copy,
@@ -57,11 +57,11 @@ impl Coefficients {
 pub struct Entries {
     pub coefficients: Coefficients,
     pub magnitude: f64,
-    /// Probability that a coefficient is replaced by its magnitude; 0 leaves the law as it is.
+    /// Probability that a coefficient is replaced by its magnitude; 0 leaves the distribution as it is.
     pub positive: f64,
-    /// Probability that a coefficient is made smaller, by up to six powers of ten; 0 leaves the law as it is.
+    /// Probability that a coefficient is made smaller, by up to six powers of ten; 0 leaves the distribution as it is.
     pub small: f64,
-    /// Power to which a coefficient's share of the magnitude is raised; 1 leaves the law as it is, 0 makes all as large as the
+    /// Power to which a coefficient's share of the magnitude is raised; 1 leaves the distribution as it is, 0 makes all as large as the
     /// magnitude. What is beyond the magnitude stays there.
     pub power: f64,
 }
@@ -95,7 +95,7 @@ impl Entries {
     }
 }
 
-named_by_text!(Coefficients, "law of coefficients");
+named_by_text!(Coefficients, "distribution of coefficients");
 
 #[cfg(test)]
 mod tests {

@@ -3,14 +3,15 @@
 //! Entries and spectra follow Charton, *Linear algebra with transformers* (arXiv 2112.01898), section 2.
 
 mod address;
+pub(crate) mod basis;
 pub(crate) mod decomposition;
 mod distribution;
-mod emphasis;
 mod entries;
 mod family;
 mod jacobi;
 mod name;
 mod noise;
+mod oversampling;
 mod spectrum;
 pub mod text;
 
@@ -19,12 +20,12 @@ use std::fmt;
 pub(crate) use address::mix;
 pub use address::{Address, Split, fingerprint};
 pub use distribution::{Distribution, InvalidDistribution};
-pub use emphasis::Emphasis;
 pub use entries::{Coefficients, Entries};
 pub use family::Family;
 pub use name::UnknownName;
 pub(crate) use name::find;
 pub use noise::{InvalidNoise, Noise};
+pub use oversampling::Oversampling;
 pub(crate) use spectrum::mirror;
 pub use spectrum::{Spectra, Spectrum};
 

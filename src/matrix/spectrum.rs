@@ -1,4 +1,4 @@
-//! The laws of the eigenvalues of symmetric matrices.
+//! The distributions of the eigenvalues of symmetric matrices.
 
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::{fmt, str::FromStr};
@@ -11,7 +11,7 @@ use super::{
     name::{UnknownName, named_by_text},
 };
 
-/// The law of the eigenvalues of an n×n symmetric matrix, on the scale σ = √n A/√3, where A is the magnitude of the
+/// The distribution of the eigenvalues of an n×n symmetric matrix, on the scale σ = √n A/√3, where A is the magnitude of the
 /// coefficients (arXiv 2112.01898, section 5).
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, strum::Display, strum::EnumCount, strum::IntoStaticStr, strum::VariantArray,
@@ -62,7 +62,7 @@ impl Spectrum {
         drawn.is_ok()
     }
 
-    /// A draw of this law; `wigner` is the eigenvalue that it replaces.
+    /// A draw of this distribution; `wigner` is the eigenvalue that it replaces.
     fn eigenvalue(self, wigner: f64, sigma: f64, generator: &mut Generator) -> f64 {
         match self {
             Spectrum::Uniform => sigma * 3f64.sqrt() * (2.0 * generator.random::<f64>() - 1.0),

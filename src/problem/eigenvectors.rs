@@ -2,7 +2,7 @@
 //! with the sign that makes its entry of largest magnitude positive.
 
 use super::{Check, Degree, Facts, Invariance, Part, Problem, Side, Structure, Unsolvable, measure};
-use crate::matrix::{Matrix, decomposition};
+use crate::matrix::{Matrix, basis, decomposition};
 
 const FACTS: Facts = Facts {
     structure: Structure::Symmetric,
@@ -31,6 +31,19 @@ impl Problem for Eigenvectors {
             values[0].as_mut_slice(),
             &mut vectors[0],
         )?)
+    }
+
+    /// Rotates the vectors of nearly equal values to [one basis of their span](basis::rotation).
+    fn settle(&self, solution: &mut [Matrix]) {
+        let [values, vectors] = solution else { return };
+        let values = values.as_slice();
+        let limit = basis::CLOSENESS * (values[0] - values[values.len() - 1]);
+        for cluster in basis::clusters(values, limit) {
+            if let Ok(rotation) = basis::rotation(vectors, &cluster) {
+                basis::rotate(vectors, &cluster, &rotation);
+            }
+        }
+        decomposition::fix_signs(vectors);
     }
 
     /// `Σ|VᵀAV - diag(l)| / Σ|l|` with V and l predicted.
@@ -88,6 +101,33 @@ mod tests {
         assert!(PROBLEM.error(&operands(), &solution, &solution) < 1e-7);
         let zero = parse_list("[[[0],[0]],[[0,0],[0,0]]]").unwrap();
         assert_eq!(PROBLEM.error(&operands(), &solution, &zero), 0.0);
+    }
+
+    #[test]
+    fn settled_vectors_of_equal_values_depend_on_the_matrix_alone() {
+        // 3 I + J: its values are 6, 3, 3.
+        let matrix = parse("[[4,1,1],[1,4,1],[1,1,4]]").unwrap();
+        let mut solution = vec![Matrix::zeros(3, 1), Matrix::zeros(3, 3)];
+        PROBLEM.solve(std::slice::from_ref(&matrix), &mut solution).unwrap();
+        PROBLEM.settle(&mut solution);
+        assert_eq!(PROBLEM.check(&[matrix.clone()], &solution), Ok(()));
+        let mut other = solution.clone();
+        let (sine, cosine) = 1f64.sin_cos();
+        let turn = Matrix::from_row_slice(2, 2, &[cosine, -sine, sine, cosine]);
+        basis::rotate(&mut other[1], &(1..3), &turn);
+        PROBLEM.settle(&mut other);
+        assert!((&solution[1] - &other[1]).amax() < 1e-14);
+        let mut identity = vec![parse("[[2],[2]]").unwrap(), parse("[[0.6,-0.8],[0.8,0.6]]").unwrap()];
+        PROBLEM.settle(&mut identity);
+        assert!((&identity[1] - Matrix::identity(2, 2)).amax() < 1e-15);
+    }
+
+    #[test]
+    fn settled_vectors_of_different_values_are_those_of_the_solution() {
+        let exact = parse_list(EXACT).unwrap();
+        let mut settled = exact.clone();
+        PROBLEM.settle(&mut settled);
+        assert_eq!(settled, exact);
     }
 
     #[test]

@@ -78,6 +78,10 @@ pub trait Problem: std::fmt::Debug + Send + Sync {
     /// Solves into matrices that already have their shapes; fails where no answer exists, as for a singular inverse.
     fn solve(&self, operands: &[Matrix], solution: &mut [Matrix]) -> Result<(), Unsolvable>;
 
+    /// Replaces a solution by one of nearly the same error that changes least with the operands, which a model can learn. Vectors of nearly
+    /// equal values are the only freedom of this kind; signs are [another](Facts::vectors).
+    fn settle(&self, _solution: &mut [Matrix]) {}
+
     /// The relative error by which a prediction counts as right or wrong: `Σ|P - T| / Σ|T|`, or of a product of the
     /// prediction (RESEARCH). NaN never counts as right.
     fn error(&self, _operands: &[Matrix], solution: &[Matrix], prediction: &[Matrix]) -> f64 {

@@ -2,7 +2,7 @@
 //! descending, V (c×k); each column of U has the sign that makes its entry of largest magnitude positive.
 
 use super::{Check, Degree, Facts, Invariance, Part, Problem, Side, Unsolvable, measure};
-use crate::matrix::{Matrix, decomposition};
+use crate::matrix::{Matrix, basis, decomposition};
 
 const FACTS: Facts = Facts {
     solution: &[
@@ -36,6 +36,36 @@ impl Problem for Svd {
             values[0].as_mut_slice(),
             &mut v[0],
         )?)
+    }
+
+    /// Rotates the vectors of nearly equal values to [one basis of their span](basis::rotation): that of V, and of values near zero both.
+    fn settle(&self, solution: &mut [Matrix]) {
+        let [u, values, v] = solution else { return };
+        let values = values.as_slice();
+        let limit = basis::CLOSENESS * values[0];
+        for cluster in basis::clusters(values, limit) {
+            let is_zero = values[cluster.start] <= limit;
+            let of_v = basis::rotation(v, &cluster);
+            let of_u = if is_zero {
+                basis::rotation(u, &cluster)
+            } else {
+                of_v.clone()
+            };
+            if let (Ok(of_u), Ok(of_v)) = (of_u, of_v) {
+                basis::rotate(u, &cluster, &of_u);
+                basis::rotate(v, &cluster, &of_v);
+            }
+        }
+        for column in 0..values.len() {
+            let of_u = decomposition::fix_sign(u.column(column).iter());
+            let of_v = if values[column] <= limit {
+                decomposition::fix_sign(v.column(column).iter())
+            } else {
+                of_u
+            };
+            u.column_mut(column).scale_mut(of_u);
+            v.column_mut(column).scale_mut(of_v);
+        }
     }
 
     /// `Σ|UᵀAV - diag(s)| / Σ|s|` with U, s and V predicted.
@@ -82,6 +112,22 @@ mod tests {
         for (found, expected) in solution.iter().zip(parse_list(EXACT).unwrap()) {
             assert!((found - expected).amax() < 1e-14, "{found}");
         }
+    }
+
+    #[test]
+    fn settled_vectors_of_equal_values_depend_on_the_matrix_alone() {
+        // A rotation's values are 1, 1: V becomes the identity, and U the matrix. Of the zero matrix both do.
+        let (sine, cosine) = 0.5f64.sin_cos();
+        let rotation = Matrix::from_row_slice(2, 2, &[cosine, -sine, sine, cosine]);
+        let turn = Matrix::from_row_slice(2, 2, &[0.6, -0.8, 0.8, 0.6]);
+        let mut solution = [&rotation * &turn, parse("[[1],[1]]").unwrap(), turn.clone()];
+        PROBLEM.settle(&mut solution);
+        assert!((&solution[0] * solution[2].transpose() - &rotation).amax() < 1e-15);
+        assert!((solution[2].map(f64::abs) - Matrix::identity(2, 2)).amax() < 1e-15);
+        let mut zero = [turn.clone(), Matrix::zeros(2, 1), turn.transpose()];
+        PROBLEM.settle(&mut zero);
+        assert!((&zero[0] - Matrix::identity(2, 2)).amax() < 1e-15);
+        assert!((&zero[2] - Matrix::identity(2, 2)).amax() < 1e-15);
     }
 
     #[test]

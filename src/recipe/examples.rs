@@ -2,21 +2,21 @@
 
 use super::Recipe;
 use crate::dataset::{Mixture, Repetition, Source, Specification, Stream};
-use crate::matrix::{Distribution, Emphasis, Family, InvalidDistribution, Spectra, Split};
+use crate::matrix::{Distribution, Family, InvalidDistribution, Oversampling, Spectra, Split};
 use anyhow::{Result, anyhow, ensure};
 use std::sync::Arc;
 
 impl Recipe {
-    /// How coefficients and spectra of a split are drawn; emphasis is on training examples alone.
+    /// How coefficients and spectra of a split are drawn; oversampling is on training examples alone.
     pub fn distribution(&self, split: Split) -> Distribution {
         let data = &self.data;
         Distribution {
             coefficients: data.coefficients,
             magnitude: data.magnitude,
             spectra: data.spectrum.clone(),
-            emphasis: match split {
-                Split::Train => data.emphasis(),
-                Split::Validation | Split::Test => Emphasis::default(),
+            oversampling: match split {
+                Split::Train => data.oversampling(),
+                Split::Validation | Split::Test => Oversampling::default(),
             },
             family: data.family,
         }

@@ -5,7 +5,7 @@ use super::schedule::Schedule;
 use super::texts::EncodingTexts;
 use crate::dataset::{Repetition, Targets};
 use crate::encoding::{self, Encoding, Input};
-use crate::matrix::{Coefficients, Distribution, Emphasis, Family, Noise, Spectra};
+use crate::matrix::{Coefficients, Distribution, Family, Noise, Oversampling, Spectra};
 use serde::{Deserialize, Serialize};
 use serde_with::{NoneAsEmptyString, serde_as};
 use std::sync::Arc;
@@ -82,7 +82,7 @@ impl Encodings {
             } else {
                 Input::Values {
                     digits: encoding::DEFAULT_DIGITS,
-                    reading: encoding::Reading::Whole,
+                    reading: encoding::InputLayout::Whole,
                 }
             },
             output,
@@ -122,8 +122,8 @@ impl Default for Data {
 
 impl Data {
     /// What training examples have more often than others.
-    pub fn emphasis(&self) -> Emphasis {
-        Emphasis {
+    pub fn oversampling(&self) -> Oversampling {
+        Oversampling {
             sign_bias: self.sign_bias,
             small: self.small_share,
             large: self.large_share,

@@ -1,7 +1,7 @@
 //! What is read, and what is refused by name.
 
 use super::*;
-use crate::matrix::{Emphasis, Split};
+use crate::matrix::{Oversampling, Split};
 use std::path::Path;
 
 const MINIMAL: &str = "problem = \"eigenvalues\"\ndim = 3\n";
@@ -71,7 +71,7 @@ fn bad_values_name_key_value_and_what_is_allowed() {
 }
 
 #[test]
-fn emphasis_is_on_training_examples_alone() {
+fn oversampling_is_of_training_examples_alone() {
     let sets = [
         "data.sign_bias=0.5",
         "data.small_share=0.3",
@@ -80,8 +80,8 @@ fn emphasis_is_on_training_examples_alone() {
         "data.structured_share=0.4",
     ];
     let recipe = Recipe::parse(MINIMAL, &sets.map(String::from)).unwrap();
-    let drawn = |split| recipe.distribution(split).emphasis;
-    let emphasis = Emphasis {
+    let drawn = |split| recipe.distribution(split).oversampling;
+    let oversampling = Oversampling {
         sign_bias: 0.5,
         small: 0.3,
         large: 0.2,
@@ -90,7 +90,7 @@ fn emphasis_is_on_training_examples_alone() {
     };
     assert_eq!(
         Split::ALL.map(drawn),
-        [emphasis, Emphasis::default(), Emphasis::default()]
+        [oversampling, Oversampling::default(), Oversampling::default()]
     );
 }
 

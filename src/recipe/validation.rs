@@ -4,7 +4,7 @@ use super::Recipe;
 use super::model::{Architecture, Positions, ValueFeatures};
 use super::sections::{Data, Loss};
 use crate::dataset::{Format, Target};
-use crate::encoding::{Field, Input, Part, Reading, round_matrices};
+use crate::encoding::{Field, Input, InputLayout, Part, round_matrices};
 use crate::matrix::{Matrix, Split};
 use anyhow::{Result, anyhow, ensure};
 use std::ops::RangeInclusive;
@@ -29,7 +29,7 @@ impl Recipe {
         self.specifications(Split::Train)?;
         self.data.validate()?;
         let (format, texts) = (self.format(), self.encoding.texts());
-        // Draws beyond the range would be drawn again, which changes the law of the others.
+        // Draws beyond the range would be drawn again, which changes the distribution of the others.
         let largest = Matrix::from_element(1, 1, self.data.magnitude);
         round_matrices(format.input.rounding().as_ref(), &[largest])
             .and_then(|_| format.input.check(self.data.magnitude))
@@ -47,7 +47,7 @@ impl Recipe {
                 || matches!(
                     format.input,
                     Input::Values {
-                        reading: Reading::Whole,
+                        reading: InputLayout::Whole,
                         ..
                     }
                 ),
@@ -56,7 +56,7 @@ impl Recipe {
             texts.input
         );
         ensure!(
-            format.reading() != Reading::Triangle || format.problems.iter().all(|problem| problem.is_symmetric()),
+            format.reading() != InputLayout::Triangle || format.problems.iter().all(|problem| problem.is_symmetric()),
             "encoding.input = \"{}\" with problem = \"{}\": half of a matrix tells the other half only where it is symmetric; use \
              encoding.input = \"values\"",
             self.encoding.input,

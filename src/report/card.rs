@@ -3,7 +3,7 @@
 use super::table::{Table, percent};
 use super::text::evaluation_table;
 use crate::dataset::{Format, Repetition};
-use crate::encoding::Reading;
+use crate::encoding::InputLayout;
 use crate::evaluation::Evaluation;
 use crate::matrix::{Family, Shape, Split};
 use crate::problem::Form;
@@ -115,9 +115,9 @@ fn scales(recipe: &Recipe) -> &'static str {
 /// A row that says how matrices are changed before the model reads them; nothing where they are not.
 fn reads(format: &Format) -> String {
     let form = match format.reading() {
-        Reading::Whole => return String::new(),
-        Reading::Triangle => "half of the matrix",
-        Reading::Condensed => "the condensed form: two diagonals",
+        InputLayout::Whole => return String::new(),
+        InputLayout::Triangle => "half of the matrix",
+        InputLayout::Condensed => "the condensed form: two diagonals",
     };
     format!("| reads | {form} |\n")
 }

@@ -9,13 +9,13 @@ use std::fmt;
 
 /// Problem, size, the paper's best model, its accuracies in % and how sure we are of them.
 const FIGURES: &str = include_str!("../../recipes/paper/figures.csv");
-/// The law of the paper's tables: uniform coefficients within ±10.
+/// The distribution of the paper's tables: uniform coefficients within ±10.
 const DISTRIBUTION: &str = "uniform";
 
 /// The paper's table of training by test: % within 5 % of eigenvalues of 5x5 matrices, by spectrum.
 const TRANSFER: &str = include_str!("../../recipes/paper/transfer.csv");
 
-/// What the paper says of a model trained on one law of eigenvalues and tested on all.
+/// What the paper says of a model trained on one distribution of eigenvalues and tested on all.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PaperTransfer {
     rows: HashMap<String, Vec<f64>>,
@@ -40,7 +40,7 @@ impl PaperTransfer {
         }
         let mut reader = csv::Reader::from_reader(TRANSFER.as_bytes());
         let rows = reader.deserialize::<(String, [f64; Spectrum::ALL.len()])>();
-        let rows = rows.map(|row| row.map(|(law, shares)| (law, shares.to_vec())));
+        let rows = rows.map(|row| row.map(|(spectrum, shares)| (spectrum, shares.to_vec())));
         let rows: Result<HashMap<_, _>, csv::Error> = rows.collect();
         Ok(Some(Self {
             rows: rows.context("the paper's table of spectra")?,
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_are_of_one_problem_size_and_law() {
+    fn figures_are_of_one_problem_size_and_spectrum() {
         let found = figures("problem = \"inverse\"\ndim = 5").unwrap();
         assert_eq!(
             [0.05, 0.02, 0.01, 0.005, 0.1].map(|x| found.at(x)),
@@ -165,7 +165,7 @@ mod tests {
         for spectrum in Spectrum::ALL {
             let row = table.row(spectrum.name()).unwrap();
             let own = Spectrum::ALL.iter().position(|&other| other == spectrum).unwrap();
-            assert_eq!(row[own], 100.0, "{spectrum}: every model knows its own law");
+            assert_eq!(row[own], 100.0, "{spectrum}: every model knows its own spectrum");
         }
         assert_eq!(
             table.row("semicircle").unwrap(),

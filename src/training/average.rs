@@ -1,6 +1,6 @@
 //! A running mean of the weights, which is evaluated and kept in place of the last ones.
 
-use super::arena::Arena;
+use super::parameters::FlatParameters;
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use tch::{Kind, Tensor};
@@ -10,7 +10,7 @@ use tch::{Kind, Tensor};
 #[derive(Debug)]
 pub struct Average {
     share: f64,
-    /// `[numbers]` fp32, in the order of the arena.
+    /// `[numbers]` fp32, in the order of the flat parameters.
     mean: Tensor,
     /// Weight of the values that come next, a 0-d fp32 tensor on the device: a recorded step reads it anew.
     weight: Tensor,
@@ -19,11 +19,11 @@ pub struct Average {
 const NAME: &str = "average.mean";
 
 impl Average {
-    pub fn new(arena: &Arena, share: f64) -> Self {
+    pub fn new(flat: &FlatParameters, share: f64) -> Self {
         Self {
             share,
-            mean: arena.values.copy(),
-            weight: Tensor::ones([], (Kind::Float, arena.values.device())),
+            mean: flat.values.copy(),
+            weight: Tensor::ones([], (Kind::Float, flat.values.device())),
         }
     }
 
@@ -33,16 +33,16 @@ impl Average {
     }
 
     /// Takes the values after a step into the mean.
-    pub fn add(&mut self, arena: &Arena) {
+    pub fn add(&mut self, flat: &FlatParameters) {
         let _no_grad = tch::no_grad_guard();
-        let _ = self.mean.lerp_tensor_(&arena.values, &self.weight);
+        let _ = self.mean.lerp_tensor_(&flat.values, &self.weight);
     }
 
     /// Puts the mean in the place of the values, and the values in its place; done again, all is as before.
-    pub fn exchange(&mut self, arena: &mut Arena) {
+    pub fn exchange(&mut self, flat: &mut FlatParameters) {
         let _no_grad = tch::no_grad_guard();
-        let values = arena.values.copy();
-        arena.values.copy_(&self.mean);
+        let values = flat.values.copy();
+        flat.values.copy_(&self.mean);
         self.mean.copy_(&values);
     }
 
@@ -70,22 +70,22 @@ mod tests {
     use super::*;
     use crate::recipe::Recipe;
 
-    fn arena() -> Arena {
+    fn flat() -> FlatParameters {
         let recipe = Recipe::parse("problem = \"eigenvalues\"\ndim = 2\n[model]\nwidth = 16", &[]).unwrap();
-        Arena::new(&recipe.build(tch::Device::Cpu)).unwrap()
+        FlatParameters::new(&recipe.build(tch::Device::Cpu)).unwrap()
     }
 
     /// The mean after steps that leave these values.
     fn mean(share: f64, values: &[f64]) -> f64 {
-        let mut arena = arena();
-        let mut average = Average::new(&arena, share);
+        let mut flat = flat();
+        let mut average = Average::new(&flat, share);
         for (step, &value) in values.iter().enumerate() {
             average.set_step(step as u64);
-            let _ = arena.values.fill_(value);
-            average.add(&arena);
+            let _ = flat.values.fill_(value);
+            average.add(&flat);
         }
-        average.exchange(&mut arena);
-        arena.values.double_value(&[0])
+        average.exchange(&mut flat);
+        flat.values.double_value(&[0])
     }
 
     #[test]
@@ -106,13 +106,13 @@ mod tests {
 
     #[test]
     fn exchanged_twice_nothing_has_changed() {
-        let mut arena = arena();
-        let mut average = Average::new(&arena, 0.1);
-        let _ = arena.values.fill_(3.0);
-        let before = (arena.values.copy(), average.state().1.copy());
-        average.exchange(&mut arena);
-        assert_ne!(arena.values, before.0);
-        average.exchange(&mut arena);
-        assert_eq!((arena.values.copy(), average.state().1.copy()), before);
+        let mut flat = flat();
+        let mut average = Average::new(&flat, 0.1);
+        let _ = flat.values.fill_(3.0);
+        let before = (flat.values.copy(), average.state().1.copy());
+        average.exchange(&mut flat);
+        assert_ne!(flat.values, before.0);
+        average.exchange(&mut flat);
+        assert_eq!((flat.values.copy(), average.state().1.copy()), before);
     }
 }

@@ -1,6 +1,6 @@
-//! AdamW and Muon over the arena.
+//! AdamW and Muon over the flat parameters.
 
-use super::arena::{Arena, MatrixGroup};
+use super::parameters::{FlatParameters, MatrixGroup};
 use crate::libtorch::{Adam, AdamState};
 use crate::recipe::{OptimizerKind, Training};
 use anyhow::{Context, Result};
@@ -11,12 +11,12 @@ use tch::{Device, Kind, Tensor};
 /// Share of Muon's momentum that a step keeps.
 const MOMENTUM: f64 = 0.95;
 
-/// Updates the arena's values from its gradients. `adamw` is AdamW for every parameter (Loshchilov & Hutter 2019);
+/// Updates the flat values from its gradients. `adamw` is AdamW for every parameter (Loshchilov & Hutter 2019);
 /// `muon` orthogonalizes the momentum of hidden matrices (Jordan et al. 2024) and leaves the rest to AdamW.
 #[derive(Debug)]
 pub struct Optimizer {
     muon: Option<Muon>,
-    /// Where AdamW's part of the arena starts.
+    /// Where AdamW's part of the flat parameters starts.
     start: i64,
     exp_avg: Tensor,
     exp_avg_sq: Tensor,
@@ -33,19 +33,19 @@ struct Muon {
 }
 
 impl Optimizer {
-    pub fn new(arena: &Arena, settings: &Training) -> Self {
+    pub fn new(flat: &FlatParameters, settings: &Training) -> Self {
         let start = match settings.optimizer {
             OptimizerKind::Adamw => 0,
-            OptimizerKind::Muon => arena.matrix_numbers(),
+            OptimizerKind::Muon => flat.matrix_numbers(),
         };
-        let zeros = |count: i64| Tensor::zeros([count], (Kind::Float, arena.values.device()));
+        let zeros = |count: i64| Tensor::zeros([count], (Kind::Float, flat.values.device()));
         Self {
             muon: (start > 0).then(|| Muon { momentum: zeros(start) }),
             start,
-            exp_avg: zeros(arena.numbers() - start),
-            exp_avg_sq: zeros(arena.numbers() - start),
+            exp_avg: zeros(flat.numbers() - start),
+            exp_avg_sq: zeros(flat.numbers() - start),
             steps: zeros(1).squeeze(),
-            factor: Tensor::ones([], (Kind::Double, arena.values.device())),
+            factor: Tensor::ones([], (Kind::Double, flat.values.device())),
             settings: settings.clone(),
         }
     }
@@ -56,22 +56,22 @@ impl Optimizer {
     }
 
     /// One step. Nothing in it depends on the number of the step but tensors.
-    pub fn step(&mut self, arena: &mut Arena) -> Result<()> {
+    pub fn step(&mut self, flat: &mut FlatParameters) -> Result<()> {
         let _no_grad = tch::no_grad_guard();
         let settings = &self.settings;
         if let Some(muon) = &mut self.muon {
-            muon.step(arena, settings, &(&self.factor * settings.muon_learning_rate));
+            muon.step(flat, settings, &(&self.factor * settings.muon_learning_rate));
         }
         let rate = &self.factor * settings.learning_rate;
-        let decayed = arena.matrix_numbers() - self.start;
+        let decayed = flat.matrix_numbers() - self.start;
         if decayed > 0 && settings.weight_decay > 0.0 {
             // Only hidden matrices decay; tables, norms and heads do not.
-            let _ = arena
+            let _ = flat
                 .values
                 .narrow(0, self.start, decayed)
                 .g_mul_(&kept(&rate, settings.weight_decay));
         }
-        let count = arena.numbers() - self.start;
+        let count = flat.numbers() - self.start;
         let adam = Adam {
             beta1: settings.beta1,
             beta2: settings.beta2,
@@ -84,7 +84,7 @@ impl Optimizer {
             squares: &[self.exp_avg_sq.shallow_clone()],
             steps: &[self.steps.shallow_clone()],
         };
-        Ok(adam.step(&part(&arena.values), &part(&arena.gradients), state, &rate)?)
+        Ok(adam.step(&part(&flat.values), &part(&flat.gradients), state, &rate)?)
     }
 
     /// Everything that a resumed run needs, by name.
@@ -128,25 +128,25 @@ fn kept(rate: &Tensor, weight_decay: f64) -> Tensor {
 
 impl Muon {
     /// `rate` is a 0-d fp64 tensor.
-    fn step(&mut self, arena: &mut Arena, settings: &Training, rate: &Tensor) {
-        let gradients = arena.gradients.narrow(0, 0, self.momentum.numel() as i64);
+    fn step(&mut self, flat: &mut FlatParameters, settings: &Training, rate: &Tensor) {
+        let gradients = flat.gradients.narrow(0, 0, self.momentum.numel() as i64);
         let _ = self.momentum.lerp_(&gradients, 1.0 - MOMENTUM);
         // Nesterov: look ahead along the new momentum.
         let update = gradients.lerp(&self.momentum, MOMENTUM);
         if settings.weight_decay > 0.0 {
-            let mut values = arena.values.narrow(0, 0, update.numel() as i64);
+            let mut values = flat.values.narrow(0, 0, update.numel() as i64);
             let _ = values.g_mul_(&kept(rate, settings.weight_decay));
         }
         // As many threads as share a batch, each with as many for its operations.
         let own = tch::get_num_threads();
-        let threads = match arena.values.device() {
+        let threads = match flat.values.device() {
             Device::Cpu => (settings.threads as i64 / i64::from(own)).max(1),
             _ => 1,
         };
         let share = |thread: i64| -> Vec<Matrices> {
-            let groups = arena.matrices.iter();
+            let groups = flat.matrices.iter();
             groups
-                .filter_map(|group| Matrices::share(group, &arena.values, &update, rate, thread, threads))
+                .filter_map(|group| Matrices::share(group, &flat.values, &update, rate, thread, threads))
                 .collect()
         };
         let kind = settings.precision.kind();

@@ -1,8 +1,8 @@
 //! The gradient of a batch, computed by several threads: each has a share of the batch and a copy of the model that reads the same
 //! weights. Small models gain nothing from threads inside an operation, but nearly a core's worth from each share.
 
-use super::arena::Arena;
 use super::loss::{BatchLoss, Loss};
+use super::parameters::FlatParameters;
 use crate::batch::Batch;
 use crate::model::Model;
 use crate::recipe::Recipe;
@@ -44,19 +44,19 @@ pub struct Shards {
 struct Worker {
     batches: SyncSender<Batch>,
     losses: Receiver<BatchLoss>,
-    /// What its backward passes add to, `[numbers]` fp32 in the order of the arena.
+    /// What its backward passes add to, `[numbers]` fp32 in the order of the flat parameters.
     gradients: Tensor,
 }
 
 impl Shards {
-    /// One thread for each share of a batch but the first, with a copy of `model` that reads the weights of `arena`.
-    pub fn new(recipe: &Recipe, model: &Model, arena: &Arena) -> Result<Self> {
+    /// One thread for each share of a batch but the first, with a copy of `model` that reads the weights of `flat`.
+    pub fn new(recipe: &Recipe, model: &Model, flat: &FlatParameters) -> Result<Self> {
         let device = model.device();
         let count = shares(recipe, device);
         if device == Device::Cpu && recipe.training.threads > 0 {
             tch::set_num_threads((recipe.training.threads / count) as i32);
         }
-        let workers = (1..count).map(|_| Worker::start(recipe, model, arena));
+        let workers = (1..count).map(|_| Worker::start(recipe, model, flat));
         Ok(Self {
             workers: workers.collect::<Result<_>>()?,
         })
@@ -66,12 +66,12 @@ impl Shards {
         self.workers.is_empty()
     }
 
-    /// Computes the gradient of a batch's loss into `arena`, whose gradients are zero, and returns the loss: of the first share by
+    /// Computes the gradient of a batch's loss into `flat`, whose gradients are zero, and returns the loss: of the first share by
     /// `own`, of the others by the workers.
     pub fn gradient(
         &self,
         batch: &Batch,
-        arena: &mut Arena,
+        flat: &mut FlatParameters,
         own: impl FnOnce(&Batch) -> BatchLoss,
     ) -> Result<BatchLoss> {
         let mut parts = batch.split(self.workers.len() + 1);
@@ -85,7 +85,7 @@ impl Shards {
         let _no_grad = tch::no_grad_guard();
         for worker in &self.workers {
             let theirs = worker.losses.recv().map_err(|_| died())?;
-            arena.gradients += &worker.gradients;
+            flat.gradients += &worker.gradients;
             loss.total += theirs.total;
             loss.parts += theirs.parts;
         }
@@ -98,9 +98,9 @@ fn died() -> anyhow::Error {
 }
 
 impl Worker {
-    fn start(recipe: &Recipe, original: &Model, arena: &Arena) -> Result<Self> {
+    fn start(recipe: &Recipe, original: &Model, flat: &FlatParameters) -> Result<Self> {
         let model = recipe.build(Device::Cpu);
-        let mut own = arena.sharing(&model)?;
+        let mut own = flat.sharing(&model)?;
         // Constants may still come from the run that this one begins with.
         for (name, constant) in original.variables() {
             if !constant.requires_grad() {

@@ -1,6 +1,5 @@
 //! The training loop.
 
-use super::arena::Arena;
 use super::average::Average;
 use super::capture::{self, Steps};
 use super::divergence::{Divergence, advice};
@@ -8,6 +7,7 @@ use super::loss::{BatchLoss, Loss};
 use super::observer::{Ending, Estimate, LogLine, Observer};
 use super::optimizer::Optimizer;
 use super::origin::Origin;
+use super::parameters::FlatParameters;
 use super::run::{Progress, Run, Window};
 use super::shards::Shards;
 use super::weights;
@@ -35,7 +35,7 @@ pub struct Trainer {
     model: Model,
     /// Answers with the weights of the model, whatever they are; compiled for the first evaluation.
     solver: Option<Solver>,
-    arena: Arena,
+    flat: FlatParameters,
     optimizer: Optimizer,
     average: Option<Average>,
     loss: Loss,
@@ -60,19 +60,19 @@ impl Trainer {
     /// A new run, or with `resume` the continuation of one.
     pub fn new(recipe: Recipe, run: Run, device: Device, resume: bool) -> Result<Self> {
         let model = recipe.build(device);
-        let arena = Arena::new(&model)?;
-        let optimizer = Optimizer::new(&arena, &recipe.training);
+        let flat = FlatParameters::new(&model)?;
+        let optimizer = Optimizer::new(&flat, &recipe.training);
         let share = recipe.training.average;
-        let average = (share > 0.0).then(|| Average::new(&arena, share));
+        let average = (share > 0.0).then(|| Average::new(&flat, share));
         let loss = Loss::new(&model, &recipe.loss);
-        let shards = Shards::new(&recipe, &model, &arena)?;
+        let shards = Shards::new(&recipe, &model, &flat)?;
         let mut trainer = Self {
             captures: capture::why_eager(recipe.model.architecture, device).is_none(),
             recipe,
             run,
             model,
             solver: None,
-            arena,
+            flat,
             optimizer,
             average,
             loss,
@@ -275,17 +275,17 @@ impl Trainer {
         Ok(())
     }
 
-    /// The loss of a batch; its gradient is then in the arena.
+    /// The loss of a batch; its gradient is then in the flat parameters.
     fn gradient(&mut self, batch: &Batch) -> Result<BatchLoss> {
         if self.shards.is_alone() {
             let loss = self.forward(batch);
             loss.total.backward();
             return Ok(loss);
         }
-        self.arena.zero_gradients();
+        self.flat.zero_gradients();
         let (kind, size) = (self.recipe.training.precision.kind(), batch.source.size()[0] as usize);
         let (model, loss) = (&self.model, &self.loss);
-        self.shards.gradient(batch, &mut self.arena, |own| {
+        self.shards.gradient(batch, &mut self.flat, |own| {
             loss.forward(model, own, kind).share(own, size)
         })
     }
@@ -303,23 +303,23 @@ impl Trainer {
         let loss = self.gradient(&batch)?;
         Ok([
             Tensor::cat(&[loss.total.view([1]), loss.parts], 0).detach(),
-            self.arena.gradients.copy(),
+            self.flat.gradients.copy(),
         ])
     }
 
     /// The loss of a batch, with gradients at zero.
     pub(super) fn forward(&mut self, batch: &Batch) -> BatchLoss {
-        self.arena.zero_gradients();
+        self.flat.zero_gradients();
         self.loss
             .forward(&self.model, batch, self.recipe.training.precision.kind())
     }
 
     /// Clips the gradient and updates the weights; the norm of the gradient before.
     pub(super) fn update(&mut self) -> Result<Tensor> {
-        let norm = self.arena.clip_gradients(self.recipe.training.clip);
-        self.optimizer.step(&mut self.arena)?;
+        let norm = self.flat.clip_gradients(self.recipe.training.clip);
+        self.optimizer.step(&mut self.flat)?;
         if let Some(average) = &mut self.average {
-            average.add(&self.arena);
+            average.add(&self.flat);
         }
         Ok(norm)
     }
@@ -354,7 +354,7 @@ impl Trainer {
 
     fn exchange_average(&mut self) {
         if let Some(average) = &mut self.average {
-            average.exchange(&mut self.arena);
+            average.exchange(&mut self.flat);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Tokens worked out by hand, of every encoding with 2 to 5 digits.
+//! Golden tokens, worked out by hand, of every encoding with 2 to 5 digits.
 
 use super::tests::written;
 use super::{DIGITS, NAMES, named};

@@ -1,4 +1,4 @@
-//! What is drawn more often than its law does, so that a model learns what is rare.
+//! Oversampling: what is drawn more often than the distribution says, so that a model learns what is rare.
 
 use super::{Family, Generator, InvalidDistribution, Matrix, decomposition, mirror};
 use rand::RngExt;
@@ -9,7 +9,7 @@ use std::fmt;
 /// The text form is `+bias:` and the sign bias, `+small:` and the share of small coefficients, `+large:` and the share of large draws,
 /// `+singular:` and the share of nearly singular ones, `+structured:` and the share of structured ones, each if there is one.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Emphasis {
+pub struct Oversampling {
     /// Share of the draws whose signs lean to the positive: each has a probability of its own, uniform on [0, 1], with
     /// which a coefficient is replaced by its magnitude.
     ///
@@ -46,7 +46,7 @@ struct Share {
     key: &'static str,
     /// Its name in a sentence.
     name: &'static str,
-    of: fn(&mut Emphasis) -> &mut f64,
+    of: fn(&mut Oversampling) -> &mut f64,
 }
 
 impl Share {
@@ -65,38 +65,38 @@ const SHARES: [Share; 5] = [
         mark: "+bias:",
         key: "sign_bias",
         name: "sign bias",
-        of: |emphasis| &mut emphasis.sign_bias,
+        of: |oversampling| &mut oversampling.sign_bias,
     },
     Share {
         mark: "+small:",
         key: "small_share",
         name: "share of small coefficients",
-        of: |emphasis| &mut emphasis.small,
+        of: |oversampling| &mut oversampling.small,
     },
     Share {
         mark: "+large:",
         key: "large_share",
         name: "share of large draws",
-        of: |emphasis| &mut emphasis.large,
+        of: |oversampling| &mut oversampling.large,
     },
     Share {
         mark: "+singular:",
         key: "singular_share",
         name: "share of nearly singular draws",
-        of: |emphasis| &mut emphasis.singular,
+        of: |oversampling| &mut oversampling.singular,
     },
     Share {
         mark: "+structured:",
         key: "structured_share",
         name: "share of structured draws",
-        of: |emphasis| &mut emphasis.structured,
+        of: |oversampling| &mut oversampling.structured,
     },
 ];
 
 /// How much smaller a singular value is made at most, in powers of ten.
 const DECADES: f64 = 2.0;
 
-impl Emphasis {
+impl Oversampling {
     /// Fails if one of them is not a share.
     pub fn validate(mut self) -> Result<(), InvalidDistribution> {
         SHARES.iter().try_for_each(|share| {
@@ -116,15 +116,15 @@ impl Emphasis {
 
     /// Takes the shares off the end of a text; returns what stands before them.
     pub(super) fn split(text: &str) -> Result<(&str, Self), InvalidDistribution> {
-        let mut emphasis = Self::default();
+        let mut oversampling = Self::default();
         let mut rest = text;
         for share in SHARES.iter().rev() {
             if let Some((before, value)) = rest.split_once(share.mark) {
-                *(share.of)(&mut emphasis) = value.parse().map_err(|_| share.refuse(value.to_owned()))?;
+                *(share.of)(&mut oversampling) = value.parse().map_err(|_| share.refuse(value.to_owned()))?;
                 rest = before;
             }
         }
-        Ok((rest, emphasis))
+        Ok((rest, oversampling))
     }
 
     /// The family of the next matrix, where it is a structured one.
@@ -176,12 +176,12 @@ pub(super) fn scale_smallest_symmetric(matrix: &mut Matrix, factor: f64) {
     }
 }
 
-impl fmt::Display for Emphasis {
+impl fmt::Display for Oversampling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut emphasis = *self;
+        let mut oversampling = *self;
         SHARES
             .iter()
-            .try_for_each(|Share { mark, of, .. }| match *of(&mut emphasis) {
+            .try_for_each(|Share { mark, of, .. }| match *of(&mut oversampling) {
                 0.0 => Ok(()),
                 share => write!(f, "{mark}{share}"),
             })

@@ -8,16 +8,16 @@ use tch::{Kind, Tensor};
 
 /// Flat storage behind a model's trainable parameters.
 #[derive(Debug)]
-pub struct Arena {
+pub struct FlatParameters {
     /// Every parameter, `[numbers]` fp32.
     pub values: Tensor,
     /// Its gradient, `[numbers]` fp32; backward passes add to it.
     pub gradients: Tensor,
-    /// The hidden matrices, from the start of the arena.
+    /// The hidden matrices, from the start of the flat tensor.
     pub matrices: Vec<MatrixGroup>,
 }
 
-/// Hidden matrices of one shape, side by side in the arena.
+/// Hidden matrices of one shape, side by side in the flat tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MatrixGroup {
     pub offset: i64,
@@ -75,13 +75,13 @@ impl Parameter {
     }
 }
 
-impl Arena {
+impl FlatParameters {
     /// Moves the model's trainable parameters into one flat tensor; the model sees no difference.
     pub fn new(model: &Model) -> Result<Self> {
         Self::on(model, None)
     }
 
-    /// Has a model of the same recipe read the values of this arena, with gradients of its own.
+    /// Has a model of the same recipe read these values, with gradients of its own.
     pub fn sharing(&self, model: &Model) -> Result<Self> {
         Self::on(model, Some(&self.values))
     }
@@ -138,7 +138,7 @@ impl Arena {
         self.values.numel() as i64
     }
 
-    /// How many numbers at the start of the arena belong to hidden matrices.
+    /// How many numbers at the start of the flat tensor belong to hidden matrices.
     pub fn matrix_numbers(&self) -> i64 {
         self.matrices.iter().map(MatrixGroup::numbers).sum()
     }
@@ -174,7 +174,7 @@ mod tests {
     fn the_model_keeps_its_values_and_reads_them_from_the_arena() {
         let model = model();
         let before: Vec<_> = model.variables().into_values().map(|tensor| tensor.copy()).collect();
-        let mut arena = Arena::new(&model).unwrap();
+        let mut flat = FlatParameters::new(&model).unwrap();
         assert!(
             model
                 .variables()
@@ -182,7 +182,7 @@ mod tests {
                 .zip(&before)
                 .all(|(now, then)| now == *then)
         );
-        let _zeros = tch::no_grad(|| arena.values.zero_());
+        let _zeros = tch::no_grad(|| flat.values.zero_());
         let trained = model.variables().into_values().filter(Tensor::requires_grad);
         assert!(
             trained
@@ -193,9 +193,9 @@ mod tests {
 
     #[test]
     fn fused_projections_lie_as_separate_matrices() {
-        let arena = Arena::new(&model()).unwrap();
+        let flat = FlatParameters::new(&model()).unwrap();
         // Two encoder layers and one decoder layer of width 16: qkv (3 each), kv (2), query (1) and out (4) are 16x16.
-        let square = arena
+        let square = flat
             .matrices
             .iter()
             .find(|group| (group.rows, group.cols) == (16, 16))
@@ -210,10 +210,10 @@ mod tests {
                 "problem = \"eigenvalues\"\ndim = 2\n[model]\narchitecture = \"{cell}\"\nwidth = 16\nencoder_layers = 1"
             );
             let model = Recipe::parse(&text, &[]).unwrap().build(tch::Device::Cpu);
-            let arena = Arena::new(&model).unwrap();
+            let flat = FlatParameters::new(&model).unwrap();
             let count = |rows, cols| {
                 let group = |group: &&MatrixGroup| (group.rows, group.cols) == (rows, cols);
-                arena.matrices.iter().find(group).map(|group| group.count)
+                flat.matrices.iter().find(group).map(|group| group.count)
             };
             // Two directions of 8 units read 16 inputs; the decoder has 16 of both, and start, query, kv (2) and out.
             assert_eq!(count(8, 16), Some(2 * gates));
@@ -224,11 +224,11 @@ mod tests {
 
     #[test]
     fn clipping_scales_to_the_norm_and_leaves_shorter_gradients_alone() {
-        let mut arena = Arena::new(&model()).unwrap();
-        arena.gradients.narrow(0, 0, 2).copy_(&Tensor::from_slice(&[3f32, 4.0]));
+        let mut flat = FlatParameters::new(&model()).unwrap();
+        flat.gradients.narrow(0, 0, 2).copy_(&Tensor::from_slice(&[3f32, 4.0]));
         let mut clip = |max_norm| {
-            let norm = arena.clip_gradients(max_norm).double_value(&[]);
-            (norm, arena.gradients.double_value(&[0]))
+            let norm = flat.clip_gradients(max_norm).double_value(&[]);
+            (norm, flat.gradients.double_value(&[0]))
         };
         assert_eq!(clip(10.0), (5.0, 3.0));
         assert_eq!(clip(0.0), (5.0, 3.0));

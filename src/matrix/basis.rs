@@ -1,0 +1,74 @@
+//! Bases of vectors whose values are nearly equal. Each is right, but which of them a solver returns depends on rounding errors. A model
+//! learns one that depends on the vectors' span alone.
+
+use super::{Matrix, decomposition, decomposition::NotConverged};
+use std::ops::Range;
+
+/// Values count as equal within this share of their range. Rounding coefficients to three digits moves values by less than a third of it.
+pub(crate) const CLOSENESS: f64 = 0.005;
+
+/// Ranges of more than one value, in descending order, where each is at most `limit` below the one before.
+pub(crate) fn clusters(values: &[f64], limit: f64) -> Vec<Range<usize>> {
+    let mut clusters = Vec::new();
+    let mut start = 0;
+    for end in 1..=values.len() {
+        if end == values.len() || values[end - 1] - values[end] > limit {
+            if end - start > 1 {
+                clusters.push(start..end);
+            }
+            start = end;
+        }
+    }
+    clusters
+}
+
+/// The rotation of some columns of an orthonormal basis that diagonalizes diag(n, …, 2, 1) in their span. Of all columns of a square
+/// basis it makes the unit vectors.
+pub(crate) fn rotation(basis: &Matrix, columns: &Range<usize>) -> Result<Matrix, NotConverged> {
+    let chosen = basis.columns(columns.start, columns.len());
+    let mut weighted = chosen.into_owned();
+    let rows = weighted.nrows();
+    for (i, mut row) in weighted.row_iter_mut().enumerate() {
+        row *= (rows - i) as f64;
+    }
+    let mut rotation = Matrix::zeros(columns.len(), columns.len());
+    let mut values = vec![0.0; columns.len()];
+    decomposition::eigen(&chosen.tr_mul(&weighted), &mut values, &mut rotation)?;
+    Ok(rotation)
+}
+
+/// Rotates some columns of a basis.
+pub(crate) fn rotate(basis: &mut Matrix, columns: &Range<usize>, rotation: &Matrix) {
+    let rotated = basis.columns(columns.start, columns.len()) * rotation;
+    basis.columns_mut(columns.start, columns.len()).copy_from(&rotated);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::text::parse;
+
+    #[test]
+    fn clusters_are_chains_of_close_values() {
+        assert_eq!(clusters(&[5.0, 4.9, 4.85, 3.0, 1.0, 1.0], 0.1), [0..3, 4..6]);
+        assert_eq!(clusters(&[5.0, 4.0], 0.1), []);
+        assert_eq!(clusters(&[], 0.1), []);
+    }
+
+    #[test]
+    fn a_rotated_basis_depends_on_the_span_alone() {
+        let (sine, cosine) = 0.3f64.sin_cos();
+        let of = |turn: [f64; 4]| {
+            // Two columns that span the plane with the normal (1, 1, 1).
+            let plane = parse(
+                "[[0.7071067811865476,0.4082482904638631],[-0.7071067811865476,0.4082482904638631],[0,-0.8164965809277261]]",
+            );
+            let mut basis = plane.unwrap() * Matrix::from_row_slice(2, 2, &turn);
+            let found = rotation(&basis, &(0..2)).unwrap();
+            rotate(&mut basis, &(0..2), &found);
+            basis.map(|x| x.abs())
+        };
+        let difference = of([1.0, 0.0, 0.0, 1.0]) - of([cosine, -sine, sine, cosine]);
+        assert!(difference.amax() < 1e-14, "{difference}");
+    }
+}
