@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 
 FOLDER = ROOT / "notebooks"
 NAMES = ["quick-start", "generalization", "what-is-my-transformer-doing", "composition"]
-# Seconds for a cell; the longest takes ten on an idle core.
+# Seconds for a cell; the longest takes about twenty on an idle core.
 TIMEOUT = 1800
 
 
@@ -50,7 +50,7 @@ def test_generalization(run):
     table, ratios, medians = run("generalization", "table", "ratios", "np.median(product_errors, 1).tolist()")
     for name, shares in table.items():
         assert sum(shares.values()) == pytest.approx(1), name
-        assert shares["wrong, trusted"] <= 0.01 and shares["right, flagged"] <= 0.02, name
+        assert shares["wrong, trusted"] <= 0.01 and shares["right, flagged"] <= 0.05, name
     assert table["eigenvalues-5x5"]["right, trusted"] > 0.95
     # Those of three of the thirteen families are singular.
     assert table["inverse-5x5"]["refused"] == pytest.approx(3 / 13, abs=0.02)
