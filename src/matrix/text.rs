@@ -1,6 +1,6 @@
 //! Matrices as JSON nested lists, row by row: `[[2,1],[1,3]]`.
 //!
-//! Numbers are written in their shortest form that reads back to the same bits, integers without a fraction.
+//! Numbers have the shortest form that parses to the same bits. Integers have no fraction.
 
 use std::io::{self, Write};
 
@@ -9,7 +9,7 @@ use serde_json::{Serializer, ser::Formatter};
 
 use super::Matrix;
 
-/// Why a text is not a matrix, and where.
+/// The error of a text that is not a matrix, with its position.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidMatrix(String);
@@ -38,7 +38,8 @@ pub fn print_list(matrices: &[Matrix]) -> String {
     write(&matrices.iter().map(rows).collect::<Vec<_>>())
 }
 
-/// The error has the position in characters: a number is ASCII, and what is not ends the reading.
+/// Parses JSON. Errors give the position in characters, which equals serde's in bytes because parsing stops at the
+/// first non-ASCII one.
 fn read<T: DeserializeOwned>(text: &str, example: &str) -> Result<T, InvalidMatrix> {
     serde_json::from_str(text).map_err(|error| {
         let lines_before = text.split_inclusive('\n').take(error.line() - 1);
@@ -72,7 +73,7 @@ fn rows(matrix: &Matrix) -> Vec<Vec<f64>> {
 
 fn write(lists: &impl Serialize) -> String {
     let mut text = Vec::new();
-    // Lists of numbers can always be written, and are ASCII.
+    // Serializing lists of numbers cannot fail, and the result is ASCII.
     let _ = lists.serialize(&mut Serializer::with_formatter(&mut text, Shortest));
     String::from_utf8(text).unwrap_or_default()
 }
