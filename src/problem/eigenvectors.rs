@@ -113,8 +113,8 @@ mod tests {
         assert_eq!(PROBLEM.check(&[matrix.clone()], &solution), Ok(()));
         let mut other = solution.clone();
         let (sine, cosine) = 1f64.sin_cos();
-        let turn = Matrix::from_row_slice(2, 2, &[cosine, -sine, sine, cosine]);
-        basis::rotate(&mut other[1], &(1..3), &turn);
+        let rotation = Matrix::from_row_slice(2, 2, &[cosine, -sine, sine, cosine]);
+        basis::rotate(&mut other[1], &(1..3), &rotation);
         PROBLEM.settle(&mut other);
         assert!((&solution[1] - &other[1]).amax() < 1e-14);
         let mut identity = vec![parse("[[2],[2]]").unwrap(), parse("[[0.6,-0.8],[0.8,0.6]]").unwrap()];

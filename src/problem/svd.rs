@@ -121,12 +121,12 @@ mod tests {
         // become the identity.
         let (sine, cosine) = 0.5f64.sin_cos();
         let rotation = Matrix::from_row_slice(2, 2, &[cosine, -sine, sine, cosine]);
-        let turn = Matrix::from_row_slice(2, 2, &[0.6, -0.8, 0.8, 0.6]);
-        let mut solution = [&rotation * &turn, parse("[[1],[1]]").unwrap(), turn.clone()];
+        let basis = Matrix::from_row_slice(2, 2, &[0.6, -0.8, 0.8, 0.6]);
+        let mut solution = [&rotation * &basis, parse("[[1],[1]]").unwrap(), basis.clone()];
         PROBLEM.settle(&mut solution);
         assert!((&solution[0] * solution[2].transpose() - &rotation).amax() < 1e-15);
         assert!((solution[2].map(f64::abs) - Matrix::identity(2, 2)).amax() < 1e-15);
-        let mut zero = [turn.clone(), Matrix::zeros(2, 1), turn.transpose()];
+        let mut zero = [basis.clone(), Matrix::zeros(2, 1), basis.transpose()];
         PROBLEM.settle(&mut zero);
         assert!((&zero[0] - Matrix::identity(2, 2)).amax() < 1e-15);
         assert!((&zero[2] - Matrix::identity(2, 2)).amax() < 1e-15);
