@@ -26,7 +26,7 @@ impl Problem for LinearSolve {
         &FACTS
     }
 
-    /// Solves by LU. Refuses the same matrices as [`inverse`].
+    /// Solves by LU. Refuses the same matrices as `inverse`.
     fn solve(&self, operands: &[Matrix], solution: &mut [Matrix]) -> Result<(), Unsolvable> {
         let (a, x) = (&operands[0], &mut solution[0]);
         x.copy_from(&operands[1]);
