@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn one_stream_is_no_mixture() {
+    fn a_single_stream_is_not_mixed() {
         let stream = streams(Repetition::Never).remove(2);
         let source = Mixture::of(vec![stream.clone()]);
         let mut batches = [Vec::new(), Vec::new()];

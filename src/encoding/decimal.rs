@@ -72,7 +72,7 @@ fn decimal_exponent(magnitude: f64) -> i32 {
 const NEAR_TIE: f64 = 1e-6;
 
 /// 2^52: the sum with a smaller number has the nearest integer in its last bits.
-const INTEGERS: f64 = 4_503_599_627_370_496.0;
+const INTEGER_SHIFT: f64 = 4_503_599_627_370_496.0;
 
 /// The integer nearest to `magnitude × 10^shift`, below 10^9.
 #[inline(always)]
@@ -82,8 +82,8 @@ fn scaled(magnitude: f64, shift: i32, ties: Ties) -> u32 {
     } else {
         magnitude / power(-shift)
     };
-    let shifted = product + INTEGERS;
-    if (product - (shifted - INTEGERS)).abs() < 0.5 - NEAR_TIE {
+    let shifted = product + INTEGER_SHIFT;
+    if (product - (shifted - INTEGER_SHIFT)).abs() < 0.5 - NEAR_TIE {
         shifted.to_bits() as u32
     } else {
         near_tie(magnitude, shift, product as u32, ties)

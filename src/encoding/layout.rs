@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn coefficients_count_on_over_matrices() {
+    fn positions_count_across_matrices() {
         let places = Layout::coefficients(&[Shape::new(2, 1), Shape::new(1, 2)]);
         assert_eq!(
             places,

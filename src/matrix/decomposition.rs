@@ -133,7 +133,7 @@ pub(crate) fn svd(matrix: &Matrix, u: &mut Matrix, values: &mut [f64], v: &mut M
         {
             let order = descending(&found, |a, b| b.cmp(a));
             write_svd(order.as_slice(), found.as_slice(), &left, |i, j| right[(j, i)], u, values, v);
-            rebuilds(matrix, order.as_slice(), &found, left, &right)
+            is_accurate(matrix, order.as_slice(), &found, left, &right)
         }
         _ => false,
     });
@@ -246,7 +246,7 @@ where
 const TOLERANCE: f64 = 1e-12;
 
 /// Whether A = U diag(s) Vᵀ to [`TOLERANCE`]. nalgebra loses digits if two singular values are close.
-fn rebuilds<R, K, C>(
+fn is_accurate<R, K, C>(
     matrix: &Matrix,
     order: &[usize],
     values: &OVector<f64, K>,

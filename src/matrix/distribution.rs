@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use super::{
     Coefficients, Entries, Family, Generator, Matrix, Oversampling, Spectra,
     name::UnknownName,
-    oversampling::{chosen, scale_smallest, scale_smallest_symmetric},
+    oversampling::{scale_smallest, scale_smallest_symmetric, uniform_or},
 };
 
 /// The distribution of operands.
@@ -65,9 +65,9 @@ impl Distribution {
         Entries {
             coefficients: self.coefficients,
             magnitude: self.magnitude,
-            positive: chosen(oversampling.sign_bias, 0.0, generator),
+            positive: uniform_or(oversampling.sign_bias, 0.0, generator),
             small: oversampling.small,
-            power: chosen(oversampling.large, 1.0, generator),
+            power: uniform_or(oversampling.large, 1.0, generator),
         }
     }
 
@@ -82,9 +82,9 @@ impl Distribution {
             return family.fill(self.coefficients, self.magnitude, generator, matrix);
         }
         self.entries(generator).fill(generator, matrix.as_mut_slice());
-        let nearness = self.oversampling.nearness(generator);
-        if nearness < 1.0 {
-            scale_smallest(matrix, nearness);
+        let smallest_factor = self.oversampling.smallest_factor(generator);
+        if smallest_factor < 1.0 {
+            scale_smallest(matrix, smallest_factor);
         }
     }
 
@@ -95,9 +95,9 @@ impl Distribution {
         }
         let spectrum = self.spectra.draw(generator);
         spectrum.fill(&self.entries(generator), generator, matrix);
-        let nearness = self.oversampling.nearness(generator);
-        if nearness < 1.0 {
-            scale_smallest_symmetric(matrix, nearness);
+        let smallest_factor = self.oversampling.smallest_factor(generator);
+        if smallest_factor < 1.0 {
+            scale_smallest_symmetric(matrix, smallest_factor);
         }
     }
 }
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_the_draws_is_larger_as_a_whole() {
+    fn some_draws_have_larger_coefficients() {
         let distribution = oversampled(Oversampling {
             large: 0.5,
             ..Default::default()
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_the_draws_has_its_smallest_singular_value_alone_made_smaller() {
+    fn some_draws_have_only_their_smallest_singular_value_reduced() {
         let (plain, near) = (
             Distribution::default(),
             oversampled(Oversampling {

@@ -31,7 +31,7 @@ pub(super) fn svd(matrix: &Matrix) -> (Matrix, Vec<f64>, Matrix) {
         }
     }
     for (j, _) in norms.iter().enumerate().filter(|(_, norm)| **norm <= negligible) {
-        complete(&mut u, j);
+        complete_orthonormal(&mut u, j);
     }
     (u, norms.into_iter().map(|norm| norm * scale).collect(), v)
 }
@@ -74,7 +74,7 @@ fn rotate(matrix: &mut Matrix, p: usize, q: usize, cosine: f64, sine: f64) {
 
 /// Replaces a column of zeros by a unit vector orthogonal to all other columns. It starts from the axis that they span
 /// least.
-fn complete(u: &mut Matrix, column: usize) {
+fn complete_orthonormal(u: &mut Matrix, column: usize) {
     let axis = (0..u.nrows()).min_by(|a, b| u.row(*a).norm_squared().total_cmp(&u.row(*b).norm_squared()));
     let mut vector = nalgebra::DVector::zeros(u.nrows());
     vector[axis.unwrap_or(0)] = 1.0;

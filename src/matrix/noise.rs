@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn levels_differ_in_size_alone() {
+    fn noise_levels_differ_only_in_size() {
         for (small, large) in draws(0.01).into_iter().zip(draws(0.04)) {
             assert!((4.0 * (small - 1.0) - (large - 1.0)).abs() < 1e-12);
         }

@@ -44,7 +44,7 @@ pub struct Oversampling {
 /// One of the shares.
 struct Share {
     /// The prefix of the share in the text form.
-    mark: &'static str,
+    prefix: &'static str,
     /// The key of the share in a recipe.
     key: &'static str,
     /// The name of the share in an error.
@@ -65,31 +65,31 @@ impl Share {
 /// In the order of the text form.
 const SHARES: [Share; 5] = [
     Share {
-        mark: "+bias:",
+        prefix: "+bias:",
         key: "sign_bias",
         name: "sign bias",
         of: |oversampling| &mut oversampling.sign_bias,
     },
     Share {
-        mark: "+small:",
+        prefix: "+small:",
         key: "small_share",
         name: "share of small coefficients",
         of: |oversampling| &mut oversampling.small,
     },
     Share {
-        mark: "+large:",
+        prefix: "+large:",
         key: "large_share",
         name: "share of large draws",
         of: |oversampling| &mut oversampling.large,
     },
     Share {
-        mark: "+singular:",
+        prefix: "+singular:",
         key: "singular_share",
         name: "share of nearly singular draws",
         of: |oversampling| &mut oversampling.singular,
     },
     Share {
-        mark: "+structured:",
+        prefix: "+structured:",
         key: "structured_share",
         name: "share of structured draws",
         of: |oversampling| &mut oversampling.structured,
@@ -122,7 +122,7 @@ impl Oversampling {
         let mut oversampling = Self::default();
         let mut rest = text;
         for share in SHARES.iter().rev() {
-            if let Some((before, value)) = rest.split_once(share.mark) {
+            if let Some((before, value)) = rest.split_once(share.prefix) {
                 *(share.of)(&mut oversampling) = value.parse().map_err(|_| share.refuse(value.to_owned()))?;
                 rest = before;
             }
@@ -138,15 +138,15 @@ impl Oversampling {
     }
 
     /// The factor for the smallest singular value of the next matrix.
-    pub(super) fn nearness(self, generator: &mut Generator) -> f64 {
-        10f64.powf(-DECADES * chosen(self.singular, 0.0, generator))
+    pub(super) fn smallest_factor(self, generator: &mut Generator) -> f64 {
+        10f64.powf(-DECADES * uniform_or(self.singular, 0.0, generator))
     }
 }
 
 /// A uniform number from 0 to 1 with probability `share`; else `otherwise`.
 ///
 /// A share of zero consumes no random number, so that the examples of recipes without oversampling do not change.
-pub(super) fn chosen(share: f64, otherwise: f64, generator: &mut Generator) -> f64 {
+pub(super) fn uniform_or(share: f64, otherwise: f64, generator: &mut Generator) -> f64 {
     if share > 0.0 && generator.random::<f64>() < share {
         generator.random()
     } else {
@@ -184,9 +184,9 @@ impl fmt::Display for Oversampling {
         let mut oversampling = *self;
         SHARES
             .iter()
-            .try_for_each(|Share { mark, of, .. }| match *of(&mut oversampling) {
+            .try_for_each(|Share { prefix, of, .. }| match *of(&mut oversampling) {
                 0.0 => Ok(()),
-                share => write!(f, "{mark}{share}"),
+                share => write!(f, "{prefix}{share}"),
             })
     }
 }
