@@ -5,8 +5,8 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The choice of stream indices for training batches. Places count over all batches: place `k` of step `s` is `s *
-/// batch_size + k`. The index is a pure function of seed, step and place.
+/// The choice of stream indices for training batches. Places count over all batches: place `k` of step `s` is
+/// `s * batch_size + k`. The index is a pure function of seed, step and place.
 ///
 /// All examples of a batch have the size of its step. If there are several sizes, an index has one example of each.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

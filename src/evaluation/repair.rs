@@ -68,8 +68,8 @@ fn values_of(u: &Matrix, a: &Matrix, v: &Matrix) -> Matrix {
     Matrix::from_fn(products.nrows().min(products.ncols()), 1, |i, _| products[(i, i)])
 }
 
-/// A Weierstrass–Durand–Kerner step towards all roots of the characteristic polynomial: `λᵢ - det(λᵢ I - A) / Π (λᵢ -
-/// λⱼ)`; descending.
+/// A Weierstrass–Durand–Kerner step towards all roots of the characteristic polynomial:
+/// `λᵢ - det(λᵢ I - A) / Π (λᵢ - λⱼ)`; descending.
 fn eigenvalue_step(a: &Matrix, values: &Matrix) -> Matrix {
     let n = a.nrows();
     let mut better: Vec<f64> = (0..n)

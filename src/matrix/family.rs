@@ -34,7 +34,7 @@ pub enum Family {
     Tridiagonal,
     /// Any number of diagonals.
     Banded,
-    /// Upper or lower triangular; symmetric ones are the upper triangle mirrored, which leaves the diagonal.
+    /// Upper or lower triangular; symmetric ones are diagonal.
     Triangular,
     /// The diagonal, the last row and the last column.
     Arrow,
@@ -46,7 +46,7 @@ pub enum Family {
     Toeplitz,
     /// Constant antidiagonals.
     Hankel,
-    /// Each row is the row above, shifted by one column; symmetric ones have even rows.
+    /// Each row is the row above, shifted by one column; in symmetric ones, `row[k] = row[n - k]`.
     Circulant,
     /// `1 / (i + j + 1)`, with indices from 0.
     Hilbert,
@@ -71,7 +71,7 @@ pub enum Family {
     RankOne,
     /// Rank two.
     RankTwo,
-    /// Singular values (or eigenvalues, if symmetric) of at most two different sizes.
+    /// Singular values (or eigenvalues, if symmetric) that take at most two values.
     Clustered,
     /// Singular values (or eigenvalues, if symmetric) over up to eight powers of ten.
     Graded,

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// Standard deviation of normal noise on each coefficient, relative to the coefficients' own (Charton 2021): 0.02 for 2
-/// %.
+/// Standard deviation of normal noise on each coefficient, as a share of the coefficients' own (Charton 2021).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Noise(f64);

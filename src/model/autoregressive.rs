@@ -30,14 +30,15 @@ impl AutoregressiveDecoder {
         }
     }
 
-    /// Prepares decoding. Returns keys and values of the encoder's output for all layers, `[layers, 2, batch, heads,
-    /// sources, d]`, and the cache before the first token, whose dimension 2 is also the batch.
+    /// Prepares decoding. Returns keys and values of the encoder's output for all layers,
+    /// `[layers, 2, batch, heads, sources, d]`, and the cache before the first token, whose dimension 2 is also the
+    /// batch.
     pub fn start(&self, memory: &Tensor, kind: Kind) -> (Tensor, Tensor) {
         self.stack.start(memory, kind)
     }
 
-    /// Teacher forcing. From `tokens` `[batch, targets]` and `positions` `[targets, 5]`, computes logits `[batch,
-    /// targets, vocabulary]` of the token after each.
+    /// Teacher forcing. From `tokens` `[batch, targets]` and `positions` `[targets, 5]`, computes logits
+    /// `[batch, targets, vocabulary]` of the token after each.
     pub fn forward(
         &self,
         tokens: &Tensor,

@@ -286,8 +286,8 @@ impl Model {
     }
 
     /// Teacher forcing on a batch, float32. A parallel decoder gives logits of all fields in prediction order, each
-    /// `[batch, count, classes]`. An autoregressive one gives one tensor for all next tokens, `[batch, length - 1,
-    /// vocabulary]`.
+    /// `[batch, count, classes]`. An autoregressive one gives one tensor for all next tokens,
+    /// `[batch, length - 1, vocabulary]`.
     pub fn logits(&self, source: &Tensor, target: &Tensor, case: impl Into<Case>, kind: Kind) -> Vec<Tensor> {
         let case = case.into();
         let source_positions = self.positions_of(source, case);

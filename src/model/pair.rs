@@ -324,8 +324,8 @@ impl CellReader {
         }
     }
 
-    /// Reads from `memory` `[batch, side * side, width]` at the `positions` of [`target_cells`]; returns `[batch,
-    /// count, width]`.
+    /// Reads from `memory` `[batch, side * side, width]` at the `positions` of [`target_cells`]; returns
+    /// `[batch, count, width]`.
     pub fn forward(&self, memory: &Tensor, positions: &Tensor, kind: Kind) -> Tensor {
         let read = memory.index_select(1, &positions.select(1, 0));
         let matrix = positions.select(1, 1);

@@ -121,8 +121,8 @@ impl ParallelDecoder {
         }
     }
 
-    /// Logits `[batch, count, classes]` (float32) of the field with index `place` in prediction order. `known` `[batch,
-    /// count, ≥ place]` has the classes of the previous fields in that order.
+    /// Logits `[batch, count, classes]` (float32) of the field with index `place` in prediction order. `known`
+    /// `[batch, count, ≥ place]` has the classes of the previous fields in that order.
     pub fn field_logits(&self, place: usize, hidden: &Tensor, known: &Tensor, kind: Kind) -> Tensor {
         let mut state = hidden.shallow_clone();
         for (i, field) in self.fields[..place].iter().enumerate() {

@@ -71,8 +71,8 @@ impl Recurrence {
         }
     }
 
-    /// Runs over `x` `[batch, length, inputs]` (float32) from an initial state. Returns the outputs `[batch, length,
-    /// width]` and the final state.
+    /// Runs over `x` `[batch, length, inputs]` (float32) from an initial state. Returns the outputs
+    /// `[batch, length, width]` and the final state.
     fn run(&self, x: &Tensor, state: &Tensor) -> (Tensor, Tensor) {
         // cuDNN keeps the data for a backward pass only in training mode.
         let train = x.requires_grad();

@@ -34,7 +34,7 @@ pub(crate) fn norm(matrix: &Matrix) -> f64 {
     }
 }
 
-/// `error / scale`, or infinity if that is not a finite number. No error is 0 at any scale.
+/// `error / scale`, or infinity if that is not a finite number. A zero error gives 0, even at scale 0.
 pub(crate) fn ratio(error: f64, scale: f64) -> f64 {
     let ratio = if error == 0.0 { 0.0 } else { error / scale };
     if ratio.is_finite() && scale.is_finite() {
@@ -209,7 +209,7 @@ pub(crate) fn require_symmetric(matrix: &Matrix) -> Result<(), String> {
     }
 }
 
-/// Fails if a residual exceeds the tolerance of a scale, e.g. `|A v - λ v|` that of `|A|`.
+/// Fails if a residual exceeds the tolerance of a scale, e.g. if `|A v - λ v|` exceeds `TOLERANCE * |A|`.
 pub(crate) fn require_small(name: &str, residual: f64, scale: f64, scale_name: &str) -> Result<(), String> {
     if residual <= TOLERANCE * scale {
         Ok(())

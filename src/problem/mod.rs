@@ -80,9 +80,8 @@ pub trait Problem: std::fmt::Debug + Send + Sync {
     /// singular matrix.
     fn solve(&self, operands: &[Matrix], solution: &mut [Matrix]) -> Result<(), Unsolvable>;
 
-    /// Replaces the solution by one with nearly the same error that depends as smoothly on the operands as possible, so
-    /// that a model can learn it. Only bases of the vectors of nearly equal values change. Signs are [another
-    /// freedom](Facts::vectors).
+    /// Replaces the solution by an equally accurate one that depends smoothly on the operands, so that a model can learn
+    /// it. Only bases of the vectors of nearly equal values change. Signs are [another freedom](Facts::vectors).
     fn settle(&self, _solution: &mut [Matrix]) {}
 
     /// The relative error that decides whether a prediction is correct: `Σ|P - T| / Σ|T|`, or the problem's own. NaN
