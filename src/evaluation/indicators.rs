@@ -162,7 +162,7 @@ fn smallest_gap(values: &[f64]) -> f64 {
     gaps.fold(f64::INFINITY, f64::min) / largest
 }
 
-/// The sum of all increases between consecutive values, relative to the largest magnitude; 0 if the values descend.
+/// The largest increase between consecutive values, relative to the largest magnitude; 0 if the values descend.
 fn disorder(values: &[f64]) -> f64 {
     let largest = values
         .iter()

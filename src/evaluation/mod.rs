@@ -143,7 +143,7 @@ impl Evaluation {
         self.tolerances.iter().map(|&tolerance| of(tolerance)).collect()
     }
 
-    /// The flagged answers, among the wrong and among the correct final answers.
+    /// The number of answers with a residual too large to trust, among the wrong and among the correct final answers.
     pub fn flagged(&self) -> [Accuracy; 2] {
         [false, true].map(|right| {
             let last = self.examples.iter().map(Measured::last);

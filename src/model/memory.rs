@@ -21,8 +21,8 @@ impl Recipe {
         .context("choose a smaller model.width or fewer layers")
     }
 
-    /// Fails if training needs more memory than is available: for parameters, gradients, optimizer state, and on a CPU
-    /// the activations for the backward pass.
+    /// Fails if training needs more memory than is available. On a CPU, that is memory for parameters, gradients,
+    /// optimizer state and activations; on other devices, only parameters are counted.
     pub fn check_training_memory(&self, on_cpu: bool) -> Result<()> {
         self.check_model_memory()?;
         if !on_cpu {

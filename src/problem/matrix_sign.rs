@@ -24,7 +24,7 @@ impl Problem for MatrixSign {
         &FACTS
     }
 
-    /// Refuses matrices with a zero or imaginary eigenvalue, or one so close to zero or imaginary that `max|X² - I| > 1e-10`.
+    /// Refuses matrices with a zero or imaginary eigenvalue, and those with `max|X² - I| > 1e-10`, which are close to such.
     fn solve(&self, operands: &[Matrix], solution: &mut [Matrix]) -> Result<(), Unsolvable> {
         let a = &operands[0];
         with_dim!(a.nrows(), dim => {

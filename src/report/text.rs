@@ -248,9 +248,10 @@ pub fn evaluation_json(evaluation: &Evaluation) -> Value {
     measures
 }
 
-/// Writes all answers as CSV:
-/// `index,set,problem,operands,solution,prediction,error,ceiling,exact,log_probability, clean,residual,verified_error,repaired_error`.
-/// `clean` has the operands without noise. Missing values are empty.
+/// Writes all answers as CSV. Missing values are empty.
+///
+/// The columns are `index`, `set`, `problem`, `operands`, `solution`, `prediction`, `error`, `ceiling`, `exact`,
+/// `log_probability`, `clean` (the operands without noise), `residual`, `verified_error` and `repaired_error`.
 pub fn write_predictions(path: &Path, sets: &[TestSet]) -> Result<()> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record([
