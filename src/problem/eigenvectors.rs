@@ -110,7 +110,7 @@ mod tests {
         let mut solution = vec![Matrix::zeros(3, 1), Matrix::zeros(3, 3)];
         PROBLEM.solve(std::slice::from_ref(&matrix), &mut solution).unwrap();
         PROBLEM.settle(&mut solution);
-        assert_eq!(PROBLEM.check(&[matrix.clone()], &solution), Ok(()));
+        assert_eq!(PROBLEM.check(std::slice::from_ref(&matrix), &solution), Ok(()));
         let mut other = solution.clone();
         let (sine, cosine) = 1f64.sin_cos();
         let rotation = Matrix::from_row_slice(2, 2, &[cosine, -sine, sine, cosine]);

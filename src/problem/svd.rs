@@ -57,9 +57,9 @@ impl Problem for Svd {
                 basis::rotate(v, &cluster, &of_v);
             }
         }
-        for column in 0..values.len() {
+        for (column, value) in values.iter().enumerate() {
             let of_u = decomposition::fix_sign(u.column(column).iter());
-            let of_v = if values[column] <= limit {
+            let of_v = if *value <= limit {
                 decomposition::fix_sign(v.column(column).iter())
             } else {
                 of_u
