@@ -73,8 +73,8 @@ pub fn target_cells(problem: &dyn Problem, size: Shape, positions: Vec<[i64; 5]>
     positions.into_iter().map(cell).collect()
 }
 
-/// For each matrix of the solution, whether it is read from the diagonal. So are columns of problems whose operands
-/// have none: spectra.
+/// For each matrix of the solution, whether it is read from the diagonal. Spectra are: columns of problems whose
+/// operands have no columns.
 pub fn on_diagonal(problem: &dyn Problem) -> Vec<bool> {
     let is_column = |part: &Part| part.form == Form::Column;
     let no_columns = !problem.operands().iter().any(is_column);

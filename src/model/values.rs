@@ -20,7 +20,7 @@ pub struct ValueEmbedding {
 
 #[derive(Debug)]
 enum Features {
-    /// The number, its sign, its logarithm, its logarithm times the sign, sines and cosines.
+    /// The number, its sign, the logarithm of its magnitude, a signed logarithm, sines and cosines.
     All {
         /// 1 / magnitude, `[1]`.
         scale: Tensor,

@@ -142,7 +142,7 @@ fn record(writer: &mut impl Write, data: &[u8]) -> io::Result<()> {
     writer.write_all(&masked(crc32c(data)).to_le_bytes())
 }
 
-/// TFRecord's mask of checksums. It prevents checksums of data that contains checksums.
+/// TFRecord's mask for checksums, because a plain CRC is unreliable for data that contains CRCs.
 fn masked(crc: u32) -> u32 {
     crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }

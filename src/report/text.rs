@@ -109,8 +109,8 @@ fn with_interval(accuracy: Accuracy) -> (String, String) {
     )
 }
 
-/// A table of the accuracy at each tolerance, with its interval and the encoding's ceiling. Noisy data add the limit;
-/// several sizes or problems add tables for each.
+/// A table of the accuracy at each tolerance, with its interval and the encoding's ceiling, and the limit if there is
+/// noise. Several problems have a table each; several sizes have rows of their own.
 pub fn evaluation_table(name: &str, evaluation: &Evaluation) -> String {
     let problems = evaluation.by_problem();
     if problems.len() > 1 {

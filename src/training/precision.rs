@@ -38,8 +38,8 @@ pub struct LinearTimes {
 }
 
 impl LinearTimes {
-    /// Measures a linear map with a recipe's width and batch size. On a CPU, the casts around it are included; on other
-    /// devices, they cost nothing.
+    /// Measures a linear map with a recipe's width and batch size. On a CPU, the casts around it are included; other
+    /// devices hide their cost.
     pub fn measure(recipe: &Recipe, device: Device) -> Result<Self> {
         let _tf32 = Tf32::allow()?;
         let _no_grad = tch::no_grad_guard();

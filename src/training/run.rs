@@ -205,7 +205,7 @@ impl Run {
         weights::write(&self.resume(), &tensors, text)
     }
 
-    /// Loads the weights of [`Self::save_resume`] into a model. Returns the state of the optimizer and the progress.
+    /// Loads the weights of [`Self::save_resume`] into a model. Returns all saved tensors, and the progress.
     pub fn load_resume(&self, model: &Model) -> Result<(BTreeMap<String, Tensor>, Progress)> {
         let path = self.resume();
         let (tensors, text) = weights::read(&path)?;

@@ -26,7 +26,7 @@ fn shares(recipe: &Recipe, device: Device) -> usize {
 }
 
 impl Recipe {
-    /// Replaces `training.threads = 0` by the number of available threads, but at most one per [`LEAST`] examples.
+    /// Replaces `training.threads = 0` by the number of available threads, but at most one per 16 examples of a batch.
     pub fn resolve_threads(&mut self) {
         if self.training.threads == 0 {
             let available = thread::available_parallelism().map_or(1, NonZero::get);
