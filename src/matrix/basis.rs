@@ -1,13 +1,15 @@
-//! Bases of vectors whose values are nearly equal. Each is right, but which of them a solver returns depends on rounding errors. A model
-//! learns one that depends on the vectors' span alone.
+//! Bases of the eigenvectors (or singular vectors) of nearly equal values. Any basis of their span is correct; rounding
+//! errors decide which one a solver returns. Models learn a basis that depends only on the span.
 
 use super::{Matrix, decomposition, decomposition::NotConverged};
 use std::ops::Range;
 
-/// Values count as equal within this share of their range. Rounding coefficients to three digits moves values by less than a third of it.
+/// Values count as equal if their difference is at most this fraction of the range of all values. Rounding coefficients
+/// to three digits moves values by less than a third of it.
 pub(crate) const CLOSENESS: f64 = 0.005;
 
-/// Ranges of more than one value, in descending order, where each is at most `limit` below the one before.
+/// The clusters of `values`, which descend: index ranges of at least two values, each at most `limit` below its
+/// predecessor.
 pub(crate) fn clusters(values: &[f64], limit: f64) -> Vec<Range<usize>> {
     let mut clusters = Vec::new();
     let mut start = 0;
@@ -22,8 +24,8 @@ pub(crate) fn clusters(values: &[f64], limit: f64) -> Vec<Range<usize>> {
     clusters
 }
 
-/// The rotation of some columns of an orthonormal basis that diagonalizes diag(n, …, 2, 1) in their span. Of all columns of a square
-/// basis it makes the unit vectors.
+/// The rotation of the given columns of an orthonormal basis that diagonalizes diag(n, …, 2, 1) in their span. If the
+/// columns span the whole space, they become the unit vectors.
 pub(crate) fn rotation(basis: &Matrix, columns: &Range<usize>) -> Result<Matrix, NotConverged> {
     let chosen = basis.columns(columns.start, columns.len());
     let mut weighted = chosen.into_owned();
@@ -37,7 +39,7 @@ pub(crate) fn rotation(basis: &Matrix, columns: &Range<usize>) -> Result<Matrix,
     Ok(rotation)
 }
 
-/// Rotates some columns of a basis.
+/// Multiplies the given columns of a basis by a rotation.
 pub(crate) fn rotate(basis: &mut Matrix, columns: &Range<usize>, rotation: &Matrix) {
     let rotated = basis.columns(columns.start, columns.len()) * rotation;
     basis.columns_mut(columns.start, columns.len()).copy_from(&rotated);
@@ -51,24 +53,24 @@ mod tests {
     #[test]
     fn clusters_are_chains_of_close_values() {
         assert_eq!(clusters(&[5.0, 4.9, 4.85, 3.0, 1.0, 1.0], 0.1), [0..3, 4..6]);
-        assert_eq!(clusters(&[5.0, 4.0], 0.1), []);
-        assert_eq!(clusters(&[], 0.1), []);
+        assert!(clusters(&[5.0, 4.0], 0.1).is_empty());
+        assert!(clusters(&[], 0.1).is_empty());
     }
 
     #[test]
     fn a_rotated_basis_depends_on_the_span_alone() {
         let (sine, cosine) = 0.3f64.sin_cos();
-        let of = |turn: [f64; 4]| {
-            // Two columns that span the plane with the normal (1, 1, 1).
+        let settled = |coefficients: [f64; 4]| {
+            // An orthonormal basis of the plane whose normal is (1, 1, 1).
             let plane = parse(
                 "[[0.7071067811865476,0.4082482904638631],[-0.7071067811865476,0.4082482904638631],[0,-0.8164965809277261]]",
             );
-            let mut basis = plane.unwrap() * Matrix::from_row_slice(2, 2, &turn);
+            let mut basis = plane.unwrap() * Matrix::from_row_slice(2, 2, &coefficients);
             let found = rotation(&basis, &(0..2)).unwrap();
             rotate(&mut basis, &(0..2), &found);
             basis.map(|x| x.abs())
         };
-        let difference = of([1.0, 0.0, 0.0, 1.0]) - of([cosine, -sine, sine, cosine]);
+        let difference = settled([1.0, 0.0, 0.0, 1.0]) - settled([cosine, -sine, sine, cosine]);
         assert!(difference.amax() < 1e-14, "{difference}");
     }
 }

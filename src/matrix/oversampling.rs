@@ -1,50 +1,53 @@
-//! Oversampling: what is drawn more often than the distribution says, so that a model learns what is rare.
+//! Oversampling: drawing rare matrices more often than the distribution does, so that a model learns them.
 
 use super::{Family, Generator, InvalidDistribution, Matrix, decomposition, mirror};
 use rand::RngExt;
 use std::fmt;
 
-/// Shares of the draws that are changed; zero leaves them as they are.
+/// Shares of the draws that are changed; 0 changes none.
 ///
-/// The text form is `+bias:` and the sign bias, `+small:` and the share of small coefficients, `+large:` and the share of large draws,
-/// `+singular:` and the share of nearly singular ones, `+structured:` and the share of structured ones, each if there is one.
+/// The text form lists the shares that are not zero: `+bias:`, `+small:`, `+large:`, `+singular:` and `+structured:`,
+/// each followed by its share.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Oversampling {
-    /// Share of the draws whose signs lean to the positive: each has a probability of its own, uniform on [0, 1], with
-    /// which a coefficient is replaced by its magnitude.
+    /// Share of the draws with biased signs. Such a draw takes a probability, uniform on [0, 1], with which each
+    /// coefficient is replaced by its absolute value.
     ///
-    /// Determinants and their kin are sums of products whose signs are parities of the coefficients' signs, and a parity
-    /// of fair signs tells a gradient nothing until it is known whole. Among leaning signs its parts show, and what is
-    /// learned there holds for fair ones too (Abbe, Cornacchia & Lotfi 2023, arXiv 2306.16921).
+    /// The terms of a determinant have signs that are parities of the coefficients' signs. The gradient carries no
+    /// information about a parity of unbiased signs until all of them are known. With biased signs it does, and the
+    /// learned function also holds for unbiased ones (Abbe, Cornacchia & Lotfi 2023, arXiv 2306.16921).
     pub sign_bias: f64,
-    /// Probability with which a coefficient is made smaller by up to six powers of ten, each as likely as any other.
+    /// Probability that a coefficient is divided by up to six powers of ten, uniformly distributed.
     ///
-    /// Of uniform coefficients one in a thousand is below a thousandth of the magnitude, too few to learn to copy from.
+    /// Only one in a thousand uniform coefficients is below a thousandth of the magnitude, too few for a model to learn
+    /// to copy them.
     pub small: f64,
-    /// Share of the draws whose coefficients are made larger: each has a power of its own, uniform on [0, 1], to which their share of the
-    /// magnitude is raised.
+    /// Share of the draws with larger coefficients. Such a draw takes a power, uniform on [0, 1], to which the ratio of
+    /// each coefficient to the magnitude is raised.
     ///
-    /// Where coefficients are large together, so is what is made of them. Of the coefficients of products of uniform 5x5
-    /// matrices one in a thousand is beyond half of the bound, too few for a model to learn their places on its scale.
+    /// Large results need coefficients that are large together. In products of uniform 5x5 matrices, one coefficient in
+    /// a thousand exceeds half of its bound, too few for a model to learn such values.
     pub large: f64,
-    /// Share of the draws whose smallest singular value is made smaller, by up to two powers of ten, each as likely as any other.
+    /// Share of the draws whose smallest singular value is divided by up to two powers of ten, uniformly distributed.
     ///
-    /// An inverse is as large as that is small, and what is wrong with it counts by the condition of the matrix, which of one uniform
-    /// 5x5 matrix in ten is beyond 70 and of one in a hundred beyond 700.
+    /// A small singular value makes the inverse large, and its errors grow with the condition number. That number
+    /// exceeds 70 for one uniform 5x5 matrix in ten, and 700 for one in a hundred.
     pub singular: f64,
-    /// Share of the draws that are of a [family](Family), each as likely as any other, in place of independent coefficients.
+    /// Share of the draws from a random [family](Family) instead of independent coefficients. All families are equally
+    /// likely.
     ///
-    /// Of independent coefficients none are zero or equal, so that a model never sees the identity, a graph or a matrix of rank one.
+    /// Independent coefficients are never zero or equal, so a model would not see the identity, a graph or a matrix of
+    /// rank one.
     pub structured: f64,
 }
 
 /// One of the shares.
 struct Share {
-    /// Before the share in the text form.
-    mark: &'static str,
-    /// Its name in a recipe.
+    /// The prefix of the share in the text form.
+    prefix: &'static str,
+    /// The key of the share in a recipe.
     key: &'static str,
-    /// Its name in a sentence.
+    /// The name of the share in an error.
     name: &'static str,
     of: fn(&mut Oversampling) -> &mut f64,
 }
@@ -62,42 +65,42 @@ impl Share {
 /// In the order of the text form.
 const SHARES: [Share; 5] = [
     Share {
-        mark: "+bias:",
+        prefix: "+bias:",
         key: "sign_bias",
         name: "sign bias",
         of: |oversampling| &mut oversampling.sign_bias,
     },
     Share {
-        mark: "+small:",
+        prefix: "+small:",
         key: "small_share",
         name: "share of small coefficients",
         of: |oversampling| &mut oversampling.small,
     },
     Share {
-        mark: "+large:",
+        prefix: "+large:",
         key: "large_share",
         name: "share of large draws",
         of: |oversampling| &mut oversampling.large,
     },
     Share {
-        mark: "+singular:",
+        prefix: "+singular:",
         key: "singular_share",
         name: "share of nearly singular draws",
         of: |oversampling| &mut oversampling.singular,
     },
     Share {
-        mark: "+structured:",
+        prefix: "+structured:",
         key: "structured_share",
         name: "share of structured draws",
         of: |oversampling| &mut oversampling.structured,
     },
 ];
 
-/// How much smaller a singular value is made at most, in powers of ten.
+/// The smallest singular value is divided by at most this many powers of ten.
 const DECADES: f64 = 2.0;
 
 impl Oversampling {
-    /// Fails if one of them is not a share.
+    /// Fails if a share is not between 0 and 1.
     pub fn validate(mut self) -> Result<(), InvalidDistribution> {
         SHARES.iter().try_for_each(|share| {
             let value = *(share.of)(&mut self);
@@ -109,17 +112,17 @@ impl Oversampling {
         })
     }
 
-    /// Whether draws stay as they are.
+    /// Whether no draw is changed.
     pub fn is_none(self) -> bool {
         self == Self::default()
     }
 
-    /// Takes the shares off the end of a text; returns what stands before them.
+    /// Parses the shares at the end of a text; returns the text before them as well.
     pub(super) fn split(text: &str) -> Result<(&str, Self), InvalidDistribution> {
         let mut oversampling = Self::default();
         let mut rest = text;
         for share in SHARES.iter().rev() {
-            if let Some((before, value)) = rest.split_once(share.mark) {
+            if let Some((before, value)) = rest.split_once(share.prefix) {
                 *(share.of)(&mut oversampling) = value.parse().map_err(|_| share.refuse(value.to_owned()))?;
                 rest = before;
             }
@@ -127,23 +130,23 @@ impl Oversampling {
         Ok((rest, oversampling))
     }
 
-    /// The family of the next matrix, where it is a structured one.
+    /// The family of the next matrix; `None` for independent coefficients.
     pub(super) fn family(self, generator: &mut Generator) -> Option<Family> {
-        // A share of zero takes no random number.
+        // A share of zero consumes no random number.
         let is_structured = self.structured > 0.0 && generator.random::<f64>() < self.structured;
         is_structured.then(|| Family::draw(generator))
     }
 
-    /// By how much the smallest singular value of the next matrix is multiplied.
-    pub(super) fn nearness(self, generator: &mut Generator) -> f64 {
-        10f64.powf(-DECADES * chosen(self.singular, 0.0, generator))
+    /// The factor for the smallest singular value of the next matrix.
+    pub(super) fn smallest_factor(self, generator: &mut Generator) -> f64 {
+        10f64.powf(-DECADES * uniform_or(self.singular, 0.0, generator))
     }
 }
 
-/// A number from 0 to 1 with the probability of a share, and otherwise another.
+/// A uniform number from 0 to 1 with probability `share`; else `otherwise`.
 ///
-/// A share of zero takes no random number, so that examples of other recipes stay what they are.
-pub(super) fn chosen(share: f64, otherwise: f64, generator: &mut Generator) -> f64 {
+/// A share of zero consumes no random number, so that the examples of recipes without oversampling do not change.
+pub(super) fn uniform_or(share: f64, otherwise: f64, generator: &mut Generator) -> f64 {
     if share > 0.0 && generator.random::<f64>() < share {
         generator.random()
     } else {
@@ -151,7 +154,7 @@ pub(super) fn chosen(share: f64, otherwise: f64, generator: &mut Generator) -> f
     }
 }
 
-/// Multiplies the smallest singular value of a matrix; leaves it alone where its decomposition fails.
+/// Multiplies the smallest singular value of a matrix, unless its decomposition fails.
 pub(super) fn scale_smallest(matrix: &mut Matrix, factor: f64) {
     let (rows, cols) = matrix.shape();
     let count = rows.min(cols);
@@ -162,7 +165,7 @@ pub(super) fn scale_smallest(matrix: &mut Matrix, factor: f64) {
     }
 }
 
-/// Multiplies the eigenvalue of smallest magnitude of a symmetric matrix; leaves it alone where its decomposition fails.
+/// Multiplies the eigenvalue of smallest magnitude of a symmetric matrix, unless its decomposition fails.
 pub(super) fn scale_smallest_symmetric(matrix: &mut Matrix, factor: f64) {
     let mut values = vec![0.0; matrix.nrows()];
     if decomposition::eigenvalues(matrix, &mut values).is_ok() {
@@ -181,9 +184,9 @@ impl fmt::Display for Oversampling {
         let mut oversampling = *self;
         SHARES
             .iter()
-            .try_for_each(|Share { mark, of, .. }| match *of(&mut oversampling) {
+            .try_for_each(|Share { prefix, of, .. }| match *of(&mut oversampling) {
                 0.0 => Ok(()),
-                share => write!(f, "{mark}{share}"),
+                share => write!(f, "{prefix}{share}"),
             })
     }
 }
