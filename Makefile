@@ -73,7 +73,12 @@ test-portable: build test-tools ## Run the sensitive tests on imitations of less
 
 .PHONY: test-tools
 test-tools: $(PYTHON_READY)
-	@$(PYTHON) -c 'import numpy, pytest, xdist' || { echo "numpy, pytest or pytest-xdist is missing: $(PYTHON) -m pip install -r requirements.txt" >&2; exit 1; }
+	@$(PYTHON) -c 'import numpy, pytest, xdist, matplotlib, nbclient, ipykernel' || \
+		{ echo "a package of requirements.txt is missing: $(PYTHON) -m pip install -r requirements.txt" >&2; exit 1; }
+
+.PHONY: notebooks
+notebooks: test-tools ## Run the notebooks and keep their outputs in them (minutes)
+	LAFORMER_KEEP_OUTPUTS=1 $(PYTHON) -m pytest tests/python/test_notebooks.py
 
 .PHONY: zoo-check
 zoo-check: build $(PYTHON_READY) ## Measure all shipped checkpoints again, on 10,000 matrices each

@@ -1,4 +1,4 @@
-//! Examples as the tensors of a model, made ahead by threads.
+//! Batches of examples as tensors, prepared in advance by threads.
 
 mod prefetch;
 mod tensors;

@@ -1,4 +1,4 @@
-//! Batches made ahead by threads, in order: the same sequence whatever the number of threads.
+//! Batches prepared in advance by threads. Their sequence does not depend on the number of threads.
 
 use super::{Batch, Batcher};
 use crate::dataset::{Example, Format, Source};
@@ -8,13 +8,13 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use tch::Device;
 
-/// Batches that each thread holds ready.
+/// Batches that each thread prepares in advance.
 const AHEAD: usize = 4;
 
-/// An endless sequence of training batches from a given step on, on the CPU; for a CUDA device in page-locked memory.
+/// An endless sequence of training batches, in CPU memory. It is page-locked for a CUDA device.
 #[derive(Debug)]
 pub struct Prefetch {
-    /// Thread `w` of `n` makes the batches of steps `w, w + n, …` counted from the first.
+    /// Thread `w` of `n` prepares the batches `w, w + n, …`, counted from the first step.
     lanes: Vec<Receiver<Result<Batch>>>,
     next: usize,
 }
@@ -45,7 +45,7 @@ impl Prefetch {
                         } else {
                             batch
                         };
-                        // The receiver is gone when training has ended.
+                        // The receiver is dropped at the end of training.
                         if sender.send(batch).is_err() {
                             return;
                         }
@@ -65,10 +65,10 @@ impl Prefetch {
     }
 }
 
-/// Makes the batch of any step: a pure function of source and step.
+/// Creates the batch of any step, as a pure function of source and step.
 pub struct BatchMaker {
     source: Arc<dyn Source>,
-    /// Of each task.
+    /// One per task.
     batchers: Vec<Batcher>,
     examples: Vec<Example>,
     batch_size: usize,

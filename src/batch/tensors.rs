@@ -1,4 +1,4 @@
-//! Examples of one size as tensors.
+//! Batches of examples as tensors.
 
 use crate::dataset::{Case, Example, Format, Target};
 use crate::encoding::{MAX_FIELDS, PAD, Vocabulary};
@@ -11,15 +11,15 @@ use tch::{Device, Tensor};
 /// A batch of examples of one size.
 #[derive(Debug)]
 pub struct Batch {
-    /// Place of its problem among those of the model.
+    /// Index of the problem among the model's problems.
     pub task: usize,
     pub size: Shape,
-    /// Values `[batch, count]` fp32, after the task where there are several; or tokens `[batch, length]` int64.
+    /// Values `[batch, count]` float32, after the task if there are several, or tokens `[batch, length]` int64.
     pub source: Tensor,
-    /// Classes `[batch, count, fields]` in the order of the encoding, or tokens `[batch, length]`; int64.
+    /// Classes `[batch, count, fields]` in the encoding's order, or tokens `[batch, length]`; int64.
     pub target: Tensor,
-    /// Where the numbers are among those that are written with the classes, `[batch, count]` fp32: see
-    /// [`Encoding::share_within`](crate::encoding::Encoding::share_within). None beside tokens.
+    /// Positions of the numbers within the intervals that round to their classes, `[batch, count]` float32: see
+    /// [`Encoding::share_within`](crate::encoding::Encoding::share_within). `None` for tokens.
     pub shares: Option<Tensor>,
 }
 
@@ -31,7 +31,7 @@ impl Batch {
         }
     }
 
-    /// The examples in so many parts of about one size, in their order.
+    /// Splits the batch into parts of nearly equal size, in the order of its examples.
     pub fn split(&self, parts: usize) -> Vec<Self> {
         let (rows, parts) = (self.source.size()[0], parts as i64);
         let part = |i: i64| {
@@ -41,12 +41,12 @@ impl Batch {
         (0..parts).map(part).collect()
     }
 
-    /// The batch on a device; nothing waits for the copy of a batch that is [pinned](Self::pinned).
+    /// Copies the batch to a device. The copy is asynchronous if the batch is [pinned](Self::pinned).
     pub fn to_device(&self, device: Device) -> Self {
         self.map(|tensor| tensor.to_device_(device, tensor.kind(), true, false))
     }
 
-    /// The batch with each tensor changed.
+    /// Applies a function to all tensors of the batch.
     fn map(&self, change: impl Fn(&Tensor) -> Tensor) -> Self {
         Self {
             task: self.task,
@@ -57,7 +57,7 @@ impl Batch {
         }
     }
 
-    /// The batch in page-locked memory, for a CUDA device.
+    /// Copies the batch to page-locked memory, for a CUDA device.
     pub fn pinned(&self) -> Result<Self> {
         Ok(Self {
             task: self.task,
@@ -68,7 +68,7 @@ impl Batch {
         })
     }
 
-    /// Takes the numbers of a batch of the same shape.
+    /// Copies the values of a batch of the same shape into this one.
     pub fn copy_from(&mut self, other: &Self) {
         self.source.copy_(&other.source);
         self.target.copy_(&other.target);
@@ -78,7 +78,7 @@ impl Batch {
     }
 }
 
-/// Turns examples into batches; holds the vocabularies and the buffers that are filled again and again.
+/// Turns examples into batches. Holds the vocabularies, and buffers that all batches reuse.
 #[derive(Debug)]
 pub struct Batcher {
     format: Format,
@@ -89,7 +89,7 @@ pub struct Batcher {
     sources: Rows,
     targets: Rows,
     shares: Vec<f32>,
-    /// None where the model learns examples as they are.
+    /// `None` if the model's examples need no preparation.
     preparation: Option<Preparation>,
     prepared: Vec<Example>,
 }
@@ -110,13 +110,16 @@ impl Batcher {
         })
     }
 
-    /// The batch of examples that all have one size.
+    /// The batch of examples, all of the given size.
     pub fn batch(&mut self, size: Shape, examples: &[Example]) -> Result<Batch> {
         self.clear();
         match &self.preparation {
             Some(preparation) => {
                 let mut prepared = std::mem::take(&mut self.prepared);
                 preparation.prepare(examples, &mut prepared)?;
+                for example in &mut prepared {
+                    self.format.problem.settle(&mut example.solution);
+                }
                 self.write_examples(&prepared)?;
                 self.prepared = prepared;
             }
@@ -216,12 +219,12 @@ impl Rows {
         self.ends.clear();
     }
 
-    /// Ends a row.
+    /// Ends the current row.
     fn end(&mut self) {
         self.ends.push(self.flat.len());
     }
 
-    /// `[rows, longest]`, padded.
+    /// The rows as a tensor `[rows, longest]`, padded.
     fn tensor(&self) -> Tensor {
         let starts = || std::iter::once(0).chain(self.ends.iter().copied());
         let longest = starts()
@@ -250,7 +253,7 @@ mod tests {
     use crate::problem;
 
     #[test]
-    fn classes_and_shares_of_a_batch_are_the_numbers_of_its_solutions_in_reading_order() {
+    fn classes_and_shares_of_a_batch_give_its_solutions_row_by_row() {
         let problem = problem::named("inverse").unwrap();
         let specification = Specification::new(problem, "3".parse().unwrap(), Default::default()).unwrap();
         let stream = Stream::new(specification, 5, Split::Test);

@@ -159,7 +159,7 @@ impl Train {
                     path.display()
                 );
                 ensure!(
-                    recipe.data.emphasis().is_none(),
+                    recipe.data.oversampling().is_none(),
                     "--data {}: the rows of a file stay as they are; leave out data.sign_bias, data.small_share, \
                      data.large_share, data.singular_share and data.structured_share, or --data",
                     path.display()

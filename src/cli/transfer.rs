@@ -197,24 +197,24 @@ impl Transfers {
 
     /// The paper's rows of the same spectra; none where it has none of them.
     fn paper_table(&self) -> Option<(String, Table)> {
-        let mut laws: Vec<(&str, &[f64])> = Vec::new();
+        let mut spectra: Vec<(&str, &[f64])> = Vec::new();
         for row in &self.rows {
             if let Some(shares) = self.paper_row(row)
-                && laws.iter().all(|(law, _)| *law != row.spectrum)
+                && spectra.iter().all(|(spectrum, _)| *spectrum != row.spectrum)
             {
-                laws.push((&row.spectrum, shares));
+                spectra.push((&row.spectrum, shares));
             }
         }
         let mut table = by_spectrum();
-        for (law, shares) in &laws {
+        for (spectrum, shares) in &spectra {
             let shares = shares.iter().map(f64::to_string);
-            table.row(std::iter::once((*law).to_string()).chain(shares).collect());
+            table.row(std::iter::once((*spectrum).to_string()).chain(shares).collect());
         }
         let title = format!(
             "Charton (2021), the same (recalled; confidence {})",
             PaperTransfer::CONFIDENCE
         );
-        (!laws.is_empty()).then_some((title, table))
+        (!spectra.is_empty()).then_some((title, table))
     }
 }
 
@@ -328,7 +328,7 @@ fn name_by_spectrum(rows: &mut [Row]) {
     }
 }
 
-/// Fails where a run is of no symmetric problem, or of another problem, size or law of coefficients than the first.
+/// Fails where a run is of no symmetric problem, or of another problem, size or distribution of coefficients than the first.
 fn comparable(first: Option<&Recipe>, recipe: &Recipe) -> Result<()> {
     ensure!(
         recipe.problems.iter().all(|problem| problem.is_symmetric()),

@@ -1,4 +1,4 @@
-//! Proof that the examples of a test do not occur among those of a training.
+//! Test whether examples of a test set occur in the training data.
 
 use std::collections::HashMap;
 
@@ -8,10 +8,10 @@ use rayon::prelude::*;
 use super::{Example, Source};
 use crate::matrix::{Matrix, mix};
 
-/// Examples that a model has seen.
+/// Examples that a model has seen in training.
 #[derive(Clone, Copy, Debug)]
 pub enum Seen<'a> {
-    /// The batches of the first training steps, whichever examples they take or come back to.
+    /// The batches of the first training steps, with repeated examples.
     Batches {
         source: &'a dyn Source,
         steps: u64,
@@ -21,20 +21,21 @@ pub enum Seen<'a> {
     Examples { source: &'a dyn Source, count: u64 },
 }
 
-/// How often tests had been seen.
+/// Counts of test examples that a model has seen in training.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Collisions {
-    /// Examples of the test.
+    /// The number of test examples.
     pub tests: u64,
-    /// Examples that the model has seen; one that came twice counts twice.
+    /// The number of training examples. Repetitions count.
     pub seen: u64,
-    /// Those seen whose operands, as the model sees them, are those of a test of the same problem.
+    /// The number of training examples whose operands equal those of a test example of the same problem, after
+    /// rounding.
     pub collisions: u64,
 }
 
-/// Counts the examples seen whose operands are those of one of the first `tests` examples of a source.
+/// Counts the training examples whose operands equal those of one of the first `tests` examples of a source.
 ///
-/// Small matrices of few digits do collide by chance. Hashes find candidates, a comparison decides.
+/// Small matrices of few digits do collide by chance. Hashes find candidates, which are then compared.
 pub fn collisions(test: &dyn Source, tests: u64, seen: &[Seen<'_>]) -> Result<Collisions> {
     let mut found = Collisions {
         tests,
@@ -69,9 +70,9 @@ pub fn collisions(test: &dyn Source, tests: u64, seen: &[Seen<'_>]) -> Result<Co
     Ok(found)
 }
 
-/// The sum of what each of `count` items comes to, on all threads; items of a thread share their memory.
+/// The sum of `item` over `count` indices, on all threads. The calls of one thread share a buffer.
 fn sum(count: u64, item: impl Fn(u64, &mut Vec<Example>) -> Result<u64> + Sync) -> Result<u64> {
-    /// Items that one task makes.
+    /// Indices per parallel task.
     const CHUNK: u64 = 256;
     let chunks = (0..count.div_ceil(CHUNK)).into_par_iter().map(|chunk| {
         let mut examples = Vec::new();
@@ -81,7 +82,7 @@ fn sum(count: u64, item: impl Fn(u64, &mut Vec<Example>) -> Result<u64> + Sync) 
     Ok(chunks.collect::<Result<Vec<u64>>>()?.into_iter().sum())
 }
 
-/// The first examples of a source, to be found by their operands.
+/// The test examples, indexed by a hash of their operands.
 struct Tests<'a> {
     source: &'a dyn Source,
     indices: HashMap<u64, Vec<u64>>,
@@ -99,7 +100,7 @@ impl<'a> Tests<'a> {
         Ok(Self { source, indices })
     }
 
-    /// How many of the examples of a task are tests.
+    /// The number of examples of this task that are test examples.
     fn collisions(&self, task: usize, examples: &[Example]) -> Result<u64> {
         let mut collisions = 0;
         for example in examples {
@@ -116,7 +117,7 @@ impl<'a> Tests<'a> {
     }
 }
 
-/// Of shapes and values; zeros of both signs are equal.
+/// A hash of shapes and values. Zeros of both signs are equal.
 fn hash(matrices: &[Matrix]) -> u64 {
     matrices.iter().fold(0, |hash, matrix| {
         let shape = mix(hash ^ matrix.nrows() as u64).wrapping_add(matrix.ncols() as u64);
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn examples_that_were_seen_are_found() {
+    fn seen_examples_are_counted() {
         let test = stream("2-3", Split::Test);
         let seen = Seen::Examples {
             source: &test,
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn examples_that_come_again_are_found_as_often_as_they_come() {
+    fn repeated_examples_are_counted_repeatedly() {
         let seen = |repetition, size| {
             let train = stream(size, Split::Train);
             let batches = train.clone().with_repetition(repetition);
@@ -190,7 +191,7 @@ mod tests {
                 steps: 100,
                 batch_size: 8,
             };
-            // The first fifty examples of the training itself, as if they were a test.
+            // The first fifty training examples serve as test set.
             collisions(&train, 50, &[seen]).unwrap().collisions
         };
         assert_eq!(seen(Repetition::Never, "3"), 50);
@@ -201,13 +202,13 @@ mod tests {
         };
         let of_two = seen(two, "3");
         assert!((340..460).contains(&of_two), "{of_two}");
-        // An index stands for one example of each of two sizes, of which the test has one.
+        // An index has one example of each of two sizes, of which the test set has one.
         let of_sizes = seen(Repetition::Fixed { examples: 50 }, "2-3");
         assert!((300..500).contains(&of_sizes), "{of_sizes}");
     }
 
     #[test]
-    fn problems_are_told_apart() {
+    fn equal_operands_of_other_problems_do_not_collide() {
         let mixture = |names: [&str; 2], split| Mixture::of(names.map(|name| stream_of(name, "1", split)).to_vec());
         let test = mixture(["transpose", "inverse"], Split::Test);
         let found = |source: &dyn Source| {
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_of_both_signs_are_the_same_to_a_model() {
+    fn zeros_of_both_signs_collide() {
         let matrices = [0.0, -0.0].map(|zero| [Matrix::from_element(2, 2, zero)]);
         assert_eq!(hash(&matrices[0]), hash(&matrices[1]));
         assert_ne!(hash(&[Matrix::zeros(2, 3)]), hash(&[Matrix::zeros(3, 2)]));

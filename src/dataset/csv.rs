@@ -1,7 +1,7 @@
 //! CSV files of examples.
 //!
-//! Header `index,problem,distribution,operands,solution`; operands and solution are lists of matrices as JSON, in numbers
-//! that read back to the same bits: `0,matrix-vector,uniform,"[[[1.5,2],[3,-4]],[[1],[2]]]","[[[5.5],[-5]]]"`.
+//! The header is `index,problem,distribution,operands,solution`. Operands and solution are JSON lists of matrices,
+//! whose numbers parse to the same bits: `0,matrix-vector,uniform,"[[[1.5,2],[3,-4]],[[1],[2]]]","[[[5.5],[-5]]]"`.
 
 use std::{fmt, io, str};
 
@@ -16,25 +16,25 @@ use crate::{
 /// The columns, in order.
 pub const HEADER: [&str; 5] = ["index", "problem", "distribution", "operands", "solution"];
 
-/// A row whose form is right; its mathematics has not been checked.
+/// A well-formed row. Its mathematics has not been checked.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// Where the row begins, from 1.
+    /// The line of the row's first character, from 1.
     pub line: u64,
     pub index: u64,
     pub problem: &'static dyn Problem,
     pub size: Shape,
-    /// As written; files of others may have laws of their own.
+    /// The distribution as written in the file. It may be unknown to this program.
     pub distribution: String,
     pub example: Example,
 }
 
-/// What is wrong with a file, and where.
+/// An error in a file, and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadRow {
-    /// Where the row begins, from 1.
+    /// The line of the row's first character, from 1.
     pub line: u64,
-    /// None where the row as a whole is wrong.
+    /// `None` if the row as a whole is malformed.
     pub column: Option<&'static str>,
     pub reason: String,
 }
@@ -64,7 +64,7 @@ pub fn write_row(
     writer.write_record([&index.to_string(), problem.name(), distribution, &operands, &solution])
 }
 
-/// Reads rows one after the other. A bad row does not end the reading; the header must be right.
+/// An iterator over the rows of a file. It continues after malformed rows.
 pub struct Reader<R> {
     records: csv::Reader<LineFeeds<R>>,
     record: ByteRecord,
@@ -99,13 +99,13 @@ impl<R: io::Read> Reader<R> {
         }
     }
 
-    /// The next record, unparsed; None at the end, or after a failure to read.
+    /// The next record, not yet parsed. `None` at the end, or after a read error.
     pub(super) fn next_record(&mut self) -> Option<Result<ByteRecord, BadRow>> {
         match self.records.read_byte_record(&mut self.record) {
             Ok(false) => None,
             Ok(true) => {
                 let mut record = self.record.clone();
-                // The csv crate gives the line of the blank lines before.
+                // For a record after blank lines, the csv crate gives the line of the first blank one.
                 if let Some(mut position) = record.position().cloned() {
                     let within = record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
                     let begin = self.records.position().line().saturating_sub(1 + within);
@@ -143,7 +143,7 @@ impl<R: io::Read> fmt::Debug for Reader<R> {
     }
 }
 
-/// Parses a record, with its shapes.
+/// Parses a record and checks its shapes.
 pub(super) fn parse(record: &ByteRecord) -> Result<Row, BadRow> {
     let line = record.position().map_or(0, csv::Position::line);
     let bad = |column, reason| BadRow { line, column, reason };
@@ -191,8 +191,8 @@ pub(super) fn parse(record: &ByteRecord) -> Result<Row, BadRow> {
     })
 }
 
-/// Drops carriage returns, which our fields do not have, and ends the last line: so every record ends with one line
-/// feed, from which its line follows.
+/// Removes carriage returns, which no field contains, and ends the last line. Each record then ends with exactly one
+/// line feed, so that its line number can be computed.
 struct LineFeeds<R> {
     input: R,
     last: u8,
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_written_as_documented_and_read_back() {
+    fn rows_have_the_documented_form_and_parse_to_the_same_values() {
         let rows = read_rows(ROW);
         let row = rows[0].as_ref().unwrap();
         assert_eq!(
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_counted_with_any_line_ends_and_blank_lines() {
+    fn line_numbers_are_right_with_all_line_ends_and_blank_lines() {
         for end in ["\n", "\r\n"] {
             let text = format!("{}{end}{ROW}{end}{end}{ROW}{end}bad{end}{ROW}", HEADER.join(","));
             let lines: Vec<u64> = read(&text)

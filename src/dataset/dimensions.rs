@@ -1,4 +1,4 @@
-//! Sizes of examples: one, or ranges of them.
+//! Sizes of examples: single sizes, or ranges.
 
 use std::{fmt, str::FromStr};
 
@@ -6,7 +6,7 @@ use rand::RngExt;
 
 use crate::matrix::{Generator, Shape};
 
-/// A number of rows or columns, or a range of them with both ends: `5`, `5-15`.
+/// A number of rows or columns, or an inclusive range of them: `5`, `5-15`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Extent {
     min: usize,
@@ -14,7 +14,7 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// The largest number of rows or columns for which there is a token.
+    /// The largest dimension that has a token.
     pub const LARGEST: usize = 100;
 
     pub fn new(min: usize, max: usize) -> Result<Self, InvalidDimensions> {
@@ -44,7 +44,7 @@ impl Extent {
         self.min == self.max
     }
 
-    /// A size, all equally likely; draws nothing where there is one.
+    /// Draws a size uniformly. A single size consumes no random number.
     pub fn sample(self, generator: &mut Generator) -> usize {
         if self.is_fixed() {
             self.min
@@ -94,7 +94,7 @@ pub enum Dimensions {
 }
 
 impl Dimensions {
-    /// Rows and columns drawn independently; square where both are the same number.
+    /// Rows and columns, drawn independently. The result is square if both are the same single number.
     pub fn rectangular(rows: Extent, cols: Extent) -> Self {
         if rows.is_fixed() && rows == cols {
             Self::Square(rows)
@@ -103,7 +103,7 @@ impl Dimensions {
         }
     }
 
-    /// The sizes of options or keys, each a number or a range: `dim` alone, or `rows` and `cols`.
+    /// Parses the values of options or keys: either `dim`, or both `rows` and `cols`.
     pub fn from_parts(dim: Option<&str>, rows: Option<&str>, cols: Option<&str>) -> Result<Self, InvalidDimensions> {
         match (dim, rows, cols) {
             (Some(dim), None, None) => dim.parse().map(Self::Square),
@@ -122,7 +122,7 @@ impl Dimensions {
         }
     }
 
-    /// As people read it: `3x3`, or the ranges `5-15`, `2-6x4`.
+    /// A label for people: `3x3`, or the ranges `5-15`, `2-6x4`.
     pub fn label(self) -> String {
         if self.is_fixed() {
             self.max().to_string()
@@ -131,13 +131,13 @@ impl Dimensions {
         }
     }
 
-    /// The most rows and the most columns.
+    /// The largest number of rows and of columns.
     pub const fn max(self) -> Shape {
         let (rows, cols) = self.extents();
         Shape::new(rows.max, cols.max)
     }
 
-    /// The fewest rows and the fewest columns.
+    /// The smallest number of rows and of columns.
     pub const fn min(self) -> Shape {
         let (rows, cols) = self.extents();
         Shape::new(rows.min, cols.min)
@@ -149,7 +149,7 @@ impl Dimensions {
         rows.is_fixed() && cols.is_fixed()
     }
 
-    /// Whether examples of a size can be drawn.
+    /// Whether a size is within the ranges.
     pub const fn contains(self, size: Shape) -> bool {
         let (rows, cols) = self.extents();
         rows.contains(size.rows) && cols.contains(size.cols) && (size.is_square() || !self.is_square())
@@ -187,7 +187,7 @@ impl FromStr for Dimensions {
     }
 }
 
-/// Why a text or numbers give no sizes.
+/// An error in the sizes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDimensions {
     #[error("`{0}` is not a size: write a number such as 5, or a range such as 5-15")]
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_cover_the_range_and_no_more() {
+    fn samples_cover_exactly_the_range() {
         assert_eq!(samples("5"), HashSet::from([Shape::new(5, 5)]));
         assert_eq!(samples("5-7"), (5..=7).map(|n| Shape::new(n, n)).collect());
         assert_eq!(samples("1-2x3-4").len(), 4);
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_sizes_say_what_is_allowed() {
+    fn errors_name_the_allowed_sizes() {
         let message = |text: &str| text.parse::<Dimensions>().unwrap_err().to_string();
         assert_eq!(
             message("five"),

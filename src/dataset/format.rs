@@ -1,56 +1,57 @@
-//! What a model reads and writes: a problem with the encodings of both sides.
+//! The format of a model's data: a problem with its input and output encodings.
 
-use crate::encoding::{Encoding, Input, Layout, Reading, Vocabulary};
+use crate::encoding::{Encoding, Input, InputLayout, Layout, Vocabulary};
 use crate::matrix::{Matrix, Shape};
 use crate::problem::{Problem, Problems};
 use anyhow::{Error, Result, ensure};
 use std::sync::Arc;
 
-/// How the solution is presented to a model.
+/// The form of the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// The classes of every coefficient, for a parallel decoder.
+    /// The classes of each coefficient, for a parallel decoder.
     Classes,
-    /// A sequence of tokens, for an autoregressive one.
+    /// A sequence of tokens, for an autoregressive decoder.
     Tokens,
 }
 
-/// One of a model's problems, at a size.
+/// One of a model's problems at one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Case {
-    /// Place among the problems of the model; 0 where there is one.
+    /// Index of the problem among the model's problems.
     pub task: usize,
     pub size: Shape,
 }
 
-/// Of a model of one problem.
+/// The case of a model with a single problem.
 impl From<Shape> for Case {
     fn from(size: Shape) -> Self {
         Self { task: 0, size }
     }
 }
 
-/// The two languages of a model, source and target, for one of its problems.
+/// The input and output format of a model for one of its problems.
 #[derive(Clone, Debug)]
 pub struct Format {
     pub problem: &'static dyn Problem,
-    /// All problems of the model. Where there are several, both sequences begin with a token of the task in place of
-    /// `<s>`, and a source of values has the task before them.
+    /// All problems of the model. If there are several, a task token replaces `<s>` at the start of both sequences and
+    /// precedes a value input.
     pub problems: Problems,
     pub input: Input,
     pub output: Arc<dyn Encoding>,
     pub target: Target,
-    /// Standard deviation of the training's coefficients, to which operands are brought; none where they are read as given.
+    /// Standard deviation of the training coefficients, to which operands are scaled; `None` if operands are not
+    /// scaled.
     pub deviation: Option<f64>,
 }
 
 impl Format {
-    /// Whether operands are brought to the scale of the training.
+    /// Whether operands are scaled to the training coefficients' standard deviation.
     pub fn normalizes(&self) -> bool {
         self.deviation.is_some() && self.problem.facts().invariance.degrees.is_some()
     }
 
-    /// The same for every problem of the model, in the order of the tasks.
+    /// The formats of all problems of the model, in the order of their tasks.
     pub fn tasks(&self) -> Vec<Self> {
         let of = |problem| Self {
             problem,
@@ -59,13 +60,13 @@ impl Format {
         self.problems.iter().map(of).collect()
     }
 
-    /// Place of the problem among several; none where it is the only one.
+    /// The task of the problem; `None` if the model has only one.
     pub fn task(&self) -> Option<usize> {
         let place = self.problems.task(self.problem.name());
         place.ok().filter(|_| self.problems.len() > 1)
     }
 
-    /// The same for the problem of a name, or for the only one where no name is given.
+    /// The format of the named problem; without a name, that of the only problem.
     pub fn named(&self, name: Option<&str>) -> Result<Self> {
         let task = match name {
             Some(name) => self.problems.task(name)?,
@@ -81,13 +82,13 @@ impl Format {
         Ok(self.tasks().swap_remove(task))
     }
 
-    /// The size of operands; fails where their shapes are not those of the problem.
+    /// The size of operands. Fails if their shapes do not fit the problem.
     pub fn size_of(&self, operands: &[Matrix]) -> Result<Shape> {
         let shapes: Vec<_> = operands.iter().map(Shape::of).collect();
         self.problem.size_of(&shapes).map_err(Error::msg)
     }
 
-    /// The problem and the size of operands; fails where their shapes are not those of the problem.
+    /// The problem and size of operands. Fails if their shapes do not fit the problem.
     pub fn case_of(&self, operands: &[Matrix]) -> Result<Case> {
         Ok(Case {
             task: self.task().unwrap_or(0),
@@ -95,7 +96,7 @@ impl Format {
         })
     }
 
-    /// The vocabulary of the source; none for value inputs.
+    /// The vocabulary of the source; `None` for value input.
     pub fn source_vocabulary(&self) -> Option<Vocabulary> {
         match &self.input {
             Input::Tokens(encoding) => Some(self.vocabulary(encoding)),
@@ -116,19 +117,19 @@ impl Format {
     }
 
     /// The coefficients that the model reads.
-    pub fn reading(&self) -> Reading {
+    pub fn reading(&self) -> InputLayout {
         match self.input {
             Input::Values { reading, .. } => reading,
-            Input::Tokens(_) => Reading::Whole,
+            Input::Tokens(_) => InputLayout::Whole,
         }
     }
 
     /// Whether the model reads the condensed form of a matrix, see `inference/condensed.py`.
     pub fn is_condensed(&self) -> bool {
-        self.reading() == Reading::Condensed
+        self.reading() == InputLayout::Condensed
     }
 
-    /// Whether sources of one size may differ in length, so that padding must be masked.
+    /// Whether sources of equal size may differ in length, so that padding needs a mask.
     pub fn pads_source(&self) -> bool {
         matches!(&self.input, Input::Tokens(encoding) if encoding.is_variable_length())
     }
@@ -148,8 +149,8 @@ impl Format {
         }
     }
 
-    /// Position indices of the target at a size: one row per coefficient, or per token that is read while decoding
-    /// (all but the last).
+    /// Position indices of the target at a size: one row per coefficient for a parallel decoder, or per token that an
+    /// autoregressive decoder reads, which are all but the last.
     pub fn target_positions(&self, size: Shape) -> Vec<[i64; 5]> {
         let shapes = self.problem.solution_shapes(size);
         match self.target {

@@ -1,4 +1,4 @@
-//! Files of examples, whole or in parts.
+//! Generation of example files, whole or in shards.
 
 use std::{fmt, io, ops::Range, str::FromStr};
 
@@ -10,8 +10,8 @@ use super::{
     csv::{HEADER, write_row},
 };
 
-/// One of several parts of a file, `2/8`. Parts hold contiguous ranges of indices and only the first has the header, so
-/// that they concatenate to the same file as is made whole.
+/// One of the shards of a file, written `2/8`. Shards hold contiguous index ranges, and only the first has the header.
+/// Their concatenation is therefore the whole file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
     number: u64,
@@ -19,7 +19,7 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// The part of `total` examples that it holds.
+    /// The indices of this shard, of `total` examples.
     pub fn indices(self, total: u64) -> Range<u64> {
         let bound = |parts: u64| {
             let index = u128::from(total) * u128::from(parts) / u128::from(self.count);
@@ -28,7 +28,7 @@ impl Shard {
         bound(self.number - 1)..bound(self.number)
     }
 
-    /// Whether it begins the file, with the header.
+    /// Whether this shard begins with the header.
     pub const fn is_first(self) -> bool {
         self.number == 1
     }
@@ -54,14 +54,15 @@ impl FromStr for Shard {
     }
 }
 
-/// A text that names no part.
+/// The error of a text that is not a shard.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a shard: write its number and how many there are, from 1/8 to 8/8")]
 pub struct InvalidShard(String);
 
-/// Writes the examples of a range of indices as CSV; `threads` (0 for one per core) change nothing but the speed.
+/// Writes the examples of an index range as CSV on `threads` threads (0: one per core). The file does not depend on
+/// their number.
 ///
-/// `progress` is told how many rows have been written since the last time.
+/// `progress` receives the number of rows written since its last call.
 pub fn generate(
     stream: &Stream,
     indices: Range<u64>,
@@ -70,7 +71,7 @@ pub fn generate(
     mut output: impl io::Write,
     mut progress: impl FnMut(u64),
 ) -> Result<()> {
-    /// Rows that one thread makes at a time.
+    /// Rows per parallel task.
     const CHUNK: u64 = 256;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
@@ -79,7 +80,7 @@ pub fn generate(
     if header {
         writeln!(output, "{}", HEADER.join(","))?;
     }
-    // Several chunks per thread, so that none waits long for the slowest; memory stays bounded.
+    // Several chunks per thread balance the load; a fixed number of chunks bounds the memory.
     let wave = CHUNK * 8 * pool.current_num_threads() as u64;
     let mut start = indices.start;
     while start < indices.end {
@@ -110,7 +111,7 @@ fn rows(stream: &Stream, indices: Range<u64>) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for index in indices {
         let example = stream.example(index)?;
-        // No row is written that `verify` refuses.
+        // Rows that `verify` would refuse are not written.
         let sound = specification.problem().check(&example.operands, &example.solution);
         sound.map_err(Error::msg).with_context(|| {
             format!("example {index} of {distribution} loses its digits: choose a magnitude that is nearer to 1")
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_every_problem_read_back_to_the_bit() {
+    fn files_of_every_problem_parse_to_the_same_bits() {
         for problem in problem::ALL {
             let stream = stream(problem.name(), "1-6");
             let file = text(&stream, 10..60, true, 1);
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_indices_of_all_can_be_made() {
+    fn the_largest_indices_can_be_generated() {
         assert_eq!(
             text(&stream("add", "1"), u64::MAX - 3..u64::MAX, false, 1)
                 .lines()
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_shards_say_how_to_write_them() {
+    fn errors_say_how_to_write_shards() {
         for wrong in ["0/8", "9/8", "1", "1/0", "a/b", ""] {
             let message = wrong.parse::<Shard>().unwrap_err().to_string();
             assert_eq!(

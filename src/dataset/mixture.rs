@@ -1,4 +1,4 @@
-//! Examples of several problems for one model.
+//! Mixtures of examples of several problems for one model.
 
 use super::repetition::shuffled;
 use super::{Example, Source, Stream};
@@ -6,15 +6,15 @@ use crate::matrix::Shape;
 use anyhow::Result;
 use std::sync::Arc;
 
-/// Streams of several problems, in the order of their tasks. Examples by index are of the problems in turn. Every training
-/// batch is of one problem: as many steps as there are problems have each of them once, in an order drawn anew.
+/// One stream per problem, in the order of the tasks. Examples by index alternate between the problems. A training
+/// batch has one problem. Each round of steps has every problem once, in a new random order.
 #[derive(Clone, Debug)]
 pub struct Mixture {
     streams: Vec<Stream>,
 }
 
 impl Mixture {
-    /// The examples of one stream or more.
+    /// A single stream, or the mixture of several.
     pub fn of(mut streams: Vec<Stream>) -> Arc<dyn Source> {
         match streams.pop() {
             Some(only) if streams.is_empty() => Arc::new(only),
@@ -24,8 +24,8 @@ impl Mixture {
         }
     }
 
-    /// The task and the place among its own of one of a sequence that has the tasks in turn.
-    fn turn(&self, index: u64) -> (usize, u64) {
+    /// The task of an index, and the index within its stream, if tasks alternate.
+    fn task_and_index(&self, index: u64) -> (usize, u64) {
         let tasks = self.streams.len() as u64;
         ((index % tasks) as usize, index / tasks)
     }
@@ -33,7 +33,7 @@ impl Mixture {
 
 impl Source for Mixture {
     fn example(&self, index: u64) -> Result<Example> {
-        let (task, place) = self.turn(index);
+        let (task, place) = self.task_and_index(index);
         Ok(self.streams[task].example(place)?)
     }
 
@@ -42,16 +42,16 @@ impl Source for Mixture {
     }
 
     fn fill_batch(&self, step: u64, batch_size: usize, examples: &mut Vec<Example>) -> Result<Shape> {
-        let (_, round) = self.turn(step);
+        let (_, round) = self.task_and_index(step);
         self.streams[self.task_at(step)].fill_batch(round, batch_size, examples)
     }
 
     fn task_of(&self, index: u64) -> usize {
-        self.turn(index).0
+        self.task_and_index(index).0
     }
 
     fn task_at(&self, step: u64) -> usize {
-        let (place, round) = self.turn(step);
+        let (place, round) = self.task_and_index(step);
         shuffled(self.streams.len() as u32, self.streams[0].seed(), "tasks", round)[place] as usize
     }
 
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_the_one_that_its_problem_would_have_alone() {
+    fn a_batch_equals_the_batch_of_its_problem_alone() {
         let (alone, mixture) = (streams(Repetition::Never), Mixture::of(streams(Repetition::Never)));
         let mut steps = [0; 3];
         for step in 0..30 {
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn examples_by_index_are_of_the_problems_in_turn() {
+    fn examples_by_index_alternate_between_the_problems() {
         let (alone, mixture) = (streams(Repetition::Never), Mixture::of(streams(Repetition::Never)));
         for index in 0..12 {
             let task = mixture.task_of(index);
@@ -137,7 +137,7 @@ mod tests {
             leading.sort_by(f64::total_cmp);
             leading
         };
-        // The first coefficient of transpose and add is the first draw, whatever the size.
+        // The first coefficient of transpose and of add is the first random number, at any size.
         for task in [0, 1] {
             assert_eq!(epoch(0..6, task).len(), 8);
             assert_eq!(epoch(0..6, task), epoch(6..12, task));
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn one_stream_is_no_mixture() {
+    fn a_single_stream_is_not_mixed() {
         let stream = streams(Repetition::Never).remove(2);
         let source = Mixture::of(vec![stream.clone()]);
         let mut batches = [Vec::new(), Vec::new()];

@@ -1,7 +1,7 @@
-//! Examples of problems: made on the fly, written to CSV and read back, verified.
+//! Examples of problems: generated in memory, written to CSV, read back and verified.
 //!
-//! Example `i` of a seed, a split and a [`Specification`] is a pure function: any slice can be made alone, on any machine
-//! and any number of threads, and is the same.
+//! Example `i` is a pure function of a seed, a split and a [`Specification`]. Any machine can generate any range of
+//! examples, on any number of threads, with the same result.
 
 mod collision;
 mod csv;
@@ -34,13 +34,13 @@ use crate::{
     problem::Problem,
 };
 
-/// A problem set and solved.
+/// The operands of a problem and their solution.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Example {
-    /// As the model sees them: rounded through the input encoding where the stream has one.
+    /// The operands that the model reads, rounded by the input encoding if the stream has one.
     pub operands: Vec<Matrix>,
     pub solution: Vec<Matrix>,
-    /// As the model would see them without noise; empty where there is none.
+    /// The operands before noise was added; empty without noise.
     pub clean: Vec<Matrix>,
 }
 
@@ -60,7 +60,7 @@ impl Example {
         }
     }
 
-    /// The operands without noise: those that the solution is of, and that answers are measured with.
+    /// The operands without noise. The solution belongs to them, and errors of answers are measured with them.
     pub fn truth(&self) -> &[Matrix] {
         if self.clean.is_empty() {
             &self.operands
@@ -69,13 +69,13 @@ impl Example {
         }
     }
 
-    /// The shape that the problem calls its size.
+    /// The size of the example: the shape of the first operand.
     pub fn size(&self) -> Option<Shape> {
         self.operands.first().map(Shape::of)
     }
 }
 
-/// Gives matrices the shapes of others; allocates nothing where they have them.
+/// Gives matrices the shapes of others. Allocates only if shapes differ.
 fn take_shapes(matrices: &mut Vec<Matrix>, others: &[Matrix]) {
     let have_them = matrices.len() == others.len() && matrices.iter().zip(others).all(|(a, b)| a.shape() == b.shape());
     if !have_them {

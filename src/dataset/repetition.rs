@@ -1,28 +1,28 @@
-//! Which examples training comes back to.
+//! Repetition of training examples.
 
 use crate::matrix::{Address, Generator, Split, fingerprint};
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Which index of the stream each place of the training batches takes. Places are counted over all batches: place `k` of
-/// step `s` is `s * batch_size + k`; so the index is a pure function of seed, step and place.
+/// The choice of stream indices for training batches. Places count over all batches: place `k` of step `s` is
+/// `s * batch_size + k`. The index is a pure function of seed, step and place.
 ///
-/// All examples of a batch have the size of its step. Where there are several sizes, an index stands for one example of each.
+/// All examples of a batch have the size of its step. If there are several sizes, an index has one example of each.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Repetition {
-    /// Every place takes an example of its own.
+    /// Each place takes a new example.
     #[default]
     Never,
-    /// Only the first examples, epoch after epoch, each epoch in an order of its own.
+    /// The training set has a fixed number of examples. Each epoch has all of them, in a new order.
     Fixed { examples: u32 },
-    /// Two sets (Charton and Kempe, arXiv 2410.07041): with the probability `share` a place takes one of the first examples,
-    /// all equally likely, and else one of its own that comes after them.
+    /// Two sets (Charton and Kempe, arXiv 2410.07041). With probability `share`, a place takes one of the first
+    /// `examples`, uniformly; otherwise it takes a new one after them.
     TwoSets { examples: u64, share: f64 },
 }
 
 impl Repetition {
-    /// How many of the first examples come again and again; none where none do.
+    /// The number of examples that are repeated; `None` without repetition.
     pub fn examples(self) -> Option<u64> {
         match self {
             Self::Never => None,
@@ -32,7 +32,7 @@ impl Repetition {
     }
 }
 
-/// Numbers below a count, in an order that is a pure function of the seed, the purpose and the round.
+/// A random order of the numbers below `count`. It is a pure function of seed, purpose and round.
 pub(super) fn shuffled(count: u32, seed: u64, purpose: &str, round: u64) -> Vec<u32> {
     let mut order: Vec<u32> = (0..count).collect();
     order.shuffle(&mut generator(seed, purpose, round));
@@ -44,10 +44,10 @@ fn generator(seed: u64, purpose: &str, index: u64) -> Generator {
     Address { seed, split, index }.generator(fingerprint(purpose))
 }
 
-/// An epoch, and the order of its examples.
+/// The number of an epoch, and the order of its examples.
 type Epoch = (u64, Arc<Vec<u32>>);
 
-/// The indices that places take; keeps the order of the last epoch that was asked for.
+/// The indices of training places. Caches the order of the last epoch.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Indices {
     pub repetition: Repetition,
@@ -60,7 +60,7 @@ impl Indices {
         Self { repetition, last }
     }
 
-    /// The indices that a place and those after it take.
+    /// The indices of a place and its successors.
     pub fn from(&self, seed: u64, place: u64) -> impl Iterator<Item = u64> {
         let mut epoch = Epoch::default();
         (place..).map(move |place| match self.repetition {
@@ -102,12 +102,12 @@ mod tests {
     }
 
     #[test]
-    fn fresh_examples_are_taken_in_turn() {
+    fn new_examples_have_consecutive_indices() {
         assert!(indices(Repetition::Never, 7, 0, 100).into_iter().eq(0..100));
     }
 
     #[test]
-    fn epochs_are_orders_of_their_own() {
+    fn each_epoch_has_its_own_order() {
         let fixed = Indices::new(Repetition::Fixed { examples: 100 });
         let epoch = |seed, epoch: u64| -> Vec<u64> { fixed.from(seed, 100 * epoch).take(100).collect() };
         let mut orders = HashSet::new();
@@ -116,7 +116,7 @@ mod tests {
             let mut sorted = order.clone();
             sorted.sort_unstable();
             assert!(sorted.into_iter().eq(0..100));
-            // Any part can be asked for alone, in any order.
+            // Any part of an epoch can be computed alone, in any order.
             let part = indices(fixed.repetition, 1, 100 * number + 30, 5);
             assert_eq!(part, order[30..35]);
             assert!(orders.insert(order), "epoch {number} is like another");
@@ -132,7 +132,7 @@ mod tests {
         };
         let all = indices(two, 3, 0, 40_000);
         let (repeated, fresh): (Vec<u64>, Vec<u64>) = all.iter().partition(|&&index| index < 10);
-        // 10,000 expected with deviation 87; each example 1,000 with deviation 31.
+        // Expected: 10,000 with standard deviation 87; for each example 1,000 with standard deviation 31.
         assert!((9_650..10_350).contains(&repeated.len()), "{}", repeated.len());
         for example in 0..10 {
             let times = repeated.iter().filter(|&&index| index == example).count();

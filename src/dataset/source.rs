@@ -1,20 +1,20 @@
-//! Where training and evaluation take their examples from: the stream, or a file.
+//! Sources of examples for training and evaluation: a stream or a file.
 
 use super::{Example, Format, Stream, Targets};
 use crate::matrix::Shape;
 use anyhow::Result;
 
-/// Examples by index, and batches of one size by training step: both pure functions.
+/// Examples by index, and batches of one size by training step. Both are pure functions.
 pub trait Source: std::fmt::Debug + Send + Sync {
     fn example(&self, index: u64) -> Result<Example>;
 
-    /// How many examples there are; none where they never end.
+    /// The number of examples; `None` if unlimited.
     fn count(&self) -> Option<u64>;
 
-    /// Fills the batch of a training step with examples of one size, which it returns.
+    /// Fills the batch of a training step with examples of one size, and returns the size.
     fn fill_batch(&self, step: u64, batch_size: usize, examples: &mut Vec<Example>) -> Result<Shape>;
 
-    /// The task of the example of an index: which of a model's problems it is of.
+    /// The task of the example at an index.
     fn task_of(&self, _index: u64) -> usize {
         0
     }
@@ -24,7 +24,7 @@ pub trait Source: std::fmt::Debug + Send + Sync {
         0
     }
 
-    /// How many examples, from the first on, training comes back to; none where all are fresh.
+    /// The number of first examples that training repeats; `None` without repetition.
     fn repeats(&self) -> Option<u64> {
         None
     }
@@ -52,7 +52,7 @@ impl Source for Stream {
 }
 
 impl Stream {
-    /// The stream as a model of a format sees it: operands rounded, solutions that its output can write.
+    /// The stream in a model's format: operands are rounded, and solutions can be encoded.
     #[must_use]
     pub fn encoded(self, format: &Format, targets: Targets) -> Self {
         self.with_input(format.input.rounding())

@@ -1,4 +1,4 @@
-//! What examples are of.
+//! Specifications of examples.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::{
     problem::{self, Problem, Problems},
 };
 
-/// A problem, the sizes of its examples, and how their operands are drawn.
+/// A problem, the sizes of its examples, and the distribution of their operands.
 #[derive(Clone, Debug)]
 pub struct Specification {
     problem: &'static dyn Problem,
@@ -19,7 +19,7 @@ pub struct Specification {
 }
 
 impl Specification {
-    /// Fails on combinations that make no sense, saying which problems would fit.
+    /// Fails if the parts do not fit together. The error names the problems that would fit.
     pub fn new(problem: &'static dyn Problem, dimensions: Dimensions, distribution: Distribution) -> Result<Self> {
         let name = problem.name();
         if problem.needs_square() && !dimensions.is_square() {
@@ -43,17 +43,17 @@ impl Specification {
             let spectra = &distribution.spectra;
             bail!("matrices of the family `{family}` have spectra of their own, not `{spectra}`: choose one of both");
         }
-        // Its fields are public, so they are checked here.
+        // The fields are public and may hold anything, so they are checked here.
         let Distribution {
             coefficients,
             magnitude,
             spectra,
-            emphasis,
+            oversampling,
             family,
         } = distribution;
         let distribution = Distribution::new(coefficients, magnitude, spectra)?
             .with_family(family)
-            .with_emphasis(emphasis)?;
+            .with_oversampling(oversampling)?;
         Ok(Self {
             problem,
             dimensions,
@@ -61,8 +61,8 @@ impl Specification {
         })
     }
 
-    /// One for each problem of a set, in its order; the spectra are those of the symmetric ones. Fails where a problem does
-    /// not fit, naming it.
+    /// One specification per problem of a set, in its order. Only symmetric problems take the spectra. Fails if a
+    /// problem does not fit; the error names it.
     pub fn of_set(problems: &Problems, dimensions: Dimensions, distribution: &Distribution) -> Result<Vec<Self>> {
         let some_are_symmetric = problems.iter().any(|problem| problem.is_symmetric());
         let of = |problem: &'static dyn Problem| {
@@ -87,7 +87,7 @@ impl Specification {
         &self.distribution
     }
 
-    /// A hash that never changes between machines or versions.
+    /// A hash of the specification. It is the same on all machines and in all versions.
     pub fn fingerprint(&self) -> u64 {
         fingerprint(&self.to_string())
     }
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn combinations_that_make_no_sense_are_refused() {
+    fn specifications_whose_parts_do_not_fit_are_refused() {
         let message = |p, d, x| specification(p, d, x).unwrap_err().to_string();
         assert!(message("inverse", "3x4", "uniform").starts_with("inverse wants square matrices, not 3x4"));
         let spectrum = message("inverse", "3", "uniform/laplace");
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn fingerprints_differ_where_specifications_do() {
+    fn different_specifications_have_different_fingerprints() {
         let fingerprint = |p, d, x| specification(p, d, x).unwrap().fingerprint();
         let base = fingerprint("eigenvalues", "5", "uniform");
         assert_eq!(base, fingerprint("eigenvalues", "5x5", "uniform:10/semicircle"));

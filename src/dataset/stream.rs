@@ -1,4 +1,4 @@
-//! Examples on the fly, each a pure function of its address.
+//! Streams of examples that are generated in memory, each a pure function of its address.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use crate::{
     problem::Unsolvable,
 };
 
-/// Which matrix the targets are of.
+/// The operands that targets are computed from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Targets {
-    /// The rounded operands that the model sees.
+    /// The rounded operands, which the model reads.
     #[default]
     Rounded,
     /// The operands before rounding, as in the paper.
@@ -22,7 +22,7 @@ pub enum Targets {
 
 /// The examples of a specification, a seed and a split, in the encodings of a model.
 ///
-/// Draws that cannot be solved, or written in the encodings, are drawn again within the same index.
+/// Operands that have no solution, or no encoding, are drawn again for the same index.
 #[derive(Clone, Debug)]
 pub struct Stream {
     specification: Specification,
@@ -33,15 +33,15 @@ pub struct Stream {
     targets: Targets,
     indices: Indices,
     noise: Noise,
-    /// Keys of the generators of sizes, of batches' sizes, of operands and of noise.
+    /// Generator keys for example sizes, batch sizes, operands and noise.
     domains: [u64; 4],
 }
 
 impl Stream {
-    /// Redraws within an index, before giving up.
+    /// The largest number of draws for one index.
     const ATTEMPTS: u64 = 1000;
 
-    /// Exact operands and solutions.
+    /// A stream of exact operands and solutions.
     pub fn new(specification: Specification, seed: u64, split: Split) -> Self {
         let of = specification.fingerprint();
         let domains = ["size", "batch", "operands", "noise"].map(|purpose| mix(of ^ fingerprint(purpose)));
@@ -58,14 +58,14 @@ impl Stream {
         }
     }
 
-    /// Rounds operands as this encoding writes them.
+    /// Rounds operands by this encoding.
     #[must_use]
     pub fn with_input(mut self, encoding: Arc<dyn Encoding>) -> Self {
         self.input = Some(encoding);
         self
     }
 
-    /// Draws again where this encoding cannot write the solution; does not round it.
+    /// Draws again if this encoding cannot write the solution. The solution is not rounded.
     #[must_use]
     pub fn with_output(mut self, encoding: Arc<dyn Encoding>) -> Self {
         self.output = Some(encoding);
@@ -78,15 +78,15 @@ impl Stream {
         self
     }
 
-    /// Comes back to examples in training batches.
+    /// Repeats examples in training batches.
     #[must_use]
     pub fn with_repetition(mut self, repetition: Repetition) -> Self {
         self.indices = Indices::new(repetition);
         self
     }
 
-    /// Adds noise to what the model sees of the operands; solutions stay those of the clean ones. The clean operands of an
-    /// index are the same at every level, but where a noisy one is out of the encoding's range.
+    /// Adds noise to the operands that the model reads; solutions still belong to the clean operands. The clean
+    /// operands of an index do not depend on the noise level, unless the noisy ones are out of the encoding's range.
     #[must_use]
     pub fn with_noise(mut self, noise: Noise) -> Self {
         self.noise = noise;
@@ -105,26 +105,26 @@ impl Stream {
         self.indices.repetition
     }
 
-    /// The indices that a place of the training batches and those after it take.
+    /// The indices of a place in the training batches and of its successors.
     pub fn indices_from(&self, place: u64) -> impl Iterator<Item = u64> {
         self.indices.from(self.seed, place)
     }
 
-    /// The size of an example on its own.
+    /// The size of the example at an index.
     pub fn size(&self, index: u64) -> Shape {
         self.specification
             .dimensions()
             .sample(&mut self.address(index).generator(self.domains[0]))
     }
 
-    /// The one size of all examples in the batch of a training step.
+    /// The common size of all examples in the batch of a training step.
     pub fn batch_size_at(&self, step: u64) -> Shape {
         self.specification
             .dimensions()
             .sample(&mut self.address(step).generator(self.domains[1]))
     }
 
-    /// The example of an index, at its own size.
+    /// The example at an index, with its own size.
     pub fn example(&self, index: u64) -> Result<Example, Exhausted> {
         let mut examples = [Example::default()];
         self.fill_all([index].into_iter(), self.size(index), &mut examples)?;
@@ -132,7 +132,7 @@ impl Stream {
         Ok(example)
     }
 
-    /// The examples of indices at a given size, in the memory of others of this size where there are some.
+    /// Generates the examples at the given indices, all with the given size, and reuses the memory of `examples`.
     pub fn fill_all(
         &self,
         indices: impl Iterator<Item = u64>,
@@ -206,7 +206,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Keeps the operands as the clean ones.
+    /// Keeps the clean operands as well.
     fn add_noise(&self, index: u64, attempt: u64, example: &mut Example) {
         let distribution = self.specification.distribution();
         let deviation = distribution.coefficients.deviation(distribution.magnitude);
@@ -250,7 +250,7 @@ fn has_shapes(matrices: &[Matrix], shapes: &[Shape]) -> bool {
             .all(|(matrix, shape)| Shape::of(matrix) == *shape)
 }
 
-/// Why a draw is no example.
+/// Why operands are drawn again.
 #[derive(Debug, thiserror::Error)]
 enum Rejection {
     #[error(transparent)]
@@ -261,7 +261,7 @@ enum Rejection {
     Overflow,
 }
 
-/// No draw of an index was an example.
+/// All draws for an index were rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "example {index} of {specification} ({split}): none of {attempts} draws can be used, the last because {reason}; \

@@ -1,4 +1,4 @@
-//! Examples read from a CSV file, for training and evaluation in place of the stream.
+//! Examples from a CSV file, for training and evaluation.
 
 use super::{Case, Dimensions, Example, Format, Reader, Source, Targets};
 use crate::encoding::round_matrices;
@@ -9,19 +9,20 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-/// The rows of a file as a model sees them: operands rounded, targets of the rounded operands or as the file has them.
+/// The rows of a file in a model's format: operands are rounded, and targets belong to the rounded operands or are the
+/// file's own.
 #[derive(Debug)]
 pub struct Table {
     path: PathBuf,
     seed: u64,
-    /// With their tasks.
+    /// Each example with its task.
     examples: Vec<(usize, Example)>,
-    /// Rows of each task and size, so that a batch has one of both.
+    /// Row indices by task and size, because a batch has one task and one size.
     groups: Vec<(Case, Vec<usize>)>,
 }
 
 impl Table {
-    /// Reads a whole file. Rows must be of the format's problems.
+    /// Reads a whole file. Each row must have one of the format's problems.
     pub fn read(path: &Path, format: &Format, targets: Targets, seed: u64) -> Result<Self> {
         let rounding = format.input.rounding();
         let mut examples = Vec::new();
@@ -67,8 +68,8 @@ impl Table {
         })
     }
 
-    /// Adds noise to the operands, the same to a row whenever it comes in a split, and rounds them again; `deviation` is that
-    /// of the coefficients. Solutions stay as they are.
+    /// Adds noise to the operands and rounds them again; solutions do not change. A row always has the same noise in
+    /// the same split. `deviation` is the standard deviation of the coefficients.
     pub fn with_noise(mut self, noise: Noise, deviation: f64, format: &Format, split: Split) -> Result<Self> {
         if noise.is_none() {
             return Ok(self);
@@ -92,7 +93,7 @@ impl Table {
         Ok(self)
     }
 
-    /// Fails where a row is of a size that the model is not for.
+    /// Fails if a row's size is outside of the model's sizes.
     pub fn within(self, dimensions: &Dimensions) -> Result<Self> {
         for (Case { size, .. }, rows) in &self.groups {
             ensure!(
@@ -135,7 +136,7 @@ impl Source for Table {
         Some(self.examples.len() as u64)
     }
 
-    /// Rows drawn with replacement, of one task and size that is drawn as often as it occurs.
+    /// Draws one task and size in proportion to its rows, then rows of it with replacement.
     fn fill_batch(&self, step: u64, batch_size: usize, examples: &mut Vec<Example>) -> Result<Shape> {
         let (group, mut generator) = self.group_at(step);
         let (case, rows) = &self.groups[group];

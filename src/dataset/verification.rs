@@ -1,4 +1,4 @@
-//! Files of examples, ours or others', checked row by row against the mathematics.
+//! Verification of example files: each row is checked against the mathematics.
 
 use std::{collections::BTreeMap, fmt, io};
 
@@ -9,13 +9,13 @@ use rayon::prelude::*;
 use super::csv::{BadRow, Reader, parse};
 use crate::matrix::Shape;
 
-/// What a file holds.
+/// Counts of a file's rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// All rows, without the header.
+    /// The number of rows, without the header.
     pub rows: u64,
     pub bad: u64,
-    /// Right rows of each problem and size.
+    /// The number of correct rows of each problem and size.
     pub groups: BTreeMap<(&'static str, Shape), u64>,
 }
 
@@ -42,10 +42,11 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Checks every row on `threads` (0 for one per core), in bounded memory; `report` is told of bad rows in their order.
+/// Checks each row on `threads` threads (0: one per core) in bounded memory. `report` receives the bad rows in their
+/// order.
 ///
-/// A wrong header ends the check, as a bad row of line 1. Fails only if threads cannot be started, or with an error of
-/// `report`, which ends the check too.
+/// A wrong header counts as a bad row and ends the check. Fails if threads cannot be started, or if `report` fails,
+/// which also ends the check.
 pub fn verify(input: impl io::Read, threads: usize, mut report: impl FnMut(BadRow) -> Result<()>) -> Result<Summary> {
     const BATCH: usize = 4096;
     let pool = rayon::ThreadPoolBuilder::new()
@@ -90,7 +91,7 @@ pub fn verify(input: impl io::Read, threads: usize, mut report: impl FnMut(BadRo
     }
 }
 
-/// The problem and size of a row that is right.
+/// The problem and size of a row, if it is correct.
 fn check(record: &ByteRecord) -> Result<(&'static str, Shape), BadRow> {
     let row = parse(record)?;
     let bad = |column| {
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn own_files_are_right() {
+    fn generated_files_are_right() {
         for problem in problem::ALL {
             let specification = Specification::new(*problem, "1-7".parse().unwrap(), Default::default()).unwrap();
             let mut file = Vec::new();
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_others_with_other_signs_digits_and_blanks_is_right() {
+    fn files_with_other_signs_digits_and_blanks_are_right() {
         let (summary, bad) = rows(&[
             r#"7,eigenvectors,mine,"[[[2.0, 1.0], [1.0, 2.0]]]","[[[3.0], [1.0]], [[-0.70710678, 0.70710678], [-0.70710678, -0.70710678]]]""#,
             r#"3,svd,"my, own","[[[0,-3],[4,0]]]","[[[0,-1],[-1,0]],[[4],[3]],[[-1,0],[0,1]]]""#,

@@ -1,4 +1,4 @@
-//! B1999: a token for the signed mantissa, a token for the exponent.
+//! B1999: one token for the signed mantissa and one for the exponent.
 
 use super::decimal::Decimal;
 use super::{Encoding, Field, OutOfRange, Part, exponent};
@@ -6,7 +6,7 @@ use super::{Encoding, Field, OutOfRange, Part, exponent};
 #[derive(Debug)]
 pub struct B1999 {
     digits: u32,
-    /// Largest mantissa: 999 for three digits, whose 1,999 mantissas give the encoding its name.
+    /// Largest mantissa. With three digits it is 999, and the 1,999 signed mantissas give the encoding its name.
     largest: u32,
     words: Vec<String>,
     fields: [Field; 2],

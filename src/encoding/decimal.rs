@@ -1,13 +1,13 @@
-//! Correctly rounded decimals: the digits of `printf("%.{D-1}e")`, with nothing but float64 arithmetic that a tensor library
-//! can repeat bit for bit.
+//! Correctly rounded decimals: the digits of `printf("%.{D-1}e")`, from float64 arithmetic that a tensor library can
+//! repeat bit for bit.
 //!
-//! `|x| · 10^-s` is rounded to an integer of D digits. One multiplication or division is exact to 2^-51, which decides
-//! almost every rounding; near a tie, the sign of the exact residual does. For that, powers beyond 10^22, which are no
-//! doubles, have a second part. The same steps in tensors are `inference/codec.py`.
+//! `|x| · 10^-s` is rounded to an integer of D digits. One multiplication or division has a relative error of at most
+//! 2^-51, which decides almost every rounding. Near a tie, the sign of the exact residual decides. Powers beyond 10^22
+//! are not doubles, so they have a second part for that residual. `inference/codec.py` has the same steps for tensors.
 
 use super::powers::{POWERS, POWERS_BELOW_ONE};
 
-/// ± mantissa × 10^exponent; the mantissa has all its digits, or is zero with exponent zero.
+/// The number ± mantissa × 10^exponent. The mantissa has all digits, or is zero with exponent zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decimal {
     pub negative: bool,
@@ -15,7 +15,7 @@ pub struct Decimal {
     pub exponent: i32,
 }
 
-/// What happens to a value that lies half-way.
+/// The rounding of values half-way between two decimals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ties {
     /// To the even mantissa, as `printf` does.
@@ -24,29 +24,30 @@ pub enum Ties {
     Up,
 }
 
-/// Exponents of the table of powers: values beyond it are zero or out of range in every encoding.
+/// Largest exponent in the table of powers. In every encoding, larger values are out of range and smaller ones are
+/// zero.
 pub const LARGEST_POWER: i32 = 110;
 
-/// Magnitudes below are zero in every encoding, and scaling them would leave the table.
+/// Smaller magnitudes are zero in every encoding; scaling them would need powers beyond the table.
 const SMALLEST: f64 = 1e-104;
 
-/// Powers of ten that round up to a digit more.
+/// 10^digits: a mantissa that rounds up to it has one digit too many.
 const TEN_TO: [u32; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
 
-/// 10^exponent as the nearest double, for exponents up to ±110.
+/// The double nearest to 10^exponent, for exponents from -110 to 110.
 #[inline(always)]
 pub fn power(exponent: i32) -> f64 {
-    // An index of a byte is within the table: no test is needed.
+    // The table has an entry for every byte, so the compiler omits the bounds check.
     POWERS[usize::from((exponent + POWERS_BELOW_ONE) as u8)]
 }
 
-/// `10^exponent - power(exponent)` as the nearest double, for exponents from 0 to 110: nothing up to 22.
+/// The double nearest to `10^exponent - power(exponent)`, for exponents from 0 to 110. It is 0 up to 22.
 pub fn power_rest(exponent: i32) -> f64 {
     let nearest = power(exponent);
     if exponent <= 22 {
         return 0.0;
     }
-    // Both are integers: their difference is taken from the decimal digits of the nearest double.
+    // Both powers are integers, so the decimal digits of the double give their difference exactly.
     let digits = format!("{nearest:.0}");
     let number = |digits: &str| digits.parse().unwrap_or(f64::NAN);
     match digits.strip_prefix('1') {
@@ -58,20 +59,20 @@ pub fn power_rest(exponent: i32) -> f64 {
     }
 }
 
-/// The largest `k` with `power(k) ≤ magnitude`, for magnitudes from 1e-104 to below 1e110.
+/// The largest `k` with `power(k) ≤ magnitude`, for magnitudes in [1e-104, 1e110).
 #[inline(always)]
 fn decimal_exponent(magnitude: f64) -> i32 {
-    // 78913 / 2^18 is log10(2), close enough for the floor of its product with every binary exponent.
+    // log10(2) ≈ 78913 / 2^18, precise enough for the floor at every binary exponent.
     let binary = (magnitude.to_bits() >> 52) as i32 - 1023;
     let estimate = (binary * 78913) >> 18;
     estimate + i32::from(magnitude >= power(estimate + 1))
 }
 
-/// Nearer to a half than this, a product below 10^9 with a relative error of 2^-51 may be on the other side.
+/// A product below 10^9 with relative error 2^-51 that is closer to a half than this may lie on its other side.
 const NEAR_TIE: f64 = 1e-6;
 
-/// 2^52: added to a smaller number, it leaves the nearest integer in the last bits.
-const INTEGERS: f64 = 4_503_599_627_370_496.0;
+/// 2^52: the sum with a smaller number has the nearest integer in its last bits.
+const INTEGER_SHIFT: f64 = 4_503_599_627_370_496.0;
 
 /// The integer nearest to `magnitude × 10^shift`, below 10^9.
 #[inline(always)]
@@ -81,15 +82,15 @@ fn scaled(magnitude: f64, shift: i32, ties: Ties) -> u32 {
     } else {
         magnitude / power(-shift)
     };
-    let shifted = product + INTEGERS;
-    if (product - (shifted - INTEGERS)).abs() < 0.5 - NEAR_TIE {
+    let shifted = product + INTEGER_SHIFT;
+    if (product - (shifted - INTEGER_SHIFT)).abs() < 0.5 - NEAR_TIE {
         shifted.to_bits() as u32
     } else {
         near_tie(magnitude, shift, product as u32, ties)
     }
 }
 
-/// The one of `below` and `below + 1` that is nearest to `magnitude × 10^shift`, which is about half-way.
+/// Rounds `magnitude × 10^shift`, which is nearly half-way between `below` and `below + 1`.
 #[cold]
 fn near_tie(magnitude: f64, shift: i32, below: u32, ties: Ties) -> u32 {
     let residual = residual(magnitude, shift, f64::from(below) + 0.5);
@@ -97,19 +98,20 @@ fn near_tie(magnitude: f64, shift: i32, below: u32, ties: Ties) -> u32 {
     below + u32::from(up)
 }
 
-/// A mantissa that was rounded up to a digit more, and its exponent; seldom, so that others need not wait for a division.
+/// Removes the extra digit of a mantissa that was rounded up. A cold function, because the division would slow down the
+/// common case.
 #[cold]
 fn carried(mantissa: u32, exponent: i32) -> (u32, i32) {
     (mantissa / 10, exponent + 1)
 }
 
-/// A number with the sign of `magnitude × 10^shift - tie`, where the two are near.
+/// A number with the sign of `magnitude × 10^shift - tie`, where the two are close.
 fn residual(magnitude: f64, shift: i32, tie: f64) -> f64 {
     let factor = if shift >= 0 { magnitude } else { tie };
     let (power, rest) = (power(shift.abs()), power_rest(shift.abs()));
     let product = factor * power;
     let lost = factor.mul_add(power, -product) + factor * rest;
-    // The difference of near numbers is exact (Sterbenz).
+    // The difference of close numbers is exact (Sterbenz's lemma).
     if shift >= 0 {
         (product - tie) + lost
     } else {
@@ -124,8 +126,8 @@ impl Decimal {
         exponent: 0,
     };
 
-    /// Rounds a value of a magnitude below 1e110 to `digits` ≤ 5 significant digits. Below 10^`floor` the unit of the last
-    /// digit stays that of 10^`floor` (fixed point).
+    /// Rounds a value with magnitude below 1e110 to `digits` ≤ 5 significant digits. Below 10^`floor`, the last digit
+    /// keeps the unit that it has at 10^`floor` (fixed point).
     #[inline(always)]
     pub fn round(value: f64, digits: u32, floor: i32, ties: Ties) -> Self {
         let magnitude = value.abs();
@@ -139,15 +141,15 @@ impl Decimal {
         }
     }
 
-    /// Rounds a value of a magnitude from 1e-104 to below 1e110 to `digits` ≤ 5 significant digits, ties to even. Inlined,
-    /// because results that go through memory are waited for.
+    /// Rounds a value with magnitude in [1e-104, 1e110) to `digits` ≤ 5 significant digits, ties to even. Inlining
+    /// keeps the result in registers, which is faster.
     #[inline(always)]
     pub(super) fn of_ordinary(value: f64, digits: u32) -> Self {
         let last = decimal_exponent(value.abs()) + 1 - digits as i32;
         Self::multiple(value, digits, last, Ties::Even)
     }
 
-    /// The nearest multiple of 10^`last`, of at most `digits` digits when it is rounded down.
+    /// Rounds to the nearest multiple of 10^`last`, which rounded down must have at most `digits` digits.
     #[inline(always)]
     fn multiple(value: f64, digits: u32, last: i32, ties: Ties) -> Self {
         let (mantissa, negative) = (scaled(value.abs(), -last, ties), value.is_sign_negative());
@@ -163,8 +165,8 @@ impl Decimal {
         }
     }
 
-    /// mantissa × 10^exponent or mantissa / 10^-exponent: the nearest double while the exponent is within ±22, and
-    /// everywhere one that rounds to this decimal again.
+    /// The value as mantissa × 10^exponent or mantissa / 10^-exponent. It is the nearest double for exponents within
+    /// ±22; for others it is a double that rounds to this decimal again.
     #[inline]
     pub fn value(self) -> f64 {
         let mantissa = f64::from(self.mantissa);
@@ -173,7 +175,7 @@ impl Decimal {
         } else {
             mantissa * power(self.exponent)
         };
-        // Signs are random: their bit costs less than a branch.
+        // Signs are random, so a bit operation is faster than a branch.
         f64::from_bits(magnitude.to_bits() | u64::from(self.negative) << 63)
     }
 }
@@ -184,7 +186,7 @@ mod tests {
     use proptest::prelude::*;
     use rand::{RngExt, SeedableRng};
 
-    /// No fixed point.
+    /// A floor so low that no test value is in fixed point.
     const FREE: i32 = -LARGEST_POWER;
 
     fn printed(value: f64, digits: u32) -> Decimal {
@@ -234,7 +236,7 @@ mod tests {
             for _ in 0..50_000 {
                 let whole = generator.random_range(10u32.pow(digits - 1)..10u32.pow(digits));
                 let exponent = generator.random_range(-100..=100);
-                // The double nearest to a tie is a tie itself only where the power is small.
+                // The double nearest to a tie is itself a tie only if the power is small.
                 let tie: f64 = format!("{whole}.5e{exponent}").parse().unwrap();
                 for value in [tie, tie.next_up(), tie.next_down()] {
                     agree(value, digits);
@@ -271,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn two_parts_of_a_power_are_exact_to_twice_the_digits() {
+    fn powers_beyond_doubles_have_an_exact_second_part() {
         assert_eq!((power(22), power_rest(22)), (1e22, 0.0));
         // 10^23 = 99999999999999991611392 + 8388608
         assert_eq!(power_rest(23), 8_388_608.0);
@@ -303,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn fixed_point_keeps_the_unit_of_its_floor() {
+    fn values_below_the_floor_keep_its_unit() {
         let round = |value| Decimal::round(value, 3, -7, Ties::Up);
         assert_eq!(
             round(1e-9),

@@ -4,10 +4,10 @@ use super::OutOfRange;
 use super::decimal::{Decimal, LARGEST_POWER, Ties};
 use std::ops::Range;
 
-/// Largest power of ten that multiplies a mantissa.
+/// Largest exponent with a token.
 pub const LARGEST: i32 = 100;
 
-/// Appends the words; where they are.
+/// Appends the exponent words and returns their range.
 pub fn words(words: &mut Vec<String>) -> Range<usize> {
     let start = words.len();
     words.extend((-LARGEST..=LARGEST).map(|exponent| format!("E{exponent}")));
@@ -22,18 +22,18 @@ pub fn of_class(class: u32) -> i32 {
     class as i32 - LARGEST
 }
 
-/// Every smaller magnitude can be written.
+/// All magnitudes below this bound can be encoded.
 pub const REACH: f64 = 1e100;
 
-/// Whether a magnitude is between 2^-300 and 2^300, about 10^±90: with any digits its exponent has a token. No other number
-/// passes, be it zero, infinite or none.
+/// Whether a magnitude is between 2^-300 and 2^300 (about 10^±90). Its exponent then has a token for any number of
+/// digits. False for zero, infinity and NaN.
 #[inline(always)]
 fn is_ordinary(value: f64) -> bool {
     let biased = value.abs().to_bits() >> 52;
     (1023 - 300..1023 + 300).contains(&biased)
 }
 
-/// Rounds to the digits of an encoding: zero below its smallest number, an error beyond its largest.
+/// Rounds to the digits of an encoding. The result is zero below its smallest number; beyond its largest, an error.
 #[inline(always)]
 pub fn round(name: &str, digits: u32, value: f64) -> Result<Decimal, OutOfRange> {
     if is_ordinary(value) {
@@ -45,7 +45,7 @@ pub fn round(name: &str, digits: u32, value: f64) -> Result<Decimal, OutOfRange>
 
 #[cold]
 fn round_any(name: &str, digits: u32, value: f64) -> Result<Decimal, OutOfRange> {
-    // False also where the value is not a number.
+    // The comparison is also false if the value is NaN.
     let in_table = value.abs() < 1e110;
     if !in_table {
         return Err(too_large(name, digits, value));

@@ -1,4 +1,4 @@
-//! FP15: one token for the whole number, with 15 exponents and fixed point below them.
+//! FP15: one token for the whole number, with 16 exponents and fixed point below the smallest.
 
 use super::decimal::{Decimal, Ties};
 use super::{Encoding, Field, OutOfRange, Part};
@@ -6,13 +6,13 @@ use std::sync::OnceLock;
 
 /// Exponent tokens e0 … e15.
 const EXPONENTS: u32 = 16;
-/// The smallest number with all its digits is 10^-7; below, the unit of the last digit stays.
+/// The smallest number with all digits is 10^-7. Below it, the last digit keeps its unit.
 const FLOOR: i32 = -7;
 
 #[derive(Debug)]
 pub struct Fp15 {
     digits: u32,
-    /// Millions for five digits, which rounding has no use for: made when they are asked for.
+    /// Created at first use: five digits have millions of words, and rounding needs none.
     words: OnceLock<Vec<String>>,
     fields: [Field; 1],
     limit: String,
@@ -34,12 +34,13 @@ impl Fp15 {
         }
     }
 
-    /// Positive numbers: 10^d - 1 in fixed point and e0, then 9·10^(d-1) for each exponent.
+    /// The number of positive numbers: 10^d - 1 with e0, which include fixed point, and 9·10^(d-1) for each other
+    /// exponent.
     fn magnitudes(digits: u32) -> u32 {
         10u32.pow(digits) - 1 + (EXPONENTS - 1) * 9 * 10u32.pow(digits - 1)
     }
 
-    /// Mantissa and exponent token of a magnitude, counted from zero.
+    /// Mantissa and exponent token of the magnitude with this index, counted from zero.
     fn magnitude(digits: u32, class: u32) -> (u32, u32) {
         let (fixed, each) = (10u32.pow(digits), 9 * 10u32.pow(digits - 1));
         match class.checked_sub(fixed) {

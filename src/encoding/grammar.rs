@@ -1,18 +1,16 @@
-//! The legal answers of known shapes, as an automaton of table look-ups, so that Rust and TorchScript run the same one.
+//! The grammar of legal answers as an automaton of table look-ups, which TorchScript runs.
 //!
-//! A sequence is a list of *slots*: a token that is forced (`<s>`, dimensions), or a number. Within a number, states are
-//! the fields; a P10 zero goes from its first digit to a state of its own, where only E0 is legal.
+//! States within a number are its fields. After a P10 zero's first digit comes an extra state, in which only E0 is
+//! legal.
 
-use super::vocabulary::{START, dimension_token};
 use super::{Encoding, exponent};
-use crate::matrix::Shape;
 
 /// The automaton of one number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grammar {
     /// `[state][word]`: whether the word is legal.
     allowed: Vec<Vec<bool>>,
-    /// `[state][word]`: the state that follows, or -1 when the number is finished.
+    /// `[state][word]`: the next state, or -1 at the end of the number.
     next: Vec<Vec<i64>>,
 }
 
@@ -53,109 +51,42 @@ impl Grammar {
     pub fn next(&self) -> &[Vec<i64>] {
         &self.next
     }
-
-    /// The slots of a sequence of matrices, both `<s>` included: the id of a forced token, or -1 for a number.
-    pub fn slots(&self, shapes: &[Shape]) -> Vec<i64> {
-        let mut slots = vec![START];
-        for shape in shapes {
-            slots.extend([dimension_token(shape.rows), dimension_token(shape.cols)]);
-            slots.extend(std::iter::repeat_n(-1, shape.count()));
-        }
-        slots.push(START);
-        slots
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encoding::vocabulary::{PAD, WORDS};
-    use crate::encoding::{Vocabulary, named, tests::all};
-    use crate::matrix::Matrix;
+    use crate::encoding::named;
+    use crate::encoding::tests::{all, written};
     use proptest::prelude::*;
 
-    /// A place in one sequence.
-    #[derive(Clone, Debug)]
-    struct Cursor<'a> {
-        grammar: &'a Grammar,
-        slots: &'a [i64],
-        slot: usize,
-        state: usize,
+    /// The state after words of one number, -1 at its end; `None` if a word is illegal.
+    fn state_after(encoding: &dyn Encoding, words: &str) -> Option<i64> {
+        let grammar = Grammar::new(encoding);
+        words.split(' ').try_fold(0, |state, word| {
+            let word = encoding.words().iter().position(|known| known == word)?;
+            let state = usize::try_from(state).ok()?;
+            grammar.allowed[state][word].then(|| grammar.next[state][word])
+        })
     }
-
-    impl<'a> Cursor<'a> {
-        /// Before the first token of a sequence with these slots.
-        fn new(grammar: &'a Grammar, slots: &'a [i64]) -> Self {
-            Self {
-                grammar,
-                slots,
-                slot: 0,
-                state: 0,
-            }
-        }
-
-        /// Whether a token is legal here; after the end only padding is.
-        fn allows(&self, token: i64) -> bool {
-            match self.slots.get(self.slot) {
-                None => token == PAD,
-                Some(-1) => {
-                    let word = usize::try_from(token - WORDS).ok();
-                    word.and_then(|word| self.grammar.allowed[self.state].get(word))
-                        .copied()
-                        .unwrap_or(false)
-                }
-                Some(forced) => token == *forced,
-            }
-        }
-
-        /// Goes on after a token; false, without a move, where it is not legal.
-        fn advance(&mut self, token: i64) -> bool {
-            if !self.allows(token) {
-                return false;
-            }
-            let next = match self.slots.get(self.slot) {
-                None => return true,
-                Some(-1) => self.grammar.next[self.state][(token - WORDS) as usize],
-                Some(_) => -1,
-            };
-            match usize::try_from(next) {
-                Ok(state) => self.state = state,
-                Err(_) => (self.slot, self.state) = (self.slot + 1, 0),
-            }
-            true
-        }
-
-        fn is_finished(&self) -> bool {
-            self.slot >= self.slots.len()
-        }
-    }
-
-    const SHAPES: [Shape; 2] = [Shape::new(2, 1), Shape::new(1, 3)];
 
     #[test]
-    fn every_written_sequence_is_legal_to_its_end() {
+    fn the_words_of_every_number_are_legal_to_its_end() {
         for encoding in all() {
-            let matrices =
-                SHAPES.map(|shape| Matrix::from_fn(shape.rows, shape.cols, |i, j| (i as f64 - j as f64) * 12.345));
-            let grammar = Grammar::new(encoding.as_ref());
-            let slots = grammar.slots(&SHAPES);
-            let mut tokens = Vec::new();
-            Vocabulary::new(encoding.clone()).write(&matrices, &mut tokens).unwrap();
-            let mut cursor = Cursor::new(&grammar, &slots);
-            assert!(tokens.iter().all(|token| cursor.advance(*token)), "{encoding:?}");
-            assert!(cursor.is_finished() && cursor.allows(PAD) && !cursor.allows(START));
+            for value in [0.0, -0.01, 12.345, -24.69, 1e5] {
+                let words = written(encoding.as_ref(), value);
+                assert_eq!(state_after(encoding.as_ref(), &words), Some(-1), "{words} {encoding:?}");
+            }
         }
     }
 
     #[test]
     fn a_p10_zero_is_followed_by_e0_alone() {
         let p10 = named("P10").unwrap();
-        let grammar = Grammar::new(p10.as_ref());
-        let id = |word: &str| WORDS + p10.words().iter().position(|w| w == word).unwrap() as i64;
-        let mut cursor = Cursor::new(&grammar, &[-1]);
-        assert!(cursor.advance(id("+")) && cursor.advance(id("0")));
-        assert!(!cursor.allows(id("E1")) && !cursor.allows(id("3")) && cursor.advance(id("E0")));
-        assert!(cursor.is_finished());
+        assert_eq!(state_after(p10.as_ref(), "+ 0 E0"), Some(-1));
+        for words in ["+ 0 E1", "+ 0 3", "+ 0 E0 +"] {
+            assert_eq!(state_after(p10.as_ref(), words), None, "{words}");
+        }
     }
 
     proptest! {
@@ -164,20 +95,20 @@ mod tests {
         #[test]
         fn every_walk_through_the_grammar_decodes(mut seed in 1..u64::MAX) {
             for encoding in all().iter().filter(|encoding| encoding.words().len() < 5000) {
-                let vocabulary = Vocabulary::new(encoding.clone());
-                let grammar = Grammar::new(encoding.as_ref());
-                let slots = grammar.slots(&SHAPES);
-                let mut cursor = Cursor::new(&grammar, &slots);
-                let mut tokens = Vec::new();
-                while !cursor.is_finished() {
-                    let legal: Vec<i64> = (0..vocabulary.size() as i64).filter(|token| cursor.allows(*token)).collect();
+                let (grammar, fields) = (Grammar::new(encoding.as_ref()), encoding.fields());
+                let mut classes = vec![0; fields.len()];
+                let mut state = 0;
+                while let Ok(at) = usize::try_from(state) {
+                    let legal: Vec<usize> = (0..encoding.words().len()).filter(|word| grammar.allowed[at][*word]).collect();
                     seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                    let token = legal[(seed >> 33) as usize % legal.len()];
-                    prop_assert!(cursor.advance(token));
-                    tokens.push(token);
+                    let word = legal[(seed >> 33) as usize % legal.len()];
+                    // The extra state of a zero stands for the exponent, the last field.
+                    let field = at.min(fields.len() - 1);
+                    prop_assert!(fields[field].words.contains(&word));
+                    classes[field] = (word - fields[field].words.start) as u32;
+                    state = grammar.next[at][word];
                 }
-                let matrices = vocabulary.read(&tokens, &SHAPES).unwrap();
-                prop_assert!(matrices.iter().flatten().all(|value| value.is_finite()));
+                prop_assert!(encoding.decode(&classes).is_finite());
             }
         }
     }

@@ -1,34 +1,34 @@
-//! What a model reads: tokens, or the numbers themselves.
+//! The input of a model: tokens, or the numbers themselves.
 
 use super::{Encoding, OutOfRange, Positional, UnknownEncoding, named, split_digits};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The source side of a model.
+/// The input of a model.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// One position per token.
+    /// One position per token of this encoding.
     Tokens(Arc<dyn Encoding>),
-    /// One position per coefficient, which is the number rounded to so many significant digits.
-    Values { digits: u32, reading: Reading },
+    /// One position per coefficient, whose value is rounded to `digits` significant digits.
+    Values { digits: u32, reading: InputLayout },
 }
 
-/// The coefficients that a model of values reads.
+/// The coefficients that a model with value input reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumString)]
 #[strum(serialize_all = "kebab-case")]
-pub enum Reading {
-    /// All of them.
+pub enum InputLayout {
+    /// All coefficients.
     #[strum(serialize = "values")]
     Whole,
-    /// Those on or below the diagonal, which are all that a symmetric matrix has.
+    /// The coefficients on or below the diagonal, which determine a symmetric matrix.
     Triangle,
-    /// The diagonal and what is right above it: of the condensed form of an inverse, which has no others.
+    /// The diagonal and the one above it: all coefficients of an inverse problem's condensed form that are not zero.
     Condensed,
 }
 
-impl Reading {
-    /// Whether the coefficient of a row and a column is read.
+impl InputLayout {
+    /// Whether the coefficient at this row and column (from 1) is read.
     pub fn has(self, row: i64, column: i64) -> bool {
         match self {
             Self::Whole => true,
@@ -39,10 +39,10 @@ impl Reading {
 }
 
 impl Input {
-    /// Values from here on have features that fp32 does not hold.
+    /// The smallest magnitude whose features overflow in float32.
     pub const LARGEST_VALUE: f64 = 1e18;
 
-    /// Fails where a number cannot be read: tokens have limits of their own.
+    /// Fails if a number is too large for the input. Token encodings have limits of their own.
     pub fn check(&self, x: f64) -> Result<(), OutOfRange> {
         match self {
             Self::Values { .. } if x.abs() >= Self::LARGEST_VALUE => Err(OutOfRange {
@@ -54,7 +54,7 @@ impl Input {
         }
     }
 
-    /// The encoding that operands are rounded through before the model sees them.
+    /// The encoding that rounds operands before the model reads them.
     pub fn rounding(&self) -> Arc<dyn Encoding> {
         match self {
             Self::Tokens(encoding) => encoding.clone(),
@@ -85,7 +85,7 @@ impl FromStr for Input {
     }
 }
 
-/// Why a name is no input.
+/// The error of a name that is not an input.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error(
     "{0}, or values for one position per coefficient, or triangle for one per coefficient of half a symmetric matrix, or \
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_come_back() {
+    fn inputs_parse_as_they_print() {
         for name in [
             "values:3",
             "values:5",

@@ -1,15 +1,15 @@
-//! Where every token or coefficient of a sequence stands.
+//! Positions of all tokens or coefficients of a sequence.
 
-use super::{Encoding, Reading};
+use super::{Encoding, InputLayout};
 use crate::matrix::Shape;
 
-/// Position indices: rows of (place in the sequence, matrix, row, column, field). Row, column and field count from 1 and
-/// are 0 for tokens that belong to no coefficient.
+/// Position indices: rows of (index in the sequence, matrix, row, column, field). Row, column and field count from 1.
+/// They are 0 for tokens outside of coefficients.
 #[derive(Debug)]
 pub struct Layout;
 
 impl Layout {
-    /// One row per token of the sequence of these matrices, both `<s>` included.
+    /// One row per token of the sequence of these matrices, including both `<s>`.
     pub fn tokens(shapes: &[Shape], encoding: &dyn Encoding) -> Vec<[i64; 5]> {
         let fields = encoding.fields().len() as i64;
         let mut places: Vec<[i64; 5]> = vec![[0; 5]];
@@ -33,14 +33,14 @@ impl Layout {
         )
     }
 
-    /// One row per coefficient that is read.
-    pub fn reading(shapes: &[Shape], reading: Reading) -> Vec<[i64; 5]> {
+    /// One row per coefficient of the input layout.
+    pub fn reading(shapes: &[Shape], reading: InputLayout) -> Vec<[i64; 5]> {
         let mut places = Self::coefficients(shapes);
         places.retain(|&[_, _, row, column, _]| reading.has(row, column));
         numbered(places)
     }
 
-    /// The same after a row for the task, which belongs to no coefficient.
+    /// The rows after one for the task token.
     pub fn after_task(places: Vec<[i64; 5]>) -> Vec<[i64; 5]> {
         numbered(std::iter::once([0; 5]).chain(places).collect())
     }
@@ -64,7 +64,7 @@ mod tests {
     use crate::encoding::Positional;
 
     #[test]
-    fn places_of_a_hand_worked_sequence() {
+    fn tokens_of_a_short_sequence_have_these_positions() {
         // <s> V1 V2 + 3 E0 - 4 E0 <s>
         let places = Layout::tokens(&[Shape::new(1, 2)], &Positional::p1000(3));
         assert_eq!(
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn a_triangle_has_no_coefficients_above_the_diagonal() {
         assert_eq!(
-            Layout::reading(&[Shape::new(2, 2)], Reading::Triangle),
+            Layout::reading(&[Shape::new(2, 2)], InputLayout::Triangle),
             [[0, 0, 1, 1, 1], [1, 0, 2, 1, 1], [2, 0, 2, 2, 1]]
         );
     }
@@ -95,13 +95,13 @@ mod tests {
     #[test]
     fn a_condensed_form_has_two_diagonals() {
         assert_eq!(
-            Layout::reading(&[Shape::new(2, 3)], Reading::Condensed),
+            Layout::reading(&[Shape::new(2, 3)], InputLayout::Condensed),
             [[0, 0, 1, 1, 1], [1, 0, 1, 2, 1], [2, 0, 2, 2, 1], [3, 0, 2, 3, 1]]
         );
     }
 
     #[test]
-    fn coefficients_count_on_over_matrices() {
+    fn positions_count_across_matrices() {
         let places = Layout::coefficients(&[Shape::new(2, 1), Shape::new(1, 2)]);
         assert_eq!(
             places,

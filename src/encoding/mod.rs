@@ -1,26 +1,27 @@
-//! Numbers as tokens: P10, P1000, B1999 and FP15 of Charton (arXiv 2112.01898, section 2.1), with any precision.
+//! Tokens of numbers: the encodings P10, P1000, B1999 and FP15 of Charton (arXiv 2112.01898, section 2.1), with 2 to 5
+//! digits.
 //!
-//! A number is a fixed tuple of *classes*, one per [`Field`]; a sequence writes each class as one token. Only P10's zero
-//! is written shorter (`+ 0 E0`). Classes are what a parallel decoder predicts, tokens what an autoregressive one writes.
+//! A number is a tuple of *classes*, one per [`Field`]. A parallel decoder predicts classes. An autoregressive decoder
+//! predicts tokens, one per class; only the zero of P10 has fewer (`+ 0 E0`).
 
 mod b1999;
 mod decimal;
 mod exponent;
 mod fp15;
+#[cfg(test)]
+mod golden;
 mod grammar;
 mod input;
 mod layout;
 mod positional;
 mod powers;
 mod vocabulary;
-#[cfg(test)]
-mod worked;
 
 pub use b1999::B1999;
 pub use decimal::{Decimal, LARGEST_POWER, Ties, power, power_rest};
 pub use fp15::Fp15;
 pub use grammar::Grammar;
-pub use input::{Input, Reading};
+pub use input::{Input, InputLayout};
 pub use layout::Layout;
 pub use positional::Positional;
 pub use vocabulary::{PAD, START, Vocabulary, WORDS};
@@ -30,40 +31,40 @@ use crate::matrix::{self, Matrix, UnknownName};
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
-/// What a field says of the number.
+/// The part of a number that a field encodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     Sign,
-    /// Digits of the mantissa; the field `leading` holds its most significant digits.
+    /// Digits of the mantissa. The field with `leading` holds the most significant ones.
     Mantissa {
         leading: bool,
     },
     /// Mantissa with its sign.
     SignedMantissa,
     Exponent,
-    /// The whole number.
+    /// The number as a whole.
     Float,
 }
 
 impl Part {
-    /// Whether larger classes are larger magnitudes, where all that is predicted before is the same.
+    /// Whether larger classes are larger magnitudes if the classes predicted before are equal.
     pub fn is_magnitude(self) -> bool {
         matches!(self, Self::Mantissa { .. })
     }
 }
 
-/// The field of a magnitude's last digits; none where they share a field with the sign or the exponent.
+/// The index of the field with the last digits. `None` if they share a field with the sign or the exponent.
 pub fn last_digit(fields: &[Field]) -> Option<usize> {
     fields.iter().rposition(|field| field.part.is_magnitude())
 }
 
-/// One of the symbols that write a number.
+/// One part of a number's encoding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// Name in losses and parameters: `sign`, `mantissa`, `mantissa2`, `exponent`.
+    /// The field's name in losses and parameters: `sign`, `mantissa`, `mantissa2`, `exponent`.
     pub name: String,
     pub part: Part,
-    /// The words of the classes, as a range of [`Encoding::words`]: class `c` is the word `words.start + c`.
+    /// The words of the classes as a range of [`Encoding::words`]: class `c` is word `words.start + c`.
     pub words: Range<usize>,
 }
 
@@ -73,32 +74,32 @@ impl Field {
     }
 }
 
-/// A way to write real numbers with a finite set of words.
+/// An encoding of real numbers by a finite set of words.
 pub trait Encoding: std::fmt::Debug + Send + Sync {
     /// `P1000`
     fn name(&self) -> &'static str;
 
-    /// Significant decimal digits of the mantissa; the paper has 3.
+    /// Significant decimal digits of the mantissa; 3 in the paper.
     fn digits(&self) -> u32;
 
-    /// Every word, each once, in the order of its id.
+    /// All words, without duplicates, in the order of their ids.
     fn words(&self) -> &[String];
 
-    /// The fields of a number, in the order in which they are written.
+    /// The fields of a number in the order of its tokens.
     fn fields(&self) -> &[Field];
 
-    /// The order in which a parallel decoder predicts the fields, each knowing those before: indices into `fields`.
-    /// Coarse to fine: sign, exponent, mantissa.
+    /// The order in which a parallel decoder predicts the fields, as indices into `fields`. Each prediction depends on
+    /// the previous ones, so the order is coarse to fine: sign, exponent, mantissa.
     fn prediction_order(&self) -> &[usize];
 
-    /// The classes of a number (`classes.len() == fields().len()`), rounded to nearest.
+    /// Rounds a number to the nearest and writes its classes (`classes.len() == fields().len()`).
     fn encode(&self, value: f64, classes: &mut [u32]) -> Result<(), OutOfRange>;
 
-    /// The number that classes stand for; every tuple of valid classes stands for one.
+    /// The number of the given classes. Every tuple of valid classes has one.
     fn decode(&self, classes: &[u32]) -> f64;
 
-    /// The number at a share of those that these classes are written for: 0.5 is [`Self::decode`], 0 and 1 are half a unit of the last digit
-    /// nearer to zero and farther from it. Zero stays, and so do numbers whose [last digit](last_digit) is in no field of its own.
+    /// The inverse of [`Self::share_within`].
+    #[cfg(test)]
     fn decode_within(&self, classes: &mut [u32], share: f64) -> f64 {
         let value = self.decode(classes);
         match last_digit(self.fields()) {
@@ -110,8 +111,9 @@ pub trait Encoding: std::fmt::Debug + Send + Sync {
         }
     }
 
-    /// The share at which [`Self::decode_within`] gives a number back of the classes that it is [encoded](Self::encode) as; 0.5 where it
-    /// gives one number at all shares.
+    /// The position of `value` in the interval of numbers that round to its [classes](Self::encode), as a fraction: 0 at
+    /// the end near zero, 0.5 at [`Self::decode`], 1 at the far end. It is always 0.5 for zero, and for encodings whose
+    /// [last digit](last_digit) has no field of its own.
     fn share_within(&self, value: f64, classes: &mut [u32]) -> f64 {
         let written = self.decode(classes);
         match last_digit(self.fields()) {
@@ -123,8 +125,8 @@ pub trait Encoding: std::fmt::Debug + Send + Sync {
         }
     }
 
-    /// Appends the [share](Self::share_within) of every coefficient of a matrix, in reading order; `symbols` are what [`Self::write`]
-    /// appends for it with starts of zero.
+    /// Appends the [fraction](Self::share_within) of each coefficient of a matrix, row by row. `symbols` are the
+    /// matrix's classes, as written by [`Self::write`] with all starts zero.
     fn write_shares(&self, matrix: &Matrix, symbols: &[i64], shares: &mut Vec<f32>) {
         let mut classes = [0; MAX_FIELDS];
         let classes = &mut classes[..self.fields().len()];
@@ -136,7 +138,7 @@ pub trait Encoding: std::fmt::Debug + Send + Sync {
         }
     }
 
-    /// The number that is read where this one was written: [`Self::decode`] of [`Self::encode`].
+    /// Rounds a number to one that has an encoding: [`Self::decode`] of [`Self::encode`].
     fn round(&self, value: f64) -> Result<f64, OutOfRange> {
         let mut classes = [0; MAX_FIELDS];
         let classes = &mut classes[..self.fields().len()];
@@ -144,8 +146,8 @@ pub trait Encoding: std::fmt::Debug + Send + Sync {
         Ok(self.decode(classes))
     }
 
-    /// [`Self::round`] of every number, in place. Provided loops like this one know their encoding, so that nothing is looked up
-    /// for single numbers.
+    /// Applies [`Self::round`] to all values in place. In a provided method the calls of `round` are static, not
+    /// dynamic.
     fn round_all(&self, values: &mut [f64]) -> Result<(), OutOfRange> {
         for value in values {
             *value = self.round(*value)?;
@@ -153,7 +155,7 @@ pub trait Encoding: std::fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Appends the classes of the coefficients of a matrix in reading order, each added to the start of its field.
+    /// Appends the classes of a matrix's coefficients, row by row. The start of its field is added to each class.
     fn write(&self, matrix: &Matrix, starts: &[i64], symbols: &mut Vec<i64>) -> Result<(), OutOfRange> {
         let mut classes = [0; MAX_FIELDS];
         let classes = &mut classes[..starts.len()];
@@ -168,16 +170,16 @@ pub trait Encoding: std::fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// A bound below which every magnitude can be written, so that most numbers need not be encoded to know it.
+    /// A bound below which all magnitudes can be encoded. It makes [`Self::check`] fast.
     fn reach(&self) -> f64 {
         0.0
     }
 
-    /// Whether numbers can be written.
+    /// Fails if a value cannot be encoded.
     fn check(&self, values: &[f64]) -> Result<(), OutOfRange> {
         let reach = self.reach();
         for value in values {
-            // False also where the value is not a number.
+            // The comparison is also false if the value is NaN.
             let within = value.abs() < reach;
             if !within {
                 self.round(*value)?;
@@ -186,35 +188,35 @@ pub trait Encoding: std::fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Whether a zero is written shorter than other numbers, so that sequences of one shape differ in length.
+    /// Whether zero has fewer tokens than other numbers, so that sequences of equal shapes differ in length.
     fn is_variable_length(&self) -> bool {
         false
     }
 }
 
-/// A value that an encoding cannot write.
+/// A value that cannot be encoded.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{value:e} cannot be written in {encoding}: {limit}")]
 pub struct OutOfRange {
     pub value: f64,
     pub encoding: String,
-    /// What is allowed, e.g. `magnitudes below 1e9`.
+    /// The range of values that can be encoded, e.g. `magnitudes below 1e9`.
     pub limit: String,
 }
 
-/// P10 with five digits has the most: sign, digits, exponent.
+/// The largest number of fields: P10 with five digits has a sign, five digits and an exponent.
 pub const MAX_FIELDS: usize = 8;
 
 /// Names of the encodings.
 pub const NAMES: [&str; 4] = ["P10", "P1000", "B1999", "FP15"];
 
-/// Significant digits that an encoding can be asked for.
+/// Supported numbers of significant digits.
 pub const DIGITS: RangeInclusive<u32> = 2..=5;
 
-/// Digits where none are asked for: those of the paper.
+/// The number of digits in the paper, used unless a name gives another.
 pub const DEFAULT_DIGITS: u32 = 3;
 
-/// Why a name is no encoding.
+/// The error of a name that is not an encoding.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum UnknownEncoding {
     #[error(transparent)]
@@ -223,7 +225,7 @@ pub enum UnknownEncoding {
     Digits(String),
 }
 
-/// The encoding of a name, with three digits or as many as stand after a colon: `P1000:4`.
+/// Finds an encoding by name. A colon and the number of digits may follow: `P1000:4`.
 pub fn named(text: &str) -> Result<Arc<dyn Encoding>, UnknownEncoding> {
     let (name, digits) = split_digits(text)?;
     Ok(match matrix::find("encoding", name, &NAMES, |name| name)? {
@@ -242,7 +244,7 @@ fn split_digits(text: &str) -> Result<(&str, u32), UnknownEncoding> {
     Ok((name, digits.ok_or_else(|| UnknownEncoding::Digits(text.to_string()))?))
 }
 
-/// Matrices as an encoding writes them.
+/// Rounds matrices to numbers that have an encoding.
 pub fn round_matrices(encoding: &dyn Encoding, matrices: &[Matrix]) -> Result<Vec<Matrix>, OutOfRange> {
     let mut rounded = matrices.to_vec();
     for matrix in &mut rounded {
@@ -257,7 +259,7 @@ mod tests {
     use proptest::prelude::*;
     use std::sync::LazyLock;
 
-    /// The words of a number, as a sequence writes them.
+    /// The words of a number, as in a sequence.
     pub fn written(encoding: &dyn Encoding, value: f64) -> String {
         let mut classes = vec![0; encoding.fields().len()];
         encoding.encode(value, &mut classes).unwrap();
@@ -273,7 +275,7 @@ mod tests {
         words.join(" ")
     }
 
-    /// Every encoding with every number of digits, but for FP15, whose words are too many with four and more.
+    /// All encodings with all numbers of digits, except FP15 with four or more, which has too many words.
     pub fn all() -> &'static [Arc<dyn Encoding>] {
         static ALL: LazyLock<Vec<Arc<dyn Encoding>>> = LazyLock::new(|| {
             let digits = |name| DIGITS.filter(move |digits| *digits < 4 || name != "FP15");
@@ -286,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_without_a_digit_of_their_own_stay_where_they_are() {
+    fn shares_have_no_effect_without_a_field_for_the_last_digit() {
         for (encoding, value) in [("B1999", -4.56), ("FP15", 602.0)] {
             let encoding = named(encoding).unwrap();
             let mut classes = vec![0; encoding.fields().len()];
@@ -309,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn checks_agree_with_encoding_within_and_beyond_the_reach() {
+    fn a_check_passes_if_and_only_if_encoding_does() {
         let values = [
             0.0, 1.0, 8.99e8, 9e8, 9.94e8, 9.96e8, 1e9, 9.9e99, 1e100, 9.994e102, 9.996e102, 1e105, 1e110,
         ];
@@ -353,7 +355,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(20_000))]
 
         #[test]
-        fn numbers_come_back_within_half_a_unit_of_the_last_digit(mantissa in -10.0..10.0f64, exponent in -6..8i32) {
+        fn decoded_numbers_differ_by_at_most_half_a_unit_of_the_last_digit(mantissa in -10.0..10.0f64, exponent in -6..8i32) {
             let value = mantissa * 10f64.powi(exponent);
             for encoding in all() {
                 let mut classes = vec![0; encoding.fields().len()];

@@ -3,13 +3,13 @@
 use super::decimal::Decimal;
 use super::{Encoding, Field, OutOfRange, Part, exponent};
 
-/// A positional encoding. P10 writes one digit per token; P1000 cuts the mantissa's digits into groups of three, from the
-/// most significant, so that three digits are one token and the fourth is a token of its own.
+/// A positional encoding. P10 has one token per digit. P1000 groups the digits of the mantissa in threes, from the most
+/// significant: three digits are one token, and a fourth one is another.
 #[derive(Debug)]
 pub struct Positional {
     name: &'static str,
     digits: u32,
-    /// 10^(digits of the token), for each mantissa token.
+    /// 10^(digits of the token) for each mantissa token.
     groups: Vec<u32>,
     words: Vec<String>,
     fields: Vec<Field>,

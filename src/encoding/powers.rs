@@ -1,9 +1,9 @@
-//! Powers of ten as constants, so that nothing is made, or asked whether it is, where numbers are rounded.
+//! Powers of ten as constants: rounding needs neither initialization nor a check for it.
 
-/// Of the table of powers, those below one.
+/// The number of table entries below one.
 pub const POWERS_BELOW_ONE: i32 = 128;
 
-/// 10^k as the nearest double, at k + 128, for every byte.
+/// The double nearest to 10^k at index k + 128, for every byte.
 pub static POWERS: [f64; 256] = [
     1e-128, 1e-127, 1e-126, 1e-125, 1e-124, 1e-123, 1e-122, 1e-121, 1e-120, 1e-119, 1e-118, 1e-117, 1e-116, 1e-115,
     1e-114, 1e-113, 1e-112, 1e-111, 1e-110, 1e-109, 1e-108, 1e-107, 1e-106, 1e-105, 1e-104, 1e-103, 1e-102, 1e-101,
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_power_stands_at_its_place() {
+    fn every_power_has_its_index() {
         for (power, exponent) in POWERS.iter().zip(-POWERS_BELOW_ONE..) {
             assert_eq!(*power, format!("1e{exponent}").parse::<f64>().unwrap());
         }

@@ -1,8 +1,8 @@
-//! Shares of right answers with their intervals.
+//! Accuracies with confidence intervals.
 
 use serde::Serialize;
 
-/// How many of a number of answers are right.
+/// The number of correct answers among all answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Accuracy {
     pub right: usize,
@@ -10,7 +10,7 @@ pub struct Accuracy {
 }
 
 impl Accuracy {
-    /// Counts the errors below a tolerance; the comparison is strict, as in Charton (2021).
+    /// Counts the errors strictly below a tolerance, as in Charton (2021).
     pub fn below(errors: &[f64], tolerance: f64) -> Self {
         Self {
             right: errors.iter().filter(|&&error| error < tolerance).count(),
@@ -18,14 +18,14 @@ impl Accuracy {
         }
     }
 
-    /// From 0 to 1; 0 where nothing was counted.
+    /// The accuracy from 0 to 1; 0 without answers.
     pub fn share(self) -> f64 {
         self.right as f64 / self.count.max(1) as f64
     }
 
-    /// The 95 % interval of Wilson (1927), which holds near 0 and 1 too.
+    /// The 95 % interval of Wilson (1927), which is also valid near 0 and 1.
     pub fn interval(self) -> (f64, f64) {
-        /// 97.5 % quantile of the normal distribution.
+        /// The 97.5 % quantile of the normal distribution.
         const Z: f64 = 1.959_963_984_540_054;
         if self.count == 0 {
             return (0.0, 1.0);
@@ -46,8 +46,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wilson_interval_of_a_textbook_case() {
-        // 81 of 263: Newcombe (1998), method 3, gives 0.2553 to 0.3662.
+    fn the_wilson_interval_agrees_with_a_textbook() {
+        // For 81 of 263, Newcombe (1998), method 3, gives 0.2553 to 0.3662.
         let (low, high) = Accuracy { right: 81, count: 263 }.interval();
         assert!(
             (low - 0.2553).abs() < 5e-5 && (high - 0.3662).abs() < 5e-5,

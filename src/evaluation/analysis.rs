@@ -1,14 +1,14 @@
-//! What a model's answers are like, beyond right and wrong: which properties they have, and what could have told that one is wrong.
+//! Analysis of a model's answers: the properties that they have, and the indicators that predict failure.
 
 use super::indicators::{Indicator, indicators as of_answer};
 use super::{Accuracy, Evaluation, Measured, properties};
 use std::collections::BTreeMap;
 
-/// The parts of an evaluation that tell what a model does.
+/// The analysis of an evaluation.
 #[derive(Clone, Debug)]
 pub struct Analysis {
     pub tolerances: Vec<f64>,
-    /// The tolerance below which an answer counts as right where indicators and calibration are told.
+    /// The tolerance that defines correct answers for indicators and calibration.
     pub tolerance: f64,
     pub right: Accuracy,
     pub properties: Vec<PropertyShares>,
@@ -16,24 +16,25 @@ pub struct Analysis {
     pub calibration: Vec<Bin>,
 }
 
-/// A property of a solution: the share of answers that have it, at each tolerance.
+/// A property of solutions, and the fraction of answers that have it at each tolerance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PropertyShares {
     pub name: &'static str,
     pub accuracies: Vec<Accuracy>,
 }
 
-/// How a quantity differs between right and wrong answers.
+/// The distributions of an indicator for correct and for wrong answers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IndicatorReport {
     pub indicator: Indicator,
     pub right: Option<Quantiles>,
     pub wrong: Option<Quantiles>,
-    /// Probability that a wrong answer has a larger value than a right one (area under the ROC curve); 1/2 tells nothing.
+    /// The probability that a wrong answer has a larger value than a correct one (area under the ROC curve); 1/2 is
+    /// chance.
     pub area: Option<f64>,
-    /// The threshold that tells most answers rightly; none where all are right or all are wrong.
+    /// The threshold that classifies most answers correctly. `None` if all answers are correct or all are wrong.
     pub threshold: Option<Threshold>,
-    /// Values with whether the answer was right, ascending.
+    /// Values in ascending order, each with whether its answer was correct.
     pub values: Vec<(f64, bool)>,
 }
 
@@ -44,22 +45,22 @@ pub struct Quantiles {
     pub high: f64,
 }
 
-/// The share of values below the low and above the high quantile.
+/// The fraction of values below the low quantile, and of those above the high one.
 pub const TAIL: f64 = 0.02;
 
-/// `indicator > value` (or `≤`, where small values go with failures) means wrong.
+/// Predicts failure for `indicator > value`, or for `indicator ≤ value` if small values indicate failure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Threshold {
     pub value: f64,
-    /// Whether values above it are taken for wrong.
+    /// Whether values above the threshold predict failure.
     pub above: bool,
-    /// Share of answers that it tells rightly.
+    /// Fraction of answers that the threshold classifies correctly.
     pub accuracy: f64,
-    /// Share of the wrong answers that it finds.
+    /// Fraction of wrong answers that the threshold finds.
     pub found: f64,
 }
 
-/// Answers of about the same probability.
+/// Answers of similar probability.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bin {
     /// Mean log-probability per coefficient.
@@ -70,7 +71,7 @@ pub struct Bin {
 const BINS: usize = 10;
 
 impl Analysis {
-    /// Of an evaluation of one problem.
+    /// Analyzes an evaluation of one problem.
     pub fn of(evaluation: &Evaluation, tolerance: f64) -> Self {
         let examples = &evaluation.examples;
         let errors: Vec<f64> = examples.iter().map(|measured| measured.error).collect();
@@ -158,13 +159,13 @@ fn indicators(examples: &[Measured], tolerance: f64) -> Vec<IndicatorReport> {
         .collect()
 }
 
-/// Mean log-probability of a coefficient.
+/// The mean log-probability of an answer's coefficients.
 fn per_coefficient(measured: &Measured) -> f64 {
     let count: usize = measured.prediction.iter().map(|matrix| matrix.len()).sum();
     measured.log_probability / count.max(1) as f64
 }
 
-/// Of ascending values.
+/// Quantiles of ascending values.
 fn quantiles(values: impl Iterator<Item = f64>) -> Option<Quantiles> {
     let values: Vec<f64> = values.collect();
     let at = |share: f64| {
@@ -179,7 +180,7 @@ fn quantiles(values: impl Iterator<Item = f64>) -> Option<Quantiles> {
     })
 }
 
-/// By the sum of ranks (Mann and Whitney), of values that ascend; equal values count half.
+/// The area under the ROC curve of ascending values, from the sum of ranks (Mann and Whitney). Equal values count half.
 fn area(values: &[(f64, bool)]) -> Option<f64> {
     let right = values.iter().filter(|(_, right)| *right).count();
     let wrong = values.len() - right;
@@ -196,7 +197,7 @@ fn area(values: &[(f64, bool)]) -> Option<f64> {
     Some(pairs / (right as f64 * wrong as f64))
 }
 
-/// Of values that ascend.
+/// The best threshold of ascending values.
 fn threshold(values: &[(f64, bool)]) -> Option<Threshold> {
     let right = values.iter().filter(|(_, right)| *right).count();
     let wrong = values.len() - right;
@@ -249,7 +250,8 @@ mod tests {
 
     #[test]
     fn the_area_counts_pairs_in_order() {
-        // Of the six pairs, wrong above right: (2, 1), (4, 1), (4, 3); (2, 3) is below, and 1 and 1 are equal.
+        // In three of the six pairs, the wrong answer is above: (2, 1), (4, 1), (4, 3). In (2, 3) it is below, (1, 1)
+        // is a tie, and (1, 3) is below.
         let values = [(1.0, true), (1.0, false), (2.0, false), (3.0, true), (4.0, false)];
         assert_eq!(area(&values), Some(3.5 / 6.0));
         assert_eq!(area(&[(1.0, true)]), None);

@@ -1,4 +1,4 @@
-//! What no model can do better than: the limit that noise sets, and the rounding of tokens.
+//! Upper bounds on accuracy: the limit due to noise, and the ceiling due to rounding answers to tokens.
 
 use crate::dataset::{Example, Format};
 use crate::encoding::round_matrices;
@@ -8,9 +8,11 @@ use crate::problem::Problem;
 use anyhow::Result;
 use rayon::prelude::*;
 
-/// Error of the exact operation on noisy operands, measured with the clean ones as a model's answer is; none where there
-/// is no noise. Of a symmetric problem it is the operation on the symmetric part, the best guess at the clean matrix, or on what
-/// the half that is read says of the other.
+/// The error of the exact solution for noisy operands, measured with the clean operands like an answer. `None` without
+/// noise.
+///
+/// For a symmetric problem, it is the solution for the symmetric part, the best estimate of the clean matrix. If
+/// `is_halved`, the model reads only the lower triangle, and the solution is for that triangle mirrored.
 pub(super) fn limit(problem: &dyn Problem, is_halved: bool, size: Shape, example: &Example) -> Option<f64> {
     if example.clean.is_empty() {
         return None;
@@ -27,8 +29,8 @@ pub(super) fn limit(problem: &dyn Problem, is_halved: bool, size: Shape, example
     Some(error.unwrap_or(f64::INFINITY))
 }
 
-/// The solutions of examples of one size as tokens would write them, of the problem that the model reads; none where a value is out of
-/// the encoding's range. `preparation` is what makes that problem, where it is another one.
+/// The solutions of examples of equal size, rounded to the output encoding. `None` if a value is out of its range. If
+/// there is a `preparation`, solutions are rounded in the form that the model predicts, and converted back.
 pub(super) fn rounded(
     format: &Format,
     preparation: Option<&Preparation>,
@@ -62,7 +64,7 @@ mod tests {
     use crate::matrix::{Noise, Split};
     use crate::problem;
 
-    /// Shares of the exact answers for noisy 5x5 operands within 10, 5, 2, 1 and 0.5 %, in percent.
+    /// Percentages of exact solutions for noisy 5x5 operands with errors within 10, 5, 2, 1 and 0.5 %.
     fn limits(problem: &str, noise: f64) -> Vec<f64> {
         let problem = problem::named(problem).unwrap();
         let specification = Specification::new(problem, "5".parse().unwrap(), Default::default()).unwrap();
@@ -77,8 +79,8 @@ mod tests {
     }
 
     #[test]
-    fn limits_of_noise_are_those_of_an_independent_computation() {
-        // Computed apart from this crate; eigenvalues of the symmetric part.
+    fn limits_agree_with_an_independent_computation() {
+        // Computed by another program; eigenvalues are those of the symmetric part.
         let table = [
             ("eigenvalues", 0.01, [100.0, 100.0, 100.0, 99.7, 71.5]),
             ("eigenvalues", 0.02, [100.0, 100.0, 99.8, 71.2, 11.9]),
@@ -89,7 +91,7 @@ mod tests {
         ];
         for (problem, noise, expected) in table {
             let found = limits(problem, noise);
-            // Three standard deviations of a share of 4,000.
+            // Three standard deviations of a fraction of 4,000.
             let close = found
                 .iter()
                 .zip(expected)
@@ -99,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn ceilings_are_of_the_problem_that_a_model_reads() {
+    fn ceilings_belong_to_the_prepared_problem() {
         let problem = problem::named("inverse").unwrap();
         let format = |deviation| Format {
             problem,
@@ -109,8 +111,8 @@ mod tests {
             target: Target::Classes,
             deviation,
         };
-        // As given, 1 / 3 is rounded to three digits; of rows and columns of one scale, the operand is sqrt(5) I, and 1 / sqrt(5) is
-        // rounded.
+        // Unprepared, 1 / 3 is rounded to three digits. With rows and columns scaled to equal norms, the operand is
+        // sqrt(5) I, and 1 / sqrt(5) is rounded.
         let mut example = Example::zeros(problem, Shape::new(2, 2));
         example.operands[0] = Matrix::from_row_slice(2, 2, &[3.0, 0.0, 0.0, 1.0]);
         problem.solve(&example.operands, &mut example.solution).unwrap();
@@ -129,17 +131,17 @@ mod tests {
     }
 
     #[test]
-    fn without_noise_there_is_no_limit() {
+    fn noise_alone_sets_a_limit() {
         let problem = problem::named("add").unwrap();
         let example = Example::zeros(problem, Shape::new(2, 2));
         assert_eq!(limit(problem, false, Shape::new(2, 2), &example), None);
     }
 
     #[test]
-    fn the_limit_of_half_a_matrix_is_of_what_the_half_says() {
+    fn the_limit_of_triangle_input_ignores_noise_above_the_diagonal() {
         let eigenvalues = problem::named("eigenvalues").unwrap();
         let clean = vec![Matrix::from_row_slice(2, 2, &[1.0, 2.0, 2.0, 1.0])];
-        // Noise has met the upper half alone.
+        // Only the upper triangle has noise.
         let operands = vec![Matrix::from_row_slice(2, 2, &[1.0, 4.0, 2.0, 1.0])];
         let solution = vec![Matrix::from_column_slice(2, 1, &[3.0, -1.0])];
         let example = Example {
@@ -149,19 +151,19 @@ mod tests {
         };
         let limit = |is_halved| limit(eigenvalues, is_halved, Shape::new(2, 2), &example).unwrap();
         assert!(limit(true) < 1e-12);
-        // The symmetric part has 4 and -2.
+        // The symmetric part has the eigenvalues 4 and -2.
         assert!((limit(false) - 0.5).abs() < 1e-12);
     }
 
     #[test]
-    fn the_limit_of_an_inverse_is_a_residual_with_the_clean_matrix() {
+    fn the_limit_of_an_inverse_is_its_residual_with_the_clean_matrix() {
         let matrix = |x: f64| vec![Matrix::from_element(1, 1, x)];
         let example = Example {
             operands: matrix(4.0),
             solution: matrix(0.5),
             clean: matrix(2.0),
         };
-        // |2 · 1/4 - 1|.
+        // The residual is |2 · 1/4 - 1|.
         let inverse = problem::named("inverse").unwrap();
         assert_eq!(limit(inverse, false, Shape::new(1, 1), &example), Some(0.5));
         let singular = Example {

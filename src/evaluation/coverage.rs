@@ -1,4 +1,4 @@
-//! How far test matrices lie outside of what a training has shown, so that generalizing is told from interpolating.
+//! Coverage of test matrices by the training distribution, to distinguish extrapolation from interpolation.
 
 use super::Evaluation;
 use crate::dataset::Source;
@@ -7,34 +7,34 @@ use anyhow::{Result, anyhow};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
-/// Training matrices whose eigenvalues are looked at.
+/// The largest number of training matrices that are examined.
 const MATRICES: u64 = 20_000;
-/// What is left out at both ends of the eigenvalues: the middle 99.9 % are the range of a training.
+/// The fraction of eigenvalues cut off at each end: the range of a training set is the middle 99.9 %.
 const TAIL: f64 = 0.0005;
 
 type Range = (f64, f64);
 
-/// Where the eigenvalues of the symmetric matrices of a training lie.
+/// Ranges of the eigenvalues of symmetric training matrices.
 #[derive(Clone, Debug)]
 pub struct Coverage {
-    /// Of all of them.
+    /// The range of all eigenvalues.
     all: Range,
-    /// Of the largest, the second largest and so on, at each size.
+    /// For each size, the ranges of the largest eigenvalue, the second largest and so on.
     ranks: BTreeMap<usize, Vec<Range>>,
 }
 
-/// Shares of test matrices that a training has not covered, from 0 to 1.
+/// Fractions, from 0 to 1, of test matrices that are not covered by the training distribution.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outside {
-    /// Of matrices with an eigenvalue outside of the range of all eigenvalues of the training.
+    /// Fraction of matrices with an eigenvalue outside of the range of all training eigenvalues.
     pub range: f64,
-    /// Of matrices with an eigenvalue outside of the range of those of its rank, the largest, the second and so on; of a size
-    /// that the training had none of, all are.
+    /// Fraction of matrices with an eigenvalue outside of the range for its rank (largest, second largest and so on).
+    /// Matrices of sizes without training examples count as outside.
     pub ranks: f64,
 }
 
 impl Coverage {
-    /// The coverage of a source of training examples with one symmetric operand.
+    /// The coverage of training examples with one symmetric operand.
     pub fn of(training: &dyn Source) -> Result<Self> {
         let count = training.count().map_or(MATRICES, |count| count.min(MATRICES));
         let spectra: Vec<Vec<f64>> = (0..count)
@@ -60,12 +60,12 @@ impl Coverage {
         })
     }
 
-    /// The shares of the matrices of an evaluation outside; without their noise.
+    /// The fractions for the matrices of an evaluation, before noise.
     pub fn of_evaluation(&self, evaluation: &Evaluation) -> Result<Outside> {
         self.outside(evaluation.examples.iter().map(|measured| &measured.example.truth()[0]))
     }
 
-    /// The shares of test matrices outside.
+    /// The fractions for test matrices.
     pub fn outside<'a>(&self, tests: impl Iterator<Item = &'a Matrix>) -> Result<Outside> {
         let (mut count, mut range, mut ranks) = (0.0, 0.0, 0.0);
         for matrix in tests {
@@ -94,7 +94,7 @@ fn contains((low, high): Range, value: f64) -> bool {
     (low..=high).contains(&value)
 }
 
-/// The middle part of values.
+/// The middle part of the values.
 fn range(mut values: Vec<f64>) -> Range {
     values.sort_unstable_by(f64::total_cmp);
     let last = values.len().saturating_sub(1);
@@ -139,10 +139,10 @@ mod tests {
     }
 
     #[test]
-    fn a_test_of_the_same_law_is_inside() {
+    fn a_test_of_the_same_distribution_is_inside() {
         for law in ["uniform", "uniform/laplace", "gaussian/marchenko-pastur"] {
             let found = outside(("5", law), ("5", law));
-            // One eigenvalue in a thousand is outside: one matrix of 5x5 in two hundred.
+            // One eigenvalue in a thousand is outside, so one 5x5 matrix in two hundred.
             assert!(found.range < 0.015 && found.ranks < 0.015, "{law}: {found:?}");
         }
         let sizes = outside(("2-4", "uniform"), ("3", "uniform"));
@@ -150,13 +150,13 @@ mod tests {
     }
 
     #[test]
-    fn positive_matrices_are_in_the_range_of_wigner_matrices_and_far_from_them_by_rank() {
+    fn positive_matrices_are_inside_wigner_matrices_by_range_and_outside_by_rank() {
         let found = outside(("5", "uniform"), ("5", "uniform/abs-semicircle"));
         assert!(found.range < 0.015 && found.ranks > 0.9, "{found:?}");
     }
 
     #[test]
-    fn larger_coefficients_and_larger_sizes_leave_the_range() {
+    fn larger_coefficients_and_sizes_are_outside() {
         let larger = outside(("5", "uniform"), ("5", "uniform:50"));
         assert!(larger.range > 0.95 && larger.ranks >= larger.range, "{larger:?}");
         let size = outside(("5", "uniform"), ("6", "uniform"));
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn laplace_covers_the_semicircle_and_not_the_other_way_round() {
+    fn laplace_covers_the_semicircle_but_not_conversely() {
         let wide = outside(("5", "uniform/laplace"), ("5", "uniform"));
         let narrow = outside(("5", "uniform"), ("5", "uniform/laplace"));
         assert!(wide.range == 0.0 && narrow.range > 0.08, "{wide:?} {narrow:?}");

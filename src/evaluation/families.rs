@@ -1,4 +1,4 @@
-//! Accuracy on matrices that people have.
+//! Accuracy on structured matrices.
 
 use super::{Evaluation, Search, evaluate};
 use crate::inference::Solver;
@@ -6,8 +6,8 @@ use crate::matrix::{Family, Split};
 use crate::recipe::Recipe;
 use anyhow::Result;
 
-/// Measures a module on so many validation matrices of each family, in the order of [`Family::ALL`]. Families that have no answers are
-/// left out, such as singular matrices to invert.
+/// Evaluates a module on `count` validation matrices of each family, in the order of [`Family::ALL`]. Families without
+/// solutions are omitted, for example singular matrices for the inverse.
 pub fn families(solver: &Solver, recipe: &Recipe, count: usize) -> Result<Vec<(Family, Evaluation)>> {
     let tolerances = &recipe.evaluation.tolerances;
     let mut measured = Vec::new();

@@ -1,17 +1,17 @@
-//! Failure indicators: quantities that may tell whether an answer is wrong before the solution is known.
+//! Failure indicators: quantities that may predict whether an answer is wrong, without the solution.
 
 use super::entry;
 use crate::matrix::{Matrix, decomposition};
 use crate::problem::{Problem, measure};
 
-/// What a failure indicator is computed from.
+/// The quantities that a failure indicator is computed from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KnownFrom {
-    /// The operands alone, before the model is asked.
+    /// The operands alone, before the model answers.
     Input,
     /// The answer alone.
     Output,
-    /// Both.
+    /// Operands and answer.
     Both,
     /// The model's own probabilities.
     Model,
@@ -28,7 +28,7 @@ impl KnownFrom {
     }
 }
 
-/// A quantity that may tell that an answer is wrong.
+/// A quantity that may predict failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Indicator {
     pub name: &'static str,
@@ -60,7 +60,7 @@ impl Indicator {
 type Indicators = Vec<(Indicator, f64)>;
 type OfAnswer = fn(&Matrix, &[Matrix]) -> Indicators;
 
-/// The indicators of a problem, from its first operand and the answer.
+/// The indicators of each problem, computed from its first operand and the answer.
 const TABLE: &[(&str, OfAnswer)] = &[
     ("eigenvalues", of_values),
     ("eigenvectors", of_eigenvectors),
@@ -70,7 +70,7 @@ const TABLE: &[(&str, OfAnswer)] = &[
     ("svd", of_svd),
 ];
 
-/// The indicators of an answer, which may have any shapes.
+/// The indicators of an answer, whose shapes may be wrong.
 pub(super) fn indicators(problem: &dyn Problem, operands: &[Matrix], prediction: &[Matrix]) -> Indicators {
     entry(TABLE, problem).map_or_else(Vec::new, |of| of(&operands[0], prediction))
 }
@@ -142,7 +142,7 @@ fn of_svd(matrix: &Matrix, prediction: &[Matrix]) -> Indicators {
     ]
 }
 
-/// The condition number in the 2-norm; infinite where the matrix is singular or has no singular values.
+/// The condition number in the 2-norm. It is infinite if the matrix is singular or its decomposition fails.
 fn condition(matrix: &Matrix) -> f64 {
     let mut values = vec![0.0; matrix.nrows().min(matrix.ncols())];
     match decomposition::singular_values(matrix, &mut values) {
@@ -154,15 +154,15 @@ fn condition(matrix: &Matrix) -> f64 {
     }
 }
 
-/// The smallest distance of two values that follow one another, as a share of the largest magnitude: vectors of values that
-/// are close are sensitive.
+/// The smallest distance between consecutive values, relative to the largest magnitude. Vectors of close values are
+/// sensitive to errors.
 fn smallest_gap(values: &[f64]) -> f64 {
     let largest = values.iter().fold(0.0, |largest, value| f64::max(largest, value.abs()));
     let gaps = values.windows(2).map(|pair| (pair[0] - pair[1]).abs());
     gaps.fold(f64::INFINITY, f64::min) / largest
 }
 
-/// How far values are from descending, as a share of the largest magnitude.
+/// The largest increase between consecutive values, relative to the largest magnitude; 0 if the values descend.
 fn disorder(values: &[f64]) -> f64 {
     let largest = values
         .iter()

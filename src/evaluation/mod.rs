@@ -1,4 +1,4 @@
-//! Measuring a model: decode, compare with nalgebra, count.
+//! Evaluation of a model: its answers are compared with nalgebra's solutions.
 
 mod accuracy;
 mod analysis;
@@ -18,7 +18,7 @@ pub use indicators::{Indicator, KnownFrom};
 pub use search::{Answer, Checked, Search};
 
 use crate::dataset::{Case, Example, Format, Source};
-use crate::encoding::{Reading, round_matrices};
+use crate::encoding::{InputLayout, round_matrices};
 use crate::inference::{Checker, Preparation, Solver, TRUST};
 use crate::matrix::{Matrix, Shape};
 use crate::memory;
@@ -28,7 +28,7 @@ use bounds::{limit, rounded};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
-/// What a table has for a problem.
+/// The table's entry for a problem.
 fn entry<T: Copy>(table: &[(&str, T)], problem: &dyn Problem) -> Option<T> {
     table
         .iter()
@@ -36,38 +36,38 @@ fn entry<T: Copy>(table: &[(&str, T)], problem: &dyn Problem) -> Option<T> {
         .map(|(_, of)| *of)
 }
 
-/// Examples that are decoded together.
+/// Examples per batch.
 const BATCH: usize = 500;
 
-/// What one example came to.
+/// The result for one example.
 #[derive(Clone, Debug)]
 pub struct Measured {
     pub index: u64,
     pub problem: &'static dyn Problem,
-    /// Place of the problem among those of the model.
+    /// Index of the problem among the model's problems.
     pub task: usize,
     pub size: Shape,
-    /// Relative error of the model's first answer, as the problem measures it.
+    /// The problem's relative error of the model's first answer.
     pub error: f64,
-    /// Error of the exact answer after being rounded to tokens.
+    /// The error of the solution rounded to the output encoding.
     pub ceiling: f64,
-    /// Error of the exact answer for the noisy operands; none where there is no noise.
+    /// The error of the exact solution for the noisy operands; `None` without noise.
     pub limit: Option<f64>,
-    /// Whether the answer, rounded to tokens, is the exact answer rounded to tokens.
+    /// Whether answer and solution are equal after rounding to the output encoding.
     pub exact: bool,
     pub log_probability: f64,
-    /// How far the first answer is from solving what the model sees.
+    /// The residual of the first answer, for the operands that the model reads.
     pub residual: f64,
-    /// What the proposal with the smallest residual came to; none where nothing was verified.
+    /// The result for the proposal with the smallest residual; `None` if proposals were not verified.
     pub verified: Option<Outcome>,
-    /// What a step of repair came to; none where nothing was repaired.
+    /// The result after one step of repair; `None` without repair.
     pub repaired: Option<Outcome>,
     pub example: Example,
     /// The first answer.
     pub prediction: Vec<Matrix>,
 }
 
-/// An answer that was checked, and how right it is.
+/// An answer's error and residual.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outcome {
     pub residual: f64,
@@ -75,7 +75,7 @@ pub struct Outcome {
 }
 
 impl Measured {
-    /// What the search for an answer ended with.
+    /// The result of the last stage of the search.
     pub fn last(&self) -> Outcome {
         let own = Outcome {
             residual: self.residual,
@@ -85,7 +85,7 @@ impl Measured {
     }
 }
 
-/// The measures of a set of examples.
+/// The results for a set of examples.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
     pub tolerances: Vec<f64>,
@@ -98,28 +98,28 @@ impl Evaluation {
         self.count(|measured| measured.error)
     }
 
-    /// Accuracy of the exact answer, rounded to tokens: what no model with this encoding can be expected to pass.
+    /// Accuracy of the solution rounded to the output encoding: the ceiling for all models with this encoding.
     pub fn ceilings(&self) -> Vec<Accuracy> {
         self.count(|measured| measured.ceiling)
     }
 
-    /// Accuracy of the exact operation on the noisy operands; none where there is no noise.
+    /// Accuracy of the exact solution for the noisy operands; `None` without noise.
     pub fn limits(&self) -> Option<Vec<Accuracy>> {
         let noisy = self.examples.iter().any(|measured| measured.limit.is_some());
         noisy.then(|| self.count(|measured| measured.limit.unwrap_or(0.0)))
     }
 
-    /// Accuracy of the proposals with the smallest residuals; none where nothing was verified.
+    /// Accuracy of the proposals with the smallest residuals; `None` if proposals were not verified.
     pub fn verified(&self) -> Option<Vec<Accuracy>> {
         self.outcomes(|measured| measured.verified)
     }
 
-    /// Accuracy after repair; none where nothing was repaired.
+    /// Accuracy after repair; `None` without repair.
     pub fn repaired(&self) -> Option<Vec<Accuracy>> {
         self.outcomes(|measured| measured.repaired)
     }
 
-    /// Accuracy of what the search for answers ended with.
+    /// Accuracy of the final answers of the search.
     pub fn last(&self) -> Vec<Accuracy> {
         self.count(|measured| measured.last().error)
     }
@@ -129,7 +129,7 @@ impl Evaluation {
         has_any.then(|| self.count(|measured| outcome(measured).map_or(f64::INFINITY, |outcome| outcome.error)))
     }
 
-    /// Of the answers that the search ended with, at each tolerance those whose residual is below it: how many are right.
+    /// At each tolerance, the accuracy of those final answers whose residual is below the tolerance.
     pub fn confirmed(&self) -> Vec<Accuracy> {
         let of = |tolerance: f64| {
             let confirmed = self
@@ -143,7 +143,7 @@ impl Evaluation {
         self.tolerances.iter().map(|&tolerance| of(tolerance)).collect()
     }
 
-    /// Of the wrong answers, and of the right ones: how many are not to be trusted.
+    /// The number of answers with a residual too large to trust, among the wrong and among the correct final answers.
     pub fn flagged(&self) -> [Accuracy; 2] {
         [false, true].map(|right| {
             let last = self.examples.iter().map(Measured::last);
@@ -159,7 +159,7 @@ impl Evaluation {
         })
     }
 
-    /// Share of answers that are right to the last token.
+    /// Fraction of answers whose tokens are all correct.
     pub fn exact(&self) -> Accuracy {
         Accuracy {
             right: self.examples.iter().filter(|measured| measured.exact).count(),
@@ -167,19 +167,19 @@ impl Evaluation {
         }
     }
 
-    /// Median relative error; infinite where nothing was measured.
+    /// Median relative error; infinite without examples.
     pub fn median_error(&self) -> f64 {
         let mut errors: Vec<f64> = self.examples.iter().map(|measured| measured.error).collect();
         errors.sort_by(f64::total_cmp);
         errors.get(errors.len() / 2).copied().unwrap_or(f64::INFINITY)
     }
 
-    /// The same measures for each size apart.
+    /// The results for each size.
     pub fn by_size(&self) -> BTreeMap<Shape, Self> {
         self.parts(|measured| measured.size)
     }
 
-    /// The same measures for each problem apart, by name, in the order of the tasks.
+    /// The results for each problem by name, in the order of the tasks.
     pub fn by_problem(&self) -> Vec<(&'static str, Self)> {
         let parts = self.parts(|measured| (measured.task, measured.problem.name()));
         parts.into_iter().map(|((_, name), part)| (name, part)).collect()
@@ -206,18 +206,18 @@ impl Evaluation {
     }
 }
 
-/// Fails where so many examples of a source, with their answers, take more memory than there is.
+/// Fails if the examples and their answers need more memory than is available.
 pub fn check_memory(source: &dyn Source, count: usize) -> Result<()> {
-    /// As many examples tell the size of the others.
+    /// Number of examples from which the size of all is estimated.
     const PROBE: usize = 32;
-    /// Of a matrix beside its numbers.
+    /// Memory of a matrix in addition to its numbers.
     const MATRIX: usize = size_of::<Matrix>() + 16;
     let probe = count.min(PROBE);
     let bytes = |matrices: &[Matrix]| -> usize { matrices.iter().map(|matrix| MATRIX + 8 * matrix.len()).sum() };
     let mut total = 0;
     for index in 0..probe as u64 {
         let example = source.example(index)?;
-        // The prediction is like the solution.
+        // The prediction has the size of the solution.
         total +=
             size_of::<Measured>() + bytes(&example.operands) + 2 * bytes(&example.solution) + bytes(&example.clean);
     }
@@ -225,8 +225,8 @@ pub fn check_memory(source: &dyn Source, count: usize) -> Result<()> {
     memory::require(all, &format!("{count} examples with their answers")).context("evaluate fewer examples")
 }
 
-/// Measures a module on the first `count` examples of a source, of all its problems together; `progress` is told how many more are done, and
-/// ends the evaluation with its error.
+/// Evaluates a module on the first `count` examples of a source, with all its problems. `progress` receives the number
+/// of newly finished examples; its error ends the evaluation.
 pub fn evaluate(
     solver: &Solver,
     source: &dyn Source,
@@ -245,7 +245,8 @@ pub fn evaluate(
         .into_par_iter()
         .map(|index| Ok((index, source.example(index)?)))
         .collect::<Result<_>>()?;
-    // Of one case, all sequences have one length: full batches without padding, however many sizes there are.
+    // All sequences of a case have equal lengths, so batches are full and need no padding, whatever the number of
+    // sizes.
     let mut cases: BTreeMap<(usize, Shape), Vec<(u64, Example)>> = BTreeMap::new();
     for (index, example) in examples {
         let task = source.task_of(index);
@@ -309,13 +310,13 @@ fn measure(
         ceiling,
         limit: limit(
             format.problem,
-            format.reading() == Reading::Triangle,
+            format.reading() == InputLayout::Triangle,
             case.size,
             &example,
         ),
         exact: own.as_ref().is_some_and(|own| {
             let digits = |matrices: &[Matrix]| round_matrices(format.output.as_ref(), matrices).ok();
-            // What was rounded is the solution of the problem that the model reads.
+            // `rounded` was rounded in the form that the model predicts; here the solution itself is needed.
             let solution = if format.is_condensed() || format.normalizes() {
                 digits(&example.solution)
             } else {

@@ -1,11 +1,11 @@
-//! Properties that a solution has, and how far an answer is from each.
+//! Deviations of answers from the properties of solutions.
 
 use super::entry;
 use crate::matrix::Matrix;
 use crate::problem::{Problem, measure};
 
 type Deviations = Vec<(&'static str, f64)>;
-/// Of the first operand, the solution and the answer.
+/// A function of the first operand, the solution and the answer.
 type OfAnswer = fn(&Matrix, &[Matrix], &[Matrix]) -> Deviations;
 
 const TABLE: &[(&str, OfAnswer)] = &[
@@ -17,7 +17,8 @@ const TABLE: &[(&str, OfAnswer)] = &[
     ("svd", of_svd),
 ];
 
-/// How far an answer, which may have any shapes, is from each property, by name; none but the error where there is only one.
+/// The deviation of an answer, whose shapes may be wrong, from each property, by name. Empty for problems whose only
+/// property is the error.
 pub(super) fn properties(
     problem: &dyn Problem,
     operands: &[Matrix],
@@ -71,7 +72,7 @@ fn of_svd(matrix: &Matrix, solution: &[Matrix], prediction: &[Matrix]) -> Deviat
     ]
 }
 
-/// `Σ|AV - V diag(l)| / Σ|V diag(l)|`.
+/// `Σ|AV - V diag(l)| / Σ|V diag(l)|`
 fn eigen_equation_error(a: &Matrix, values: &Matrix, v: &Matrix) -> f64 {
     if v.nrows() != a.ncols() || v.ncols() != values.len() {
         return f64::INFINITY;
@@ -80,19 +81,19 @@ fn eigen_equation_error(a: &Matrix, values: &Matrix, v: &Matrix) -> f64 {
     measure::ratio(measure::l1(&(a * v - &scaled)), measure::l1(&scaled))
 }
 
-/// `max | |v| - 1 |` of columns.
+/// `max | |v| - 1 |` over the columns.
 fn norm_error(v: &Matrix) -> f64 {
     largest(v.column_iter().map(|column| (column.norm() - 1.0).abs()))
 }
 
-/// `max |vᵢ · vⱼ|` of different columns.
+/// `max |vᵢ · vⱼ|` over pairs of different columns.
 fn orthogonality_error(v: &Matrix) -> f64 {
     let products = v.tr_mul(v);
     let pairs = (0..v.ncols()).flat_map(|i| (0..i).map(move |j| (i, j)));
     largest(pairs.map(|pair| products[pair].abs()))
 }
 
-/// Infinite where one is no number.
+/// The largest deviation; infinite if one is not a number.
 fn largest(deviations: impl Iterator<Item = f64>) -> f64 {
     deviations.fold(
         0.0,
@@ -100,7 +101,7 @@ fn largest(deviations: impl Iterator<Item = f64>) -> f64 {
     )
 }
 
-/// Relative error of the first and of the last of several values.
+/// Relative errors of the first and the last value.
 fn errors_of_ends(solution: &[Matrix], prediction: &[Matrix]) -> [f64; 2] {
     match (solution, prediction) {
         ([solution], [prediction]) if solution.len() == prediction.len() && !solution.is_empty() => {

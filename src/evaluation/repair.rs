@@ -1,10 +1,10 @@
-//! One step from an answer that is nearly right to one that is more so, from the answer and the operand alone.
+//! Repair: one iteration that improves a nearly correct answer, from the operand and the answer alone.
 
 use super::entry;
 use crate::matrix::Matrix;
 use crate::problem::{Problem, measure};
 
-/// A better solution from the first operand and a solution.
+/// Computes a better answer from the first operand and an answer.
 pub(super) type Repair = fn(&Matrix, &[Matrix]) -> Vec<Matrix>;
 
 const TABLE: &[(&str, Repair)] = &[
@@ -16,12 +16,12 @@ const TABLE: &[(&str, Repair)] = &[
     ("svd", svd),
 ];
 
-/// A step towards the solution of a problem; none where nothing but the solution tells.
+/// The repair step of a problem; `None` if it has none.
 pub(super) fn repair_of(problem: &dyn Problem) -> Option<Repair> {
     entry(TABLE, problem)
 }
 
-/// Names of the problems that have a step.
+/// Names of the problems that have a repair step.
 pub(super) fn repairable() -> Vec<&'static str> {
     TABLE.iter().map(|(name, _)| *name).collect()
 }
@@ -30,7 +30,7 @@ fn eigenvalues(matrix: &Matrix, prediction: &[Matrix]) -> Vec<Matrix> {
     vec![eigenvalue_step(&measure::symmetric_part(matrix), &prediction[0])]
 }
 
-/// Vectors nearer to orthonormal, and the values that go best with them.
+/// Makes the vectors more orthonormal, and computes the best values for them.
 fn eigenvectors(matrix: &Matrix, prediction: &[Matrix]) -> Vec<Matrix> {
     let vectors = orthonormal_step(&prediction[1]);
     vec![values_of(&vectors, matrix, &vectors), vectors]
@@ -45,30 +45,30 @@ fn singular_values(matrix: &Matrix, prediction: &[Matrix]) -> Vec<Matrix> {
     vec![squares.map(|square| square.max(0.0).sqrt())]
 }
 
-/// Vectors nearer to orthonormal, and the values that go best with them.
+/// Makes the vectors more orthonormal, and computes the best values for them.
 fn svd(matrix: &Matrix, prediction: &[Matrix]) -> Vec<Matrix> {
     let (u, v) = (orthonormal_step(&prediction[0]), orthonormal_step(&prediction[2]));
     let values = values_of(&u, matrix, &v);
     vec![u, values, v]
 }
 
-/// A step of Newton and Schulz towards the inverse: `P (2 I - A P)`. Squares the error `A P - I` where its norm is below 1.
+/// A Newton–Schulz step towards the inverse: `P (2 I - A P)`. It squares the error `A P - I` if its norm is below 1.
 fn inverse_step(a: &Matrix, p: &Matrix) -> Matrix {
     p * (identity(a.nrows()) * 2.0 - a * p)
 }
 
-/// A step of Newton and Schulz towards the nearest matrix with orthonormal columns: `V (3 I - VᵀV) / 2`.
+/// A Newton–Schulz step towards the nearest matrix with orthonormal columns: `V (3 I - VᵀV) / 2`.
 fn orthonormal_step(v: &Matrix) -> Matrix {
     v * (identity(v.ncols()) * 3.0 - v.tr_mul(v)) * 0.5
 }
 
-/// `diag(UᵀAV)`: the values that go best with vectors (Rayleigh).
+/// The best values for given vectors (Rayleigh quotients): `diag(UᵀAV)`.
 fn values_of(u: &Matrix, a: &Matrix, v: &Matrix) -> Matrix {
     let products = u.tr_mul(&(a * v));
     Matrix::from_fn(products.nrows().min(products.ncols()), 1, |i, _| products[(i, i)])
 }
 
-/// A step of Weierstrass, Durand and Kerner towards all roots of the characteristic polynomial of a matrix at once:
+/// A Weierstrass–Durand–Kerner step towards all roots of the characteristic polynomial:
 /// `λᵢ - det(λᵢ I - A) / Π (λᵢ - λⱼ)`; descending.
 fn eigenvalue_step(a: &Matrix, values: &Matrix) -> Matrix {
     let n = a.nrows();
@@ -94,7 +94,7 @@ mod tests {
     use crate::matrix::{Address, Distribution, Shape, Split};
     use crate::problem::ALL;
 
-    /// Operands and a solution each of whose entries is off by up to a share of the largest.
+    /// Operands, the solution, and a copy whose entries have errors up to a fraction of the largest entry.
     fn nearly_right(problem: &dyn Problem, index: u64, share: f64) -> (Vec<Matrix>, Vec<Matrix>, Vec<Matrix>) {
         use rand::RngExt;
         let size = Shape::new(4, 4);
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_residual_is_zero_for_solutions_alone() {
+    fn only_solutions_have_residual_zero() {
         for &problem in ALL {
             let checker = Checker::new(problem).unwrap();
             for index in 0..20 {
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_makes_what_is_nearly_right_ten_times_better() {
+    fn a_repair_step_reduces_residuals() {
         for (name, repair) in TABLE {
             let problem = crate::problem::named(name).unwrap();
             let checker = Checker::new(problem).unwrap();

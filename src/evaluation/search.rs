@@ -1,6 +1,6 @@
-//! How answers are looked for: what a model proposes, which proposal is the best by its residual, and one step beyond it.
+//! The search for an answer: a model's proposals, the choice of the best one by its residual, and one step of repair.
 //!
-//! A residual needs the operands and the proposal, but no solution, so that all this can be done where the answer is not known.
+//! A residual needs operands and proposal but no solution, so the search also works on new problems.
 
 use super::repair::{repair_of, repairable};
 use crate::dataset::{Format, Target};
@@ -8,18 +8,18 @@ use crate::inference::{Candidate, Checker};
 use crate::matrix::Matrix;
 use anyhow::{Result, ensure};
 
-/// What is done for an answer.
+/// Options of the search.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Search {
-    /// Candidates that an autoregressive decoder keeps.
+    /// Beam width of an autoregressive decoder.
     pub beam: usize,
-    /// Takes the proposal with the smallest residual.
+    /// Chooses the proposal with the smallest residual instead of the most probable one.
     pub verify: bool,
-    /// Goes one step from the answer towards the solution, and stays where that does not lower the residual.
+    /// Adds one step of repair, unless it increases the residual.
     pub repair: bool,
 }
 
-/// The most probable answer.
+/// The most probable answer, without verification or repair.
 impl Default for Search {
     fn default() -> Self {
         Self {
@@ -30,20 +30,20 @@ impl Default for Search {
     }
 }
 
-/// The widest beam.
+/// The largest beam width.
 const BEAM: usize = 1_000;
 
-/// An answer with its residual.
+/// An answer and its residual.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checked {
     pub prediction: Vec<Matrix>,
     pub residual: f64,
 }
 
-/// What a search came to.
+/// The result of a search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// The most probable answer of the model to the problem itself; none where it gave none.
+    /// The model's most probable answer; `None` if it gave none.
     pub own: Option<Candidate>,
     pub residual: f64,
     /// Number of proposals.
@@ -53,7 +53,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// What the search ends with, and its residual.
+    /// The final answer of the search, and its residual.
     pub fn last(&self) -> Option<(&[Matrix], f64)> {
         let checked = self.repaired.as_ref().or(self.verified.as_ref());
         let own = self.own.as_ref().map(|own| (own.solution.as_slice(), self.residual));
@@ -64,7 +64,7 @@ impl Answer {
 }
 
 impl Search {
-    /// Fails where models of these formats cannot be asked so.
+    /// Fails if models of these formats do not support the options.
     pub fn check(&self, formats: &[Format]) -> Result<()> {
         let beam = self.beam;
         ensure!(
@@ -88,7 +88,8 @@ impl Search {
         Ok(())
     }
 
-    /// Checks the proposals for each of several problems of one size, the most probable first.
+    /// Chooses among the proposals for each of several problems of one size. Proposals are ordered by probability, the
+    /// most probable first.
     pub fn choose(
         &self,
         checker: &Checker,
@@ -131,7 +132,7 @@ impl Search {
         Ok(answers)
     }
 
-    /// The answer of proposals with their residuals.
+    /// The result for proposals with their residuals.
     fn best(&self, proposals: Vec<(Candidate, f64)>) -> Answer {
         let smallest = proposals.iter().min_by(|(_, a), (_, b)| a.total_cmp(b));
         let verified = smallest.filter(|_| self.verify).map(|(candidate, residual)| Checked {
@@ -162,7 +163,7 @@ mod tests {
         }
     }
 
-    /// The inverse of 4 from proposals.
+    /// Searches the inverse of 4 among proposals.
     fn search(search: Search, proposals: &[f64]) -> Answer {
         let checker = Checker::new(problem::named("inverse").unwrap()).unwrap();
         let operands = [Matrix::from_element(1, 1, 4.0)];
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_proposal_is_that_of_the_smallest_residual() {
+    fn the_proposal_with_the_smallest_residual_is_chosen() {
         let plain = search(Search::default(), &[0.2, 0.26, 0.3]);
         assert_eq!((value(&plain), plain.verified.is_none()), (0.2, true));
         assert!((plain.residual - 0.2).abs() < 1e-12);
@@ -193,12 +194,12 @@ mod tests {
     }
 
     #[test]
-    fn a_repair_that_makes_it_worse_is_not_taken() {
+    fn a_repair_that_increases_the_residual_is_discarded() {
         let repair = Search {
             repair: true,
             ..Search::default()
         };
-        // p (2 - 4 p).
+        // The step gives p (2 - 4 p).
         assert!((value(&search(repair, &[0.2])) - 0.24).abs() < 1e-12);
         let far = search(repair, &[0.75]);
         assert_eq!((value(&far), far.last().unwrap().1), (0.75, 2.0));

@@ -1,8 +1,8 @@
-//! Where a draw comes from: every example is a pure function of its address.
+//! Addresses of draws: every example is a pure function of its address.
 
 use super::{Generator, name::named_by_text};
 
-/// One of the disjoint streams of a seed.
+/// One of the disjoint streams of random examples that a seed has.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, strum::Display, strum::EnumCount, strum::IntoStaticStr, strum::VariantArray,
 )]
@@ -15,7 +15,7 @@ pub enum Split {
 
 named_by_text!(Split, "split");
 
-/// The address of one draw.
+/// Seed, split and index of one draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Address {
     pub seed: u64,
@@ -24,10 +24,10 @@ pub struct Address {
 }
 
 impl Address {
-    /// A fresh generator, keyed by the address and by what is drawn (`domain`, a [`fingerprint`]).
+    /// A new random generator for this address. `domain`, a [`fingerprint`], names the quantity that is drawn.
     ///
-    /// Each part of the key passes through a bijective mixer before the next is added, so that addresses which differ
-    /// in any part have unrelated generators.
+    /// A bijective mixer is applied to each part of the key before the next part is added. Addresses that differ in any
+    /// part therefore have unrelated generators.
     pub fn generator(&self, domain: u64) -> Generator {
         let split = match self.split {
             Split::Train => 0x7472_6169,
@@ -40,7 +40,6 @@ impl Address {
     }
 }
 
-/// A generator for tests.
 #[cfg(test)]
 pub(super) fn test_generator(seed: u64, index: u64) -> Generator {
     let split = Split::Train;
@@ -54,8 +53,8 @@ const fn wide(high: u64, low: u64) -> u128 {
 /// The increment of SplitMix64: 2^64 divided by the golden ratio, made odd.
 const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The finalizer of SplitMix64 (Steele, Lea, Flood: *Fast splittable pseudorandom number generators*, OOPSLA 2014), with
-/// the constants of Stafford's variant 13; zero is moved off its fixed point.
+/// The finalizer of SplitMix64 (Steele, Lea, Flood: *Fast splittable pseudorandom number generators*, OOPSLA 2014) with
+/// the constants of Stafford's variant 13. Adding the increment first keeps zero from being a fixed point.
 pub(crate) const fn mix(value: u64) -> u64 {
     let mut z = value.wrapping_add(GOLDEN_GAMMA);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -63,7 +62,7 @@ pub(crate) const fn mix(value: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A hash of a text (64-bit FNV-1a) that never changes between machines or versions.
+/// The 64-bit FNV-1a hash of a text. It is the same on all machines and in all versions.
 pub const fn fingerprint(text: &str) -> u64 {
     let bytes = text.as_bytes();
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
@@ -92,7 +91,7 @@ mod tests {
 
     #[test]
     fn an_address_always_gives_the_same_draws() {
-        // Pinned: data sets must not change when a library is updated.
+        // Pinned values, because data sets must not change when a library is updated.
         let address = Address {
             seed: 1,
             split: Split::Test,
@@ -135,7 +134,7 @@ mod tests {
                 (draw(index) ^ draw(index + 1)).count_ones()
             })
             .sum();
-        // 640,000 fair bits: standard deviation 400.
+        // The count of 640,000 unbiased bits has standard deviation 400.
         assert!((f64::from(bits) - 320_000.0).abs() < 2_000.0, "{bits}");
     }
 

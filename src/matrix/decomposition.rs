@@ -1,6 +1,6 @@
-//! nalgebra's decompositions in our conventions: values descending, vectors with their signs fixed.
+//! nalgebra's decompositions in our conventions: values descend, and the sign of each vector is fixed.
 //!
-//! Orders up to 10 run on statically sized matrices on the stack, which is several times as fast as on the heap.
+//! Matrices up to 10×10 have static sizes and live on the stack, which is several times as fast as the heap.
 
 use nalgebra::{
     Const, DMatrixView, DefaultAllocator, Dim, DimDiff, DimMin, DimMinimum, DimSub, Dyn, LU, OMatrix, OVector, SVD,
@@ -10,14 +10,14 @@ use nalgebra::{
 use super::{Matrix, jacobi};
 use std::cmp::Ordering;
 
-/// The decomposition met a value that is not finite, or did not converge.
+/// The matrix has a value that is not finite, or the iteration did not converge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotConverged;
 
-/// Far above what QR iterations need (about two per value), far below forever.
+/// QR iterations need about two per value. The limit only prevents endless loops.
 const MAXIMUM_ITERATIONS: usize = 10_000;
 
-/// Runs an expression with `$dim` the dimension `$n`, static where small.
+/// Evaluates an expression with `$dim` bound to the dimension `$n`, which is static up to 10.
 macro_rules! with_dim {
     ($n:expr, $dim:ident => $body:expr) => {
         with_dim!(@ $n, $dim => $body, 2 3 4 5 6 7 8 9 10)
@@ -31,10 +31,11 @@ macro_rules! with_dim {
 }
 pub(crate) use with_dim;
 
-/// Runs an expression with `$rows` and `$cols` the dimensions of a matrix, static where small and square.
+/// Evaluates an expression with `$rows` and `$cols` bound to the dimensions of a matrix, which are static for square
+/// matrices up to 10×10.
 ///
-/// nalgebra takes 2×2 and 3×3 matrices through AᵀA, which loses half of the digits of small singular values; a row of
-/// zeros below them takes the general path, and stays zero in U.
+/// nalgebra computes the singular values of 2×2 and 3×3 matrices from AᵀA, which loses half of the digits of small
+/// ones. Appending a row of zeros selects its general algorithm; that row is also zero in U.
 macro_rules! with_shape {
     ($shape:expr, $rows:ident, $cols:ident => $body:expr) => {
         with_shape!(@ $shape, $rows, $cols => $body, 3 2 2, 4 3 3, 4 4 4, 5 5 5, 6 6 6, 7 7 7, 8 8 8, 9 9 9, 10 10 10)
@@ -47,16 +48,17 @@ macro_rules! with_shape {
     };
 }
 
-/// Eigenvalues of a symmetric matrix, descending.
+/// Computes the eigenvalues of a symmetric matrix, descending.
 pub(crate) fn eigenvalues(matrix: &Matrix, values: &mut [f64]) -> Result<(), NotConverged> {
     require_finite(matrix)?;
-    // nalgebra bounds its iterations only where it computes vectors, too.
+    // nalgebra limits the iterations only if it computes vectors, too.
     with_dim!(matrix.nrows(), dim => values.copy_from_slice(try_eigen(dim, matrix)?.eigenvalues.as_slice()));
     values.sort_unstable_by(|a, b| b.total_cmp(a));
     Ok(())
 }
 
-/// Eigenvalues of a symmetric matrix, descending, and its eigenvectors as columns, signs fixed by [`fix_sign`].
+/// Computes the eigenvalues of a symmetric matrix, descending, and its eigenvectors as columns with signs fixed by
+/// [`fix_sign`].
 pub(crate) fn eigen(matrix: &Matrix, values: &mut [f64], vectors: &mut Matrix) -> Result<(), NotConverged> {
     require_finite(matrix)?;
     with_dim!(matrix.nrows(), dim => {
@@ -67,7 +69,7 @@ pub(crate) fn eigen(matrix: &Matrix, values: &mut [f64], vectors: &mut Matrix) -
     Ok(())
 }
 
-/// Replaces the eigenvalues of a symmetric matrix, from the largest to the smallest, up to rounding errors that are not
+/// Maps the eigenvalues of a symmetric matrix, from the largest to the smallest. Rounding errors of the result are not
 /// symmetric.
 pub(crate) fn replace_eigenvalues(
     matrix: &mut Matrix,
@@ -86,7 +88,7 @@ pub(crate) fn replace_eigenvalues(
     Ok(())
 }
 
-/// Writes MᵀM, M a matrix of the same order whose coefficients are drawn.
+/// Writes MᵀM, where `draw` fills the coefficients of a square M.
 pub(crate) fn fill_gram(matrix: &mut Matrix, draw: impl FnOnce(&mut [f64])) {
     with_dim!(matrix.nrows(), dim => {
         let mut factor = OMatrix::zeros_generic(dim, dim);
@@ -95,8 +97,8 @@ pub(crate) fn fill_gram(matrix: &mut Matrix, draw: impl FnOnce(&mut [f64])) {
     });
 }
 
-/// A matrix as one whose size is not static: nalgebra sums the products of the two in different orders, and the bits of data
-/// sets must not depend on where matrices are in memory.
+/// A view of dynamic size. nalgebra sums products of static and dynamic matrices in different orders, and data sets
+/// must have the same bits in both cases.
 fn dynamic<D: Dim>(matrix: &OMatrix<f64, D, D>) -> DMatrixView<'_, f64>
 where
     DefaultAllocator: Allocator<D, D>,
@@ -104,7 +106,7 @@ where
     DMatrixView::from_slice(matrix.as_slice(), matrix.nrows(), matrix.ncols())
 }
 
-/// Singular values, descending.
+/// Computes the singular values, descending.
 pub(crate) fn singular_values(matrix: &Matrix, values: &mut [f64]) -> Result<(), NotConverged> {
     require_finite(matrix)?;
     with_shape!(matrix.shape(), rows, cols => {
@@ -121,7 +123,8 @@ pub(crate) fn singular_values(matrix: &Matrix, values: &mut [f64]) -> Result<(),
     Ok(())
 }
 
-/// The reduced decomposition A = U diag(s) Vᵀ, `s` descending, signs fixed by [`fix_sign`] on the columns of U.
+/// Computes the reduced decomposition A = U diag(s) Vᵀ. The values `s` descend, and [`fix_sign`] fixes the signs of U's
+/// columns.
 pub(crate) fn svd(matrix: &Matrix, u: &mut Matrix, values: &mut [f64], v: &mut Matrix) -> Result<(), NotConverged> {
     require_finite(matrix)?;
     let found = with_shape!(matrix.shape(), rows, cols => match svd_of(rows, cols, matrix, true) {
@@ -130,7 +133,7 @@ pub(crate) fn svd(matrix: &Matrix, u: &mut Matrix, values: &mut [f64], v: &mut M
         {
             let order = descending(&found, |a, b| b.cmp(a));
             write_svd(order.as_slice(), found.as_slice(), &left, |i, j| right[(j, i)], u, values, v);
-            rebuilds(matrix, order.as_slice(), &found, left, &right)
+            is_accurate(matrix, order.as_slice(), &found, left, &right)
         }
         _ => false,
     });
@@ -151,7 +154,7 @@ pub(crate) fn svd(matrix: &Matrix, u: &mut Matrix, values: &mut [f64], v: &mut M
     Ok(())
 }
 
-/// The inverse by LU with partial pivoting, column by column; false where a pivot is zero.
+/// Computes the inverse, column by column, by LU with partial pivoting. Returns false if a pivot is zero.
 pub(crate) fn invert(matrix: &Matrix, inverse: &mut [f64]) -> bool {
     with_dim!(matrix.nrows(), dim => invert_of(dim, matrix, inverse))
 }
@@ -164,7 +167,7 @@ fn require_finite(matrix: &Matrix) -> Result<(), NotConverged> {
     }
 }
 
-/// The mean of a matrix and its transpose, which leaves symmetric matrices as they are to the bit.
+/// The mean of a matrix and its transpose. A symmetric matrix keeps its bits.
 fn symmetric<D: Dim>(dim: D, matrix: &Matrix) -> OMatrix<f64, D, D>
 where
     DefaultAllocator: Allocator<D, D>,
@@ -180,7 +183,7 @@ where
     mean
 }
 
-/// The places of values from the largest to the smallest; `ties` orders the places of equal values, whose vectors differ.
+/// Indices of the values in descending order. `ties` orders the indices of equal values, whose vectors differ.
 fn descending<D: Dim>(values: &OVector<f64, D>, ties: fn(&usize, &usize) -> Ordering) -> OVector<usize, D>
 where
     DefaultAllocator: Allocator<D>,
@@ -193,7 +196,7 @@ where
     order
 }
 
-/// nalgebra's decomposition, in a bounded number of iterations.
+/// nalgebra's decomposition with a limit on iterations.
 fn try_eigen<D>(dim: D, matrix: &Matrix) -> Result<SymmetricEigen<f64, D>, NotConverged>
 where
     D: DimSub<U1>,
@@ -219,7 +222,7 @@ where
 
 type Svd<R, C> = SVD<f64, R, C>;
 
-/// nalgebra's decomposition; `matrix` may have fewer rows than `rows`: the others are zero.
+/// nalgebra's decomposition of the matrix, with rows of zeros appended up to `rows`.
 fn svd_of<R, C>(rows: R, cols: C, matrix: &Matrix, vectors: bool) -> Option<Svd<R, C>>
 where
     R: DimMin<C>,
@@ -235,15 +238,15 @@ where
 {
     let height = matrix.nrows();
     let padded = OMatrix::from_fn_generic(rows, cols, |i, j| if i < height { matrix[(i, j)] } else { 0.0 });
-    // The tolerance of nalgebra's own constructor.
+    // nalgebra's own constructor has the same tolerance.
     SVD::try_new_unordered(padded, vectors, vectors, 5.0 * f64::EPSILON, MAXIMUM_ITERATIONS)
 }
 
-/// Relative errors beyond which nalgebra's singular values and vectors are computed anew.
+/// The largest relative error of nalgebra's singular values and vectors; beyond it, they are computed by [`jacobi`].
 const TOLERANCE: f64 = 1e-12;
 
-/// Whether A = U diag(s) Vᵀ to nearly all digits; nalgebra loses some where two singular values are close.
-fn rebuilds<R, K, C>(
+/// Whether A = U diag(s) Vᵀ to [`TOLERANCE`]. nalgebra loses digits if two singular values are close.
+fn is_accurate<R, K, C>(
     matrix: &Matrix,
     order: &[usize],
     values: &OVector<f64, K>,
@@ -273,7 +276,7 @@ where
     })
 }
 
-/// Whether nalgebra's singular values can be trusted: those of a matrix of deficient rank cannot (see [`jacobi`]).
+/// Whether nalgebra's singular values can be trusted. They cannot if the rank is deficient (see [`jacobi`]).
 fn are_plausible(matrix: &Matrix, values: &[f64]) -> bool {
     let scale = amax(matrix);
     let square = |sum: f64, x: &f64| sum + (x / scale).powi(2);
@@ -285,7 +288,7 @@ fn are_plausible(matrix: &Matrix, values: &[f64]) -> bool {
     (given - found).abs() <= TOLERANCE * given && smallest > TOLERANCE * scale
 }
 
-/// The largest magnitude of a finite matrix. Iterators of slices are several times as fast as nalgebra's.
+/// The largest magnitude of a finite matrix. Slice iterators are several times as fast as nalgebra's.
 fn amax(matrix: &Matrix) -> f64 {
     matrix
         .as_slice()
@@ -293,7 +296,7 @@ fn amax(matrix: &Matrix) -> f64 {
         .fold(0.0, |largest, x| f64::max(largest, x.abs()))
 }
 
-/// Writes a decomposition, `right` an entry of V, in an order of its values and in our signs.
+/// Writes a decomposition in the given order of its values, with our signs. `right(i, j)` is the entry of V.
 fn write_svd<R, K, S>(
     order: &[usize],
     found: &[f64],
@@ -332,10 +335,18 @@ where
     })
 }
 
-/// The factor, 1 or -1, that makes the entry of largest magnitude positive (the first such on ties).
+/// The factor, 1 or -1, that makes the entry of largest magnitude positive. The first of equal magnitudes counts.
 pub(crate) fn fix_sign<'a>(entries: impl Iterator<Item = &'a f64>) -> f64 {
     let largest = entries.fold(0.0_f64, |largest, x| if x.abs() > largest.abs() { *x } else { largest });
     if largest < 0.0 { -1.0 } else { 1.0 }
+}
+
+/// [Fixes](fix_sign) the sign of each column.
+pub(crate) fn fix_signs(vectors: &mut Matrix) {
+    for mut vector in vectors.column_iter_mut() {
+        let sign = fix_sign(vector.iter());
+        vector *= sign;
+    }
 }
 
 #[cfg(test)]

@@ -1,32 +1,36 @@
-//! How operands are drawn, and its text form.
+//! The distribution of operands, and its text form.
 
 use std::{fmt, str::FromStr};
 
 use super::{
-    Coefficients, Emphasis, Entries, Family, Generator, Matrix, Spectra,
-    emphasis::{chosen, scale_smallest, scale_smallest_symmetric},
+    Coefficients, Entries, Family, Generator, Matrix, Oversampling, Spectra,
     name::UnknownName,
+    oversampling::{scale_smallest, scale_smallest_symmetric, uniform_or},
 };
 
-/// How operands are drawn.
+/// The distribution of operands.
 ///
-/// The text form, found in CSV files, is the law of the coefficients, `:` and their magnitude if it is not 10, the [emphasis](Emphasis) if
-/// there is one, `@` and the family if there is one, and `/` and the spectra if they are not the semicircle: `uniform`, `gaussian:5`,
-/// `uniform+bias:0.5`, `uniform@covariance`, `uniform/laplace+gaussian`.
+/// CSV files hold its text form, which has up to five parts:
+///
+/// * the distribution of the coefficients: `uniform`, `gaussian`;
+/// * `:` and their magnitude, unless it is 10: `gaussian:5`;
+/// * the [oversampling](Oversampling), if any: `uniform+bias:0.5`;
+/// * `@` and the family, if any: `uniform@covariance`;
+/// * `/` and the spectra, unless they are the semicircle: `uniform/laplace+gaussian`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Distribution {
     pub coefficients: Coefficients,
     /// The paper's A, a positive number.
     pub magnitude: f64,
-    /// Of symmetric operands; others ignore it.
+    /// The spectra of symmetric operands. Other operands ignore them.
     pub spectra: Spectra,
-    pub emphasis: Emphasis,
-    /// The family of all matrices; none where their coefficients are independent.
+    pub oversampling: Oversampling,
+    /// The family of all matrices; `None` for independent coefficients.
     pub family: Option<Family>,
 }
 
 impl Distribution {
-    /// The magnitude of the paper's coefficients.
+    /// The magnitude of coefficients in the paper.
     pub const DEFAULT_MAGNITUDE: f64 = 10.0;
 
     /// Fails if the magnitude is not a positive number.
@@ -36,7 +40,7 @@ impl Distribution {
                 coefficients,
                 magnitude,
                 spectra,
-                emphasis: Emphasis::default(),
+                oversampling: Oversampling::default(),
                 family: None,
             })
         } else {
@@ -44,10 +48,10 @@ impl Distribution {
         }
     }
 
-    /// Fails if one of the shares is not one.
-    pub fn with_emphasis(self, emphasis: Emphasis) -> Result<Self, InvalidDistribution> {
-        emphasis.validate()?;
-        Ok(Self { emphasis, ..self })
+    /// Fails if a share is not between 0 and 1.
+    pub fn with_oversampling(self, oversampling: Oversampling) -> Result<Self, InvalidDistribution> {
+        oversampling.validate()?;
+        Ok(Self { oversampling, ..self })
     }
 
     #[must_use]
@@ -55,45 +59,45 @@ impl Distribution {
         Self { family, ..self }
     }
 
-    /// The law of the next matrix's coefficients.
+    /// The distribution of the next matrix's coefficients.
     fn entries(&self, generator: &mut Generator) -> Entries {
-        let emphasis = self.emphasis;
+        let oversampling = self.oversampling;
         Entries {
             coefficients: self.coefficients,
             magnitude: self.magnitude,
-            positive: chosen(emphasis.sign_bias, 0.0, generator),
-            small: emphasis.small,
-            power: chosen(emphasis.large, 1.0, generator),
+            positive: uniform_or(oversampling.sign_bias, 0.0, generator),
+            small: oversampling.small,
+            power: uniform_or(oversampling.large, 1.0, generator),
         }
     }
 
-    /// The family of the next matrix, where it has one.
+    /// The family of the next matrix; `None` for independent coefficients.
     fn next_family(&self, generator: &mut Generator) -> Option<Family> {
-        self.family.or_else(|| self.emphasis.family(generator))
+        self.family.or_else(|| self.oversampling.family(generator))
     }
 
-    /// Draws independent coefficients, or a matrix of the family, into a matrix that already has its shape.
+    /// Fills a matrix with independent coefficients, or with a matrix of the family.
     pub fn fill(&self, generator: &mut Generator, matrix: &mut Matrix) {
         if let Some(family) = self.next_family(generator) {
             return family.fill(self.coefficients, self.magnitude, generator, matrix);
         }
         self.entries(generator).fill(generator, matrix.as_mut_slice());
-        let nearness = self.emphasis.nearness(generator);
-        if nearness < 1.0 {
-            scale_smallest(matrix, nearness);
+        let smallest_factor = self.oversampling.smallest_factor(generator);
+        if smallest_factor < 1.0 {
+            scale_smallest(matrix, smallest_factor);
         }
     }
 
-    /// Draws a symmetric matrix into one that already has its shape.
+    /// Fills a square matrix with a symmetric one.
     pub fn fill_symmetric(&self, generator: &mut Generator, matrix: &mut Matrix) {
         if let Some(family) = self.next_family(generator) {
             return family.fill_symmetric(self.coefficients, self.magnitude, generator, matrix);
         }
         let spectrum = self.spectra.draw(generator);
         spectrum.fill(&self.entries(generator), generator, matrix);
-        let nearness = self.emphasis.nearness(generator);
-        if nearness < 1.0 {
-            scale_smallest_symmetric(matrix, nearness);
+        let smallest_factor = self.oversampling.smallest_factor(generator);
+        if smallest_factor < 1.0 {
+            scale_smallest_symmetric(matrix, smallest_factor);
         }
     }
 }
@@ -104,7 +108,7 @@ impl Default for Distribution {
             coefficients: Coefficients::Uniform,
             magnitude: Self::DEFAULT_MAGNITUDE,
             spectra: Spectra::default(),
-            emphasis: Emphasis::default(),
+            oversampling: Oversampling::default(),
             family: None,
         }
     }
@@ -116,7 +120,7 @@ impl fmt::Display for Distribution {
         if self.magnitude != Self::DEFAULT_MAGNITUDE {
             write!(f, ":{}", self.magnitude)?;
         }
-        write!(f, "{}", self.emphasis)?;
+        write!(f, "{}", self.oversampling)?;
         if let Some(family) = self.family {
             write!(f, "@{family}")?;
         }
@@ -131,36 +135,36 @@ impl FromStr for Distribution {
     type Err = InvalidDistribution;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (law, spectra) = match text.split_once('/') {
-            Some((law, spectra)) => (law, spectra.parse()?),
+        let (coefficients, spectra) = match text.split_once('/') {
+            Some((coefficients, spectra)) => (coefficients, spectra.parse()?),
             None => (text, Spectra::default()),
         };
-        let (law, family) = match law.split_once('@') {
-            Some((law, family)) => (law, Some(family.parse()?)),
-            None => (law, None),
+        let (coefficients, family) = match coefficients.split_once('@') {
+            Some((coefficients, family)) => (coefficients, Some(family.parse()?)),
+            None => (coefficients, None),
         };
-        let (law, emphasis) = Emphasis::split(law)?;
-        let (coefficients, magnitude) = match law.split_once(':') {
+        let (coefficients, oversampling) = Oversampling::split(coefficients)?;
+        let (coefficients, magnitude) = match coefficients.split_once(':') {
             Some((coefficients, magnitude)) => {
                 let invalid = |_| InvalidDistribution::Magnitude(magnitude.to_owned());
                 (coefficients, magnitude.parse().map_err(invalid)?)
             }
-            None => (law, Self::DEFAULT_MAGNITUDE),
+            None => (coefficients, Self::DEFAULT_MAGNITUDE),
         };
         Self::new(coefficients.parse()?, magnitude, spectra)?
             .with_family(family)
-            .with_emphasis(emphasis)
+            .with_oversampling(oversampling)
     }
 }
 
-/// Why a text or a magnitude names no distribution.
+/// An error in a text form, a magnitude or a share.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDistribution {
     #[error("the magnitude of coefficients is `{0}`, but must be a positive number such as 10")]
     Magnitude(String),
     #[error("the {name} is `{value}`, but must be from 0 to 1")]
     Share {
-        /// The name of the share in a recipe.
+        /// The key of the share in a recipe.
         key: &'static str,
         name: &'static str,
         value: String,
@@ -174,8 +178,8 @@ mod tests {
     use super::*;
     use crate::matrix::{Spectrum, address::test_generator};
 
-    fn emphasized(emphasis: Emphasis) -> Distribution {
-        Distribution::default().with_emphasis(emphasis).unwrap()
+    fn oversampled(oversampling: Oversampling) -> Distribution {
+        Distribution::default().with_oversampling(oversampling).unwrap()
     }
 
     #[test]
@@ -221,9 +225,9 @@ mod tests {
     }
 
     #[test]
-    fn biased_draws_are_symmetric_keep_their_spectrum_and_lean_to_the_positive() {
+    fn biased_draws_are_symmetric_keep_their_spectrum_and_are_mostly_positive() {
         let share = |sign_bias| {
-            let distribution = emphasized(Emphasis {
+            let distribution = oversampled(Oversampling {
                 sign_bias,
                 ..Default::default()
             });
@@ -248,8 +252,8 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_the_draws_is_larger_as_a_whole() {
-        let distribution = emphasized(Emphasis {
+    fn some_draws_have_larger_coefficients() {
+        let distribution = oversampled(Oversampling {
             large: 0.5,
             ..Default::default()
         });
@@ -261,16 +265,16 @@ mod tests {
             as_they_are += usize::from((below_half - 0.5).abs() < 0.1);
             larger += usize::from(below_half < 0.4);
         }
-        // The share below one half is 2^(-1/t) at power t, and that is below 0.4 for t below 0.76.
+        // At power t, a coefficient is below one half with probability 2^(-1/t), which is below 0.4 if t is below 0.76.
         assert!((as_they_are as f64 / 1000.0 - 0.62).abs() < 0.05, "{as_they_are}");
         assert!((larger as f64 / 1000.0 - 0.38).abs() < 0.05, "{larger}");
     }
 
     #[test]
-    fn a_share_of_the_draws_has_its_smallest_singular_value_alone_made_smaller() {
+    fn some_draws_have_only_their_smallest_singular_value_reduced() {
         let (plain, near) = (
             Distribution::default(),
-            emphasized(Emphasis {
+            oversampled(Oversampling {
                 singular: 1.0,
                 ..Default::default()
             }),

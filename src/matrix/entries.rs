@@ -1,11 +1,11 @@
-//! The laws of single coefficients.
+//! The distributions of single coefficients.
 
 use rand::RngExt;
 use rand_distr::StandardNormal;
 
 use super::{Generator, name::named_by_text};
 
-/// The law of a coefficient of magnitude A; both laws have mean 0 and standard deviation A/√3.
+/// The distribution of a coefficient of magnitude A. Both have mean 0 and standard deviation A/√3.
 #[derive(
     Clone,
     Copy,
@@ -24,12 +24,11 @@ pub enum Coefficients {
     /// Uniform on [-A, A].
     #[default]
     Uniform,
-    /// Normal of deviation A/√3.
+    /// Normal with standard deviation A/√3.
     Gaussian,
 }
 
 impl Coefficients {
-    /// Draws every value independently.
     pub(super) fn fill(self, magnitude: f64, generator: &mut Generator, values: &mut [f64]) {
         match self {
             Coefficients::Uniform => {
@@ -46,31 +45,30 @@ impl Coefficients {
         }
     }
 
-    /// Standard deviation of a coefficient of magnitude A: A/√3.
+    /// The standard deviation of a coefficient of magnitude A: A/√3.
     pub fn deviation(self, magnitude: f64) -> f64 {
         magnitude / 3f64.sqrt()
     }
 }
 
-/// The independent coefficients of one example.
+/// The distribution of one matrix's independent coefficients.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Entries {
     pub coefficients: Coefficients,
     pub magnitude: f64,
-    /// Probability that a coefficient is replaced by its magnitude; 0 leaves the law as it is.
+    /// Probability that a coefficient is replaced by its absolute value; 0 changes nothing.
     pub positive: f64,
-    /// Probability that a coefficient is made smaller, by up to six powers of ten; 0 leaves the law as it is.
+    /// Probability that a coefficient is divided by up to six powers of ten; 0 changes nothing.
     pub small: f64,
-    /// Power to which a coefficient's share of the magnitude is raised; 1 leaves the law as it is, 0 makes all as large as the
-    /// magnitude. What is beyond the magnitude stays there.
+    /// Power to which the ratio of a coefficient to the magnitude is raised: 1 changes nothing, and 0 makes all as
+    /// large as the magnitude. Coefficients beyond the magnitude are not changed.
     pub power: f64,
 }
 
-/// How much smaller a small coefficient is at most: by this many powers of ten, each as likely as any other.
+/// A small coefficient is divided by up to this many powers of ten, uniformly distributed.
 const DECADES: f64 = 6.0;
 
 impl Entries {
-    /// Draws every value.
     pub fn fill(&self, generator: &mut Generator, values: &mut [f64]) {
         self.coefficients.fill(self.magnitude, generator, values);
         if self.power < 1.0 {
@@ -95,7 +93,7 @@ impl Entries {
     }
 }
 
-named_by_text!(Coefficients, "law of coefficients");
+named_by_text!(Coefficients, "distribution of coefficients");
 
 #[cfg(test)]
 mod tests {
@@ -117,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn both_laws_have_mean_zero_and_the_same_deviation_and_only_one_has_a_bound() {
+    fn both_distributions_have_mean_zero_and_the_same_deviation_and_only_one_has_a_bound() {
         for coefficients in Coefficients::ALL {
             let values = draws(Entries { coefficients, ..PLAIN });
             let mean = values.iter().sum::<f64>() / values.len() as f64;
@@ -145,7 +143,8 @@ mod tests {
     fn a_share_of_the_coefficients_is_made_smaller_by_any_power_of_ten() {
         let values = draws(Entries { small: 0.3, ..PLAIN });
         let below = |bound: f64| values.iter().filter(|value| value.abs() < bound).count() as f64 / values.len() as f64;
-        // Of uniform u and v, 10 u 10^-6v is below 10^-d for all v above (d + 1) / 6, and with probability 10^(6v - d - 1) otherwise.
+        // For uniform u and v, 10 u 10^(-6v) is below 10^(-d) for all v above (d + 1) / 6, and otherwise with
+        // probability 10^(6v - d - 1).
         for d in [1.0, 2.0, 3.0, 4.0] {
             let among_small = (5.0 - d) / 6.0 + (1.0 - 10f64.powf(-d - 1.0)) / (6.0 * 10f64.ln());
             let expected = 0.3 * among_small + 0.7 * 10f64.powf(-d - 1.0);

@@ -1,40 +1,40 @@
-//! Matrices that people have: families with a structure that independent coefficients never show.
+//! Structured matrices that applications have, and that independent coefficients never form.
 
 use super::{Coefficients, Generator, Matrix, mirror, name::named_by_text};
 use nalgebra::DVector;
 use rand::{RngExt, seq::SliceRandom};
 use rand_distr::StandardNormal;
 
-/// A family of matrices. Where a shape is rectangular, it is the corner of a square matrix.
+/// A family of structured matrices. A rectangular matrix is the corner of a square one.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, strum::Display, strum::EnumCount, strum::IntoStaticStr, strum::VariantArray,
 )]
 #[strum(serialize_all = "kebab-case")]
 pub enum Family {
-    /// Coefficients of a thousandth of the magnitude.
+    /// Coefficients of one thousandth of the magnitude.
     Tiny,
     /// Coefficients of ten thousand times the magnitude.
     Huge,
     /// Whole numbers.
     Integer,
-    /// Coefficients that are not negative.
+    /// Nonnegative coefficients.
     Positive,
-    /// Rows whose scales are up to four powers of ten apart.
+    /// Rows whose scales differ by up to four powers of ten.
     MixedRows,
     /// A multiple of the identity.
     Identity,
-    /// The identity, and a little of every coefficient.
+    /// The identity plus small random coefficients.
     NearIdentity,
-    /// A multiple of the identity plus a constant in every place.
+    /// A multiple of the identity plus a constant in all coefficients.
     Exchangeable,
-    /// A permutation of the identity's rows; the symmetric ones swap pairs.
+    /// A permutation of the identity's rows; symmetric ones swap pairs.
     Permutation,
     Diagonal,
-    /// The diagonal and what is beside it.
+    /// The main diagonal and its neighbors.
     Tridiagonal,
     /// Any number of diagonals.
     Banded,
-    /// Upper or lower triangles; the symmetric ones are diagonal.
+    /// Upper or lower triangular; symmetric ones are diagonal.
     Triangular,
     /// The diagonal, the last row and the last column.
     Arrow,
@@ -46,11 +46,11 @@ pub enum Family {
     Toeplitz,
     /// Constant antidiagonals.
     Hankel,
-    /// Every row is the one above, moved by one place; the symmetric ones are even.
+    /// Each row is the row above, shifted by one column; in symmetric ones, `row[k] = row[n - k]`.
     Circulant,
-    /// `1 / (i + j + 1)`, counted from 0.
+    /// `1 / (i + j + 1)`, with indices from 0.
     Hilbert,
-    /// Powers of numbers between -1 and 1; the symmetric ones are Gram matrices of their rows.
+    /// Powers of numbers between -1 and 1; symmetric ones are the Gram matrices of the rows.
     Vandermonde,
     /// The companion matrix of a polynomial.
     Companion,
@@ -60,9 +60,9 @@ pub enum Family {
     Correlation,
     /// Values of a Gaussian kernel between points on a line.
     Kernel,
-    /// Zeros and ones of a random graph.
+    /// Adjacency matrices of random graphs.
     Adjacency,
-    /// Degrees of a random graph minus its adjacency.
+    /// Degree matrix minus adjacency matrix of a random graph.
     Laplacian,
     /// Positive rows of sum 1.
     Stochastic,
@@ -71,24 +71,24 @@ pub enum Family {
     RankOne,
     /// Rank two.
     RankTwo,
-    /// Singular values, or eigenvalues, that repeat.
+    /// Singular values (or eigenvalues, if symmetric) that take at most two values.
     Clustered,
-    /// Singular values, or eigenvalues, over up to eight powers of ten.
+    /// Singular values (or eigenvalues, if symmetric) over up to eight powers of ten.
     Graded,
 }
 
 named_by_text!(Family, "family of matrices");
 
-/// The scale of a family that has none of its own: from a tenth to ten.
+/// Scales of families that do not define their own.
 const SCALE: std::ops::Range<f64> = 0.1..10.0;
 
 impl Family {
-    /// Any of them, each as likely as any other.
+    /// One of all families, each equally likely.
     pub fn draw(generator: &mut Generator) -> Self {
         Self::ALL[generator.random_range(0..Self::ALL.len())]
     }
 
-    /// Draws a matrix into one that already has its shape.
+    /// Fills a matrix.
     pub(super) fn fill(
         self,
         coefficients: Coefficients,
@@ -101,7 +101,7 @@ impl Family {
         matrix.copy_from(&square.view((0, 0), matrix.shape()));
     }
 
-    /// Draws a symmetric matrix into one that already has its shape.
+    /// Fills a square matrix with a symmetric one.
     pub(super) fn fill_symmetric(
         self,
         coefficients: Coefficients,
@@ -115,7 +115,7 @@ impl Family {
     }
 }
 
-/// One draw. Of symmetric matrices, what is above the diagonal is replaced by what is below it.
+/// The parameters of one draw. If it is symmetric, its lower triangle is later mirrored over the upper one.
 struct Draw<'a> {
     side: usize,
     symmetric: bool,
@@ -260,7 +260,6 @@ impl<'a> Draw<'a> {
         }
     }
 
-    /// Independent coefficients.
     fn entries(&mut self, rows: usize, cols: usize) -> Matrix {
         let mut entries = Matrix::zeros(rows, cols);
         self.coefficients
@@ -276,7 +275,7 @@ impl<'a> Draw<'a> {
         self.generator.random_range(SCALE)
     }
 
-    /// Independent coefficients where a place is kept, and zeros elsewhere.
+    /// Independent coefficients at the kept positions, zeros elsewhere.
     fn keep(&mut self, kept: impl Fn(usize, usize) -> bool) -> Matrix {
         let entries = self.entries(self.side, self.side);
         entries.map_with_location(|i, j, entry| if kept(i, j) { entry } else { 0.0 })
@@ -291,7 +290,7 @@ impl<'a> Draw<'a> {
         let mut places: Vec<usize> = (0..n).collect();
         places.shuffle(self.generator);
         if self.symmetric {
-            // Each pair of places in a row swaps, or both stay.
+            // Each pair of consecutive places is swapped or kept.
             let mut partners: Vec<usize> = (0..n).collect();
             for pair in places.chunks_exact(2) {
                 if self.generator.random() {
@@ -303,7 +302,7 @@ impl<'a> Draw<'a> {
         Matrix::from_fn(n, n, |i, j| f64::from(places[i] == j))
     }
 
-    /// Of at least as many samples as variables.
+    /// The covariance of normal variables, from more samples than variables.
     fn covariance(&mut self) -> Matrix {
         let samples = self.generator.random_range(self.side + 1..=4 * self.side + 1);
         let samples = self.normal(self.side, samples);
@@ -329,7 +328,7 @@ impl<'a> Draw<'a> {
         left * right.transpose() / self.magnitude
     }
 
-    /// A matrix of given singular values, or of given eigenvalues where it is symmetric, with random vectors.
+    /// A matrix with the given singular values (eigenvalues if it is symmetric) and random vectors.
     fn with_values(&mut self, values: &DVector<f64>) -> Matrix {
         let n = self.side;
         let left = self.normal(n, n).qr().q();
@@ -375,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn families_are_what_their_names_say() {
+    fn families_have_the_properties_of_their_names() {
         for index in 0..50 {
             let identity = Matrix::identity(5, 5);
             for orthogonal in [
@@ -429,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn scales_of_families_are_their_own() {
+    fn families_keep_their_scales() {
         let largest = |family| {
             (0..20)
                 .map(|index| draw(family, 5, 5, index).amax())
@@ -441,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_the_draws_is_of_all_families() {
+    fn every_family_is_drawn() {
         let mut generator = test_generator(7, 0);
         let mut found = std::collections::HashSet::new();
         for _ in 0..1000 {

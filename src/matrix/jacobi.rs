@@ -1,11 +1,12 @@
-//! The singular value decomposition by one-sided Jacobi rotations (Hestenes; Demmel, *Applied Numerical Linear Algebra*,
-//! section 5.4.3): slower than nalgebra's, and right where that one is not.
+//! The singular value decomposition by one-sided Jacobi rotations (Hestenes; Demmel, *Applied Numerical Linear
+//! Algebra*, section 5.4.3). It is slower than nalgebra's, but correct where nalgebra's is wrong.
 //!
-//! nalgebra 0.35 returns wrong values for some matrices of deficient rank: 5.73 in place of 5 for the 5×5 matrix of ones.
+//! nalgebra 0.35 returns wrong values for some matrices of deficient rank: 5.73 instead of 5 for the 5×5 matrix of
+//! ones.
 
 use super::Matrix;
 
-/// The reduced decomposition A = U diag(s) Vᵀ, unordered, as (U, s, V). The matrix must be finite and not empty.
+/// The reduced decomposition A = U diag(s) Vᵀ as (U, s, V), unordered. The matrix must be finite and not empty.
 pub(super) fn svd(matrix: &Matrix) -> (Matrix, Vec<f64>, Matrix) {
     if matrix.nrows() < matrix.ncols() {
         let (v, values, u) = svd(&matrix.transpose());
@@ -20,7 +21,7 @@ pub(super) fn svd(matrix: &Matrix) -> (Matrix, Vec<f64>, Matrix) {
     let mut u = matrix / scale;
     orthogonalize(&mut u, &mut v);
     let norms: Vec<f64> = u.column_iter().map(|column| column.norm()).collect();
-    // Columns this small are rounding errors: their directions mean nothing.
+    // Columns this small consist of rounding errors and have no meaningful direction.
     let negligible = f64::EPSILON * n as f64 * norms.iter().copied().fold(0.0, f64::max);
     for (j, norm) in norms.iter().enumerate() {
         if *norm > negligible {
@@ -30,14 +31,14 @@ pub(super) fn svd(matrix: &Matrix) -> (Matrix, Vec<f64>, Matrix) {
         }
     }
     for (j, _) in norms.iter().enumerate().filter(|(_, norm)| **norm <= negligible) {
-        complete(&mut u, j);
+        complete_orthonormal(&mut u, j);
     }
     (u, norms.into_iter().map(|norm| norm * scale).collect(), v)
 }
 
-/// Rotates pairs of columns of U, and of V alike, until the columns of U are orthogonal.
+/// Rotates pairs of columns of U until all are orthogonal, and those of V by the same angles.
 fn orthogonalize(u: &mut Matrix, v: &mut Matrix) {
-    // Convergence is quadratic: 10 sweeps are many.
+    // Convergence is quadratic: even 10 sweeps are many.
     const SWEEPS: usize = 60;
     let n = u.ncols();
     for _ in 0..SWEEPS {
@@ -71,12 +72,13 @@ fn rotate(matrix: &mut Matrix, p: usize, q: usize, cosine: f64, sine: f64) {
     }
 }
 
-/// Sets a column, which is zero, to a unit vector orthogonal to all others: of the axes, the one that they span least.
-fn complete(u: &mut Matrix, column: usize) {
+/// Replaces a column of zeros by a unit vector orthogonal to all other columns. It starts from the axis that they span
+/// least.
+fn complete_orthonormal(u: &mut Matrix, column: usize) {
     let axis = (0..u.nrows()).min_by(|a, b| u.row(*a).norm_squared().total_cmp(&u.row(*b).norm_squared()));
     let mut vector = nalgebra::DVector::zeros(u.nrows());
     vector[axis.unwrap_or(0)] = 1.0;
-    // Once more removes what rounding left.
+    // The second pass removes the rounding errors of the first.
     for _ in 0..2 {
         let overlap = u.tr_mul(&vector);
         vector -= &*u * overlap;

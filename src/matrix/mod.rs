@@ -1,16 +1,17 @@
-//! Random matrices whose every draw has an address.
+//! Random matrices. Each draw has an address (seed, split, index) and is a pure function of it.
 //!
-//! Entries and spectra follow Charton, *Linear algebra with transformers* (arXiv 2112.01898), section 2.
+//! Coefficients and spectra follow Charton, *Linear algebra with transformers* (arXiv 2112.01898), section 2.
 
 mod address;
+pub(crate) mod basis;
 pub(crate) mod decomposition;
 mod distribution;
-mod emphasis;
 mod entries;
 mod family;
 mod jacobi;
 mod name;
 mod noise;
+mod oversampling;
 mod spectrum;
 pub mod text;
 
@@ -19,22 +20,23 @@ use std::fmt;
 pub(crate) use address::mix;
 pub use address::{Address, Split, fingerprint};
 pub use distribution::{Distribution, InvalidDistribution};
-pub use emphasis::Emphasis;
 pub use entries::{Coefficients, Entries};
 pub use family::Family;
 pub use name::UnknownName;
 pub(crate) use name::find;
 pub use noise::{InvalidNoise, Noise};
+pub use oversampling::Oversampling;
 pub(crate) use spectrum::mirror;
 pub use spectrum::{Spectra, Spectrum};
 
-/// The generator behind every draw: named, so that a data set stays the same when a library is updated.
+/// The random generator of all draws. The algorithm is fixed, so that a data set stays the same when a library is
+/// updated.
 pub type Generator = rand_pcg::Pcg64Dxsm;
 
-/// A real matrix of any shape, stored column-major by nalgebra; tokens, CSV and positions are row-major.
+/// A real matrix of any shape. nalgebra stores it column by column; tokens, CSV files and positions go row by row.
 pub type Matrix = nalgebra::DMatrix<f64>;
 
-/// The coefficients of a matrix in reading order.
+/// The coefficients row by row.
 pub fn row_major(matrix: &Matrix) -> impl ExactSizeIterator<Item = f64> + '_ {
     let (columns, rows) = (matrix.as_slice(), matrix.nrows());
     let mut place = 0;
@@ -42,7 +44,7 @@ pub fn row_major(matrix: &Matrix) -> impl ExactSizeIterator<Item = f64> + '_ {
         let value = columns[place];
         place += rows;
         if place >= columns.len() {
-            // The first of the next row.
+            // Continue in the next row.
             place -= columns.len() - 1;
         }
         value

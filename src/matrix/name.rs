@@ -1,18 +1,18 @@
-//! Names that users write: looked up in a list, with the nearest one suggested.
+//! Lookup of names that users write; an error suggests the nearest name.
 
 use std::fmt;
 
-/// A name that is in no list, with those that are.
+/// A name that is not in the list of allowed names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownName {
-    /// What is named: `problem`, `spectrum`.
+    /// The kind of thing that is named: `problem`, `spectrum`.
     pub kind: &'static str,
     pub name: String,
     pub allowed: Vec<&'static str>,
 }
 
 impl UnknownName {
-    /// The allowed name that looks most like the one given, where one does.
+    /// The most similar allowed name, if one is similar enough.
     pub fn nearest(&self) -> Option<&'static str> {
         const ALIKE: f64 = 0.75;
         let written = self.name.to_lowercase();
@@ -38,7 +38,7 @@ impl fmt::Display for UnknownName {
 
 impl std::error::Error for UnknownName {}
 
-/// Finds the member of a family by its name.
+/// Finds a member of a family by its name.
 pub(crate) fn find<T: Copy>(
     kind: &'static str,
     name: &str,
@@ -56,7 +56,8 @@ pub(crate) fn find<T: Copy>(
         })
 }
 
-/// Gives an enum that derives strum's `Display`, `EnumCount`, `IntoStaticStr` and `VariantArray` its members, names and text form.
+/// Implements names, text form and the list of all members for an enum that derives strum's `Display`, `EnumCount`,
+/// `IntoStaticStr` and `VariantArray`.
 macro_rules! named_by_text {
     ($name:ty, $kind:literal) => {
         impl $name {

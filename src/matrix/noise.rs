@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// Normal noise on every coefficient, as a share of the coefficients' standard deviation (Charton 2021): 0.02 for 2 %.
+/// Standard deviation of normal noise on each coefficient, as a share of the coefficients' own (Charton 2021).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Noise(f64);
@@ -27,7 +27,7 @@ impl From<Noise> for f64 {
 }
 
 impl Noise {
-    /// Fails if the share is not zero or a positive number.
+    /// Fails if the share is negative or not finite.
     pub fn new(share: f64) -> Result<Self, InvalidNoise> {
         if share.is_finite() && share >= 0.0 {
             Ok(Self(share))
@@ -44,8 +44,8 @@ impl Noise {
         self.0 == 0.0
     }
 
-    /// Adds s·σ·N(0, 1) to every value, where σ is the standard deviation of the coefficients. The draws do not depend on
-    /// s, so that levels of noise differ in nothing but their size.
+    /// Adds s·σ·N(0, 1) to every value, where s is the share and σ the standard deviation of the coefficients. The
+    /// random numbers do not depend on s, so that noise levels differ only in size.
     pub fn add(self, deviation: f64, generator: &mut Generator, values: &mut [f64]) {
         for value in values {
             *value += self.0 * deviation * generator.sample::<f64, _>(StandardNormal);
@@ -68,7 +68,7 @@ impl FromStr for Noise {
     }
 }
 
-/// Why a number or a text is no level of noise.
+/// A number or text that is not a noise level.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the noise is `{0}`, but must be zero or a positive number: a share of the coefficients' standard deviation, such as \
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn levels_differ_in_size_alone() {
+    fn noise_levels_differ_only_in_size() {
         for (small, large) in draws(0.01).into_iter().zip(draws(0.04)) {
             assert!((4.0 * (small - 1.0) - (large - 1.0)).abs() < 1e-12);
         }
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_level_is_refused() {
+    fn invalid_noise_levels_are_refused() {
         for text in ["-0.1", "nan", "inf", "2%", ""] {
             let message = text.parse::<Noise>().unwrap_err().to_string();
             assert!(message.contains("zero or a positive number"), "{message}");

@@ -1,4 +1,4 @@
-//! The laws of the eigenvalues of symmetric matrices.
+//! Distributions of the eigenvalues of symmetric matrices.
 
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::{fmt, str::FromStr};
@@ -11,31 +11,31 @@ use super::{
     name::{UnknownName, named_by_text},
 };
 
-/// The law of the eigenvalues of an n×n symmetric matrix, on the scale σ = √n A/√3, where A is the magnitude of the
-/// coefficients (arXiv 2112.01898, section 5).
+/// The distribution of the eigenvalues of a symmetric n×n matrix (arXiv 2112.01898, section 5). Its scale is σ = √n
+/// A/√3, where A is the magnitude of the coefficients.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, strum::Display, strum::EnumCount, strum::IntoStaticStr, strum::VariantArray,
 )]
 #[strum(serialize_all = "kebab-case")]
 pub enum Spectrum {
-    /// Independent coefficients (a Wigner matrix), left as they are.
+    /// A matrix of independent coefficients (Wigner matrix), unchanged.
     Semicircle,
     /// Uniform on [-σ√3, σ√3].
     Uniform,
-    /// Normal of deviation σ.
+    /// Normal with standard deviation σ.
     Gaussian,
-    /// Laplace of deviation σ.
+    /// Laplace with standard deviation σ.
     Laplace,
-    /// Magnitudes of a Wigner matrix's eigenvalues.
+    /// Absolute values of a Wigner matrix's eigenvalues.
     AbsSemicircle,
-    /// Magnitudes of Laplace draws.
+    /// Absolute values of Laplace draws.
     AbsLaplace,
-    /// MᵀM with M n×n of independent coefficients of magnitude √A (a Wishart matrix of ratio 1).
+    /// MᵀM, where M is n×n with independent coefficients of magnitude √A (a Wishart matrix of ratio 1).
     MarchenkoPastur,
 }
 
 impl Spectrum {
-    /// Draws a symmetric matrix into one that already has its (square) shape.
+    /// Fills a square matrix with a symmetric one.
     pub fn fill(self, entries: &Entries, generator: &mut Generator, matrix: &mut Matrix) {
         if self == Spectrum::MarchenkoPastur {
             let root = Entries {
@@ -54,7 +54,7 @@ impl Spectrum {
         }
     }
 
-    /// Keeps the eigenvectors of a Wigner matrix; false where its decomposition failed.
+    /// Draws new eigenvalues for a Wigner matrix and keeps its eigenvectors. Returns false if its decomposition fails.
     fn replace_eigenvalues(self, magnitude: f64, generator: &mut Generator, matrix: &mut Matrix) -> bool {
         let sigma = (matrix.nrows() as f64 / 3.0).sqrt() * magnitude;
         let drawn = decomposition::replace_eigenvalues(matrix, |value| self.eigenvalue(value, sigma, generator));
@@ -62,7 +62,7 @@ impl Spectrum {
         drawn.is_ok()
     }
 
-    /// A draw of this law; `wigner` is the eigenvalue that it replaces.
+    /// One draw of this distribution, which replaces the eigenvalue `wigner`.
     fn eigenvalue(self, wigner: f64, sigma: f64, generator: &mut Generator) -> f64 {
         match self {
             Spectrum::Uniform => sigma * 3f64.sqrt() * (2.0 * generator.random::<f64>() - 1.0),
@@ -78,7 +78,7 @@ impl Spectrum {
     }
 }
 
-/// Independent coefficients on and below the diagonal, mirrored above it.
+/// Draws independent coefficients on and below the diagonal, and mirrors them above it.
 fn fill_wigner(entries: &Entries, generator: &mut Generator, matrix: &mut Matrix) {
     let n = matrix.nrows();
     for (j, column) in matrix.as_mut_slice().chunks_exact_mut(n).enumerate() {
@@ -94,7 +94,8 @@ pub(crate) fn mirror(matrix: &mut Matrix) {
 
 named_by_text!(Spectrum, "spectrum");
 
-/// A mixture of one or more spectra, each equally likely for each example: `laplace+gaussian`.
+/// A mixture of one or more spectra, written `laplace+gaussian`. Each example draws one of them; all are equally
+/// likely.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, SerializeDisplay, DeserializeFromStr)]
 pub struct Spectra(Vec<Spectrum>);
 
@@ -103,7 +104,7 @@ impl Spectra {
         &self.0
     }
 
-    /// Whether this is the semicircle alone, which problems without a spectrum have.
+    /// Whether this is the semicircle alone, the default.
     pub fn is_semicircle(&self) -> bool {
         self.0 == [Spectrum::Semicircle]
     }
@@ -138,7 +139,7 @@ impl fmt::Display for Spectra {
     }
 }
 
-/// A repeated name makes its spectrum likelier: `laplace+laplace+gaussian` is two thirds Laplace.
+/// A repeated name counts repeatedly: `laplace+laplace+gaussian` is two thirds Laplace.
 impl FromStr for Spectra {
     type Err = UnknownName;
 
@@ -175,7 +176,7 @@ mod tests {
             .collect()
     }
 
-    /// Mean, standard deviation and the magnitude that one in a thousand exceeds.
+    /// Mean, standard deviation, and the magnitude that one value in a thousand exceeds.
     fn moments(mut values: Vec<f64>) -> (f64, f64, f64) {
         let count = values.len() as f64;
         let mean = values.iter().sum::<f64>() / count;

@@ -1,6 +1,6 @@
 //! Matrices as JSON nested lists, row by row: `[[2,1],[1,3]]`.
 //!
-//! Numbers are written in their shortest form that reads back to the same bits, integers without a fraction.
+//! Numbers have the shortest form that parses to the same bits. Integers have no fraction.
 
 use std::io::{self, Write};
 
@@ -9,7 +9,7 @@ use serde_json::{Serializer, ser::Formatter};
 
 use super::Matrix;
 
-/// Why a text is not a matrix, and where.
+/// The error of a text that is not a matrix, with its position.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidMatrix(String);
@@ -28,17 +28,17 @@ pub fn parse_list(text: &str) -> Result<Vec<Matrix>, InvalidMatrix> {
     matrices.into_iter().map(matrix).collect()
 }
 
-/// Writes one matrix, without blanks.
-pub fn print(matrix: &Matrix) -> String {
-    write(&rows(matrix))
-}
-
 /// Writes a list of matrices, without blanks.
 pub fn print_list(matrices: &[Matrix]) -> String {
-    write(&matrices.iter().map(rows).collect::<Vec<_>>())
+    let lists: Vec<_> = matrices.iter().map(rows).collect();
+    let mut text = Vec::new();
+    // Serializing lists of numbers cannot fail, and the result is ASCII.
+    let _ = lists.serialize(&mut Serializer::with_formatter(&mut text, Shortest));
+    String::from_utf8(text).unwrap_or_default()
 }
 
-/// The error has the position in characters: a number is ASCII, and what is not ends the reading.
+/// Parses JSON. Errors give the position in characters, which equals serde's in bytes because parsing stops at the
+/// first non-ASCII one.
 fn read<T: DeserializeOwned>(text: &str, example: &str) -> Result<T, InvalidMatrix> {
     serde_json::from_str(text).map_err(|error| {
         let lines_before = text.split_inclusive('\n').take(error.line() - 1);
@@ -70,13 +70,6 @@ fn rows(matrix: &Matrix) -> Vec<Vec<f64>> {
     matrix.row_iter().map(|row| row.iter().copied().collect()).collect()
 }
 
-fn write(lists: &impl Serialize) -> String {
-    let mut text = Vec::new();
-    // Lists of numbers can always be written, and are ASCII.
-    let _ = lists.serialize(&mut Serializer::with_formatter(&mut text, Shortest));
-    String::from_utf8(text).unwrap_or_default()
-}
-
 struct Shortest;
 
 impl Formatter for Shortest {
@@ -98,10 +91,8 @@ mod tests {
 
     #[test]
     fn matrices_are_written_row_by_row_without_blanks() {
-        assert_eq!(
-            print(&Matrix::from_row_slice(2, 2, &[1.5, 2.0, 3.0, -4.0])),
-            "[[1.5,2],[3,-4]]"
-        );
+        let single = [Matrix::from_row_slice(2, 2, &[1.5, 2.0, 3.0, -4.0])];
+        assert_eq!(print_list(&single), "[[[1.5,2],[3,-4]]]");
         let pair = [
             Matrix::from_row_slice(1, 3, &[0.1, 1e-7, 2e-5]),
             Matrix::from_element(2, 1, 1e300),
@@ -142,8 +133,8 @@ mod tests {
         fn finite_numbers_survive_to_the_bit(bits in proptest::collection::vec(any::<u64>(), 6)) {
             let values: Vec<f64> = bits.into_iter().map(f64::from_bits).map(|x| if x.is_finite() { x } else { 0.0 }).collect();
             let matrix = Matrix::from_row_slice(2, 3, &values);
-            let again = parse(&print(&matrix)).unwrap();
-            prop_assert!(matrix.iter().zip(again.iter()).all(|(a, b)| a.to_bits() == b.to_bits()));
+            let again = parse_list(&print_list(std::slice::from_ref(&matrix))).unwrap();
+            prop_assert!(matrix.iter().zip(again[0].iter()).all(|(a, b)| a.to_bits() == b.to_bits()));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The layers of each architecture: one line registers one.
+//! Encoder and decoder of each architecture, each registered by one line.
 
 use super::pair::PairEncoder;
 use super::recurrent::{Cell, RecurrentDecoder, RecurrentEncoder};
@@ -17,7 +17,7 @@ pub fn encoder(path: &nn::Path, config: &Config) -> Box<dyn EncoderStack> {
     }
 }
 
-/// The decoder of an architecture; `memory` is the encoder's width, that of `config` the decoder's.
+/// The decoder of an architecture. `memory` is the encoder's width; `config` has the decoder's.
 pub fn decoder(path: &nn::Path, config: &Config, memory: i64) -> Box<dyn DecoderStack> {
     match config.architecture {
         Architecture::Laformer | Architecture::Paper | Architecture::Pair => {

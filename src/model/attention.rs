@@ -1,38 +1,38 @@
-//! Multi-head attention (Vaswani et al. 2017), written once for training, decoding with a cache, and tracing.
+//! Multi-head attention (Vaswani et al. 2017). The same code serves training, decoding with a cache, and tracing.
 
 use super::layers::Linear;
 use std::cell::RefCell;
 use tch::{Device, Kind, Tensor, nn};
 
-/// Who looked at whom in one call of an attention layer.
+/// The attention weights of one call of an attention layer.
 #[derive(Debug)]
 pub struct AttentionMap {
     pub kind: AttentionKind,
-    /// Shares of attention `[batch, heads, targets, sources]`, fp32 on the CPU; the sources of a target sum to 1.
+    /// Attention weights `[batch, heads, targets, sources]`, float32 on the CPU. They sum to 1 over the sources.
     pub weights: Tensor,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttentionKind {
-    /// A sequence looks at itself.
+    /// A sequence attends to itself.
     Own,
-    /// It looks at the memory of the encoder.
+    /// A sequence attends to the encoder's output.
     Cross,
 }
 
 thread_local! {
-    /// The maps of this thread, where somebody asks for them; a layer has no way to hand them up beside its output.
+    /// The maps that this thread is recording, if any. A layer cannot return them beside its output.
     static MAPS: RefCell<Option<Vec<AttentionMap>>> = const { RefCell::new(None) };
 }
 
-/// Runs a pass and returns the maps of all attention layers in the order in which they were called.
+/// Runs a pass. Also returns the maps of all attention layers, in the order of their calls.
 pub fn record_attention<T>(pass: impl FnOnce() -> T) -> (T, Vec<AttentionMap>) {
     MAPS.set(Some(Vec::new()));
     let outcome = pass();
     (outcome, MAPS.take().unwrap_or_default())
 }
 
-/// How softmax(QKᵀ/√d)V is computed.
+/// The algorithm for softmax(QKᵀ/√d)V.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kernel {
     /// Two matrix products and a softmax.
@@ -41,11 +41,12 @@ pub enum Kernel {
     Fused,
 }
 
-/// Sequences up to this length are faster written out on a CPU in fp32.
+/// Up to this length, two matrix products and a softmax are faster on a CPU in float32.
 const SHORT_ON_CPU: i64 = 64;
 
 impl Kernel {
-    /// The faster one: on a CPU the fused backward pass is slow in bf16 and its set-up is not repaid by short sequences.
+    /// The faster kernel. On a CPU, the fused kernel has a slow backward pass in bf16, and a set-up time that only long
+    /// sequences repay.
     pub fn choose(device: Device, kind: Kind, length: i64) -> Self {
         match device {
             Device::Cpu if kind == Kind::BFloat16 || length <= SHORT_ON_CPU => Self::Written,
@@ -53,8 +54,8 @@ impl Kernel {
         }
     }
 
-    /// Queries `[batch, heads, targets, d]`, keys and values `[batch, heads, sources, d]`; `mask` is true where a
-    /// query may look, broadcastable to `[batch, heads, targets, sources]`.
+    /// Queries `[batch, heads, targets, d]`, keys and values `[batch, heads, sources, d]`. The mask, true where a query
+    /// may attend, is broadcast to `[batch, heads, targets, sources]`.
     fn attend(
         self,
         kind: AttentionKind,
@@ -72,7 +73,7 @@ impl Kernel {
         });
         match self {
             Self::Fused => {
-                // The fused kernel wants as many queries as memories; one set of queries may be for all.
+                // The fused kernel needs equal batch sizes, but one set of queries may serve the whole batch.
                 let query = query + key.narrow(2, 0, 1).zeros_like();
                 Tensor::scaled_dot_product_attention(&query, key, value, mask, 0.0, false, None, false)
             }
@@ -101,7 +102,7 @@ fn merge_heads(x: &Tensor) -> Tensor {
     x.transpose(1, 2).flatten(2, 3)
 }
 
-/// Attention of a sequence to itself, with one fused projection.
+/// Self-attention, with one fused projection.
 #[derive(Debug)]
 pub struct SelfAttention {
     qkv: Linear,
@@ -127,8 +128,8 @@ impl SelfAttention {
         )
     }
 
-    /// One more step of a sequence: `x` `[batch, 1, width]`, `cache` `[2, batch, heads, past, d]`. Returns the output
-    /// and the cache with this step appended.
+    /// Decodes one more token: `x` is `[batch, 1, width]`, `cache` `[2, batch, heads, past, d]`. Returns the output,
+    /// and the cache with this token appended.
     pub fn step(&self, x: &Tensor, cache: &Tensor, kind: Kind) -> (Tensor, Tensor) {
         let [query, key, value] = self.project(x, kind);
         let key = Tensor::cat(&[&cache.select(0, 0), &key], 2);
@@ -151,7 +152,7 @@ impl SelfAttention {
     }
 }
 
-/// Attention of a sequence to the encoder's memory.
+/// Cross-attention of a sequence to the encoder's output.
 #[derive(Debug)]
 pub struct CrossAttention {
     query: Linear,
@@ -161,7 +162,7 @@ pub struct CrossAttention {
 }
 
 impl CrossAttention {
-    /// `memory` is the width of what is looked at.
+    /// `memory` is the encoder's width.
     pub fn new(path: nn::Path, width: i64, memory: i64, heads: i64, bias: bool) -> Self {
         Self {
             query: Linear::new(&path / "query", width, width, bias),
@@ -171,7 +172,7 @@ impl CrossAttention {
         }
     }
 
-    /// Keys and values of the memory, computed once per sequence: `[2, batch, heads, sources, d]`.
+    /// Keys and values of the encoder's output, computed once per sequence: `[2, batch, heads, sources, d]`.
     pub fn cache(&self, memory: &Tensor, kind: Kind) -> Tensor {
         self.kv
             .forward(memory, kind)
@@ -179,7 +180,7 @@ impl CrossAttention {
             .permute([2, 0, 3, 1, 4])
     }
 
-    /// `x` `[batch, targets, width]`, `cache` of [`Self::cache`].
+    /// `x` is `[batch, targets, width]`; `cache` comes from [`Self::cache`].
     pub fn forward(&self, x: &Tensor, cache: &Tensor, mask: Option<&Tensor>, kernel: Kernel, kind: Kind) -> Tensor {
         let query = split_heads(&self.query.forward(x, kind), self.heads);
         let y = kernel.attend(

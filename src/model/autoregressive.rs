@@ -1,4 +1,4 @@
-//! The autoregressive decoder: one token after the other, with output weights tied to the token table.
+//! The autoregressive decoder: it predicts one token at a time. The output weights are tied to the token table.
 
 use super::architecture;
 use super::block::Pass;
@@ -19,7 +19,8 @@ pub struct AutoregressiveDecoder {
 impl AutoregressiveDecoder {
     pub fn new(path: nn::Path, config: &Config, vocabulary: i64, extent: Extent) -> Self {
         let (memory, config) = (config.width, &config.of_decoder());
-        // Tied to the output, so small whatever the norm: logits of order one at the start.
+        // The table is also the output layer. A small deviation gives logits of order one at the start, whatever the
+        // norm.
         let spread = deviation(config).min((config.width as f64).powf(-0.5));
         Self {
             tokens: table(&path, "tokens", vocabulary, config.width, spread),
@@ -29,14 +30,15 @@ impl AutoregressiveDecoder {
         }
     }
 
-    /// Keys and values of the memory for every layer, `[layers, 2, batch, heads, sources, d]`, and the cache before the
-    /// first step, whose dimension 2 is the batch too.
+    /// Prepares decoding. Returns keys and values of the encoder's output for all layers,
+    /// `[layers, 2, batch, heads, sources, d]`, and the cache before the first token, whose dimension 2 is also the
+    /// batch.
     pub fn start(&self, memory: &Tensor, kind: Kind) -> (Tensor, Tensor) {
         self.stack.start(memory, kind)
     }
 
-    /// Teacher forcing: `tokens` `[batch, targets]`, `positions` `[targets, 5]` to logits `[batch, targets, vocabulary]`
-    /// of the token that follows each.
+    /// Teacher forcing. From `tokens` `[batch, targets]` and `positions` `[targets, 5]`, computes logits
+    /// `[batch, targets, vocabulary]` of the token after each.
     pub fn forward(
         &self,
         tokens: &Tensor,
@@ -52,8 +54,9 @@ impl AutoregressiveDecoder {
         self.logits(&x, pass.kind)
     }
 
-    /// One step: `tokens` `[batch, 1]`, `positions` `[1, 5]`, `cross` and `cache` as [`Self::start`] or the last step gave
-    /// them. Returns logits `[batch, vocabulary]` of the next token and the cache with this step.
+    /// Decodes one token: `tokens` is `[batch, 1]`, `positions` `[1, 5]`; `cross` comes from [`Self::start`], `cache`
+    /// from there or from the previous step. Returns logits `[batch, vocabulary]` of the next token, and the cache with
+    /// this token.
     pub fn step(
         &self,
         tokens: &Tensor,

@@ -1,4 +1,4 @@
-//! The layers of encoder and decoder: attention and feed-forward, each with its norm and residual sum.
+//! Encoder and decoder layers: attention and feed-forward sublayers, each with norm and residual sum.
 
 use super::attention::{CrossAttention, Kernel, SelfAttention};
 use super::gate::CopyGate;
@@ -6,15 +6,15 @@ use super::layers::{FeedForward, Norm};
 use crate::recipe::{Config, Gate};
 use tch::{Kind, Tensor, nn};
 
-/// How a layer is run, the same for all layers of a pass.
+/// Options that all layers of a pass share.
 #[derive(Clone, Copy, Debug)]
 pub struct Pass {
     pub kernel: Kernel,
-    /// Precision of linear maps and attention; residual sums and norms stay in fp32.
+    /// Precision of linear maps and attention. Residual sums and norms are always float32.
     pub kind: Kind,
 }
 
-/// A sublayer's place in the residual stream: `x + f(norm(x))`, or `norm(x + f(x))` for post-norm.
+/// A sublayer with norm and residual sum: `x + f(norm(x))`, or `norm(x + f(x))` for post-norm.
 fn residual(x: &Tensor, norm: &Norm, post: bool, f: impl FnOnce(&Tensor) -> Tensor) -> Tensor {
     if post {
         norm.forward(&(x + f(x)))
@@ -61,7 +61,7 @@ pub struct DecoderLayer {
     post: bool,
 }
 
-/// What a decoder layer looks at beside its own sequence.
+/// The encoder's output, as a decoder layer needs it.
 pub struct Memory<'a> {
     /// `[2, batch, heads, sources, d]`.
     pub cache: &'a Tensor,
@@ -70,7 +70,7 @@ pub struct Memory<'a> {
 }
 
 impl DecoderLayer {
-    /// `memory` is the encoder's width, that of `config` the decoder's.
+    /// `memory` is the encoder's width; `config` has the decoder's.
     pub fn new(path: nn::Path, config: &Config, memory: i64) -> Self {
         let (width, heads, bias) = (config.width, config.decoder_heads, config.is_post_norm());
         Self {
@@ -83,12 +83,12 @@ impl DecoderLayer {
         }
     }
 
-    /// Keys and values of the memory for this layer, `[2, batch, heads, sources, d]`.
+    /// Keys and values of the encoder's output for this layer, `[2, batch, heads, sources, d]`.
     pub fn cross_cache(&self, memory: &Tensor, kind: Kind) -> Tensor {
         self.cross_attention.cache(memory, kind)
     }
 
-    /// `x` `[batch, targets, width]`; `mask` `[targets, targets]` says who may look at whom.
+    /// `x` is `[batch, targets, width]`; `mask` `[targets, targets]` is true where a target may attend.
     pub fn forward(&self, x: &Tensor, mask: Option<&Tensor>, memory: &Memory, pass: Pass) -> Tensor {
         let y = residual(x, &self.self_norm, self.post, |x| {
             self.self_attention.forward(x, mask, pass.kernel, pass.kind)
@@ -96,7 +96,8 @@ impl DecoderLayer {
         self.after_self_attention(x, &y, memory, pass)
     }
 
-    /// One more step: `x` `[batch, 1, width]`, `cache` `[2, batch, heads, past, d]`; also the longer cache.
+    /// Decodes one more token: `x` is `[batch, 1, width]`, `cache` `[2, batch, heads, past, d]`. Also returns the cache
+    /// with this token appended.
     pub fn step(&self, x: &Tensor, cache: &Tensor, memory: &Memory, pass: Pass) -> (Tensor, Tensor) {
         let mut longer = None;
         let y = residual(x, &self.self_norm, self.post, |x| {
@@ -108,7 +109,7 @@ impl DecoderLayer {
         (self.after_self_attention(x, &y, memory, pass), longer)
     }
 
-    /// `x` went into the layer, `y` came out of its self-attention.
+    /// `x` is the layer's input, `y` the output of its self-attention.
     fn after_self_attention(&self, x: &Tensor, y: &Tensor, memory: &Memory, pass: Pass) -> Tensor {
         let y = residual(y, &self.cross_norm, self.post, |x| {
             self.cross_attention
@@ -118,7 +119,7 @@ impl DecoderLayer {
     }
 }
 
-/// The end of a layer: the feed-forward sublayer, and the gate where there is one.
+/// The end of a layer: the feed-forward sublayer, and the gate if there is one.
 #[derive(Debug)]
 struct Transition {
     feedforward: FeedForward,
@@ -144,7 +145,7 @@ impl Transition {
         }
     }
 
-    /// `x` went into the layer, `y` came out of its attention; the result has their shape.
+    /// `x` is the layer's input, `y` the output of its attention. The result has their shape.
     fn forward(&self, x: &Tensor, y: &Tensor, kind: Kind) -> Tensor {
         let mut share = None;
         let new = residual(y, &self.norm, self.post, |y| {

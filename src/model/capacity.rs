@@ -1,21 +1,21 @@
-//! How far the positions of a model go.
+//! The sizes that a model's position tables support.
 
 use crate::dataset::Format;
 use crate::matrix::Shape;
 use crate::recipe::{Config, Positions};
 use anyhow::{Result, ensure};
 
-/// The sizes that a model has positions for.
+/// The sizes that a model's position tables support.
 #[derive(Clone, Copy, Debug)]
 pub struct Capacity {
     has_positions: bool,
-    /// Length of the longest source and target.
+    /// Lengths of the longest source and target.
     pub(super) lengths: (i64, i64),
     pub(super) largest: Shape,
 }
 
 impl Capacity {
-    /// Of a model of these formats, made for sizes up to `largest`.
+    /// The capacity of a model of these formats, built for sizes up to `largest`.
     pub fn of(config: &Config, formats: &[Format], largest: Shape) -> Self {
         let room = config.max_dim as usize;
         let largest = Shape::new(largest.rows.max(room), largest.cols.max(room));
@@ -30,7 +30,7 @@ impl Capacity {
         }
     }
 
-    /// Fails where the position tables have no room for a size.
+    /// Fails if the position tables do not support a size.
     pub fn check(&self, format: &Format, size: Shape) -> Result<()> {
         let (source, target) = (
             format.source_positions(size).len() as i64,

@@ -1,10 +1,10 @@
-//! From tokens and positions to vectors.
+//! Embeddings of tokens and positions.
 
 use super::layers::cast;
 use crate::recipe::{Config, Positions};
 use tch::{Device, Kind, Tensor, nn};
 
-/// Standard deviation of position and field tables: large, so that positions are told apart from the first step.
+/// Standard deviation of position and field tables. It is large, so that positions differ clearly from the first step.
 const TABLE_DEVIATION: f64 = 0.5;
 
 /// A learned table `[entries, width]`.
@@ -19,12 +19,13 @@ pub fn table(path: &nn::Path, name: &str, entries: i64, width: i64, deviation: f
     )
 }
 
-/// Rows of a table: indices `[..]` to `[.., width]`.
+/// Looks up rows of a table: indices `[..]` to `[.., width]`.
 pub fn lookup(table: &Tensor, indices: &Tensor) -> Tensor {
     cast(&Tensor::embedding(table, indices, -1, false, false), Kind::Float)
 }
 
-/// The deviation that token and position tables start with: Charton's d^-1/2 for post-norm, ours otherwise.
+/// Initial standard deviation of token and position tables: d^-1/2 for post-norm (Charton 2021), else
+/// `TABLE_DEVIATION`.
 pub fn deviation(config: &Config) -> f64 {
     if config.is_post_norm() {
         (config.width as f64).powf(-0.5)
@@ -33,29 +34,29 @@ pub fn deviation(config: &Config) -> f64 {
     }
 }
 
-/// How many entries each position table has room for.
+/// The sizes of the position tables.
 #[derive(Clone, Copy, Debug)]
 pub struct Extent {
-    /// Length of the longest sequence.
+    /// Largest length of a sequence.
     pub length: i64,
     pub matrices: i64,
     /// Largest number of rows or columns.
     pub dim: i64,
     pub fields: i64,
-    /// Problems that are told apart; 0 where there is one.
+    /// Number of tasks; 0 for a model of one problem.
     pub tasks: i64,
 }
 
-/// Sum of learned tables over the columns (place, matrix, row, column, field) of a position index.
+/// The sum of learned embeddings of a position index: index in the sequence, matrix, row, column and field.
 #[derive(Debug)]
 pub struct PositionEmbedding {
-    /// The column of the index, and its table.
+    /// Column of the position index, and its table.
     tables: Vec<(i64, Tensor)>,
 }
 
 impl PositionEmbedding {
     pub fn new(path: nn::Path, config: &Config, extent: Extent) -> Self {
-        // Row, column and field count from 1; 0 is for tokens that belong to no coefficient.
+        // Row, column and field count from 1. They are 0 for tokens outside of coefficients.
         let grid = config.positions == Positions::Both;
         let columns = [
             (true, "flat", extent.length),

@@ -1,11 +1,13 @@
-//! The copy gate of Csordás et al. (2021, "The Neural Data Router", arXiv 2110.07732): a layer changes only what it must, so
-//! that many loops of the same weights neither blow up nor wash out what was found early. As there, the gate is a small
-//! network that starts nearly closed; unlike there, what it lets in is the layer's whole output, residual sums included.
+//! The copy gate of Csordás et al. (2021, "The Neural Data Router", arXiv 2110.07732). A layer changes only a part of
+//! its input, so that activations stay bounded over many loops, and early results are kept.
+//!
+//! As in the paper, the gate is a small network that starts nearly closed. Unlike in the paper, it gates the layer's
+//! whole output, with the residual sums.
 
 use super::layers::Linear;
 use tch::{Kind, Tensor, nn};
 
-/// The bias that a gate starts with: it lets in five percent.
+/// Initial bias of the gate. It passes five percent.
 const CLOSED: f64 = -3.0;
 
 #[derive(Debug)]
@@ -22,7 +24,7 @@ impl CopyGate {
         }
     }
 
-    /// The share of the new that is let in, from 0 to 1: `x` `[.., width]` to the same shape, fp32.
+    /// The fraction of the layer's output that passes, from 0 to 1: `x` `[.., width]` to the same shape, float32.
     pub fn share(&self, x: &Tensor, kind: Kind) -> Tensor {
         let hidden = self.up.forward(x, kind).relu();
         self.down.forward(&hidden, kind).to_kind(Kind::Float).sigmoid()

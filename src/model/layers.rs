@@ -1,9 +1,9 @@
-//! The small layers: linear maps and norms, each running in the precision it is asked for.
+//! Linear maps, norms and the feed-forward sublayer, each in a given precision.
 
 use crate::recipe::{Activation, Normalization};
 use tch::{Kind, Tensor, nn};
 
-/// `x` in another precision; itself where it already is.
+/// Converts `x` to another precision, if it has not that precision already.
 pub fn cast(x: &Tensor, kind: Kind) -> Tensor {
     if x.kind() == kind {
         x.shallow_clone()
@@ -12,8 +12,8 @@ pub fn cast(x: &Tensor, kind: Kind) -> Tensor {
     }
 }
 
-/// A linear map `[.., inputs] -> [.., outputs]`. Weights are stored in fp32 and cast where they are used: once in a step, or once in
-/// every loop of a stack that is applied in loops, so that the gradients of all loops are summed in fp32.
+/// A linear map `[.., inputs] -> [.., outputs]`. Weights are stored in float32 and cast at each use. A stack that runs
+/// in loops casts them in each loop, so that gradients of all loops are summed in float32.
 #[derive(Debug)]
 pub struct Linear {
     weight: Tensor,
@@ -21,7 +21,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Initialized as PyTorch does: uniform in ±1/√inputs.
+    /// Initialized as in PyTorch: uniform in ±1/√inputs.
     pub fn new(path: nn::Path, inputs: i64, outputs: i64, bias: bool) -> Self {
         let bound = (inputs as f64).powf(-0.5);
         let init = nn::Init::Uniform { lo: -bound, up: bound };
@@ -31,7 +31,7 @@ impl Linear {
         }
     }
 
-    /// The same map with every bias at a value.
+    /// Sets all biases to a value.
     pub fn with_bias(self, value: f64) -> Self {
         if let Some(bias) = &self.bias {
             let _ = tch::no_grad(|| bias.shallow_clone().fill_(value));
@@ -45,7 +45,7 @@ impl Linear {
     }
 }
 
-/// RMSNorm or LayerNorm over the last dimension, computed in fp32.
+/// RMSNorm or LayerNorm over the last dimension, in float32.
 #[derive(Debug)]
 pub struct Norm {
     weight: Tensor,
@@ -55,7 +55,7 @@ pub struct Norm {
 }
 
 const RMS_EPSILON: f64 = 1e-6;
-/// The epsilon of the released code of Charton (2021).
+/// The epsilon of Charton's (2021) released code.
 const LAYER_EPSILON: f64 = 1e-12;
 
 impl Norm {
@@ -86,7 +86,8 @@ pub struct FeedForward {
 }
 
 impl FeedForward {
-    /// `hidden` units; a gated one has two thirds of them (to the next multiple of 8), and so as many parameters.
+    /// `hidden` is the number of hidden units. A gated sublayer has two thirds of them, rounded up to a multiple of 8,
+    /// for the same number of parameters.
     pub fn new(path: nn::Path, width: i64, hidden: i64, bias: bool, activation: Activation) -> Self {
         let gated = activation == Activation::Bilinear;
         let hidden = if gated { (hidden * 2 / 3 + 7) / 8 * 8 } else { hidden };

@@ -1,17 +1,17 @@
-//! What a model takes at least, told before it is built.
+//! Lower bounds of a model's memory, computed before it is built.
 
 use super::Capacity;
 use crate::memory;
 use crate::recipe::{Architecture, Config, DecoderKind, OptimizerKind, Precision, Recipe};
 use anyhow::{Context, Result};
 
-/// Bytes of a parameter.
+/// Bytes per parameter.
 const PARAMETER: f64 = 4.0;
-/// Tensors of a position's width that the backward pass of a layer needs, at least.
+/// A lower bound of the tensors of hidden size that the backward pass of a layer needs.
 const KEPT: f64 = 8.0;
 
 impl Recipe {
-    /// Fails where the model of this recipe has more parameters than memory.
+    /// Fails if the parameters of this recipe's model need more memory than is available.
     pub fn check_model_memory(&self) -> Result<()> {
         let parameters = least_parameters(&self.model);
         memory::require(
@@ -21,8 +21,8 @@ impl Recipe {
         .context("choose a smaller model.width or fewer layers")
     }
 
-    /// Fails where its training takes more memory than there is: parameters, gradients, optimizer, and what is kept of the forward
-    /// pass on a CPU.
+    /// Fails if training needs more memory than is available. On a CPU, that is memory for parameters, gradients,
+    /// optimizer state and activations; on other devices, only parameters are counted.
     pub fn check_training_memory(&self, on_cpu: bool) -> Result<()> {
         self.check_model_memory()?;
         if !on_cpu {
@@ -56,7 +56,7 @@ impl Recipe {
     }
 }
 
-/// The weights of all layers' matrices; tables, norms and heads come on top.
+/// The number of weights in the matrices of all layers. Tables, norms and heads are not counted.
 fn least_parameters(config: &Config) -> f64 {
     let square = |width: i64| (width as f64).powi(2);
     let feedforward = 2.0 * config.feedforward as f64;
@@ -81,7 +81,7 @@ mod tests {
     use tch::Device;
 
     #[test]
-    fn a_model_has_at_least_the_parameters_that_are_told() {
+    fn a_model_has_at_least_the_estimated_parameters() {
         for architecture in ["laformer", "paper", "pair", "lstm", "gru"] {
             let text = format!(
                 "problem = \"eigenvalues\"\ndim = 3\n[model]\narchitecture = \"{architecture}\"\nwidth = 128\nencoder_layers = 3"

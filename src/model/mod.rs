@@ -1,7 +1,8 @@
-//! The models, transformers and what they are compared with: written once, for training, decoding and export.
+//! Models: transformers, and the architectures that they are compared with. The same code serves training, decoding and
+//! export.
 //!
-//! Every parameter has an explicit dotted name in a [`VarStore`](tch::nn::VarStore). Sizes of batches and sequences are
-//! never read from tensors on the way forward, so that a trace made at one shape holds at every other.
+//! Each parameter has an explicit dotted name in a [`VarStore`](tch::nn::VarStore). The forward pass never reads batch
+//! sizes or sequence lengths from tensors, so that a trace made at one shape is valid at all others.
 
 mod architecture;
 mod attention;
@@ -40,23 +41,23 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use tch::{Device, Kind, Tensor, nn};
 
-/// An encoder–decoder for one problem, or several that a token tells apart, and one pair of encodings.
+/// A model of one problem, or of several that a token distinguishes, with one input and one output encoding.
 #[derive(Debug)]
 pub struct Model {
     store: nn::VarStore,
     config: Config,
-    /// One per problem, in the order of the tasks.
+    /// One format per problem, in the order of the tasks.
     formats: Vec<Format>,
     source: SourceEmbedding,
-    /// None where the decoder's queries go through it.
+    /// `None` if the decoder's queries pass through the encoder.
     encoder: Option<Box<dyn EncoderStack>>,
     decoder: Decoder,
     capacity: Capacity,
-    /// Position indices of source and target by case, on the device: every step asks for them.
+    /// Position indices of source and target by case, on the device. They are cached because each step needs them.
     positions: RefCell<HashMap<Case, [Tensor; 2]>>,
 }
 
-/// The two ways to write an answer.
+/// The kinds of decoders.
 #[derive(Debug)]
 pub enum Decoder {
     Parallel(ParallelDecoder),
@@ -64,7 +65,7 @@ pub enum Decoder {
 }
 
 impl Recipe {
-    /// A model with the recipe's random parameters.
+    /// Builds a model with the recipe's random initial parameters.
     pub fn build(&self, device: Device) -> Model {
         let largest = self.dimensions.max();
         seeded(self.training.seed, || {
@@ -74,11 +75,11 @@ impl Recipe {
 }
 
 impl Model {
-    /// A model with random parameters, drawn from libtorch's generator (see [`seeded`]). `largest` is the
-    /// largest size it must have positions for; `magnitude` the bound of its coefficients. The model answers all problems of
-    /// the format.
+    /// Builds a model for all problems of the format. Its random parameters are drawn from libtorch's generator (see
+    /// [`seeded`]). `largest` is the largest size that the position tables must support; `magnitude` is the bound of
+    /// training coefficients.
     pub fn new(config: &Config, format: &Format, largest: Shape, magnitude: f64, device: Device) -> Self {
-        // Parameters are drawn on the CPU, so that every device starts from the same ones.
+        // Drawing parameters on the CPU gives the same ones for all devices.
         let mut store = nn::VarStore::new(Device::Cpu);
         let root = store.root();
         let formats = format.tasks();
@@ -143,12 +144,12 @@ impl Model {
         &self.config
     }
 
-    /// What all problems of the model share; the problem is the first of them.
+    /// The format of the first problem. Only the problem differs between formats.
     pub fn format(&self) -> &Format {
         &self.formats[0]
     }
 
-    /// The format of every problem, in the order of the tasks.
+    /// The formats of all problems, in the order of the tasks.
     pub fn formats(&self) -> &[Format] {
         &self.formats
     }
@@ -167,8 +168,8 @@ impl Model {
         self.store.variables().into_iter().collect()
     }
 
-    /// Stores matrices and tables in half precision, which is enough to answer with; vectors stay fp32. Sums and products
-    /// are computed in the precision of a [`Pass`] as before.
+    /// Converts matrices and tables to half precision, which suffices for inference; vectors stay float32. Computations
+    /// keep the precision of their [`Pass`].
     pub fn halve(&self) {
         let _no_grad = tch::no_grad_guard();
         for mut variable in self
@@ -182,22 +183,22 @@ impl Model {
         }
     }
 
-    /// Makes another number of what is predicted the answer; a decoder that writes tokens has no choice.
+    /// Changes the readout, which has no effect on an autoregressive decoder.
     pub fn set_readout(&mut self, readout: Readout) {
         self.config.readout = readout;
     }
 
-    /// Number of trainable numbers.
+    /// The number of trainable parameters.
     pub fn parameter_count(&self) -> usize {
         self.store.trainable_variables().iter().map(Tensor::numel).sum()
     }
 
-    /// Length of the longest source and target.
+    /// Lengths of the longest source and target.
     pub fn longest(&self) -> (i64, i64) {
         self.capacity.lengths
     }
 
-    /// How layers run here in a precision.
+    /// The options of a pass on this device in the given precision.
     pub fn pass(&self, kind: Kind) -> Pass {
         Pass {
             kernel: Kernel::choose(
@@ -209,12 +210,12 @@ impl Model {
         }
     }
 
-    /// Position indices `[length, 5]` of the source of a case, or its cells `[operands, side, side]`; on the model's device.
+    /// Position indices `[length, 5]` of a case's source, or its cells `[operands, side, side]`, on the model's device.
     pub fn source_positions(&self, case: impl Into<Case>) -> Tensor {
         self.positions(case.into(), 0)
     }
 
-    /// Position indices `[length, 5]` of the target of a case, on the model's device.
+    /// Position indices `[length, 5]` of a case's target, on the model's device.
     pub fn target_positions(&self, case: impl Into<Case>) -> Tensor {
         self.positions(case.into(), 1)
     }
@@ -246,7 +247,7 @@ impl Model {
         both[side].shallow_clone()
     }
 
-    /// Positions of the source of a case, as far as it goes.
+    /// The first position indices of a case's source, one per token of `source`.
     pub fn positions_of(&self, source: &Tensor, case: impl Into<Case>) -> Tensor {
         let positions = self.source_positions(case);
         match self.config.architecture {
@@ -255,7 +256,7 @@ impl Model {
         }
     }
 
-    /// The task that each source names, `[batch]` int64; none for a model of one problem.
+    /// The task of each source, `[batch]` int64; `None` for a model of one problem.
     pub fn tasks_of(&self, source: &Tensor) -> Option<Tensor> {
         (self.formats.len() > 1).then(|| {
             let first = source.select(1, 0).to_kind(Kind::Int64);
@@ -266,16 +267,16 @@ impl Model {
         })
     }
 
-    /// `[batch, 1, 1, length]`, true where a source token is not padding; none where sources are never padded.
+    /// A mask `[batch, 1, 1, length]`, true for source tokens that are not padding; `None` if sources are never padded.
     pub fn source_mask(&self, source: &Tensor) -> Option<Tensor> {
         self.format()
             .pads_source()
             .then(|| source.not_equal(PAD).unsqueeze(1).unsqueeze(1))
     }
 
-    /// `source` `[batch, length]` (fp32 values, after the task where there are several; or int64 tokens), `positions`
-    /// `[length, 5]` to the memory `[batch, length, width]`: what the encoder makes of it, or its embedding where there is no
-    /// decoder.
+    /// Encodes `source` `[batch, length]` with `positions` `[length, 5]` as `[batch, length, width]`. The source is
+    /// float32 values, after the task if there are several, or int64 tokens. If queries pass through the encoder, the
+    /// result is only the embedding.
     pub fn encode(&self, source: &Tensor, positions: &Tensor, pass: Pass) -> Tensor {
         let x = self.source.forward(source, positions, pass.kind);
         match &self.encoder {
@@ -284,8 +285,9 @@ impl Model {
         }
     }
 
-    /// Teacher forcing for a batch: logits of every field in prediction order, `[batch, count, classes]` each (parallel),
-    /// or of every next token, `[batch, length - 1, vocabulary]` alone (autoregressive). fp32.
+    /// Teacher forcing on a batch, float32. A parallel decoder gives logits of all fields in prediction order, each
+    /// `[batch, count, classes]`. An autoregressive one gives one tensor for all next tokens,
+    /// `[batch, length - 1, vocabulary]`.
     pub fn logits(&self, source: &Tensor, target: &Tensor, case: impl Into<Case>, kind: Kind) -> Vec<Tensor> {
         let case = case.into();
         let source_positions = self.positions_of(source, case);
@@ -301,7 +303,7 @@ impl Model {
         }
     }
 
-    /// The hidden state `[batch, count, width]` of every output coefficient.
+    /// The hidden state `[batch, count, width]` of each output coefficient.
     pub fn hidden(&self, decoder: &ParallelDecoder, source: &Tensor, case: impl Into<Case>, kind: Kind) -> Tensor {
         let case = case.into();
         let source_positions = self.positions_of(source, case);
@@ -322,8 +324,8 @@ impl Model {
         decoder.query(&memory, mask.as_ref(), target_positions, tasks.as_ref(), pass)
     }
 
-    /// [`Self::logits`] with positions given as `[length, 5]` tensors; `target` are the classes, or the tokens that are
-    /// read (all but the last).
+    /// Like [`Self::logits`], with positions as `[length, 5]` tensors. `target` is the classes, or the tokens that the
+    /// decoder reads (all but the last).
     pub fn logits_at(
         &self,
         source: &Tensor,
@@ -348,7 +350,7 @@ impl Model {
         }
     }
 
-    /// Classes `[.., fields]` from the order of the encoding to the order of prediction.
+    /// Reorders classes `[.., fields]` from the encoding's order to the prediction order.
     pub fn in_prediction_order(&self, classes: &Tensor) -> Tensor {
         let columns: Vec<_> = self
             .format()

@@ -1,8 +1,10 @@
-//! The architecture `pair`: a state `[batch, row, column, channel]` whose layers multiply matrices, channel by channel.
+//! The architecture `pair`. Its hidden state is `[batch, row, column, channel]`, and its layers multiply matrices
+//! channel by channel.
 //!
-//! It is the pair representation of AlphaFold 2 with its triangle multiplication (Jumper et al. 2021, supplement, algorithms 11 and 12),
-//! without gates. Attention mixes what it is given; inverses and eigenvalues need what is multiplied. The norm before a product
-//! has one scale for each channel's whole matrix, so that products of channels stay products of matrices.
+//! It is AlphaFold 2's pair representation with triangle multiplication (Jumper et al. 2021, supplement, algorithms 11
+//! and 12), without gates. Attention computes weighted averages, but inverses and eigenvalues need products. The norm
+//! before a product has one scale for each channel's whole matrix, so that products of channels are still products of
+//! matrices.
 
 use super::attention::{Kernel, SelfAttention};
 use super::block::Pass;
@@ -16,25 +18,28 @@ use crate::problem::{Form, Part, Problem};
 use crate::recipe::{Config, Normalization, Positions};
 use tch::{Device, Kind, Tensor, nn};
 
-/// Standard deviation of the vectors that tell cells apart.
+/// Initial standard deviation of the cell embeddings.
 const DEVIATION: f64 = 0.5;
-/// A root mean square below this counts as this.
+/// Lower bound of the root mean square in a norm.
 const LEAST: f64 = 1e-3;
 
-/// Rows and columns of the square grid that the matrices of a problem are laid on.
+/// The side of the square grid that holds the matrices of a problem.
 fn side(problem: &dyn Problem, size: Shape) -> usize {
     let shapes = problem.operand_shapes(size);
     shapes.iter().map(|shape| shape.rows.max(shape.cols)).max().unwrap_or(0)
 }
 
-/// The most operands that a problem of a model has.
+/// The largest number of operands among a model's problems.
 pub fn most_operands(formats: &[Format]) -> i64 {
     let operands = formats.iter().map(|format| format.problem.operands().len());
     operands.max().unwrap_or(0) as i64
 }
 
-/// Where on the grid coefficients are: their places in the source, or -1 where an operand has none, `[operands, side, side]` int64.
-/// The first coefficient of a source is at place `first`; a problem with fewer operands than `operands` lacks the last ones.
+/// The grid of each operand as indices into the source, `[operands, side, side]` int64; -1 for cells without a
+/// coefficient.
+///
+/// The first coefficient of a source has index `first`. If a problem has fewer operands than `operands`, the last ones
+/// are empty.
 pub fn source_cells(problem: &dyn Problem, size: Shape, first: i64, operands: i64, device: Device) -> Tensor {
     let side = side(problem, size);
     let mut cells = Vec::new();
@@ -56,7 +61,8 @@ pub fn source_cells(problem: &dyn Problem, size: Shape, first: i64, operands: i6
         .to_device(device)
 }
 
-/// The cell that answers each coefficient: rows (cell, matrix, row, column, field) as positions of a sequence have them.
+/// The grid cell of each output coefficient, as rows (cell, matrix, row, column, field) like the positions of a
+/// sequence.
 pub fn target_cells(problem: &dyn Problem, size: Shape, positions: Vec<[i64; 5]>) -> Vec<[i64; 5]> {
     let side = side(problem, size) as i64;
     let diagonal = on_diagonal(problem);
@@ -67,7 +73,8 @@ pub fn target_cells(problem: &dyn Problem, size: Shape, positions: Vec<[i64; 5]>
     positions.into_iter().map(cell).collect()
 }
 
-/// Which matrices of the solution are answered on the diagonal: columns of a problem whose operands have none, that is, spectra.
+/// For each matrix of the solution, whether it is read from the diagonal. Spectra are: columns of problems whose
+/// operands have no columns.
 pub fn on_diagonal(problem: &dyn Problem) -> Vec<bool> {
     let is_column = |part: &Part| part.form == Form::Column;
     let no_columns = !problem.operands().iter().any(is_column);
@@ -78,16 +85,17 @@ pub fn on_diagonal(problem: &dyn Problem) -> Vec<bool> {
         .collect()
 }
 
-/// Joins the embedded operands on the grid.
+/// Embeds the operands and combines them on the grid.
 #[derive(Debug)]
 pub struct CellEmbedding {
-    /// A map for each operand; none where there is one operand.
+    /// One map per operand; empty for a single operand.
     operands: Vec<Linear>,
-    /// What a number is multiplied with and added as, so that matrices stand in the state as they are, `[operands, 1, 1, width]`.
+    /// One vector per operand, `[operands, 1, 1, width]`. Its product with each number is added, so that the hidden
+    /// state contains the matrices themselves.
     numbers: Tensor,
-    /// Added on the diagonal, `[1, width]`: all that a model without positions knows of them.
+    /// Added on the diagonal, `[1, width]`. It is the only position that a model without positions knows.
     diagonal: Tensor,
-    /// A vector for each cell, `[room * room, width]`.
+    /// The position embedding of each cell, `[room * room, width]`.
     cells: Option<Tensor>,
     room: i64,
 }
@@ -115,8 +123,8 @@ impl CellEmbedding {
         }
     }
 
-    /// `source` `[batch, length]` and `cells` of [`source_cells`] to `[batch, side, side, width]`; `embed` makes vectors
-    /// `[.., width]` of numbers.
+    /// Embeds `source` `[batch, length]` at the `cells` of [`source_cells`] as `[batch, side, side, width]`. `embed`
+    /// maps numbers to vectors `[.., width]`.
     pub fn forward(&self, source: &Tensor, cells: &Tensor, kind: Kind, embed: impl Fn(&Tensor) -> Tensor) -> Tensor {
         let given = cells.ge(0).to_kind(Kind::Float).unsqueeze(-1);
         let numbers = source.index(&[None::<&Tensor>, Some(&cells.clamp_min(0))]);
@@ -131,7 +139,7 @@ impl CellEmbedding {
         };
         let plain = (&numbers * given.squeeze_dim(-1) * 0.1).unsqueeze(-1) * &self.numbers;
         let sum = sum + plain.sum_dim_intlist(1, false, Kind::Float);
-        // Numbers from 0 to the side, without reading a size.
+        // The numbers from 0 to the side - 1, computed without reading a size.
         let places = cells.select(0, 0).select(0, 0).ones_like().cumsum(0, Kind::Int64) - 1;
         let (row, col) = (places.unsqueeze(1), places.unsqueeze(0));
         let diagonal = row.eq_tensor(&col).to_kind(Kind::Float).unsqueeze(-1) * &self.diagonal;
@@ -143,12 +151,12 @@ impl CellEmbedding {
     }
 }
 
-/// RMSNorm of a state.
+/// RMSNorm of the hidden state.
 #[derive(Debug)]
 enum StateNorm {
     /// Over the channels of each cell.
     Cell(Norm),
-    /// Over the cells of each channel, or over all cells and channels. It has no weights: a linear map follows.
+    /// Over the cells of each channel, or over all cells and channels. It has no weights, because a linear map follows.
     Matrix { over_channels: bool },
 }
 
@@ -170,7 +178,8 @@ impl StateNorm {
     }
 }
 
-/// `h + W norm(a b)`, where the channels of `a` and `b` are linear maps of those of norm(h). In half of the channels `b` is transposed.
+/// `h + W norm(a b)`: the channels of `a` and `b` are linear maps of those of norm(h). In half of the channels, `b` is
+/// transposed.
 #[derive(Debug)]
 struct Product {
     before: StateNorm,
@@ -191,7 +200,7 @@ impl Product {
     }
 
     fn forward(&self, state: &Tensor, kind: Kind) -> Tensor {
-        // Sums of products are fp32, whatever the precision of linear maps.
+        // Products are always summed in float32.
         let factors = self
             .factors
             .forward(&self.before.forward(state), kind)
@@ -204,7 +213,7 @@ impl Product {
     }
 }
 
-/// Attention of all cells to one another, beside the products.
+/// Attention between all cells, in addition to the products.
 #[derive(Debug)]
 struct Attention {
     norm: Norm,
@@ -255,7 +264,7 @@ impl Layer {
     }
 }
 
-/// Layers of matrix products.
+/// The stack of `pair` layers.
 #[derive(Debug)]
 pub struct PairEncoder {
     layers: Vec<Layer>,
@@ -278,7 +287,7 @@ impl PairEncoder {
 }
 
 impl EncoderStack for PairEncoder {
-    /// `[batch, side, side, width]` to the memory `[batch, side * side, width]`.
+    /// Maps the state `[batch, side, side, width]` to the output `[batch, side * side, width]`.
     fn forward(&self, embedded: &Tensor, _mask: Option<&Tensor>, pass: Pass) -> Tensor {
         let pass = Pass {
             kernel: Kernel::Written,
@@ -298,10 +307,10 @@ impl EncoderStack for PairEncoder {
     }
 }
 
-/// Reads answers where they are: each coefficient from its cell.
+/// Reads the hidden state of each output coefficient from its cell.
 #[derive(Debug)]
 pub struct CellReader {
-    /// A map for each matrix of the solution; none where there is one.
+    /// One map per matrix of the solution; empty for a single matrix.
     matrices: Vec<Linear>,
 }
 
@@ -315,7 +324,8 @@ impl CellReader {
         }
     }
 
-    /// `memory` `[batch, side * side, width]` and `positions` of [`target_cells`] to `[batch, count, width]`.
+    /// Reads from `memory` `[batch, side * side, width]` at the `positions` of [`target_cells`]; returns
+    /// `[batch, count, width]`.
     pub fn forward(&self, memory: &Tensor, positions: &Tensor, kind: Kind) -> Tensor {
         let read = memory.index_select(1, &positions.select(1, 0));
         let matrix = positions.select(1, 1);
@@ -350,7 +360,7 @@ mod tests {
 
     #[test]
     fn operands_of_different_shapes_are_padded_to_one_square() {
-        // A 2x2 matrix and a vector, after the token of a task.
+        // A 2x2 matrix and a vector, after the task token.
         let problem = problem::named("matrix-vector").unwrap();
         let cells = source_cells(problem, Shape::new(2, 2), 1, 2, Device::Cpu);
         assert_eq!(numbers(&cells), [1, 2, 3, 4, 5, -1, 6, -1]);
@@ -360,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn spectra_are_read_on_the_diagonal_and_other_answers_where_they_stand() {
+    fn spectra_are_read_on_the_diagonal_and_other_answers_at_their_cells() {
         let size = Shape::new(2, 2);
         let cells = |name: &str| -> Vec<i64> {
             let problem = problem::named(name).unwrap();
@@ -376,7 +386,7 @@ mod tests {
         assert_eq!(cells("inverse"), [0, 1, 2, 3]);
     }
 
-    /// What the heads see of each coefficient, `[count, width]`.
+    /// The hidden state of each output coefficient, `[count, width]`.
     fn hidden(model: &Model, matrix: &Tensor) -> Tensor {
         let size = Shape::new(matrix.size()[0] as usize, matrix.size()[1] as usize);
         let crate::model::Decoder::Parallel(decoder) = model.decoder() else {
@@ -404,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn positions_tell_permuted_matrices_apart() {
+    fn positions_distinguish_permuted_matrices() {
         no_grad(|| {
             let model = model("eigenvalues", "model.positions = \"flat\"");
             let matrix = Tensor::from_slice(&[1f32, 0.0, 0.0, 2.0]).view([2, 2]);
@@ -415,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_without_positions_takes_sizes_it_was_not_made_for() {
+    fn a_model_without_positions_accepts_all_sizes() {
         let without = model("inverse", "");
         let takes = |model: &Model| model.capacity.check(model.format(), Shape::new(9, 9)).is_ok();
         assert!(takes(&without));

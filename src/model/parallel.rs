@@ -1,5 +1,5 @@
-//! The parallel decoder: one query per output coefficient; each predicts its fields one after the other, sign before
-//! exponent before mantissa, every field knowing those before it.
+//! The parallel decoder, with one query per output coefficient. The fields of a coefficient are predicted in sequence
+//! (sign, exponent, mantissa), each given the previous ones.
 
 use super::architecture;
 use super::block::Pass;
@@ -13,38 +13,38 @@ use tch::{Kind, Tensor, nn};
 
 #[derive(Debug)]
 pub struct ParallelDecoder {
-    /// What the queries are; none where cells are read.
+    /// The embedding of queries; `None` if the decoder reads cells.
     positions: Option<PositionEmbedding>,
-    /// The vector that a task adds to every query, `[tasks, width]`; none for a model of one problem.
+    /// Added to each query, one vector per task, `[tasks, width]`; `None` for a model of one problem.
     tasks: Option<Tensor>,
     body: Body,
-    /// In prediction order.
+    /// The heads in prediction order.
     fields: Vec<FieldHead>,
 }
 
-/// How queries learn of the source.
+/// The connection of queries to the source.
 #[derive(Debug)]
 enum Body {
-    /// They look at the memory of an encoder.
+    /// Queries attend to the encoder's output.
     Apart(Box<dyn DecoderStack>),
-    /// They go through the encoder beside the source.
+    /// Queries pass through the encoder, beside the source.
     Together(Box<dyn EncoderStack>),
-    /// There are none: each coefficient has a cell of the memory.
+    /// No queries: each output coefficient is read from a cell of the encoder's output.
     Cells(CellReader),
 }
 
-/// Predicts one field of the number.
+/// The head that predicts one field.
 #[derive(Debug)]
 struct FieldHead {
-    /// The vectors of this field's classes, for the fields that come after; none for the last.
+    /// Embedding of this field's classes, for the fields after it; `None` for the last field.
     known: Option<Tensor>,
-    /// Mixes the query with what is known of the number; none for the first field.
+    /// Combines the query with the embeddings of the previous fields; `None` for the first field.
     mix: Option<FeedForward>,
     logits: Linear,
 }
 
 impl ParallelDecoder {
-    /// `encoder` is given where queries go through it, and none looks at its memory.
+    /// `encoder` is given if queries pass through it.
     pub fn new(
         path: nn::Path,
         config: &Config,
@@ -82,8 +82,9 @@ impl ParallelDecoder {
         self.fields.len()
     }
 
-    /// `memory` `[batch, sources, width]` (the embedded source where there is no decoder), `positions` `[count, 5]`, `tasks`
-    /// `[batch]` where there are several: the hidden state `[batch, count, width]` of every output coefficient.
+    /// The hidden state `[batch, count, width]` of each output coefficient. `memory` `[batch, sources, width]` is the
+    /// encoder's output, or the embedded source if queries pass through the encoder. `positions` is `[count, 5]`,
+    /// `tasks` `[batch]` if there are several.
     pub fn query(
         &self,
         memory: &Tensor,
@@ -103,7 +104,8 @@ impl ParallelDecoder {
         let queries = named(embedding.forward(positions).unsqueeze(0));
         match &self.body {
             Body::Cells(_) => unreachable!("read above"),
-            // Of one task, all examples have the same queries: what happens before they look at the memory is done once.
+            // For a single task, all examples have the same queries, so the layers before cross-attention run only
+            // once.
             Body::Apart(stack) => stack.forward(&queries, memory, None, mask, pass),
             Body::Together(encoder) => {
                 let queries = queries + stack::batch_of(memory);
@@ -112,15 +114,15 @@ impl ParallelDecoder {
                     let queries = mask.narrow(3, 0, 1).ones_like().logical_and(&ones);
                     Tensor::cat(&[&queries, mask], 3)
                 });
-                // Queries first: padding stays last, and their places are known without reading a size.
+                // Queries come first, so that padding stays last and their indices are known without reading a size.
                 let x = encoder.forward(&Tensor::cat(&[&queries, memory], 1), mask.as_ref(), pass);
                 x.index_select(1, &(ones.cumsum(0, Kind::Int64) - 1))
             }
         }
     }
 
-    /// Logits `[batch, count, classes]` (fp32) of the field at `place` in prediction order; `known`
-    /// `[batch, count, ≥ place]` are the classes of the fields before it, in the same order.
+    /// Logits `[batch, count, classes]` (float32) of the field with index `place` in prediction order. `known`
+    /// `[batch, count, ≥ place]` has the classes of the previous fields in that order.
     pub fn field_logits(&self, place: usize, hidden: &Tensor, known: &Tensor, kind: Kind) -> Tensor {
         let mut state = hidden.shallow_clone();
         for (i, field) in self.fields[..place].iter().enumerate() {

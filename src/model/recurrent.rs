@@ -1,6 +1,6 @@
-//! Recurrent encoder–decoders, the alternative that transformers are compared with: a bidirectional encoder (Bahdanau et al.
-//! 2015, arXiv 1409.0473), and a decoder whose every output is mixed with what attention finds in the memory (Luong et al.
-//! 2015, arXiv 1508.04025). Recurrences run in fp32, in libtorch's own kernels.
+//! Recurrent encoder–decoders, for comparison with transformers. The encoder is bidirectional (Bahdanau et al. 2015,
+//! arXiv 1409.0473). The decoder combines each output with attention to the encoder's output (Luong et al. 2015, arXiv
+//! 1508.04025). Recurrences run in float32, in libtorch's kernels.
 
 use super::attention::CrossAttention;
 use super::block::Pass;
@@ -19,7 +19,7 @@ pub enum Cell {
 }
 
 impl Cell {
-    /// The part of its parameters' names that tells how many matrices are fused in them.
+    /// A part of the parameters' names. It tells how many matrices are fused in them.
     fn name(self) -> &'static str {
         match self {
             Self::Lstm => "lstm",
@@ -27,7 +27,7 @@ impl Cell {
         }
     }
 
-    /// Matrices that are fused in one.
+    /// The number of fused matrices.
     fn gates(self) -> i64 {
         match self {
             Self::Lstm => 4,
@@ -40,12 +40,12 @@ impl Cell {
 #[derive(Debug)]
 struct Recurrence {
     cell: Cell,
-    /// As torch orders them: weights of input and state, biases of input and state.
+    /// In torch's order: weights of input and state, then biases of input and state.
     parameters: [Tensor; 4],
 }
 
 impl Recurrence {
-    /// Initialized as PyTorch does: uniform in ±1/√width.
+    /// Initialized as in PyTorch: uniform in ±1/√width.
     fn new(path: &nn::Path, cell: Cell, inputs: i64, width: i64) -> Self {
         let bound = (width as f64).powf(-0.5);
         let init = nn::Init::Uniform { lo: -bound, up: bound };
@@ -63,7 +63,7 @@ impl Recurrence {
         }
     }
 
-    /// The state `[states, batch, width]` whose visible part is `hidden` `[batch, width]`.
+    /// The state `[states, batch, width]` whose hidden part is `hidden` `[batch, width]`.
     fn state(&self, hidden: &Tensor) -> Tensor {
         match self.cell {
             Cell::Lstm => Tensor::stack(&[hidden, &hidden.zeros_like()], 0),
@@ -71,11 +71,12 @@ impl Recurrence {
         }
     }
 
-    /// `x` `[batch, length, inputs]` fp32 and the state before to `[batch, length, width]` and the state after.
+    /// Runs over `x` `[batch, length, inputs]` (float32) from an initial state. Returns the outputs
+    /// `[batch, length, width]` and the final state.
     fn run(&self, x: &Tensor, state: &Tensor) -> (Tensor, Tensor) {
-        // cuDNN keeps what a backward pass needs only when it is told that it trains.
+        // cuDNN keeps the data for a backward pass only in training mode.
         let train = x.requires_grad();
-        // They may be stored in half precision.
+        // Stored parameters may be in half precision.
         let parameters = self.parameters.each_ref().map(|parameter| cast(parameter, Kind::Float));
         match self.cell {
             Cell::Lstm => {
@@ -88,11 +89,11 @@ impl Recurrence {
     }
 }
 
-/// Each layer reads what the one before wrote, in both directions.
+/// A stack of bidirectional layers.
 #[derive(Debug)]
 pub struct RecurrentEncoder {
     layers: Vec<[Recurrence; 2]>,
-    /// Of one direction.
+    /// Width of one direction.
     width: i64,
 }
 
@@ -113,7 +114,7 @@ impl RecurrentEncoder {
 impl EncoderStack for RecurrentEncoder {
     fn forward(&self, x: &Tensor, mask: Option<&Tensor>, _pass: Pass) -> Tensor {
         let mut x = x.to_kind(Kind::Float);
-        // Zeros of shape [batch, width] without reading a size.
+        // Zeros `[batch, width]`, created without reading a size.
         let zeros = x.select(1, 0).narrow(1, 0, self.width).zeros_like().contiguous();
         let mirror = mask.map(mirrored_places);
         let mirrored = |x: &Tensor| match &mirror {
@@ -129,7 +130,7 @@ impl EncoderStack for RecurrentEncoder {
     }
 }
 
-/// Where each place of a sequence stands when it is read backward, padding left where it is: a mask `[batch, 1, 1, length]`
+/// The index of each position when the sequence is reversed and padding stays in place: a mask `[batch, 1, 1, length]`
 /// to `[batch, length, 1]`.
 fn mirrored_places(mask: &Tensor) -> Tensor {
     let real = mask.squeeze_dim(1).squeeze_dim(1);
@@ -146,11 +147,12 @@ pub struct RecurrentDecoder {
 
 #[derive(Debug)]
 struct RecurrentDecoderLayer {
-    /// From the memory's first position, where the backward direction has read everything, to the first state.
+    /// Maps the output at the first position to the initial state. The backward direction has read the whole source
+    /// there.
     start: Linear,
     recurrence: Recurrence,
     cross_attention: CrossAttention,
-    /// Mixes what was found with the state that looked for it.
+    /// Combines the result of attention with the state that was its query.
     mix: Linear,
 }
 
@@ -184,7 +186,7 @@ impl RecurrentDecoderLayer {
         self.recurrence.state(&hidden.to_kind(Kind::Float))
     }
 
-    /// `x` `[batch, targets, width]`: one step or a whole sequence.
+    /// `x` is `[batch, targets, width]`: one token or a whole sequence.
     fn forward(
         &self,
         x: &Tensor,
@@ -204,7 +206,7 @@ impl RecurrentDecoderLayer {
 }
 
 impl DecoderStack for RecurrentDecoder {
-    /// A recurrence sees only what came before: `causal` is met whatever it asks for.
+    /// A recurrence depends only on previous tokens, so the mask `causal` is not needed.
     fn forward(
         &self,
         x: &Tensor,
@@ -221,7 +223,7 @@ impl DecoderStack for RecurrentDecoder {
         })
     }
 
-    /// The cache is of states, `[layers, states, batch, width]`.
+    /// The cache holds states, `[layers, states, batch, width]`.
     fn start(&self, memory: &Tensor, kind: Kind) -> (Tensor, Tensor) {
         let each = |of: &dyn Fn(&RecurrentDecoderLayer) -> Tensor| {
             Tensor::stack(&self.layers.iter().map(of).collect::<Vec<_>>(), 0)

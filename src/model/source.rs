@@ -1,4 +1,4 @@
-//! What a model reads, as vectors.
+//! The embedding of a model's input.
 
 use super::embedding::{self, Extent, PositionEmbedding};
 use super::pair::CellEmbedding;
@@ -8,16 +8,16 @@ use crate::encoding::Input;
 use crate::recipe::{Architecture, Config};
 use tch::{Kind, Tensor, nn};
 
-/// The sum of what stands in a source and of where it stands.
+/// The sum of the embeddings of content and position.
 #[derive(Debug)]
 pub struct SourceEmbedding {
     content: Content,
-    /// The vector that stands for a task before a source of values, `[tasks, width]`; none for a model of one problem.
+    /// The vector of each task, which precedes a value input, `[tasks, width]`; `None` for a model of one problem.
     tasks: Option<Tensor>,
     places: Places,
 }
 
-/// Where numbers or tokens stand.
+/// The embedding of positions.
 #[derive(Debug)]
 enum Places {
     Sequence(PositionEmbedding),
@@ -32,7 +32,7 @@ enum Content {
 }
 
 impl SourceEmbedding {
-    /// `magnitude` is the bound of the coefficients of a model's training.
+    /// `magnitude` is the bound of the training coefficients.
     pub fn new(path: nn::Path, config: &Config, format: &Format, extent: Extent, magnitude: f64) -> Self {
         let table = |name, entries| embedding::table(&path, name, entries, config.width, embedding::deviation(config));
         let content = match (&format.input, format.source_vocabulary()) {
@@ -58,8 +58,9 @@ impl SourceEmbedding {
         }
     }
 
-    /// `source` `[batch, length]` (fp32 values, after the task where there are several; or int64 tokens), `positions`
-    /// `[length, 5]` to `[batch, length, width]`; or positions of cells to `[batch, side, side, width]`.
+    /// Embeds `source` `[batch, length]` with `positions` `[length, 5]` as `[batch, length, width]`, or with cells as
+    /// `[batch, side, side, width]`. The source is float32 values, after the task if there are several, or int64
+    /// tokens.
     pub fn forward(&self, source: &Tensor, positions: &Tensor, kind: Kind) -> Tensor {
         let task = |tasks| embedding::lookup(tasks, &source.slice(1, 0, 1, 1).to_kind(Kind::Int64));
         match (&self.places, &self.content) {
@@ -75,7 +76,7 @@ impl SourceEmbedding {
                 let content = match (content, &self.tasks) {
                     (Content::Values(values), None) => values.forward(source, kind),
                     (Content::Values(values), Some(tasks)) => {
-                        // An end that is not given is none of a size, so that a trace holds at every length.
+                        // Without an end, the slice reads no size, so that a trace is valid at all lengths.
                         let numbers = values.forward(&source.slice(1, 1, None, 1), kind);
                         Tensor::cat(&[task(tasks), numbers], 1)
                     }

@@ -1,5 +1,5 @@
-//! What all kinds of layers have in common: an encoder makes a memory of a source; a decoder reads it beside its own
-//! sequence, all at once or step by step.
+//! The common interface of all layers. An encoder maps a source to its output (`memory`). A decoder attends to that
+//! output and to its own sequence, all at once or token by token.
 
 use super::block::Pass;
 use std::fmt::Debug;
@@ -7,14 +7,15 @@ use tch::{Kind, Tensor};
 
 /// The layers of an encoder.
 pub trait EncoderStack: Debug + Send {
-    /// `x` `[batch, length, width]`; the result has the same shape. `mask` `[batch, 1, 1, length]` is true where there is
-    /// no padding, which comes last.
+    /// `x` is `[batch, length, width]`, and the result has the same shape. `mask` `[batch, 1, 1, length]` is false for
+    /// padding, which comes last.
     fn forward(&self, x: &Tensor, mask: Option<&Tensor>, pass: Pass) -> Tensor;
 }
 
 /// The layers of a decoder.
 pub trait DecoderStack: Debug + Send {
-    /// A whole sequence: `x` `[batch, targets, width]`, or `[1, targets, width]` where it is the same for every memory; `causal` `[targets, targets]` is true where a target may look.
+    /// Decodes a whole sequence: `x` is `[batch, targets, width]`, or `[1, targets, width]` if it is the same for the
+    /// whole batch. `causal` `[targets, targets]` is true where a target may attend.
     fn forward(
         &self,
         x: &Tensor,
@@ -24,15 +25,15 @@ pub trait DecoderStack: Debug + Send {
         pass: Pass,
     ) -> Tensor;
 
-    /// What is computed once for a memory: its keys and values `[layers, 2, batch, heads, sources, d]`, and the cache
-    /// before the first step, whose dimension 2 is the batch too.
+    /// Prepares decoding. Returns keys and values of `memory` `[layers, 2, batch, heads, sources, d]`, and the cache
+    /// before the first token, whose dimension 2 is also the batch.
     fn start(&self, memory: &Tensor, kind: Kind) -> (Tensor, Tensor);
 
-    /// One step: `x` `[batch, 1, width]`; also the cache with this step.
+    /// Decodes one token: `x` is `[batch, 1, width]`. Also returns the cache with this token.
     fn step(&self, x: &Tensor, cross: &Tensor, cache: &Tensor, mask: Option<&Tensor>, pass: Pass) -> (Tensor, Tensor);
 }
 
-/// Zeros `[batch, 1, 1]` that give a sum the batch of `memory` without reading a size.
+/// Zeros `[batch, 1, 1]`. A sum with them has the batch size of `memory`, without reading a size.
 pub(super) fn batch_of(memory: &Tensor) -> Tensor {
     memory.narrow(1, 0, 1).narrow(2, 0, 1).zeros_like()
 }

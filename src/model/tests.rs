@@ -1,4 +1,4 @@
-//! Properties of the forward pass and of decoding.
+//! Tests of the forward pass and of decoding.
 
 mod architectures;
 
@@ -10,7 +10,7 @@ use crate::matrix::Matrix;
 use crate::problem;
 use tch::no_grad;
 
-/// A small model of a problem at 3x3 and a batch of examples for it.
+/// A small model of a problem at 3x3, and a batch of examples.
 fn model(architecture: Architecture, problem: &str, input: &str, output: &str) -> (Model, Batch) {
     let mut config = Config::preset(architecture);
     (config.width, config.heads, config.decoder_heads) = (32, 4, 2);
@@ -93,7 +93,7 @@ fn decoding_with_a_cache_equals_decoding_without() {
 }
 
 #[test]
-fn a_token_does_not_see_those_that_follow() {
+fn a_token_does_not_depend_on_later_ones() {
     no_grad(|| {
         let (model, batch) = model(Architecture::Paper, "eigenvalues", "P1000", "P1000");
         let logits = |target: &Tensor| model.logits(&batch.source, target, SIZE, Kind::Float).remove(0);
@@ -188,7 +188,7 @@ fn co_trained(architecture: Architecture, input: &str) -> Model {
 }
 
 #[test]
-fn a_task_changes_what_is_read_and_what_is_answered() {
+fn a_task_changes_encoding_and_answer() {
     for (architecture, input) in [
         (Architecture::Laformer, "values"),
         (Architecture::Laformer, "P1000"),
@@ -252,7 +252,7 @@ fn only_a_model_of_several_problems_has_parameters_for_tasks() {
 }
 
 #[test]
-fn attention_is_recorded_where_it_is_asked_for_and_changes_nothing() {
+fn recording_attention_does_not_change_the_output() {
     for (architecture, input, maps) in [
         (Architecture::Laformer, "values", 2 + 2 * 2),
         (Architecture::Paper, "P1000", 6),
@@ -266,7 +266,7 @@ fn attention_is_recorded_where_it_is_asked_for_and_changes_nothing() {
         for map in found {
             let sums = map.weights.sum_dim_intlist(-1, false, Kind::Float);
             assert!(largest_difference(&sums, &sums.ones_like()) < 1e-5);
-            // Queries that are the same for all examples look at one another once.
+            // Queries that are the same for all examples attend to one another only once.
             let is_shared =
                 architecture == Architecture::Laformer && map.weights.size()[2] == 9 && map.weights.size()[0] == 1;
             assert!(is_shared || map.weights.size()[0] == 4, "{:?}", map.weights.size());

@@ -1,5 +1,5 @@
-//! Stacks of transformer layers. A stack may be applied in loops, with the same weights each time: the universal
-//! transformer (Dehghani et al. 2019, arXiv 1807.03819) with a fixed number of steps.
+//! Stacks of transformer layers. A stack may run in loops with the same weights, as the universal transformer does
+//! (Dehghani et al. 2019, arXiv 1807.03819), with a fixed number of steps.
 
 use super::block::{DecoderLayer, EncoderLayer, Memory, Pass};
 use super::layers::Norm;
@@ -7,14 +7,14 @@ use super::stack::{DecoderStack, EncoderStack};
 use crate::recipe::Config;
 use tch::{Kind, Tensor, nn};
 
-/// What surrounds the layers: a norm, and the loops.
+/// The norm and the loops around a stack of layers.
 #[derive(Debug)]
 struct Frame {
-    /// After the embeddings (post-norm) or after the last layer (pre-norm).
+    /// After the embeddings (post-norm), or after the last layer (pre-norm).
     norm: Norm,
     post: bool,
     loops: i64,
-    /// Whether the embedding is added again before every loop but the first.
+    /// Whether the embedding is added again before each loop after the first.
     injects: bool,
 }
 
@@ -28,7 +28,7 @@ impl Frame {
         }
     }
 
-    /// Applies `layers` as often as there are loops; they are told how many loops were before.
+    /// Applies `layers` once per loop, and passes the number of previous loops.
     fn run(&self, x: &Tensor, mut layers: impl FnMut(Tensor, i64) -> Tensor) -> Tensor {
         let embedded = if self.post {
             self.norm.forward(x)
@@ -84,7 +84,7 @@ impl TransformerDecoder {
         }
     }
 
-    /// Keys and values of the memory for every layer, `[2, batch, heads, sources, d]` each.
+    /// Keys and values of the encoder's output for each layer, `[2, batch, heads, sources, d]`.
     fn cross(&self, memory: &Tensor, kind: Kind) -> Vec<Tensor> {
         self.layers
             .iter()
@@ -110,7 +110,7 @@ impl DecoderStack for TransformerDecoder {
         })
     }
 
-    /// The cache is of keys and values, `[loops * layers, 2, batch, heads, past, d]`.
+    /// The cache holds keys and values, `[loops * layers, 2, batch, heads, past, d]`.
     fn start(&self, memory: &Tensor, kind: Kind) -> (Tensor, Tensor) {
         let cross = Tensor::stack(&self.cross(memory, kind), 0);
         let cache = cross.narrow(4, 0, 0).repeat([self.frame.loops, 1, 1, 1, 1, 1]);

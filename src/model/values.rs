@@ -1,16 +1,16 @@
-//! Numbers as vectors, for models that read values.
+//! Embedding of numbers, for models with value input.
 
 use super::layers::Linear;
 use crate::recipe::{Config, ValueFeatures};
 use tch::{Kind, Tensor, nn};
 
-/// Periods of the sines and cosines, in units of the coefficients' magnitude.
+/// Periods of the sines and cosines, relative to the coefficients' magnitude.
 const PERIODS: [f64; 9] = [4.0, 2.0, 1.0, 0.5, 0.25, 0.1, 0.05, 0.01, 0.005];
 
-/// The largest exponent of fp32; smaller numbers than its inverse share one exponent.
+/// The largest exponent of float32. Numbers below 10^-38 share one exponent.
 const EXPONENT: i64 = 38;
 
-/// The embedding of a source of values: features of each number through a small network.
+/// The embedding of value input: features of each number, and a small network.
 #[derive(Debug)]
 pub struct ValueEmbedding {
     features: Features,
@@ -20,21 +20,20 @@ pub struct ValueEmbedding {
 
 #[derive(Debug)]
 enum Features {
-    /// The number, its sign, its logarithm, a logarithm that carries the sign, sines and cosines.
+    /// The number, its sign, the logarithm of its magnitude, a signed logarithm, sines and cosines.
     All {
         /// 1 / magnitude, `[1]`.
         scale: Tensor,
         /// Angular frequencies, `[9]`.
         frequencies: Tensor,
     },
-    /// The sign (-1, 0, 1), then each significant digit and the exponent as one-hot vectors: -3.14 has the digits 3, 1, 4 and the
-    /// exponent 0; zero has digits 0 and the exponent 0.
+    /// The sign (-1, 0, 1), then each significant digit and the exponent as one-hot vectors. -3.14 has the digits 3, 1,
+    /// 4 and the exponent 0; zero has digits 0 and exponent 0.
     Digits(i64),
 }
 
 impl ValueEmbedding {
-    /// `magnitude` is the bound of the uniform coefficients that the model is trained on, `digits` how many a number has
-    /// after rounding.
+    /// `magnitude` is the bound of the training coefficients; `digits` is the number of digits after rounding.
     pub fn new(path: nn::Path, config: &Config, magnitude: f64, digits: i64) -> Self {
         let features = match config.value_features {
             ValueFeatures::Digits => Features::Digits(digits),
@@ -64,7 +63,7 @@ impl ValueEmbedding {
 }
 
 impl Features {
-    /// How many features there are.
+    /// The number of features.
     fn count(&self) -> i64 {
         match self {
             Self::All { .. } => 4 + 2 * PERIODS.len() as i64,
@@ -77,7 +76,7 @@ impl Features {
         match self {
             Self::All { scale, frequencies } => {
                 let scaled = x * scale;
-                // Relative to a magnitude of 10, floored where a three-digit coefficient is as good as zero.
+                // Relative to a magnitude of 10. Below the lower bound, a three-digit coefficient is practically zero.
                 let magnitude = scaled.abs() * 10.0;
                 let log = magnitude.clamp_min(1e-3).log10();
                 let signed_log = x.sign() * (magnitude.clamp_min(1e-2).log10() * 0.5 + 1.0);
@@ -90,13 +89,13 @@ impl Features {
 }
 
 fn written(x: &Tensor, digits: i64) -> Tensor {
-    // Numbers are rounded already, but to the nearest fp32: rounding again in fp64 finds their digits.
+    // Numbers were rounded, but then converted to float32; rounding again in float64 recovers their digits.
     let magnitude = x.abs().to_kind(Kind::Double);
     let logarithm = magnitude.masked_fill(&magnitude.eq(0.0), 1.0).log10();
     let exponent = logarithm.floor();
     let unit = Tensor::pow_scalar(10.0, &((digits - 1) as f64 - &exponent));
     let mantissa = (&magnitude * unit).round();
-    // 0.1 in fp32 may lie below, and is then ten tenths of its unit.
+    // A float32 just below a power of ten rounds up to a mantissa with one digit too many.
     let full = mantissa.ge(10f64.powi(digits as i32));
     let exponent = exponent + full.to_kind(Kind::Double);
     let mantissa = (&mantissa / 10.0).where_self(&full, &mantissa);
@@ -113,7 +112,7 @@ fn written(x: &Tensor, digits: i64) -> Tensor {
     Tensor::cat(&features, -1)
 }
 
-/// Constants of the features, which move with the module.
+/// Constants of the features, as buffers of the module.
 fn buffer(path: &nn::Path, name: &str, values: &[f64]) -> Tensor {
     let mut buffer = path.zeros_no_train(name, &[values.len() as i64]);
     buffer.copy_(&Tensor::from_slice(values));
@@ -140,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_have_a_scale_a_sign_logarithms_and_waves() {
+    fn value_features_are_number_sign_logarithms_and_waves() {
         let all = features(ValueFeatures::All, 3, 2.5);
         assert_eq!(all.len(), 22);
         let found = [all[0], all[1], all[2], all[4], all[6], all[13]];
@@ -150,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_are_those_that_are_written() {
+    fn digit_features_are_the_decimal_digits() {
         for (digits, x) in [
             (3, 3.25),
             (3, -9.99),

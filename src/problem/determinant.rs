@@ -1,4 +1,4 @@
-//! The determinant of a square matrix, 1×1.
+//! The determinant of a square matrix, as a 1×1 matrix.
 
 use super::{Check, Degree, Facts, Invariance, Part, Problem, Structure, Unsolvable, measure};
 use crate::matrix::{Matrix, decomposition::with_dim};
@@ -30,8 +30,8 @@ impl Problem for Determinant {
         Ok(())
     }
 
-    /// The tolerance is of the determinant itself; rounding errors are of the product of the lengths of the rows
-    /// (Hadamard's bound).
+    /// Rounding errors are relative to the product of the row norms (Hadamard's bound), so they get a limit of their
+    /// own beside the tolerance.
     fn check_solution(&self, operands: &[Matrix], solution: &[Matrix]) -> Result<(), String> {
         const ROUNDING: f64 = 1e-13;
         let mut expected = [Matrix::zeros(1, 1)];
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_the_volume_with_a_sign() {
+    fn the_determinant_is_the_signed_volume() {
         for (text, expected) in [
             ("[[-3]]", -3.0),
             ("[[1,2],[3,4]]", -2.0),
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_relative_and_wrong_ones_are_named() {
+    fn errors_are_relative_and_wrong_determinants_are_named() {
         let operands = [parse("[[1,2],[3,4]]").unwrap()];
         assert_eq!(PROBLEM.error(&operands, &number(-2.0), &number(-1.5)), 0.25);
         assert_eq!(PROBLEM.check(&operands, &number(-2.000_000_02)), Ok(()));
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn its_degree_is_the_size() {
+    fn the_degree_of_the_determinant_is_the_size() {
         let degrees = FACTS.invariance.degrees.unwrap();
         assert_eq!([2, 5].map(|n| degrees[0].at(Shape::new(n, n))), [2, 5]);
     }

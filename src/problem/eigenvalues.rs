@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_solutions_of_others_are_named() {
+    fn wrong_solutions_are_named() {
         let operands = [parse("[[2,1],[1,2]]").unwrap()];
         let message = |solution: &str| PROBLEM.check(&operands, &[parse(solution).unwrap()]).unwrap_err();
         assert_eq!(

@@ -1,8 +1,8 @@
-//! Eigenvalues and eigenvectors of symmetric matrices: the values descending (n×1), the vectors as columns (n×n), each
-//! with the sign that makes its entry of largest magnitude positive.
+//! Eigenvalues and eigenvectors of symmetric matrices: the values (n×1) descend, the vectors are columns (n×n). The
+//! sign of a vector makes its entry of largest magnitude positive.
 
 use super::{Check, Degree, Facts, Invariance, Part, Problem, Side, Structure, Unsolvable, measure};
-use crate::matrix::{Matrix, decomposition};
+use crate::matrix::{Matrix, basis, decomposition};
 
 const FACTS: Facts = Facts {
     structure: Structure::Symmetric,
@@ -33,7 +33,20 @@ impl Problem for Eigenvectors {
         )?)
     }
 
-    /// `Σ|VᵀAV - diag(l)| / Σ|l|` with V and l predicted.
+    /// Rotates the vectors of nearly equal values to [one basis of their span](basis::rotation).
+    fn settle(&self, solution: &mut [Matrix]) {
+        let [values, vectors] = solution else { return };
+        let values = values.as_slice();
+        let limit = basis::CLOSENESS * (values[0] - values[values.len() - 1]);
+        for cluster in basis::clusters(values, limit) {
+            if let Ok(rotation) = basis::rotation(vectors, &cluster) {
+                basis::rotate(vectors, &cluster, &rotation);
+            }
+        }
+        decomposition::fix_signs(vectors);
+    }
+
+    /// `Σ|VᵀAV - diag(l)| / Σ|l|`, where V and l are predicted.
     fn error(&self, operands: &[Matrix], solution: &[Matrix], prediction: &[Matrix]) -> f64 {
         if !measure::is_comparable(solution, prediction) {
             return f64::INFINITY;
@@ -41,7 +54,7 @@ impl Problem for Eigenvectors {
         measure::diagonalization_error(&operands[0], &prediction[1], &prediction[0], &prediction[1])
     }
 
-    /// Any signs, and any basis of the vectors of a repeated value, are right.
+    /// Accepts any signs, and any basis of the vectors of a repeated value.
     fn check_solution(&self, operands: &[Matrix], solution: &[Matrix]) -> Result<(), String> {
         let (matrix, values, vectors) = (&operands[0], &solution[0], &solution[1]);
         measure::require_descending("eigenvalues", values)?;
@@ -80,14 +93,41 @@ mod tests {
     }
 
     #[test]
-    fn the_error_is_of_the_predicted_vectors_and_values() {
-        // VᵀAV = A with V = I: off the diagonal 1 + 1, on it |2 - 3| + |2 - 1|; Σ|l| = 4.
+    fn the_error_measures_how_well_the_prediction_diagonalizes() {
+        // VᵀAV = A with V = I. Errors are 1 + 1 off the diagonal and |2 - 3| + |2 - 1| on it; Σ|l| = 4.
         let solution = parse_list(EXACT).unwrap();
         let prediction = parse_list("[[[3],[1]],[[1,0],[0,1]]]").unwrap();
         assert_eq!(PROBLEM.error(&operands(), &solution, &prediction), 1.0);
         assert!(PROBLEM.error(&operands(), &solution, &solution) < 1e-7);
         let zero = parse_list("[[[0],[0]],[[0,0],[0,0]]]").unwrap();
         assert_eq!(PROBLEM.error(&operands(), &solution, &zero), 0.0);
+    }
+
+    #[test]
+    fn settled_vectors_of_equal_values_depend_on_the_matrix_alone() {
+        // 3 I + J has the eigenvalues 6, 3, 3.
+        let matrix = parse("[[4,1,1],[1,4,1],[1,1,4]]").unwrap();
+        let mut solution = vec![Matrix::zeros(3, 1), Matrix::zeros(3, 3)];
+        PROBLEM.solve(std::slice::from_ref(&matrix), &mut solution).unwrap();
+        PROBLEM.settle(&mut solution);
+        assert_eq!(PROBLEM.check(std::slice::from_ref(&matrix), &solution), Ok(()));
+        let mut other = solution.clone();
+        let (sine, cosine) = 1f64.sin_cos();
+        let rotation = Matrix::from_row_slice(2, 2, &[cosine, -sine, sine, cosine]);
+        basis::rotate(&mut other[1], &(1..3), &rotation);
+        PROBLEM.settle(&mut other);
+        assert!((&solution[1] - &other[1]).amax() < 1e-14);
+        let mut identity = vec![parse("[[2],[2]]").unwrap(), parse("[[0.6,-0.8],[0.8,0.6]]").unwrap()];
+        PROBLEM.settle(&mut identity);
+        assert!((&identity[1] - Matrix::identity(2, 2)).amax() < 1e-15);
+    }
+
+    #[test]
+    fn settling_keeps_vectors_of_different_values() {
+        let exact = parse_list(EXACT).unwrap();
+        let mut settled = exact.clone();
+        PROBLEM.settle(&mut settled);
+        assert_eq!(settled, exact);
     }
 
     #[test]
@@ -98,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_solutions_of_others_are_named() {
+    fn wrong_solutions_are_named() {
         let message = |text: &str| PROBLEM.check(&operands(), &parse_list(text).unwrap()).unwrap_err();
         let swapped = "[[[3],[1]],[[0.70710678,0.70710678],[-0.70710678,0.70710678]]]";
         assert_eq!(message(swapped), "residual |A v - λ v| is 2, above 1e-6 of |A|");

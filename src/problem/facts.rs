@@ -1,25 +1,27 @@
-//! What a problem is, as data: the kind of its matrix, the shapes of its parts, and what scaling does to it.
+//! Properties of a problem as data: the structure of its operands, the shapes of its parts, and the effect of scaling
+//! and shifting.
 
 use crate::matrix::Shape;
 
-/// What is known of a problem without solving one.
+/// Properties of a problem that are known without solving one.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {
     pub structure: Structure,
     pub operands: &'static [Part],
     pub solution: &'static [Part],
     pub invariance: Invariance,
-    /// Places of the matrices of the solution whose columns are vectors of either sign, which change it together.
+    /// Indices of the solution's matrices whose columns are vectors of arbitrary sign. Column j changes its sign in all
+    /// of them together.
     pub vectors: &'static [usize],
-    /// Whether there is a condensed form of it (`inference/condensed.py`).
+    /// Whether `inference/condensed.py` has a condensed form of the problem.
     pub has_condensed_form: bool,
-    /// Whether the first operand must have an inverse.
+    /// Whether the first operand must be invertible.
     pub needs_inverse: bool,
     pub check: Check,
 }
 
 impl Facts {
-    /// One matrix of any shape, answered by a matrix of that shape, which grows as it does.
+    /// A problem with one operand of any shape, whose solution has the same shape and scales with it.
     pub const fn unary(check: Check) -> Self {
         Self {
             structure: Structure::General,
@@ -34,7 +36,7 @@ impl Facts {
     }
 }
 
-/// How an answer is checked without its solution: the functions of `inference/residual.py` have these codes.
+/// How an answer is checked without its solution. `inference/residual.py` has a function for each code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
     Transpose = 0,
@@ -51,16 +53,16 @@ pub enum Check {
     Sign = 11,
 }
 
-/// What the first operand must be.
+/// Requirements on the first operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Structure {
     General,
     Square,
-    /// Square and symmetric, so that a spectrum may be asked for.
+    /// Square and symmetric: its spectrum can be chosen.
     Symmetric,
 }
 
-/// One matrix of a problem: its shape at any size, and how numpy shapes it.
+/// One matrix of a problem: its shape at any size, and its form in numpy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
     pub rows: Side,
@@ -97,7 +99,7 @@ impl Part {
     }
 }
 
-/// A number of rows or columns, as a formula in the shape of the first operand.
+/// A number of rows or columns, as a function of the first operand's shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     One = 0,
@@ -119,37 +121,37 @@ impl Side {
         }
     }
 
-    /// The number that exported models call it by, which never changes.
+    /// The number of this variant in exported models. It never changes.
     pub const fn code(self) -> i64 {
         self as i64
     }
 }
 
-/// How numpy shapes a matrix of ours that it would not return as it stands here.
+/// The form in which numpy returns the matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// `[rows, cols]`.
+    /// `[rows, cols]`, as here.
     Matrix,
-    /// A single column, which numpy answers as a vector `[rows]`.
+    /// A single column, which numpy returns as a vector `[rows]`.
     Column,
-    /// The transpose of our matrix: `V` of the SVD, which numpy answers as `Vh`.
+    /// The transpose of our matrix: numpy returns `V` of the SVD as `Vh`.
     Transposed,
-    /// A 1×1 matrix, which numpy answers as a number.
+    /// A 1×1 matrix, which numpy returns as a number.
     Scalar,
 }
 
-/// What scaling and shifting the operands does to the solution.
+/// The effect of scaling and shifting the operands on the solution.
 #[derive(Clone, Copy, Debug)]
 pub struct Invariance {
-    /// The power of `s` by which each matrix of the solution grows where the operands are multiplied by `s`, or the first of them
-    /// where the second has a scale of its own; none where the solutions of scaled problems do not follow from one another.
+    /// Each matrix of the solution is multiplied by this power of `s` if the operands are multiplied by `s`. If there
+    /// are `second_degrees`, `s` multiplies only the first operand. `None` if the solution of a scaled problem does not
+    /// follow.
     pub degrees: Option<&'static [Degree]>,
-    /// The power of the second operand's own scale by which each matrix of the solution grows; none where all operands are multiplied
-    /// by one scale.
+    /// The same powers for the scale of the second operand; `None` if all operands have one common scale.
     pub second_degrees: Option<&'static [i32]>,
-    /// Whether the solution `X` for `A` is that of `R A C` between the same diagonal matrices: `C X' R`.
+    /// Whether `C X R` solves `A` if `X` solves `R A C`, for all diagonal matrices `R` and `C`.
     pub equilibrates: bool,
-    /// Whether `A + c I` adds `c` to the first matrix of the solution and leaves the others alone.
+    /// Whether `A + c I` adds `c` to the first matrix of the solution and leaves the others unchanged.
     pub shifts: bool,
 }
 
@@ -191,7 +193,7 @@ impl Invariance {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Degree {
     Fixed(i32),
-    /// The number of rows of the first operand, as of a determinant.
+    /// The number of rows of the first operand, as for a determinant.
     Rows,
 }
 
@@ -209,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sides_are_formulas_with_codes_that_stay() {
+    fn codes_of_sides_never_change() {
         let found = Side::ALL.map(|side| (side.code(), side.of(Shape::new(5, 3)), side.of(Shape::new(2, 7))));
         assert_eq!(found, [(0, 1, 1), (1, 5, 2), (2, 3, 7), (3, 3, 2)]);
     }

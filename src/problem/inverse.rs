@@ -1,4 +1,5 @@
-//! Inverses, of matrices that are not singular to working precision; those of symmetric matrices are symmetric.
+//! Inverses of matrices that are not singular to working precision. Inverses of symmetric matrices are exactly
+//! symmetric.
 
 use super::{Check, Degree, Facts, Invariance, Problem, Structure, Unsolvable, measure};
 use crate::matrix::{Matrix, decomposition};
@@ -64,7 +65,7 @@ impl Problem for Inverse {
         }
     }
 
-    /// A P is the identity, but for the tolerance of `|A| |P|`, by which the errors of a printed P grow.
+    /// The limit on A P - I is relative to `|A| |P|`, because rounding P to a few digits causes errors of that size.
     fn check_solution(&self, operands: &[Matrix], solution: &[Matrix]) -> Result<(), String> {
         let (a, inverse) = (&operands[0], &solution[0]);
         let residual = measure::deviation_from_identity(a * inverse).amax();
@@ -73,7 +74,7 @@ impl Problem for Inverse {
     }
 }
 
-/// Inverts by LU, column by column; refuses where `max|A A⁻¹ - I| > 1e-10`, as the paper does.
+/// Inverts by LU, column by column. Refuses matrices with `max|A A⁻¹ - I| > 1e-10`, as the paper does.
 pub(super) fn invert(matrix: &Matrix, inverse: &mut [f64]) -> Result<(), Unsolvable> {
     const LARGEST_DEVIATION: f64 = 1e-10;
     if !decomposition::invert(matrix, inverse) {
@@ -84,7 +85,7 @@ pub(super) fn invert(matrix: &Matrix, inverse: &mut [f64]) -> Result<(), Unsolva
         for j in 0..n {
             let identity = if i == j { 1.0 } else { 0.0 };
             let product: f64 = (0..n).map(|k| matrix[(i, k)] * inverse[k + n * j]).sum();
-            // False also where the product is not a number.
+            // The comparison is also false if the product is not a number.
             let is_close = (product - identity).abs() <= LARGEST_DEVIATION;
             if !is_close {
                 return Err(Unsolvable::Singular);
@@ -108,7 +109,7 @@ mod tests {
         let mut solution = [Matrix::zeros(2, 2)];
         GENERAL.solve(&operands, &mut solution).unwrap();
         assert!((&solution[0] - parse("[[1,-1],[-1,2]]").unwrap()).amax() < 1e-15);
-        // A P = [[2.5, 0], [1.25, 1]] with P = [[1.25, -1], [0, 2]]: Σ|AP - I| = 1.5 + 1.25, over 2.
+        // A P = [[2.5, 0], [1.25, 1]] for P = [[1.25, -1], [0, 2]], so Σ|AP - I| / n = (1.5 + 1.25) / 2.
         assert_eq!(
             GENERAL.error(&operands, &solution, &[parse("[[1.25,-1],[0,2]]").unwrap()]),
             1.375
@@ -130,7 +131,7 @@ mod tests {
 
     #[test]
     fn eight_digits_of_an_ill_conditioned_inverse_pass_and_four_do_not() {
-        // Condition 40,000: the residual of eight digits is 1e-4.
+        // The condition number is 40,000, so eight digits give a residual of 1e-4.
         let operands = [parse("[[1,1],[1,1.0001]]").unwrap()];
         assert_eq!(
             GENERAL.check(

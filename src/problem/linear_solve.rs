@@ -1,4 +1,5 @@
-//! Systems of linear equations: x with A x = b, of a matrix n×n that is not singular to working precision, and a vector n×1.
+//! Systems of linear equations: x with A x = b, for a vector b (n×1) and a matrix A (n×n) that is not singular to
+//! working precision.
 
 use super::{Check, Degree, Facts, Invariance, Part, Problem, Side, Structure, Unsolvable, inverse, measure};
 use crate::matrix::{Matrix, decomposition::with_dim};
@@ -25,7 +26,7 @@ impl Problem for LinearSolve {
         &FACTS
     }
 
-    /// By LU; refuses matrices whose inverse is refused.
+    /// Solves by LU. Refuses the same matrices as `inverse`.
     fn solve(&self, operands: &[Matrix], solution: &mut [Matrix]) -> Result<(), Unsolvable> {
         let (a, x) = (&operands[0], &mut solution[0]);
         x.copy_from(&operands[1]);
@@ -36,7 +37,8 @@ impl Problem for LinearSolve {
         })
     }
 
-    /// The tolerance is of `|A| |x| + |b|`, by which the errors of a printed x grow.
+    /// The limit on the residual is relative to `|A| |x| + |b|`, because rounding x to a few digits causes errors of
+    /// that size.
     fn check_solution(&self, operands: &[Matrix], solution: &[Matrix]) -> Result<(), String> {
         let (a, b, x) = (&operands[0], &operands[1], &solution[0]);
         let scale = measure::norm(a) * measure::norm(x) + measure::norm(b);

@@ -1,8 +1,8 @@
 //! The exponential of a square matrix, `I + A + A²/2 + ...`.
 //!
-//! Answers grow as e to the power of the eigenvalues: of 3×3 matrices with coefficients of up to 10 they reach a million,
-//! of larger ones more. Recipes therefore set `data.magnitude = 1`. The exponentials of A and of s A do not follow from one
-//! another, so that operands cannot be normalized.
+//! Its entries grow exponentially with the eigenvalues: to a million for 3×3 matrices with coefficients up to 10, and
+//! further for larger matrices. Recipes therefore set `data.magnitude = 1`. The exponential of s A does not follow from
+//! that of A, so operands cannot be normalized.
 
 use super::{Check, Facts, Invariance, Problem, Structure, Unsolvable, measure};
 use crate::matrix::{Matrix, decomposition::with_dim};
@@ -14,7 +14,7 @@ const FACTS: Facts = Facts {
     ..Facts::unary(Check::Exponential)
 };
 
-/// The largest sum of a column's magnitudes: far beyond 709, where e to its power is infinite.
+/// The largest 1-norm that is solved. Beyond 709, exponentials may already be infinite.
 const LARGEST_NORM: f64 = 1e6;
 
 #[derive(Debug)]
@@ -29,10 +29,10 @@ impl Problem for MatrixExponential {
         &FACTS
     }
 
-    /// By scaling, squaring and Padé's approximation; entries beyond all numbers are infinite.
+    /// Uses scaling and squaring with Padé's approximation. Entries that overflow are infinite.
     fn solve(&self, operands: &[Matrix], solution: &mut [Matrix]) -> Result<(), Unsolvable> {
         let a = &operands[0];
-        // nalgebra squares as often as the norm can be halved, without end where powers of it overflow.
+        // nalgebra's number of squarings grows with the norm, and its loop never ends if powers of the norm overflow.
         let columns = a.column_iter();
         if !columns.map(|column| column.lp_norm(1)).all(|norm| norm <= LARGEST_NORM) {
             return Err(Unsolvable::NotConverged);
@@ -60,7 +60,7 @@ mod tests {
     const PROBLEM: &dyn Problem = &MatrixExponential;
 
     #[test]
-    fn a_matrix_beyond_all_bounds_ends_with_an_error() {
+    fn a_matrix_too_large_to_exponentiate_is_refused() {
         for number in [1e7, -1e60, 1e300, f64::NAN] {
             let mut solution = [Matrix::zeros(2, 2)];
             let outcome = PROBLEM.solve(&[Matrix::from_element(2, 2, number)], &mut solution);
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn that_of_the_negative_is_the_inverse() {
+    fn the_exponential_of_the_negative_is_the_inverse() {
         let matrix = parse("[[1,2,-1],[0.5,-1,2],[3,0,1]]").unwrap();
         let product = exponential(matrix.clone()) * exponential(-matrix);
         assert!((product - Matrix::identity(3, 3)).amax() < 1e-11);

@@ -1,4 +1,5 @@
-//! The sign of a square matrix: it has the eigenvectors of A, and 1 or -1 for each eigenvalue, the sign of its real part.
+//! The sign of a square matrix A. It has the eigenvectors of A, and each eigenvalue is 1 or -1: the sign of the real
+//! part of A's eigenvalue.
 
 use super::{Check, Degree, Facts, Invariance, Problem, Structure, Unsolvable, measure};
 use crate::matrix::{Matrix, decomposition::with_dim};
@@ -23,7 +24,7 @@ impl Problem for MatrixSign {
         &FACTS
     }
 
-    /// Refuses matrices with an eigenvalue that is zero or imaginary, or so near to one that `max|X² - I| > 1e-10`.
+    /// Refuses matrices with a zero or imaginary eigenvalue, and those with `max|X² - I| > 1e-10`, which are close to such.
     fn solve(&self, operands: &[Matrix], solution: &mut [Matrix]) -> Result<(), Unsolvable> {
         let a = &operands[0];
         with_dim!(a.nrows(), dim => {
@@ -33,7 +34,7 @@ impl Problem for MatrixSign {
         Ok(())
     }
 
-    /// `X² = I` and `A X = X A` hold for other signs, too: so X is compared with the right one.
+    /// Compares X with the computed sign: `X² = I` and `A X = X A` also hold for other matrices.
     fn check_solution(&self, operands: &[Matrix], solution: &[Matrix]) -> Result<(), String> {
         let (a, x) = (&operands[0], &solution[0]);
         let [of_a, of_x] = [a, x].map(measure::norm);
@@ -53,19 +54,20 @@ where
     D: DimMin<D, Output = D>,
     DefaultAllocator: Allocator<D, D> + Allocator<D>,
 {
-    // Each step about doubles the angle between an eigenvalue and the imaginary axis: rounding errors alone need fifty steps.
+    // A step roughly doubles the angle between an eigenvalue and the imaginary axis. If that angle is only rounding
+    // error, 50 steps are needed.
     const STEPS: usize = 30;
-    // Newton's steps square the error: one after such a step changes nothing more.
+    // Newton's method converges quadratically: after a step this small, the next one changes nothing.
     const SMALL_STEP: f64 = 1e-9;
     const LARGEST_DEVIATION: f64 = 1e-10;
-    // So that rounding errors, which grow by it, stay below that.
+    // Rounding errors grow with the condition number; up to this limit they stay below `LARGEST_DEVIATION`.
     const LARGEST_CONDITION: f64 = 1e6;
     let n = x.nrows();
     for _ in 0..STEPS {
         let lu = LU::new(x.clone_owned());
         let scale = lu.determinant().abs().powf(-1.0 / n as f64);
         let inverse = lu.try_inverse().ok_or(Unsolvable::Singular)?;
-        // A step may take an imaginary eigenvalue to zero, and rounding errors then choose its sign.
+        // A step may move an imaginary eigenvalue to zero, where rounding errors would choose its sign.
         let is_regular = x.norm() * inverse.norm() <= LARGEST_CONDITION;
         if !is_regular {
             return Err(Unsolvable::Singular);
@@ -73,7 +75,7 @@ where
         let next = (&x * scale + inverse / scale) * 0.5;
         let step = (&next - &x).amax();
         x = next;
-        // False where it is not a number.
+        // The comparison is also false if the step is not a number.
         if step <= SMALL_STEP * x.amax() {
             let is_close = |i, j| {
                 let square: f64 = (0..n).map(|k| x[(i, k)] * x[(k, j)]).sum();
@@ -110,11 +112,11 @@ mod tests {
         for (text, expected) in [
             ("[[-3]]", "[[-1]]"),
             ("[[2,0,0],[0,-5,0],[0,0,0.1]]", "[[1,0,0],[0,-1,0],[0,0,1]]"),
-            // Eigenvalues 1 and -1: it is its own sign.
+            // Eigenvalues 1 and -1: the matrix is its own sign.
             ("[[0,1],[1,0]]", "[[0,1],[1,0]]"),
             // Eigenvalues 1 + 2i and 1 - 2i.
             ("[[1,2],[-2,1]]", "[[1,0],[0,1]]"),
-            // Eigenvalues 2 with (1, 0) and -1 with (1, -3).
+            // Eigenvalue 2 with (1, 0), and -1 with (1, -3).
             ("[[2,1],[0,-1]]", "[[1,0.666666666666666666],[0,-1]]"),
         ] {
             let expected = parse(expected).unwrap();
@@ -132,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn other_roots_of_the_identity_are_named() {
+    fn other_square_roots_of_the_identity_are_refused() {
         let message = |text: &str| {
             PROBLEM
                 .check(&[parse("[[2,1],[0,-1]]").unwrap()], &[parse(text).unwrap()])

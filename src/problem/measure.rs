@@ -1,18 +1,17 @@
-//! What solutions are measured by: norms of errors, and the properties that a right solution has.
+//! Norms of errors, and checks of the properties that a correct solution has.
 
 use super::Part;
 use crate::matrix::{Matrix, Shape};
 
-/// The share of the scale of a problem by which a solution that others wrote may be off, so that numbers printed with
-/// eight significant digits pass and numbers rounded to four do not.
+/// The largest error of a correct solution, relative to the scale of the problem. Solutions printed with eight
+/// significant digits pass; solutions rounded to four do not.
 pub(crate) const TOLERANCE: f64 = 1e-6;
 
-/// Shapes of matrices.
 pub(crate) fn shapes(matrices: &[Matrix]) -> Vec<Shape> {
     matrices.iter().map(Shape::of).collect()
 }
 
-/// Shapes of parts at a size.
+/// Shapes of the parts at a size.
 pub(crate) fn shapes_of(parts: &[Part], size: Shape) -> Vec<Shape> {
     parts.iter().map(|part| part.shape(size)).collect()
 }
@@ -22,12 +21,12 @@ pub(crate) fn listed(shapes: &[Shape]) -> String {
     shapes.iter().map(Shape::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Whether a prediction can be compared with a solution.
+/// Whether prediction and solution have the same shapes.
 pub(crate) fn is_comparable(solution: &[Matrix], prediction: &[Matrix]) -> bool {
     solution.len() == prediction.len() && solution.iter().zip(prediction).all(|(a, b)| a.shape() == b.shape())
 }
 
-/// The Frobenius norm, also of matrices whose squares overflow.
+/// The Frobenius norm. It does not overflow where squares of entries do.
 pub(crate) fn norm(matrix: &Matrix) -> f64 {
     match matrix.amax() {
         0.0 => 0.0,
@@ -35,7 +34,7 @@ pub(crate) fn norm(matrix: &Matrix) -> f64 {
     }
 }
 
-/// `error / scale`, where that is a number.
+/// `error / scale`, or infinity if that is not a finite number. A zero error gives 0, even at scale 0.
 pub(crate) fn ratio(error: f64, scale: f64) -> f64 {
     let ratio = if error == 0.0 { 0.0 } else { error / scale };
     if ratio.is_finite() && scale.is_finite() {
@@ -45,12 +44,12 @@ pub(crate) fn ratio(error: f64, scale: f64) -> f64 {
     }
 }
 
-/// Sum of magnitudes.
+/// Sum of absolute values.
 pub(crate) fn l1<'a>(values: impl IntoIterator<Item = &'a f64>) -> f64 {
     values.into_iter().map(|x| x.abs()).sum()
 }
 
-/// `Σ|P - T| / Σ|T|` over all matrices of the truth T and the prediction P.
+/// `Σ|P - T| / Σ|T|` over all matrices of the solution T and the prediction P.
 pub(crate) fn relative_l1(truth: &[Matrix], prediction: &[Matrix]) -> f64 {
     if !is_comparable(truth, prediction) {
         return f64::INFINITY;
@@ -59,7 +58,7 @@ pub(crate) fn relative_l1(truth: &[Matrix], prediction: &[Matrix]) -> f64 {
     ratio(pairs.map(|(t, p)| (p - t).abs()).sum(), l1(truth.iter().flatten()))
 }
 
-/// `Σ|UᵀAV - diag(s)| / Σ|s|`.
+/// `Σ|UᵀAV - diag(s)| / Σ|s|`
 pub(crate) fn diagonalization_error(a: &Matrix, u: &Matrix, values: &Matrix, v: &Matrix) -> f64 {
     if u.nrows() != a.nrows() || v.nrows() != a.ncols() || u.ncols() != values.len() || v.ncols() != values.len() {
         return f64::INFINITY;
@@ -71,7 +70,7 @@ pub(crate) fn diagonalization_error(a: &Matrix, u: &Matrix, values: &Matrix, v: 
     ratio(l1(&difference), l1(values))
 }
 
-/// `Σ|AP - I| / n`.
+/// `Σ|AP - I| / n`
 pub(crate) fn inversion_error(a: &Matrix, prediction: &Matrix) -> f64 {
     if a.shape() != prediction.shape() {
         return f64::INFINITY;
@@ -86,22 +85,22 @@ pub(crate) fn deviation_from_identity(mut matrix: Matrix) -> Matrix {
     matrix
 }
 
-/// How far columns are from orthonormal: `Σ|VᵀV - I| / n`.
+/// Deviation of the columns from orthonormal ones: `Σ|VᵀV - I| / n`.
 pub(crate) fn orthonormality_error(v: &Matrix) -> f64 {
     ratio(l1(&deviation_from_identity(v.tr_mul(v))), v.ncols() as f64)
 }
 
-/// The symmetric part of a matrix: of one that noise has made asymmetric, the best guess at what it was.
+/// The symmetric part of a matrix: the best estimate of a symmetric matrix from a noisy one.
 pub(crate) fn symmetric_part(matrix: &Matrix) -> Matrix {
     (matrix + matrix.transpose()) * 0.5
 }
 
-/// Squares of singular values.
+/// Squares of values.
 pub(crate) fn squares(values: &Matrix) -> Matrix {
     values.map(|value| value * value)
 }
 
-/// AᵀA or AAᵀ, the smaller: its eigenvalues are the squares of the singular values.
+/// The smaller of AᵀA and AAᵀ. Its eigenvalues are the squares of the singular values.
 pub(crate) fn smaller_gram(matrix: &Matrix) -> Matrix {
     if matrix.nrows() < matrix.ncols() {
         matrix * matrix.transpose()
@@ -110,7 +109,7 @@ pub(crate) fn smaller_gram(matrix: &Matrix) -> Matrix {
     }
 }
 
-/// Every value is a finite number.
+/// Fails if a value is not finite.
 pub(crate) fn require_finite(what: &str, matrices: &[Matrix]) -> Result<(), String> {
     for (k, matrix) in matrices.iter().enumerate() {
         if let Some((i, j)) = first_not(matrix, f64::is_finite) {
@@ -134,13 +133,13 @@ fn member(what: &str, index: usize, count: usize) -> String {
     }
 }
 
-/// The row and column of the first entry that is not right.
+/// The row and column of the first entry that fails a test.
 fn first_not(matrix: &Matrix, is_right: impl Fn(f64) -> bool) -> Option<(usize, usize)> {
     let index = matrix.iter().position(|x| !is_right(*x))?;
     Some((index % matrix.nrows(), index / matrix.nrows()))
 }
 
-/// No entry differs by more than the limit.
+/// Fails if an entry differs by more than the limit.
 pub(crate) fn require_entries(name: &str, found: &Matrix, expected: &Matrix, limit: f64) -> Result<(), String> {
     match first_not(&(found - expected), |x| x.abs() <= limit) {
         None => Ok(()),
@@ -154,7 +153,7 @@ pub(crate) fn require_entries(name: &str, found: &Matrix, expected: &Matrix, lim
     }
 }
 
-/// No value is larger than the one before it.
+/// Fails if a value is larger than its predecessor.
 pub(crate) fn require_descending(name: &str, values: &Matrix) -> Result<(), String> {
     match values.as_slice().windows(2).find(|pair| pair[0] < pair[1]) {
         None => Ok(()),
@@ -165,7 +164,7 @@ pub(crate) fn require_descending(name: &str, values: &Matrix) -> Result<(), Stri
     }
 }
 
-/// Singular values are not negative, and descend.
+/// Fails if singular values are negative or do not descend.
 pub(crate) fn require_singular_values(values: &Matrix) -> Result<(), String> {
     match values.iter().find(|value| **value < 0.0) {
         Some(value) => Err(format!("singular values must not be negative, but one is {value}")),
@@ -173,7 +172,7 @@ pub(crate) fn require_singular_values(values: &Matrix) -> Result<(), String> {
     }
 }
 
-/// Columns have length 1 and are orthogonal.
+/// Fails if columns are not orthonormal.
 pub(crate) fn require_orthonormal(name: &str, matrix: &Matrix) -> Result<(), String> {
     let gram = matrix.tr_mul(matrix);
     let wrong = first_not(&deviation_from_identity(gram.clone()), |x| x.abs() <= TOLERANCE);
@@ -193,7 +192,7 @@ pub(crate) fn require_orthonormal(name: &str, matrix: &Matrix) -> Result<(), Str
     }
 }
 
-/// Mirrored entries agree.
+/// Fails if mirrored entries differ.
 pub(crate) fn require_symmetric(matrix: &Matrix) -> Result<(), String> {
     let limit = TOLERANCE * matrix.amax();
     match first_not(&(matrix - matrix.transpose()), |x| x.abs() <= limit) {
@@ -210,7 +209,7 @@ pub(crate) fn require_symmetric(matrix: &Matrix) -> Result<(), String> {
     }
 }
 
-/// A residual stays within the tolerance of a scale, e.g. `|A v - λ v|` of `|A|`.
+/// Fails if a residual exceeds the tolerance of a scale, e.g. if `|A v - λ v|` exceeds `TOLERANCE * |A|`.
 pub(crate) fn require_small(name: &str, residual: f64, scale: f64, scale_name: &str) -> Result<(), String> {
     if residual <= TOLERANCE * scale {
         Ok(())
@@ -222,7 +221,7 @@ pub(crate) fn require_small(name: &str, residual: f64, scale: f64, scale_name: &
     }
 }
 
-/// A number in at most four significant digits.
+/// A number with at most four significant digits.
 fn short(value: f64) -> String {
     match format!("{value:.3e}").parse::<f64>() {
         Ok(rounded) if (1e-3..1e6).contains(&rounded.abs()) => rounded.to_string(),
@@ -247,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_that_are_no_numbers_are_infinite() {
+    fn errors_that_are_not_numbers_count_as_infinite() {
         let truth = [column(&[1.0, 2.0])];
         assert_eq!(relative_l1(&truth, &[column(&[f64::NAN, 2.0])]), f64::INFINITY);
         assert_eq!(relative_l1(&truth, &[column(&[f64::INFINITY, 2.0])]), f64::INFINITY);

@@ -1,6 +1,6 @@
-//! The problems: how operands are sampled, solved with nalgebra, and how a prediction is measured.
+//! Problems: sampling operands, solving with nalgebra, and measuring the error of predictions.
 //!
-//! One file per problem, one line in [`ALL`] to register it.
+//! Each problem is one file, registered by one line in [`ALL`].
 
 mod add;
 mod determinant;
@@ -27,7 +27,7 @@ use crate::matrix::{
     self, Distribution, Generator, Matrix, Shape, UnknownName, decomposition, decomposition::NotConverged,
 };
 
-/// Every problem: those of the paper in its order, then others.
+/// All problems: those of the paper in its order, then the others.
 pub const ALL: &[&dyn Problem] = &[
     &transpose::Transpose,
     &add::Add,
@@ -45,25 +45,26 @@ pub const ALL: &[&dyn Problem] = &[
     &matrix_sign::MatrixSign,
 ];
 
-/// A name that no problem has, with those that there are.
+/// A name that is not a problem, with the names of all problems.
 pub type UnknownProblem = UnknownName;
 
-/// The problem of a name, such as `matrix-vector`.
+/// Finds a problem by its name, such as `matrix-vector`.
 pub fn named(name: &str) -> Result<&'static dyn Problem, UnknownProblem> {
     matrix::find("problem", name, ALL, |problem| problem.name())
 }
 
-/// A problem of numerical linear algebra: what it is, how it is solved, and how a prediction is measured.
+/// A problem of numerical linear algebra.
 ///
-/// A size is the shape of the first operand. What follows from [`Self::facts`], such as shapes, are methods of `dyn Problem`.
+/// A size is the shape of the first operand. Methods of `dyn Problem` derive shapes and other properties from
+/// [`Self::facts`].
 pub trait Problem: std::fmt::Debug + Send + Sync {
     /// The name on the command line, in recipes and in CSV files: `matrix-vector`.
     fn name(&self) -> &'static str;
 
-    /// Its structure, shapes and invariances.
+    /// Structure, shapes and invariances.
     fn facts(&self) -> &'static Facts;
 
-    /// Draws operands into matrices that already have their shapes.
+    /// Fills matrices of the operands' shapes with random operands.
     fn sample(&self, distribution: &Distribution, generator: &mut Generator, operands: &mut [Matrix]) {
         let symmetric = self.facts().structure == Structure::Symmetric;
         for operand in operands {
@@ -75,26 +76,31 @@ pub trait Problem: std::fmt::Debug + Send + Sync {
         }
     }
 
-    /// Solves into matrices that already have their shapes; fails where no answer exists, as for a singular inverse.
+    /// Solves into matrices of the solution's shapes. Fails if no solution exists, for example for the inverse of a
+    /// singular matrix.
     fn solve(&self, operands: &[Matrix], solution: &mut [Matrix]) -> Result<(), Unsolvable>;
 
-    /// The relative error by which a prediction counts as right or wrong: `Σ|P - T| / Σ|T|`, or of a product of the
-    /// prediction (RESEARCH). NaN never counts as right.
+    /// Replaces the solution by an equally accurate one that depends smoothly on the operands, so that a model can learn
+    /// it. Only bases of the vectors of nearly equal values change. Signs are [another freedom](Facts::vectors).
+    fn settle(&self, _solution: &mut [Matrix]) {}
+
+    /// The relative error that decides whether a prediction is correct: `Σ|P - T| / Σ|T|`, or the problem's own. NaN
+    /// never counts as correct.
     fn error(&self, _operands: &[Matrix], solution: &[Matrix], prediction: &[Matrix]) -> f64 {
         measure::relative_l1(solution, prediction)
     }
 
-    /// Checks the mathematics of a solution, where all shapes are right and all values finite: part of `check`.
+    /// Checks the mathematics of a solution whose shapes are correct and whose values are finite.
     fn check_solution(&self, operands: &[Matrix], solution: &[Matrix]) -> Result<(), String>;
 }
 
 impl dyn Problem + '_ {
-    /// What it is asked of.
+    /// The shapes of the operands as functions of the size.
     pub fn operands(&self) -> &'static [Part] {
         self.facts().operands
     }
 
-    /// What it is answered by.
+    /// The shapes of the solution as functions of the size.
     pub fn solution(&self) -> &'static [Part] {
         self.facts().solution
     }
@@ -114,12 +120,12 @@ impl dyn Problem + '_ {
         self.facts().structure != Structure::General
     }
 
-    /// Whether the operand is symmetric, so that a spectrum may be asked for.
+    /// Whether the operand is symmetric, so that its spectrum can be chosen.
     pub fn is_symmetric(&self) -> bool {
         self.facts().structure == Structure::Symmetric
     }
 
-    /// The size at which operands have these shapes; the error says the shapes that are wanted.
+    /// The size of operands of these shapes. The error names the expected shapes.
     pub fn size_of(&self, operands: &[Shape]) -> Result<Shape, String> {
         let Some(&size) = operands.first() else {
             return Err(format!("{} wants operands, but there are none", self.name()));
@@ -139,8 +145,8 @@ impl dyn Problem + '_ {
         }
     }
 
-    /// Gives the vectors of a prediction the signs that a solution has: in every column of the first of [`Facts::vectors`]
-    /// the entry of largest magnitude is positive.
+    /// Fixes the signs of predicted vectors as in solutions. The entry of largest magnitude in each column of the first
+    /// of [`Facts::vectors`] becomes positive.
     pub fn fix_signs(&self, prediction: &mut [Matrix]) {
         let vectors = self.facts().vectors;
         let Some(&first) = vectors.first() else { return };
@@ -153,7 +159,7 @@ impl dyn Problem + '_ {
         }
     }
 
-    /// Whether the problem is defined for operands: shapes, finite values, symmetry; the error says what does not hold.
+    /// Fails if shapes, symmetry or values of the operands do not suit the problem. The error names the fault.
     pub fn check_operands(&self, operands: &[Matrix]) -> Result<(), String> {
         self.size_of(&measure::shapes(operands))?;
         measure::require_finite("operand", operands)?;
@@ -164,7 +170,7 @@ impl dyn Problem + '_ {
         }
     }
 
-    /// Whether a solution has the shapes that it must have at a size; the error says which.
+    /// Fails if the shapes of a solution are wrong for the size. The error names the expected shapes.
     pub fn check_shapes(&self, size: Shape, solution: &[Matrix]) -> Result<(), String> {
         let (found, wanted) = (measure::shapes(solution), self.solution_shapes(size));
         if found == wanted {
@@ -174,8 +180,8 @@ impl dyn Problem + '_ {
         Err(format!("the solution has shapes {found}, but should have {wanted}"))
     }
 
-    /// Checks a solution that others may have written, and its operands; the error says what does not hold. Signs of
-    /// vectors are free, and values may be off by 1e-6 of the problem's scale.
+    /// Checks operands and a solution from any source. The error names the fault. Vectors may have any sign, and values
+    /// may be off by 1e-6 of the problem's scale.
     pub fn check(&self, operands: &[Matrix], solution: &[Matrix]) -> Result<(), String> {
         self.check_operands(operands)?;
         self.check_shapes(Shape::of(&operands[0]), solution)?;
@@ -184,7 +190,7 @@ impl dyn Problem + '_ {
     }
 }
 
-/// Why a draw has no solution; it is drawn again.
+/// Why operands have no solution. The example is then drawn again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsolvable {
     #[error("the matrix is singular to working precision")]

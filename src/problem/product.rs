@@ -1,4 +1,4 @@
-//! Products: A v of a matrix r×c and a vector c×1, and A B of a matrix r×c and a matrix c×r.
+//! Products of an r×c matrix with a vector (A v, v c×1) or a matrix (A B, B c×r).
 
 use super::{Check, Degree, Facts, Invariance, Part, Problem, Side, Unsolvable, measure};
 use crate::matrix::Matrix;
@@ -46,7 +46,7 @@ impl Problem for Product {
         Ok(())
     }
 
-    /// No entry is off by more than the tolerance of the largest entry of `|A| |B|`.
+    /// The limit on errors is relative to the largest entry of `|A| |B|`.
     fn check_solution(&self, operands: &[Matrix], solution: &[Matrix]) -> Result<(), String> {
         let (a, b) = (&operands[0], &operands[1]);
         let limit = measure::TOLERANCE * (a.abs() * b.abs()).amax();
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn the_matrix_itself_is_applied_and_not_its_transpose() {
+    fn the_matrix_is_applied_and_not_its_transpose() {
         let operands = [parse("[[1.5,2],[3,-4]]").unwrap(), parse("[[1],[2]]").unwrap()];
         let mut solution = [Matrix::zeros(2, 1)];
         VECTOR.solve(&operands, &mut solution).unwrap();
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vector_of_another_length_is_refused_with_the_shape_wanted() {
+    fn a_vector_of_wrong_length_is_refused_with_the_expected_shape() {
         let message = VECTOR.size_of(&[Shape::new(3, 4), Shape::new(3, 1)]).unwrap_err();
         assert_eq!(
             message,

@@ -5,7 +5,8 @@ use crate::matrix::find;
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::{fmt, str::FromStr};
 
-/// One problem, or several that a model is told apart by a token, in the order of [`ALL`]: `add+eigenvalues`.
+/// One or more problems, in the order of [`ALL`]: `add+eigenvalues`. If there are several, a token tells the model
+/// which one to solve.
 #[derive(Clone, Debug, SerializeDisplay, DeserializeFromStr)]
 pub struct Problems(Vec<&'static dyn Problem>);
 
@@ -14,7 +15,7 @@ impl Problems {
         self.0.len()
     }
 
-    /// Never: a set has one problem at least.
+    /// Always false: a set has at least one problem.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -23,17 +24,17 @@ impl Problems {
         self.0.iter().copied()
     }
 
-    /// The one of the first task.
+    /// The problem of the first task.
     pub fn first(&self) -> &'static dyn Problem {
         self.0[0]
     }
 
-    /// In the order of their tasks.
+    /// Names in the order of their tasks.
     pub fn names(&self) -> Vec<&'static str> {
         self.iter().map(|problem| problem.name()).collect()
     }
 
-    /// The task of a problem: its place in the set.
+    /// The task of a problem: its index in the set.
     pub fn task(&self, name: &str) -> Result<usize, UnknownProblem> {
         let tasks: Vec<usize> = (0..self.len()).collect();
         find("problem", name, &tasks, |task| self.0[task].name())
@@ -76,7 +77,7 @@ impl PartialEq for Problems {
     }
 }
 
-/// Why a text is no set of problems.
+/// An error in the text form of a set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidProblems {
     #[error(transparent)]
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_sets_say_what_is_wrong() {
+    fn errors_name_the_fault_of_a_set() {
         let message = |text: &str| text.parse::<Problems>().unwrap_err().to_string();
         assert_eq!(
             message("add+svd+add"),

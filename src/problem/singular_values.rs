@@ -44,7 +44,7 @@ mod tests {
     const PROBLEM: &dyn Problem = &SingularValues;
 
     #[test]
-    fn singular_values_are_magnitudes_in_descending_order() {
+    fn singular_values_are_positive_and_descend() {
         let operands = [parse("[[0,-3,0],[4,0,0]]").unwrap()];
         let mut solution = [Matrix::zeros(2, 1)];
         PROBLEM.solve(&operands, &mut solution).unwrap();
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_solutions_of_others_are_named() {
+    fn wrong_solutions_are_named() {
         let operands = [parse("[[0,-3],[4,0]]").unwrap()];
         let message = |solution: &str| PROBLEM.check(&operands, &[parse(solution).unwrap()]).unwrap_err();
         assert_eq!(

@@ -1,8 +1,8 @@
-//! The reduced singular value decomposition A = U diag(S) Vᵀ of a matrix r×c, k = min(r, c): U (r×k), S (k×1)
-//! descending, V (c×k); each column of U has the sign that makes its entry of largest magnitude positive.
+//! The reduced singular value decomposition A = U diag(S) Vᵀ of an r×c matrix with k = min(r, c): U (r×k), S (k×1,
+//! descending) and V (c×k). The sign of each column of U makes its entry of largest magnitude positive.
 
 use super::{Check, Degree, Facts, Invariance, Part, Problem, Side, Unsolvable, measure};
-use crate::matrix::{Matrix, decomposition};
+use crate::matrix::{Matrix, basis, decomposition};
 
 const FACTS: Facts = Facts {
     solution: &[
@@ -38,7 +38,38 @@ impl Problem for Svd {
         )?)
     }
 
-    /// `Σ|UᵀAV - diag(s)| / Σ|s|` with U, s and V predicted.
+    /// Rotates the vectors of nearly equal values to [one basis of their span](basis::rotation). The rotation follows
+    /// from V and is also applied to U; for values near zero, each follows from itself.
+    fn settle(&self, solution: &mut [Matrix]) {
+        let [u, values, v] = solution else { return };
+        let values = values.as_slice();
+        let limit = basis::CLOSENESS * values[0];
+        for cluster in basis::clusters(values, limit) {
+            let is_zero = values[cluster.start] <= limit;
+            let of_v = basis::rotation(v, &cluster);
+            let of_u = if is_zero {
+                basis::rotation(u, &cluster)
+            } else {
+                of_v.clone()
+            };
+            if let (Ok(of_u), Ok(of_v)) = (of_u, of_v) {
+                basis::rotate(u, &cluster, &of_u);
+                basis::rotate(v, &cluster, &of_v);
+            }
+        }
+        for (column, value) in values.iter().enumerate() {
+            let of_u = decomposition::fix_sign(u.column(column).iter());
+            let of_v = if *value <= limit {
+                decomposition::fix_sign(v.column(column).iter())
+            } else {
+                of_u
+            };
+            u.column_mut(column).scale_mut(of_u);
+            v.column_mut(column).scale_mut(of_v);
+        }
+    }
+
+    /// `Σ|UᵀAV - diag(s)| / Σ|s|`, where U, s and V are predicted.
     fn error(&self, operands: &[Matrix], solution: &[Matrix], prediction: &[Matrix]) -> f64 {
         if !measure::is_comparable(solution, prediction) {
             return f64::INFINITY;
@@ -46,7 +77,7 @@ impl Problem for Svd {
         measure::diagonalization_error(&operands[0], &prediction[0], &prediction[1], &prediction[2])
     }
 
-    /// Any signs, and any bases of the vectors of a repeated value, are right.
+    /// Accepts any signs, and any bases of the vectors of a repeated value.
     fn check_solution(&self, operands: &[Matrix], solution: &[Matrix]) -> Result<(), String> {
         let (u, values, v) = (&solution[0], &solution[1], &solution[2]);
         measure::require_singular_values(values)?;
@@ -85,10 +116,27 @@ mod tests {
     }
 
     #[test]
-    fn the_error_is_of_the_predicted_factors() {
+    fn settled_vectors_of_equal_values_depend_on_the_matrix_alone() {
+        // A rotation has the singular values 1, 1: V becomes the identity, and U the rotation. For the zero matrix both
+        // become the identity.
+        let (sine, cosine) = 0.5f64.sin_cos();
+        let rotation = Matrix::from_row_slice(2, 2, &[cosine, -sine, sine, cosine]);
+        let basis = Matrix::from_row_slice(2, 2, &[0.6, -0.8, 0.8, 0.6]);
+        let mut solution = [&rotation * &basis, parse("[[1],[1]]").unwrap(), basis.clone()];
+        PROBLEM.settle(&mut solution);
+        assert!((&solution[0] * solution[2].transpose() - &rotation).amax() < 1e-15);
+        assert!((solution[2].map(f64::abs) - Matrix::identity(2, 2)).amax() < 1e-15);
+        let mut zero = [basis.clone(), Matrix::zeros(2, 1), basis.transpose()];
+        PROBLEM.settle(&mut zero);
+        assert!((&zero[0] - Matrix::identity(2, 2)).amax() < 1e-15);
+        assert!((&zero[2] - Matrix::identity(2, 2)).amax() < 1e-15);
+    }
+
+    #[test]
+    fn the_error_measures_how_well_the_predicted_factors_diagonalize() {
         let solution = parse_list(EXACT).unwrap();
         assert_eq!(PROBLEM.error(&operands(), &solution, &solution), 0.0);
-        // UᵀAV = A with U = V = I: 3 + 4 off the diagonal, 4 + 3 on it; Σ|s| = 7.
+        // UᵀAV = A for U = V = I. Errors are 3 + 4 off the diagonal and 4 + 3 on it; Σ|s| = 7.
         let prediction = parse_list("[[[1,0],[0,1]],[[4],[3]],[[1,0],[0,1]]]").unwrap();
         assert_eq!(PROBLEM.error(&operands(), &solution, &prediction), 2.0);
     }

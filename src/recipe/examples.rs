@@ -1,28 +1,28 @@
-//! Where a recipe's examples come from.
+//! The examples of a recipe.
 
 use super::Recipe;
 use crate::dataset::{Mixture, Repetition, Source, Specification, Stream};
-use crate::matrix::{Distribution, Emphasis, Family, InvalidDistribution, Spectra, Split};
+use crate::matrix::{Distribution, Family, InvalidDistribution, Oversampling, Spectra, Split};
 use anyhow::{Result, anyhow, ensure};
 use std::sync::Arc;
 
 impl Recipe {
-    /// How coefficients and spectra of a split are drawn; emphasis is on training examples alone.
+    /// The distribution of a split's operands. Only training examples are oversampled.
     pub fn distribution(&self, split: Split) -> Distribution {
         let data = &self.data;
         Distribution {
             coefficients: data.coefficients,
             magnitude: data.magnitude,
             spectra: data.spectrum.clone(),
-            emphasis: match split {
-                Split::Train => data.emphasis(),
-                Split::Validation | Split::Test => Emphasis::default(),
+            oversampling: match split {
+                Split::Train => data.oversampling(),
+                Split::Validation | Split::Test => Oversampling::default(),
             },
             family: data.family,
         }
     }
 
-    /// The same with matrices of a family.
+    /// The same recipe with all matrices from one family.
     #[must_use]
     pub fn of_family(&self, family: Family) -> Self {
         let mut recipe = self.clone();
@@ -30,7 +30,7 @@ impl Recipe {
         recipe
     }
 
-    /// Problem, sizes and distribution; fails where there are several problems.
+    /// Problem, sizes and distribution. Fails if there are several problems.
     pub fn specification(&self, split: Split) -> Result<Specification> {
         let mut specifications = self.specifications(split)?;
         ensure!(
@@ -41,7 +41,7 @@ impl Recipe {
         Ok(specifications.swap_remove(0))
     }
 
-    /// Problem, sizes and distribution of every problem, in the order of the tasks.
+    /// Problem, sizes and distribution of each problem, in the order of the tasks.
     pub fn specifications(&self, split: Split) -> Result<Vec<Specification>> {
         let specifications = Specification::of_set(&self.problems, self.dimensions, &self.distribution(split));
         specifications.map_err(|error| match error.downcast_ref() {
@@ -51,19 +51,19 @@ impl Recipe {
         })
     }
 
-    /// The examples of a split as the model sees them, each once; fails where there are several problems.
+    /// The examples of a split in the model's format, without repetition. Fails if there are several problems.
     pub fn stream(&self, split: Split) -> Result<Stream> {
         let stream = Stream::new(self.specification(split)?, self.data.seed, split);
         let stream = stream.encoded(&self.format(), self.data.targets);
         Ok(stream.with_noise(self.data.noise))
     }
 
-    /// The examples of a split as the model sees them; those of the training come back as the recipe says.
+    /// The examples of a split in the model's format. Only training repeats examples, as the recipe says.
     pub fn source(&self, split: Split) -> Result<Arc<dyn Source>> {
         self.source_of(self.specifications(split)?, self.data.seed, split)
     }
 
-    /// The same of other specifications, one per problem of the model, and another seed.
+    /// The examples of other specifications, one per problem of the model, and another seed.
     pub fn source_of(&self, specifications: Vec<Specification>, seed: u64, split: Split) -> Result<Arc<dyn Source>> {
         let format = self.format();
         let repetition = match split {
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_spectrum_is_of_the_symmetric_problems() {
+    fn only_symmetric_problems_take_the_spectrum() {
         let recipe = recipe("problem = \"add+eigenvalues\"\ndim = 3\n[data]\nspectrum = \"laplace\"").unwrap();
         let specifications = recipe.specifications(Split::Test).unwrap();
         let texts: Vec<String> = specifications.iter().map(|each| each.to_string()).collect();
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn sets_that_cannot_be_are_refused_with_the_member() {
+    fn invalid_sets_are_refused_with_the_member_at_fault() {
         let message = error("problem = \"add+inverse\"\nrows = 2\ncols = 3");
         assert!(message.contains("inverse wants square matrices, not 2x3"), "{message}");
         let message = error("problem = \"add+inverse\"\ndim = 3\n[data]\nspectrum = \"laplace\"");
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_problems_makes_no_other_recipe() {
+    fn the_order_of_problems_does_not_matter() {
         let [a, b] =
             ["svd+add", "add + svd"].map(|problem| recipe(&format!("problem = \"{problem}\"\ndim = 2")).unwrap());
         assert_eq!(a, b);
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn repetitions_that_contradict_themselves_are_refused_with_what_mends_them() {
+    fn contradictory_repetitions_are_refused_with_a_remedy() {
         let of = |data: &str| recipe(&format!("problem = \"add\"\ndim = 2\n[data]\n{data}"));
         assert_eq!(of("").unwrap().data.repetition(), Repetition::Never);
         assert_eq!(
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn only_training_comes_back_to_examples() {
+    fn only_training_repeats_examples() {
         let recipe = recipe("problem = \"add+svd\"\ndim = 2\n[data]\nexamples = 5").unwrap();
         let repeats = Split::ALL.map(|split| recipe.source(split).unwrap().repeats());
         assert_eq!(repeats, [Some(10), None, None]);

@@ -1,7 +1,7 @@
-//! Recipes: everything that decides a run, in one TOML file, read once into values.
+//! Recipes. A recipe is a TOML file with everything that determines a run; it is parsed once into typed values.
 //!
-//! Every key but the problem and the size has a default. Unknown keys and values are refused with the nearest valid name. After
-//! [`Recipe::parse`] no text is left to be understood.
+//! All keys have defaults except the problem and the size. Unknown keys and values are refused with the nearest valid
+//! name. After [`Recipe::parse`], no value is an unparsed string.
 
 mod examples;
 mod model;
@@ -29,13 +29,13 @@ use overrides::{merge, set, size_texts};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-/// A whole recipe with every value resolved.
+/// A recipe with a value for every key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
-    /// One problem, or several that the model learns together: `transpose+add`.
+    /// The problems that the model learns. Several are joined by `+`: `transpose+add`.
     #[serde(rename = "problem")]
     pub problems: Problems,
-    /// In TOML `dim` of square problems, `5` or `5-15` for a range; or `rows` and `cols`.
+    /// The sizes. In TOML, `dim` for square operands (`5`, or `5-15` for a range), or `rows` and `cols`.
     #[serde(flatten, with = "texts::sizes")]
     pub dimensions: Dimensions,
     pub data: Data,
@@ -47,7 +47,7 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// Reads a recipe; `overrides` are `KEY=VALUE` with dotted keys and win over the file.
+    /// Parses a recipe. `overrides` are `KEY=VALUE` with dotted keys and take precedence over the file.
     pub fn parse(text: &str, overrides: &[String]) -> Result<Self> {
         let mut given: Table = text.parse().map_err(|error| anyhow!("not a TOML recipe: {error}"))?;
         for text in overrides {
@@ -74,7 +74,7 @@ impl Recipe {
         let recipe: Self = serde_path_to_error::deserialize(Value::Table(resolved)).map_err(|error| {
             let path = error.path().to_string();
             let text = first_line(error.into_inner());
-            // What is read of several keys says which one is wrong.
+            // Errors of values that span several keys name the key themselves.
             if path == "." || text.starts_with(&format!("{path}.")) {
                 anyhow!(text)
             } else {
@@ -85,7 +85,7 @@ impl Recipe {
         Ok(recipe)
     }
 
-    /// The recipe as TOML with every value written out.
+    /// The recipe as TOML, with all values.
     pub fn to_toml(&self) -> Result<String> {
         Ok(toml::to_string_pretty(self)?)
     }
@@ -95,7 +95,7 @@ impl Recipe {
         Ok(differences(&Table::try_from(a)?, &Table::try_from(b)?))
     }
 
-    /// The languages of source and target; the problem is the first of several.
+    /// The input and output format of the first problem.
     pub fn format(&self) -> Format {
         Format {
             problem: self.problems.first(),
@@ -107,15 +107,15 @@ impl Recipe {
         }
     }
 
-    /// Whether operands are brought to one scale where a problem allows it. Digits as features tell numbers apart that a scale would
-    /// change.
+    /// Whether operands are scaled if a problem allows it. Digit features are excluded: scaling would change all
+    /// digits.
     fn normalizes(&self) -> bool {
         let reads_values = matches!(self.encoding.input, Input::Values { .. });
         self.encoding.normalize && reads_values && self.model.value_features == ValueFeatures::All
     }
 }
 
-/// Every key with its default; the problem and the sizes have none.
+/// All keys with their defaults. The problem and the sizes have none, so they are empty.
 fn defaults(architecture: Architecture) -> Result<Table> {
     let text = |key: &str| (key.to_string(), Value::String(String::new()));
     let mut defaults = Table::from_iter(["problem", "dim", "rows", "cols"].map(text));

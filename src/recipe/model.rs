@@ -1,15 +1,15 @@
-//! What a model is made of: the `[model]` section of a recipe.
+//! The `[model]` section of a recipe: architecture and sizes of the model.
 
 use crate::dataset::Target;
 use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-/// Sizes and ingredients of an encoder–decoder.
+/// Architecture and sizes of a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
-    /// The preset that the other keys default to.
+    /// The preset that gives the other keys their defaults.
     pub architecture: Architecture,
-    /// Dimension of every hidden state.
+    /// Dimension of the hidden states.
     pub width: i64,
     /// Dimension of the decoder's hidden states; 0 means that of the encoder.
     pub decoder_width: i64,
@@ -19,42 +19,42 @@ pub struct Config {
     pub decoder_heads: i64,
     pub encoder_layers: i64,
     pub decoder_layers: i64,
-    /// How often the encoder's layers are applied, one after the other each time, with the same weights.
+    /// How many times the encoder's stack of layers is applied, with the same weights.
     pub encoder_loops: i64,
     pub decoder_loops: i64,
     pub gate: Gate,
-    /// Adds the embedding again before every loop but the first.
+    /// Adds the embedding again before each loop after the first.
     pub input_injection: bool,
-    /// Matrix products of a layer; for `pair` alone.
+    /// Matrix products per layer; only for `pair`.
     pub products: i64,
-    /// Width of the feed-forward layers, in multiples of `width`.
+    /// Width of the feed-forward layers, as a multiple of `width`.
     pub feedforward: i64,
     pub normalization: Normalization,
     pub activation: Activation,
     pub positions: Positions,
     pub decoder: DecoderKind,
-    /// What a parallel decoder answers with, of all that it thinks possible; the most probable class of every field where the encoding
-    /// has no mantissa apart from sign and exponent (B1999, FP15).
+    /// How a parallel decoder's probabilities become an answer. Encodings without a separate mantissa (B1999, FP15)
+    /// always take the most probable class of each field.
     pub readout: Readout,
-    /// What a number is to a model that reads values.
+    /// The features of a number in value input.
     pub value_features: ValueFeatures,
-    /// Largest number of rows or columns that the position tables have room for; 0 means the largest of the recipe.
+    /// Largest dimension that the position tables support; 0 means the largest of the recipe.
     pub max_dim: i64,
 }
 
-/// A preset of ingredients.
+/// A preset of the `[model]` section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Architecture {
-    /// Values in, one query per output coefficient, pre-norm.
+    /// Value input, one query per output coefficient, pre-norm.
     Laformer,
-    /// Charton (2021): tokens in, tokens out, post-norm.
+    /// Token input and output, post-norm (Charton 2021).
     Paper,
-    /// A bidirectional LSTM reads; another, with attention to what was read, writes.
+    /// A bidirectional LSTM encoder, and an LSTM decoder with attention.
     Lstm,
-    /// The same of gated recurrent units.
+    /// The same with gated recurrent units.
     Gru,
-    /// A state for each row and column, whose layers multiply matrices.
+    /// A hidden state for each row and column. Layers multiply these states as matrices.
     Pair,
 }
 
@@ -63,32 +63,33 @@ impl Architecture {
         matches!(self, Self::Lstm | Self::Gru)
     }
 
-    /// Whether numbers are tokens to it, unless the recipe says otherwise.
+    /// Whether its default input is tokens.
     pub(super) fn reads_tokens(self) -> bool {
         !matches!(self, Self::Laformer | Self::Pair)
     }
 }
 
-/// What a layer's output is made of.
+/// The output of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Gate {
-    /// What the layer makes of its input.
+    /// The output of the sublayers.
     None,
-    /// A mixture of that and the input, coefficient by coefficient (Csordás et al. 2021, arXiv 2110.07732).
+    /// A gated mixture of that output and the layer's input, per hidden coefficient (Csordás et al. 2021, arXiv
+    /// 2110.07732).
     Copy,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Normalization {
-    /// RMSNorm before each sublayer and at the end (Zhang & Sennrich 2019).
+    /// RMSNorm before each sublayer and after the last layer (Zhang & Sennrich 2019).
     PreRms,
     /// LayerNorm after each residual sum, and after the embeddings (Vaswani et al. 2017).
     PostLayer,
-    /// Before matrix products RMSNorm over the matrix of each channel.
+    /// RMSNorm over each channel's whole matrix, before matrix products.
     PreChannel,
-    /// Before matrix products RMSNorm over the matrices of all channels together.
+    /// RMSNorm over the matrices of all channels together, before matrix products.
     PreMatrix,
 }
 
@@ -101,45 +102,46 @@ pub enum Activation {
     Bilinear,
 }
 
-/// The number that stands for a distribution of them.
+/// The number that is read out of a predicted distribution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Readout {
-    /// The median as of grouped data: within the mantissa that it falls on, the place that halves the probability. Such a number has
-    /// more digits than are written; where the model is certain it is the one that is.
+    /// The median as of grouped data: the median mantissa, with the position inside its interval where the probability
+    /// is halved. Such a number has more digits than the encoding. If the model is certain, it equals the encoded
+    /// number.
     Interpolated,
-    /// The most probable sign and exponent, and the median of the mantissas that go with them: the least expected error, and
-    /// steadier than the top of a flat distribution.
+    /// The most probable sign and exponent, and the median of the mantissas given both. It minimizes the expected
+    /// error, and is more stable than the mode of a flat distribution.
     Median,
-    /// The most probable class of every field.
+    /// The most probable class of each field.
     Mode,
 }
 
-/// Which learned position tables are added to the embeddings.
+/// The learned position tables, which are added to the embeddings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Positions {
-    /// One table over the place in the sequence.
+    /// One table over the index in the sequence.
     Flat,
-    /// That table, and tables over matrix, row, column and field.
+    /// That table, and one each over matrix, row, column and field.
     Both,
-    /// No table: for `pair`, whose products know rows and columns.
+    /// No table; for `pair`, whose products distinguish rows and columns.
     None,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DecoderKind {
-    /// One query per output coefficient; each predicts its fields one after the other.
+    /// One query per output coefficient. Its fields are predicted one after the other.
     Parallel,
-    /// One token after the other.
+    /// One token at a time.
     Autoregressive,
-    /// No decoder: the queries of the output coefficients are read by the encoder, beside the source.
+    /// No decoder: the encoder processes the queries of the output coefficients beside the source.
     None,
 }
 
 impl DecoderKind {
-    /// How solutions are presented to the decoder.
+    /// The form of the decoder's target.
     pub fn target(self) -> Target {
         match self {
             Self::Parallel | Self::None => Target::Classes,
@@ -148,21 +150,21 @@ impl DecoderKind {
     }
 }
 
-/// How a number becomes a vector.
+/// The features of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ValueFeatures {
-    /// Sign, every decimal digit and the exponent, each as a one-hot vector.
+    /// Sign, each decimal digit and exponent, as one-hot vectors.
     Digits,
     /// The number, its sign, logarithms, sines and cosines.
     All,
 }
 
-/// How often a stack of layers is applied, at most.
+/// The largest number of loops.
 const MOST_LOOPS: i64 = 1024;
 
 impl Config {
-    /// The preset's values.
+    /// The default values of an architecture.
     pub fn preset(architecture: Architecture) -> Self {
         match architecture {
             Architecture::Laformer => Self {
@@ -221,7 +223,7 @@ impl Config {
         }
     }
 
-    /// What the decoder is made of: [`Self::width`] is its own.
+    /// The configuration of the decoder, whose [`Self::width`] is the decoder's.
     pub(crate) fn of_decoder(&self) -> Self {
         let width = if self.decoder_width > 0 {
             self.decoder_width
@@ -231,7 +233,7 @@ impl Config {
         Self { width, ..self.clone() }
     }
 
-    /// Checks what the types do not: positive sizes, heads that divide the width, keys that have a meaning together.
+    /// Checks what types cannot: sizes are positive, heads divide the width, and no key is without effect.
     pub fn validate(&self) -> Result<()> {
         self.refuse_unused()?;
         let is_pair = self.architecture == Architecture::Pair;
@@ -297,7 +299,7 @@ impl Config {
         Ok(())
     }
 
-    /// Refuses keys that were changed and mean nothing beside the others.
+    /// Refuses keys that differ from the preset and have no effect in combination with the others.
     fn refuse_unused(&self) -> Result<()> {
         let preset = Self::preset(self.architecture);
         let cell = match self.architecture {
@@ -402,7 +404,7 @@ impl Config {
     }
 }
 
-/// The first key that is changed.
+/// The first key that differs from the preset.
 fn first_changed<'a>(keys: &[(&'a str, bool)]) -> Option<&'a str> {
     keys.iter().find(|(_, changed)| *changed).map(|(key, _)| *key)
 }

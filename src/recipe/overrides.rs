@@ -1,9 +1,9 @@
-//! What a recipe's file and `--set` say, over the defaults.
+//! Merging a recipe's file and `--set` into the defaults.
 
 use anyhow::{Context, Result, bail};
 use toml::{Table, Value};
 
-/// `dim = 5` means `dim = "5"`.
+/// Turns sizes into strings: `dim = 5` becomes `dim = "5"`.
 pub(super) fn size_texts(given: &mut Table) -> Result<()> {
     for key in ["dim", "rows", "cols"] {
         match given.get(key) {
@@ -18,7 +18,7 @@ pub(super) fn size_texts(given: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// Applies `a.b=value`; the value is TOML, or else a string.
+/// Applies `a.b=value`. A value that is not TOML is taken as a string.
 pub(super) fn set(given: &mut Table, text: &str) -> Result<()> {
     let Some((key, value)) = text.split_once('=').filter(|(key, _)| !key.trim().is_empty()) else {
         bail!("--set {text}: expected KEY=VALUE, e.g. --set training.batch_size=128");
@@ -42,7 +42,7 @@ pub(super) fn set(given: &mut Table, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Writes what is given over the defaults; every key must exist there.
+/// Writes the given values over the defaults. Fails for a key without default.
 pub(super) fn merge(defaults: &mut Table, given: Table, prefix: &str) -> Result<()> {
     for (key, value) in given {
         let full = if prefix.is_empty() {
@@ -69,7 +69,7 @@ pub(super) fn merge(defaults: &mut Table, given: Table, prefix: &str) -> Result<
         match (defaults.get_mut(&key), value) {
             (Some(Value::Table(section)), Value::Table(table)) => merge(section, table, &full)?,
             (Some(Value::Table(_)), other) => bail!("{full} = {other}: expected a section [{full}]"),
-            // A whole number is a fine value for a real one.
+            // An integer is a valid value for a float key.
             (Some(slot @ Value::Float(_)), Value::Integer(number)) => *slot = Value::Float(number as f64),
             (Some(slot), value) => *slot = value,
             (None, _) => {}

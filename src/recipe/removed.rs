@@ -1,13 +1,13 @@
-//! Keys and values of earlier versions that are read no more.
+//! Keys and values of earlier versions that are no longer supported.
 
 use anyhow::{Result, bail};
 use toml::{Table, Value};
 
-/// A key that is gone. It is dropped where it has the value that holds now, so that earlier recipes and checkpoints load.
+/// A removed key. If a recipe gives it today's fixed value, it is ignored, so that old recipes and checkpoints load.
 struct Removed {
     section: &'static str,
     key: &'static str,
-    /// The value that holds now, whatever the recipe says.
+    /// The fixed value of today, which may depend on the recipe.
     holds: fn(&Table) -> Value,
     instead: &'static str,
 }
@@ -36,7 +36,7 @@ const KEYS: [Removed; 3] = [
     },
 ];
 
-/// Section, key, a value of it that is gone, and the nearest one that stays.
+/// Section, key, removed value, and the nearest supported value.
 const VALUES: [(&str, &str, &str, &str); 8] = [
     ("model", "activation", "swiglu", "bilinear"),
     ("model", "normalization", "pre-layer", "pre-rms"),
@@ -48,7 +48,8 @@ const VALUES: [(&str, &str, &str, &str); 8] = [
     ("model", "value_features", "phases", "all"),
 ];
 
-/// Drops removed keys where they change nothing. Fails where they do, and at removed values, naming what to use in their place.
+/// Removes keys of earlier versions that have no effect. Fails for keys that would have one, and for removed values;
+/// the error names the replacement.
 pub(super) fn forget(given: &mut Table) -> Result<()> {
     for Removed {
         section,

@@ -1,26 +1,26 @@
-//! The learning rate over a run.
+//! Learning-rate schedules.
 
 use serde::{Deserialize, Serialize};
 
-/// What happens to the learning rate after warmup.
+/// The course of the learning rate after warmup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Schedule {
     Constant,
-    /// Half a cosine down to zero at the last step.
+    /// Half a cosine, down to zero at the last step.
     Cosine,
-    /// A straight line down to zero at the last step.
+    /// Linear, down to zero at the last step.
     Linear,
-    /// Constant, then a straight line down to zero over the last 40 % of all steps.
+    /// Constant, then linear down to zero over the last 40 % of all steps.
     Trapezoid,
 }
 
-/// Share of the steps over which the rate of a trapezoid falls.
+/// The fraction of steps in which the trapezoid's rate decreases.
 const DECAY: f64 = 0.4;
 
 impl Schedule {
-    /// Factor of the learning rate at `step` (from 0) of `steps`: rises over `warmup` steps, then follows the schedule
-    /// of the whole run, so that it never jumps.
+    /// The factor of the learning rate at `step` (from 0) of `steps`. It increases over `warmup` steps, then follows
+    /// the schedule. The schedule counts from step 0, so that the rate never jumps.
     pub fn factor(self, step: u64, steps: u64, warmup: u64) -> f64 {
         let progress = step as f64 / steps.max(1) as f64;
         let rise = if warmup == 0 {
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn warmup_rises_in_equal_steps_then_the_schedule_rules() {
+    fn the_schedule_follows_a_linear_warmup() {
         let at = |schedule: Schedule, step| schedule.factor(step, 100, 10);
         assert_eq!(at(Schedule::Constant, 0), 0.1);
         assert_eq!(at(Schedule::Constant, 4), 0.5);

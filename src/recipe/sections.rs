@@ -5,65 +5,64 @@ use super::schedule::Schedule;
 use super::texts::EncodingTexts;
 use crate::dataset::{Repetition, Targets};
 use crate::encoding::{self, Encoding, Input};
-use crate::matrix::{Coefficients, Distribution, Emphasis, Family, Noise, Spectra};
+use crate::matrix::{Coefficients, Distribution, Family, Noise, Oversampling, Spectra};
 use serde::{Deserialize, Serialize};
 use serde_with::{NoneAsEmptyString, serde_as};
 use std::sync::Arc;
 
-/// Where examples come from.
+/// The distribution and repetition of examples.
 #[serde_as]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Data {
     pub seed: u64,
     pub coefficients: Coefficients,
-    /// Bound of uniform coefficients; Gaussian ones have the same deviation.
+    /// Bound of uniform coefficients. Gaussian coefficients have the same standard deviation.
     pub magnitude: f64,
-    /// Law of the eigenvalues of symmetric problems, or a mixture: `laplace+gaussian`.
+    /// Distribution of the eigenvalues of symmetric matrices, or a mixture: `laplace+gaussian`.
     pub spectrum: Spectra,
-    /// Share of the training examples whose signs lean to the positive; validation and test examples never do.
+    /// Share of training examples with a bias towards positive signs. This and the other shares do not affect
+    /// validation and test.
     pub sign_bias: f64,
-    /// Share of the training coefficients that are made smaller, by up to six powers of ten; those of validation and test never
-    /// are.
+    /// Share of training coefficients that are divided by up to six powers of ten.
     pub small_share: f64,
-    /// Share of the training operands whose coefficients are made larger, towards the magnitude; those of validation and test never
-    /// are.
+    /// Share of training operands whose coefficients are made larger, up to the magnitude.
     pub large_share: f64,
-    /// Share of the training matrices whose smallest singular value is made smaller, by up to two powers of ten; those of validation and
-    /// test never are.
+    /// Share of training matrices whose smallest singular value is divided by up to two powers of ten.
     pub singular_share: f64,
-    /// Share of the training matrices that are of a family, each as likely as any other; those of validation and test never are.
+    /// Share of training matrices from a random family; all families are equally likely.
     pub structured_share: f64,
-    /// The family of all matrices, in place of independent coefficients.
+    /// The family of all matrices, instead of independent coefficients.
     #[serde_as(as = "NoneAsEmptyString")]
     pub family: Option<Family>,
-    /// Whether targets are computed from the matrix as the model sees it, or from the exact one.
+    /// Whether targets belong to the rounded matrix, which the model reads, or to the exact one.
     pub targets: Targets,
-    /// Training takes only so many examples, epoch after epoch; 0 for no limit. Of each problem and size, where there are
-    /// several.
+    /// Number of training examples, which are repeated each epoch; 0 for no limit. Applies to each problem and size
+    /// separately.
     pub examples: u64,
-    /// Size of a set of examples that training batches come back to; 0 for none. Of each problem and size, where there are
-    /// several.
+    /// Number of examples that training repeats, mixed with new ones; 0 for none. Applies to each problem and size
+    /// separately.
     pub repeated: u64,
-    /// Probability that a place of a training batch takes one of the repeated examples.
+    /// Probability that a place in a training batch takes a repeated example.
     pub repeated_share: f64,
-    /// Name and fingerprint of the CSV file whose rows are trained on, where `train --data` gave it.
+    /// Name and fingerprint of the CSV file that `train --data` trains on; else empty.
     pub file: String,
-    /// Noise on what the model sees of every coefficient, as a share of their standard deviation; targets are of the clean
-    /// operands. It makes symmetric matrices a little asymmetric.
+    /// Standard deviation of the noise on each coefficient that the model reads, relative to the coefficients' own.
+    /// Targets belong to the clean operands. Noise makes symmetric matrices slightly asymmetric.
     pub noise: Noise,
 }
 
-/// How numbers are read and written. The text forms are `values`, `P10`, `P1000`, `B1999` or `FP15`, with digits after a colon:
-/// `values:4`.
+/// The encodings of input and output. Their text forms are `values`, `P10`, `P1000`, `B1999` and `FP15`, optionally
+/// with a colon and the number of digits: `values:4`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "EncodingTexts", into = "EncodingTexts")]
 pub struct Encodings {
     pub input: Input,
     pub output: Arc<dyn Encoding>,
-    /// Significant digits where an encoding does not name its own.
+    /// Significant digits of encodings that do not give their own number.
     pub digits: u32,
-    /// Brings operands to the scale of the training before they are answered, and the answer back; for spectra takes the mean of the
-    /// eigenvalues away as well. Where the model reads values (`value_features = "all"`) and the problem allows it.
+    /// Scales operands to the training coefficients' standard deviation, and scales the answer back. For spectra, it
+    /// also shifts the mean eigenvalue to zero. It applies to value input with `value_features = "all"`, for problems
+    /// that allow it.
     pub normalize: bool,
 }
 
@@ -82,7 +81,7 @@ impl Encodings {
             } else {
                 Input::Values {
                     digits: encoding::DEFAULT_DIGITS,
-                    reading: encoding::Reading::Whole,
+                    reading: encoding::InputLayout::Whole,
                 }
             },
             output,
@@ -91,7 +90,7 @@ impl Encodings {
         }
     }
 
-    /// As TOML has them.
+    /// The encodings as TOML values.
     pub fn texts(&self) -> EncodingTexts {
         self.clone().into()
     }
@@ -121,9 +120,9 @@ impl Default for Data {
 }
 
 impl Data {
-    /// What training examples have more often than others.
-    pub fn emphasis(&self) -> Emphasis {
-        Emphasis {
+    /// The oversampling of training examples.
+    pub fn oversampling(&self) -> Oversampling {
+        Oversampling {
             sign_bias: self.sign_bias,
             small: self.small_share,
             large: self.large_share,
@@ -137,7 +136,7 @@ impl Data {
         self.coefficients.deviation(self.magnitude)
     }
 
-    /// The examples that training comes back to.
+    /// The repetition of training examples.
     pub fn repetition(&self) -> Repetition {
         match (self.examples, self.repeated) {
             (0, 0) => Repetition::Never,
@@ -152,14 +151,15 @@ impl Data {
     }
 }
 
-/// Weights of the parts of the loss.
+/// Weights and options of the loss.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Loss {
     pub sign: f64,
     pub exponent: f64,
-    /// Deviation of soft mantissa labels, as a share of the mantissa; 0 for sharp labels.
+    /// Standard deviation of soft mantissa labels, relative to the mantissa; 0 for hard labels.
     pub smoothing: f64,
-    /// Trains eigenvectors and singular vectors towards the sign that the model prefers, instead of that of the solution.
+    /// For eigenvectors and singular vectors, takes the sign that the model prefers as target, instead of the
+    /// solution's.
     pub free_signs: bool,
 }
 
@@ -175,11 +175,11 @@ impl Loss {
     }
 }
 
-/// Precision of linear maps and attention while training; parameters are always fp32.
+/// Precision of linear maps and attention in training. Parameters are always float32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Precision {
-    /// The faster one of the others; it is measured before a run begins.
+    /// The faster of the others, measured before the run.
     Auto,
     Fp32,
     Bf16,
@@ -206,39 +206,39 @@ pub enum OptimizerKind {
 pub struct Training {
     /// Seed of the initial parameters.
     pub seed: u64,
-    /// Name and fingerprint of the run whose weights were the initial parameters, where `train --from` gave them.
+    /// Name and fingerprint of the run that gave the initial parameters (`train --from`); else empty.
     pub from: String,
     pub steps: u64,
     pub batch_size: usize,
     pub optimizer: OptimizerKind,
-    /// Of AdamW.
+    /// Learning rate of AdamW.
     pub learning_rate: f64,
     pub beta1: f64,
     pub beta2: f64,
     pub epsilon: f64,
-    /// Of hidden matrices.
+    /// Weight decay of hidden matrices.
     pub weight_decay: f64,
-    /// Of Muon's matrices.
+    /// Learning rate of the matrices that Muon trains.
     pub muon_learning_rate: f64,
     pub schedule: Schedule,
-    /// Steps over which the learning rate rises.
+    /// Number of steps in which the learning rate increases from zero.
     pub warmup: u64,
-    /// Evaluates and keeps a mean of the weights over about the last so much of all steps: 0.1 for a tenth; 0 for the weights of the last
-    /// step.
+    /// Averages the weights over the last fraction of training (0.1: the last tenth), for evaluation and checkpoints. 0
+    /// uses the weights of the last step.
     pub average: f64,
     /// Largest norm of the gradient; 0 disables clipping.
     pub clip: f64,
     pub precision: Precision,
-    /// Threads on a CPU, which compute the gradients of shares of a batch; 0 for as many as there are cores and 16 examples for
-    /// each. A run repeats its bits only with the same number.
+    /// CPU threads, each of which computes the gradient of a part of the batch. 0 takes one thread per core, with at
+    /// least 16 examples each. Only runs with equal numbers of threads have equal bits.
     pub threads: usize,
-    /// Threads that make batches ahead.
+    /// Threads that prepare batches in advance.
     pub data_threads: usize,
-    /// Steps between lines of the log.
+    /// Steps between log lines.
     pub log_every: u64,
-    /// Steps between saves; 0 saves only where the model is evaluated.
+    /// Steps between saves; 0 saves only at evaluations.
     pub save_every: u64,
-    /// How often a run whose numbers cease to be finite goes back to its last save, each time with half the learning rate.
+    /// How often a diverged run returns to its last save. Each time the learning rate is halved.
     pub retries: u32,
 }
 
@@ -287,9 +287,9 @@ impl Training {
 pub struct Evaluation {
     /// Steps between evaluations; 0 evaluates only at the end.
     pub every: u64,
-    /// Validation examples.
+    /// Number of validation examples.
     pub count: usize,
-    /// Relative errors below which an answer counts as right; the mean of the accuracies decides which model is best.
+    /// Relative errors below which an answer is correct. The mean of the accuracies determines the best model.
     pub tolerances: Vec<f64>,
 }
 

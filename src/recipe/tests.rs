@@ -1,7 +1,7 @@
-//! What is read, and what is refused by name.
+//! Tests of accepted and refused recipes.
 
 use super::*;
-use crate::matrix::{Emphasis, Split};
+use crate::matrix::{Oversampling, Split};
 use std::path::Path;
 
 const MINIMAL: &str = "problem = \"eigenvalues\"\ndim = 3\n";
@@ -16,14 +16,14 @@ fn error(text: &str, overrides: &[&str]) -> String {
 }
 
 #[test]
-fn a_resolved_recipe_reads_back_the_same() {
+fn a_resolved_recipe_parses_to_itself() {
     let recipe = Recipe::parse(MINIMAL, &["training.batch_size=128".into()]).unwrap();
     assert_eq!(recipe.training.batch_size, 128);
     assert_eq!(Recipe::parse(&recipe.to_toml().unwrap(), &[]).unwrap(), recipe);
 }
 
 #[test]
-fn the_paper_preset_changes_what_is_not_given() {
+fn the_paper_preset_sets_only_keys_that_are_not_given() {
     let text = format!("{MINIMAL}[model]\narchitecture = \"paper\"\nwidth = 64\n");
     let recipe = Recipe::parse(&text, &[]).unwrap();
     assert_eq!((recipe.model.width, recipe.model.encoder_layers), (64, 6));
@@ -71,7 +71,7 @@ fn bad_values_name_key_value_and_what_is_allowed() {
 }
 
 #[test]
-fn emphasis_is_on_training_examples_alone() {
+fn only_training_examples_are_oversampled() {
     let sets = [
         "data.sign_bias=0.5",
         "data.small_share=0.3",
@@ -80,8 +80,8 @@ fn emphasis_is_on_training_examples_alone() {
         "data.structured_share=0.4",
     ];
     let recipe = Recipe::parse(MINIMAL, &sets.map(String::from)).unwrap();
-    let drawn = |split| recipe.distribution(split).emphasis;
-    let emphasis = Emphasis {
+    let drawn = |split| recipe.distribution(split).oversampling;
+    let oversampling = Oversampling {
         sign_bias: 0.5,
         small: 0.3,
         large: 0.2,
@@ -90,7 +90,7 @@ fn emphasis_is_on_training_examples_alone() {
     };
     assert_eq!(
         Split::ALL.map(drawn),
-        [emphasis, Emphasis::default(), Emphasis::default()]
+        [oversampling, Oversampling::default(), Oversampling::default()]
     );
 }
 
@@ -123,7 +123,7 @@ fn values_have_features_and_tokens_have_none() {
 }
 
 #[test]
-fn half_of_a_matrix_is_read_where_it_is_symmetric() {
+fn only_symmetric_problems_take_triangle_input() {
     assert!(Recipe::parse(MINIMAL, &["encoding.input=triangle".into()]).is_ok());
     for problem in ["transpose", "svd", "add+eigenvalues"] {
         let text = error(MINIMAL, &["encoding.input=triangle", &format!("problem={problem}")]);
@@ -135,7 +135,7 @@ fn half_of_a_matrix_is_read_where_it_is_symmetric() {
 }
 
 #[test]
-fn inverses_have_a_condensed_form() {
+fn only_inverses_take_condensed_input() {
     assert!(parsed(MINIMAL, &["encoding.input=condensed", "problem=inverse"]).is_ok());
     for problem in ["add", "eigenvalues", "inverse+svd"] {
         let text = error(MINIMAL, &["encoding.input=condensed", &format!("problem={problem}")]);
@@ -147,7 +147,7 @@ fn inverses_have_a_condensed_form() {
 }
 
 #[test]
-fn recipes_of_earlier_versions_are_read_where_they_mean_the_same() {
+fn recipes_of_earlier_versions_load_if_their_meaning_is_unchanged() {
     let inverse = ["problem=inverse", "encoding.input=condensed"];
     let harmless = ["encoding.canonical=false", "loss.mantissa=1", "training.momentum=0.95"];
     assert_eq!(parsed(MINIMAL, &harmless).unwrap(), parsed(MINIMAL, &[]).unwrap());

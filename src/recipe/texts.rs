@@ -1,11 +1,11 @@
-//! Values that are written as several keys of TOML.
+//! Values that have several keys in TOML.
 
 use super::sections::Encodings;
 use crate::dataset::{Dimensions, InvalidDimensions};
 use crate::encoding;
 use serde::{Deserialize, Serialize};
 
-/// The keys of [`Encodings`].
+/// The TOML keys of [`Encodings`].
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct EncodingTexts {
     pub input: String,
@@ -15,7 +15,7 @@ pub struct EncodingTexts {
 }
 
 impl From<Encodings> for EncodingTexts {
-    /// Digits stand with an encoding where it has others than the rest.
+    /// An encoding shows its digits if they differ from the common number.
     fn from(encodings: Encodings) -> Self {
         let digits = encodings.digits;
         let short = |text: String| {
@@ -56,7 +56,7 @@ impl TryFrom<EncodingTexts> for Encodings {
     }
 }
 
-/// `dim`, or `rows` and `cols`; those that are not used are empty.
+/// Sizes as `dim`, or as `rows` and `cols`. Unused keys are empty.
 pub mod sizes {
     use super::*;
     use serde::{Deserializer, Serializer, de::Error};

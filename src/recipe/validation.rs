@@ -1,26 +1,26 @@
-//! What makes sense together.
+//! Checks of recipes as a whole.
 
 use super::Recipe;
 use super::model::{Architecture, Positions, ValueFeatures};
 use super::sections::{Data, Loss};
 use crate::dataset::{Format, Target};
-use crate::encoding::{Field, Input, Part, Reading, round_matrices};
+use crate::encoding::{Field, Input, InputLayout, Part, round_matrices};
 use crate::matrix::{Matrix, Split};
 use anyhow::{Result, anyhow, ensure};
 use std::ops::RangeInclusive;
 use toml::Value;
 
-/// The largest number of examples of an evaluation, which keeps them all.
+/// The largest number of evaluation examples, all of which are kept in memory.
 pub const MAX_EXAMPLES: usize = 1 << 24;
 
-/// Each has a column of the log.
+/// The largest number of tolerances. Each has a column in the log.
 const MOST_TOLERANCES: usize = 100;
 
-/// The most examples of `data.examples`: the order of an epoch is in memory, in four bytes for each.
+/// The largest `data.examples`. The order of an epoch takes four bytes of memory per example.
 const MOST_EXAMPLES: u32 = 100_000_000;
 
-/// Mantissas with fewer classes are digits: neighbors are no better than others. With more, soft labels would not be worth their
-/// memory.
+/// Numbers of mantissa classes for which labels may be soft. Fewer classes are digits, whose neighbors are not nearly
+/// correct; more would need too much memory.
 const SOFTENED: RangeInclusive<usize> = 100..=2500;
 
 impl Recipe {
@@ -29,7 +29,7 @@ impl Recipe {
         self.specifications(Split::Train)?;
         self.data.validate()?;
         let (format, texts) = (self.format(), self.encoding.texts());
-        // Draws beyond the range would be drawn again, which changes the law of the others.
+        // Otherwise draws out of range would be repeated, which changes the distribution.
         let largest = Matrix::from_element(1, 1, self.data.magnitude);
         round_matrices(format.input.rounding().as_ref(), &[largest])
             .and_then(|_| format.input.check(self.data.magnitude))
@@ -47,7 +47,7 @@ impl Recipe {
                 || matches!(
                     format.input,
                     Input::Values {
-                        reading: Reading::Whole,
+                        reading: InputLayout::Whole,
                         ..
                     }
                 ),
@@ -56,7 +56,7 @@ impl Recipe {
             texts.input
         );
         ensure!(
-            format.reading() != Reading::Triangle || format.problems.iter().all(|problem| problem.is_symmetric()),
+            format.reading() != InputLayout::Triangle || format.problems.iter().all(|problem| problem.is_symmetric()),
             "encoding.input = \"{}\" with problem = \"{}\": half of a matrix tells the other half only where it is symmetric; use \
              encoding.input = \"values\"",
             self.encoding.input,
@@ -174,7 +174,7 @@ impl Recipe {
 }
 
 impl Data {
-    /// Fails where sets of examples that come again contradict one another.
+    /// Fails if the keys for repeated examples contradict one another.
     fn validate(&self) -> Result<()> {
         let (fixed, repeated, share) = (self.examples, self.repeated, self.repeated_share);
         ensure!(
@@ -204,13 +204,13 @@ impl Data {
     }
 }
 
-/// Whether a model of a format may have soft labels.
+/// Whether a model with this format may have soft labels.
 fn softens(format: &Format) -> bool {
     let fields = format.output.fields();
     format.target == Target::Classes && fields.iter().any(|field| softened(field).is_some())
 }
 
-/// The class of the mantissa zero, of a field whose labels may be soft.
+/// The class of the mantissa zero, if the field's labels may be soft.
 pub(crate) fn softened(field: &Field) -> Option<i64> {
     let zero = match field.part {
         Part::Mantissa { leading: true } => 0,
@@ -221,7 +221,7 @@ pub(crate) fn softened(field: &Field) -> Option<i64> {
     SOFTENED.contains(&field.classes()).then_some(zero)
 }
 
-/// Whether a format's answers have vectors of either sign, and say all signs before the rest of the numbers.
+/// Whether answers have vectors of arbitrary sign, and their signs are predicted before all other fields.
 fn has_free_signs(format: &Format) -> bool {
     let first = format.output.prediction_order()[0];
     format.target == Target::Classes

@@ -1,4 +1,4 @@
-//! What an analysis says, as text, tables and pictures.
+//! Reports of an analysis: text, tables and pictures.
 
 use super::heatmap::{Heatmap, draw_heatmap};
 use super::{Table, percent};
@@ -8,10 +8,10 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Parts of about the same number of answers, from small values of an indicator to large ones.
+/// Number of parts with nearly equal numbers of answers, ordered by the value of an indicator.
 const PARTS: usize = 10;
 
-/// The whole report for people.
+/// The whole report as text.
 pub fn analysis_text(name: &str, analysis: &Analysis) -> String {
     let tolerance = percent(analysis.tolerance);
     let (right, wrong) = (analysis.right.right, analysis.right.count - analysis.right.right);
@@ -38,7 +38,7 @@ pub fn analysis_text(name: &str, analysis: &Analysis) -> String {
     parts.join("\n\n")
 }
 
-/// Writes the report as text, its tables as CSV, and pictures into a folder; the files' paths.
+/// Writes the report as text, its tables as CSV, and pictures into a folder. Returns the paths of the files.
 pub fn analysis_files(folder: &Path, name: &str, analysis: &Analysis) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let mut files = Vec::new();
@@ -116,7 +116,7 @@ pub fn analysis_files(folder: &Path, name: &str, analysis: &Analysis) -> Result<
     Ok(files)
 }
 
-/// Shares of wrong answers among those with the smallest values of an indicator, the next, and so on.
+/// Fraction of wrong answers in each part, in the order of the indicator's values.
 fn failures(report: &IndicatorReport) -> Vec<f64> {
     let values = &report.values;
     let part = |part: usize| {
@@ -138,7 +138,7 @@ fn shares(accuracies: &[Accuracy]) -> Vec<f64> {
     accuracies.iter().map(|accuracy| accuracy.share()).collect()
 }
 
-/// A table whose last columns are the tolerances.
+/// A table with one column per tolerance after the first columns.
 fn by_tolerance(analysis: &Analysis, first: &str) -> Table {
     let percents = tolerances(analysis).into_iter().map(|tolerance| tolerance + " %");
     Table::new(std::iter::once(first.to_string()).chain(percents))
@@ -211,7 +211,7 @@ fn quantiles(quantiles: Quantiles) -> String {
     format!("{} ({} to {})", short(median), short(low), short(high))
 }
 
-/// Three significant digits.
+/// A number with three significant digits.
 fn short(value: f64) -> String {
     match value.abs() {
         0.0 => "0".into(),

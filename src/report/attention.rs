@@ -1,4 +1,4 @@
-//! Attention maps as SVG: for every layer and head, which source each target looked at.
+//! Attention maps as SVG: for each layer and head, the attention of each target to all sources.
 
 use super::chart::{Area, Drawn, INK, picture, text};
 use anyhow::Result;
@@ -12,23 +12,23 @@ pub struct AttentionPanel {
     pub title: String,
     pub targets: Vec<String>,
     pub sources: Vec<String>,
-    /// Shares `[target][source]`.
+    /// Attention weights `[target][source]`.
     pub weights: Vec<Vec<f64>>,
 }
 
-/// Width of a cell, and the room for names, in pixels.
+/// Width of a cell, and space for names, in pixels.
 const CELL: i32 = 16;
 const NAMES: i32 = 62;
 const MARGIN: i32 = 14;
 /// Height of the title.
 const HEADER: i32 = 40;
-/// Sequences up to this length have names at their cells.
+/// Cells of sequences up to this length are named.
 const NAMED: usize = 64;
 /// Panels in a row.
 const COLUMNS: usize = 4;
 const FULL: RGBColor = RGBColor(0, 114, 178);
 
-/// Draws the maps side by side, darker where more attention goes. The file is written whole or not at all.
+/// Draws the maps side by side; darker cells have more attention. The file is replaced atomically.
 pub fn draw_attention(path: &Path, title: &str, panels: &[AttentionPanel]) -> Result<()> {
     let most = |of: fn(&AttentionPanel) -> usize| panels.iter().map(of).max().unwrap_or(1) as i32;
     let width = NAMES + CELL * most(|panel| panel.sources.len()) + 2 * MARGIN;
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_cell_is_as_dark_as_its_share() {
+    fn the_color_of_every_cell_shows_its_weight() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("map.svg");
         let panel = |title: &str| AttentionPanel {

@@ -1,9 +1,9 @@
-//! The model card: what a checkpoint is, how well it does, how to use it.
+//! The model card: description, accuracy and usage of a checkpoint.
 
 use super::table::{Table, percent};
 use super::text::evaluation_table;
 use crate::dataset::{Format, Repetition};
-use crate::encoding::Reading;
+use crate::encoding::InputLayout;
 use crate::evaluation::Evaluation;
 use crate::matrix::{Family, Shape, Split};
 use crate::problem::Form;
@@ -89,7 +89,7 @@ pub fn card(
     ))
 }
 
-/// A row for each family, with the accuracy at each tolerance.
+/// A table with one row per family and the accuracy at each tolerance.
 fn families_table(tolerances: &[f64], families: &[(Family, Evaluation)]) -> String {
     let mut headers = vec!["family".to_string(), "matrices".into()];
     headers.extend(tolerances.iter().map(|tolerance| format!("{} %", percent(*tolerance))));
@@ -103,7 +103,7 @@ fn families_table(tolerances: &[f64], families: &[(Family, Evaluation)]) -> Stri
     table.to_string()
 }
 
-/// What becomes of matrices of another scale.
+/// How the model treats matrices of other scales.
 fn scales(recipe: &Recipe) -> &'static str {
     if recipe.format().tasks().iter().all(Format::normalizes) {
         "Matrices of other scales are brought to this one, and answers back."
@@ -112,17 +112,17 @@ fn scales(recipe: &Recipe) -> &'static str {
     }
 }
 
-/// A row that says how matrices are changed before the model reads them; nothing where they are not.
+/// A row that describes the transform of matrices before the model reads them; empty if there is none.
 fn reads(format: &Format) -> String {
     let form = match format.reading() {
-        Reading::Whole => return String::new(),
-        Reading::Triangle => "half of the matrix",
-        Reading::Condensed => "the condensed form: two diagonals",
+        InputLayout::Whole => return String::new(),
+        InputLayout::Triangle => "half of the matrix",
+        InputLayout::Condensed => "the condensed form: two diagonals",
     };
     format!("| reads | {form} |\n")
 }
 
-/// A call in Python with random operands of a size, as those of the training are.
+/// A call in Python, with random operands like those of training.
 fn call(format: &Format, size: Shape, magnitude: f64) -> String {
     let problem = format.problem;
     let names: &[&str] = match problem.operands() {

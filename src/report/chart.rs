@@ -1,4 +1,4 @@
-//! What all pictures share: the file, the colors, the text, and the frame of a chart.
+//! Elements of all pictures: file, colors, text, and the frame of a chart.
 
 use crate::file;
 use anyhow::{Result, anyhow};
@@ -11,7 +11,8 @@ use std::path::Path;
 const FONT: &str = "Helvetica, Arial, sans-serif";
 pub(super) const INK: RGBColor = RGBColor(51, 51, 51);
 const GRID: RGBColor = RGBColor(225, 225, 225);
-/// The colors of Okabe and Ito, which color-blind people tell apart; without yellow, which is faint on white.
+/// The colors of Okabe and Ito, which color-blind people can distinguish. Yellow is omitted, because it is faint on
+/// white.
 pub(super) const COLORS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(230, 159, 0),
@@ -27,7 +28,7 @@ pub(super) type Area<'a> = DrawingArea<Svg<'a>, Shift>;
 pub(super) type Chart<'a, X, Y> = ChartContext<'a, Svg<'a>, Cartesian2d<X, Y>>;
 pub(super) type Drawn<T = ()> = Result<T, DrawingAreaErrorKind<<Svg<'static> as DrawingBackend>::ErrorType>>;
 
-/// Draws on a white area of `size` (width and height in pixels). The file is written whole or not at all.
+/// Draws on a white area of `size` (width and height in pixels). The file is replaced atomically.
 pub(super) fn picture(path: &Path, size: (u32, u32), draw: impl FnOnce(&Area<'_>) -> Drawn) -> Result<()> {
     let mut svg = String::new();
     on_white(&mut svg, size, draw).map_err(|error| anyhow!("cannot draw {}: {error}", path.display()))?;
@@ -41,24 +42,24 @@ fn on_white(svg: &mut String, size: (u32, u32), draw: impl FnOnce(&Area<'_>) -> 
     area.present()
 }
 
-/// Text of a size in pixels.
+/// A text style with a size in pixels.
 pub(super) fn text(size: i32) -> TextStyle<'static> {
     (FONT, size).into_font().color(&INK)
 }
 
-/// Margins and letters of a chart, in pixels.
+/// Margins and text sizes of a chart, in pixels.
 pub(super) struct Measures {
     margin: u32,
     title: i32,
-    /// What an axis is of.
+    /// The descriptions of axes.
     description: i32,
-    /// The numbers at an axis.
+    /// The numbers at axes.
     label: i32,
-    /// Height of the labels below, and width of those to the left.
+    /// Height of the labels below, and width of the labels on the left.
     label_areas: (u32, u32),
 }
 
-/// A chart that has a picture of its own.
+/// A chart that is a whole picture.
 pub(super) const LARGE: Measures = Measures {
     margin: 14,
     title: 20,
@@ -67,7 +68,7 @@ pub(super) const LARGE: Measures = Measures {
     label_areas: (50, 64),
 };
 
-/// A chart among others.
+/// A chart in a grid.
 pub(super) const SMALL: Measures = Measures {
     margin: 10,
     title: 15,
@@ -80,16 +81,16 @@ pub(super) const SMALL: Measures = Measures {
 pub(super) struct Frame<'a> {
     pub measures: Measures,
     pub title: &'a str,
-    /// What x and y are; empty where the title says it.
+    /// Descriptions of x and y; empty if the title suffices.
     pub axes: (&'a str, &'a str),
-    /// About how many numbers stand at the axis of x.
+    /// Approximate number of labels at the x axis.
     pub x_labels: usize,
     pub x_label: &'a dyn Fn(&f64) -> String,
     pub y_label: &'a dyn Fn(&f64) -> String,
 }
 
 impl Frame<'_> {
-    /// Draws the frame, and gives the chart in it.
+    /// Draws the frame and returns the chart inside it.
     pub fn draw<'a, X, Y>(&self, area: &Area<'a>, x: X, y: Y) -> Drawn<Chart<'a, X::CoordDescType, Y::CoordDescType>>
     where
         X: AsRangedCoord<Value = f64>,
@@ -136,7 +137,7 @@ pub(super) fn short(number: f64) -> String {
         size if size >= 1e3 => (number / 1e3, "k"),
         _ => (number, ""),
     };
-    // Three digits are enough to tell ticks apart.
+    // Three digits distinguish all ticks.
     format!("{}{unit}", (scaled * 100.0).round() / 100.0)
 }
 

@@ -1,4 +1,4 @@
-//! Line charts as SVG; no fonts of the system are read, so the same numbers give the same file everywhere.
+//! Line charts as SVG. They need no system fonts, so equal numbers give equal files on all machines.
 
 use super::chart::{Area, COLORS, Chart, Drawn, Frame, LARGE, picture, short, text};
 use anyhow::Result;
@@ -11,34 +11,34 @@ use std::path::Path;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
     pub name: String,
-    /// Points that are not finite are left out.
+    /// Points that are not finite are omitted.
     pub points: Vec<(f64, f64)>,
-    /// Whether it belongs to the curve before: it is dashed, in the same color.
+    /// Whether the curve is dashed, in the color of the previous curve.
     pub dashed: bool,
 }
 
-/// How far apart numbers of examples are drawn.
+/// The scale of the axis of examples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Axis {
     Linear,
-    /// Points without examples are left out.
+    /// Points without examples are omitted.
     Logarithmic,
 }
 
-/// Width of the chart and of its legend, and the least height of both, in pixels.
+/// Width of the chart and of its legend, and the smallest height of both, in pixels.
 const CHART: u32 = 660;
 const LEGEND: u32 = 300;
 const HEIGHT: u32 = 480;
-/// Top of the legend, and from one entry to the next.
+/// Top of the legend, and distance of its entries.
 const LEGEND_TOP: i32 = 76;
 const LEGEND_STEP: i32 = 26;
-/// Pixels of a dash and of the gap after it.
+/// Pixels of a dash, and of the gap after it.
 const DASH: u32 = 6;
 const GAP: u32 = 4;
-/// Points are marked one by one up to this number.
+/// Curves with at most this many points have a mark at each point.
 const MARKED: usize = 40;
 
-/// Draws accuracies (0 to 100 %) against examples. The file is written whole or not at all.
+/// Draws accuracies (0 to 100 %) against the number of examples. The file is replaced atomically.
 pub fn accuracy_curves(path: &Path, title: &str, curves: &[Curve], axis: Axis) -> Result<()> {
     let mut curves = curves.to_vec();
     for curve in &mut curves {
@@ -70,7 +70,7 @@ pub fn accuracy_curves(path: &Path, title: &str, curves: &[Curve], axis: Axis) -
     })
 }
 
-/// The frame of accuracies against examples.
+/// The frame of a chart of accuracies against examples.
 fn frame(title: &str, x_labels: usize) -> Frame<'_> {
     Frame {
         measures: LARGE,
@@ -101,7 +101,7 @@ where
     Ok(())
 }
 
-/// A short line, the name and the last value of each curve.
+/// Draws a short line, the name and the last value of each curve.
 fn legend(area: &Area<'_>, curves: &[Curve]) -> Drawn {
     let style = text(14).pos(Pos::new(HPos::Left, VPos::Center));
     for ((curve, color), entry) in colored(curves).zip(0..) {
@@ -119,8 +119,8 @@ fn legend(area: &Area<'_>, curves: &[Curve]) -> Drawn {
     Ok(())
 }
 
-/// Ticks from the last at or below the first value to the first above the last: 1, 2 and 5 of every power of ten, or the
-/// powers alone where these are many.
+/// Ticks at 1, 2 and 5 times each power of ten, or only at powers if there are too many. They enclose the first and the
+/// last value.
 fn ticks(first: f64, last: f64) -> Vec<f64> {
     const MANY: usize = 9;
     let within = |steps: &[f64]| {
@@ -136,7 +136,7 @@ fn ticks(first: f64, last: f64) -> Vec<f64> {
     if fine.len() <= MANY { fine } else { within(&[1.0]) }
 }
 
-/// Each curve with its color.
+/// All curves with their colors.
 fn colored(curves: &[Curve]) -> impl Iterator<Item = (&Curve, RGBColor)> {
     let mut next = 0;
     curves.iter().map(move |curve| {
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dashed_curve_has_the_color_of_the_one_before() {
+    fn a_dashed_curve_has_the_color_of_the_previous_one() {
         let mut curves = curves();
         let lines = |svg: &str| {
             COLORS.map(|RGBColor(red, green, blue)| {
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn points_without_a_place_are_left_out_and_names_cannot_break_the_file() {
+    fn invalid_points_are_omitted_and_names_are_escaped() {
         let points = [(0.0, 1.0), (f64::INFINITY, 2.0), (5.0, f64::NAN), (10.0, 3.0)];
         for (axis, marks) in [(Axis::Linear, 2), (Axis::Logarithmic, 1)] {
             let svg = drawn_on(axis, &[curve("<&>", &points)]);
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_named() {
+    fn a_missing_folder_is_named() {
         let missing = Path::new("missing/curves.svg");
         let text = format!("{:#}", accuracy_curves(missing, "", &[], Axis::Linear).unwrap_err());
         assert!(text.contains("cannot write missing/curves.svg"), "{text}");

@@ -1,7 +1,7 @@
 //! TensorBoard event files.
 //!
 //! A file is a sequence of TFRecords: length (u64), masked CRC-32C of the length, data, masked CRC-32C of the data, all
-//! little-endian. The data is a protobuf `Event` (tensorflow/core/util/event.proto), of which few fields are used.
+//! little-endian. The data is a protobuf `Event` (tensorflow/core/util/event.proto), of which we write a few fields.
 
 use anyhow::{Context, Result, anyhow};
 use crc32c::crc32c;
@@ -11,10 +11,10 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What TensorBoard looks for in a folder.
+/// The prefix by which TensorBoard finds event files.
 const PREFIX: &str = "events.out.tfevents";
 const FILE_VERSION: &str = "brain.Event:2";
-/// `SessionLog.START`: TensorBoard forgets what earlier files say of this step and later ones.
+/// `SessionLog.START`: TensorBoard discards events of this and later steps from earlier files.
 const SESSION_START: i32 = 1;
 
 #[derive(Clone, PartialEq, Message)]
@@ -48,7 +48,7 @@ struct Summary {
 struct Scalar {
     #[prost(string, tag = "1")]
     tag: String,
-    /// An option, so that zero is written.
+    /// Optional, because protobuf omits a plain field that is zero.
     #[prost(float, optional, tag = "2")]
     value: Option<f32>,
 }
@@ -59,7 +59,7 @@ struct SessionLog {
     status: i32,
 }
 
-/// A file of scalars, new at every start of a run; TensorBoard reads all files of a folder as one.
+/// A file of scalars. Each start of a run creates one; TensorBoard reads all files of a folder as one.
 #[derive(Debug)]
 pub struct EventFile {
     path: PathBuf,
@@ -67,7 +67,7 @@ pub struct EventFile {
 }
 
 impl EventFile {
-    /// A new file in a folder; the files that are there stay.
+    /// Creates a new file in a folder, beside those of earlier starts.
     pub fn create(folder: &Path) -> Result<Self> {
         let seconds = wall_time() as u64;
         let process = std::process::id();
@@ -94,12 +94,12 @@ impl EventFile {
         ))
     }
 
-    /// Says that a run goes on from `step`: what earlier files say of this step and later ones is void.
+    /// Marks a resumed run: events of `step` and later steps in earlier files are void.
     pub fn resumed(&mut self, step: u64) -> Result<()> {
         self.event(step, What::SessionLog(SessionLog { status: SESSION_START }))
     }
 
-    /// A number of a curve, e.g. `train/loss`.
+    /// Writes one value of a curve, e.g. `train/loss`.
     pub fn scalar(&mut self, step: u64, tag: &str, value: f64) -> Result<()> {
         let scalar = Scalar {
             tag: tag.to_owned(),
@@ -108,7 +108,7 @@ impl EventFile {
         self.event(step, What::Summary(Summary { values: vec![scalar] }))
     }
 
-    /// Lets readers see what was written.
+    /// Makes all events visible to readers.
     pub fn flush(&mut self) -> Result<()> {
         self.writer
             .flush()
@@ -128,7 +128,7 @@ impl EventFile {
 
 /// Seconds since 1970.
 fn wall_time() -> f64 {
-    // A clock before 1970 is set wrong, and no reason to stop a run.
+    // A clock before 1970 is set wrong, but that must not stop a run.
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0.0, |since| since.as_secs_f64())
@@ -142,7 +142,7 @@ fn record(writer: &mut impl Write, data: &[u8]) -> io::Result<()> {
     writer.write_all(&masked(crc32c(data)).to_le_bytes())
 }
 
-/// TFRecord's mask, for checksums of data that holds checksums.
+/// TFRecord's mask for checksums, because a plain CRC is unreliable for data that contains CRCs.
 fn masked(crc: u32) -> u32 {
     crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn events_come_back_and_a_second_start_leaves_the_first_file_alone() {
+    fn events_read_back_and_a_second_start_keeps_the_first_file() {
         let folder = tempfile::tempdir().unwrap();
         let mut first = EventFile::create(folder.path()).unwrap();
         first.resumed(6).unwrap();
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_named() {
+    fn a_missing_folder_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("missing");
         let text = format!("{:#}", EventFile::create(&missing).unwrap_err());

@@ -1,4 +1,4 @@
-//! Tables of shares as colored cells with their numbers, as SVG.
+//! Heat maps as SVG: tables of fractions as colored cells with numbers.
 
 use super::chart::{Area, Drawn, INK, picture, text};
 use anyhow::Result;
@@ -6,11 +6,11 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::path::Path;
 
-/// A table of shares from 0 to 1.
+/// A table of fractions from 0 to 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heatmap<'a> {
     pub title: &'a str,
-    /// What rows and columns are.
+    /// Descriptions of rows and columns.
     pub axes: (&'a str, &'a str),
     pub rows: Vec<String>,
     pub columns: Vec<String>,
@@ -20,15 +20,15 @@ pub struct Heatmap<'a> {
 
 /// Width and height of a cell in pixels.
 const CELL: (i32, i32) = (104, 44);
-/// Where the first cell begins at least.
+/// Smallest coordinates of the first cell.
 const CORNER: (i32, i32) = (190, 104);
 const MARGIN: i32 = 16;
-/// Pixels of a letter of a row's name, about.
+/// Approximate width of a letter in a row's name, in pixels.
 const LETTER: i32 = 8;
 /// The color of 100 %; 0 % is white.
 const FULL: RGBColor = RGBColor(0, 114, 178);
 
-/// Draws percentages in cells of their color. The file is written whole or not at all.
+/// Draws colored cells with percentages. The file is replaced atomically.
 pub fn draw_heatmap(path: &Path, map: &Heatmap<'_>) -> Result<()> {
     let longest = map.rows.iter().map(|name| name.chars().count()).max().unwrap_or(0) as i32;
     let (left, top) = (CORNER.0.max(longest * LETTER + 3 * MARGIN), CORNER.1);
@@ -40,7 +40,7 @@ pub fn draw_heatmap(path: &Path, map: &Heatmap<'_>) -> Result<()> {
     picture(path, size, |area| draw(area, map, (left, top)))
 }
 
-/// Draws the cells from a corner on, and what stands above and to the left of them.
+/// Draws the cells from a corner on, and the names above and to the left of them.
 fn draw(area: &Area<'_>, map: &Heatmap<'_>, (left, top): (i32, i32)) -> Drawn {
     let text = |size: i32, ink: &'static RGBColor, anchor: HPos| {
         let pos = Pos::new(anchor, VPos::Center);
@@ -78,7 +78,7 @@ fn draw(area: &Area<'_>, map: &Heatmap<'_>, (left, top): (i32, i32)) -> Drawn {
     Ok(())
 }
 
-/// From white to [`FULL`].
+/// A color between white (0) and [`FULL`] (1).
 fn color(share: f64) -> RGBColor {
     let mix = |full: u8| {
         let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
@@ -93,7 +93,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn every_share_is_a_cell_with_its_number_and_color() {
+    fn every_cell_has_its_number_and_color() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("map.svg");
         let map = Heatmap {

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
 
-/// A row of `metrics.csv` that holds an evaluation.
+/// The evaluation in one row of `metrics.csv`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvaluationRow {
     pub step: u64,
@@ -12,16 +12,16 @@ pub struct EvaluationRow {
     pub elapsed: f64,
     /// In the order of the recipe's tolerances.
     pub accuracies: Vec<f64>,
-    /// The same on the training set; empty where it was not measured.
+    /// Accuracies on the training set; empty if not measured.
     pub training_set: Vec<f64>,
 }
 
-/// Prefix of the columns that hold accuracies: `accuracy_0.05`.
+/// Prefix of the accuracy columns: `accuracy_0.05`.
 pub(super) const ACCURACY: &str = "accuracy_";
-/// The same of examples that training comes back to.
+/// Prefix of the accuracy columns for repeated training examples.
 pub(super) const TRAINING_SET: &str = "training_set_accuracy_";
 
-/// Every evaluation in a metrics file, with the names of its accuracy columns.
+/// All evaluations in a metrics file, with the names of its accuracy columns.
 pub fn evaluations(path: &Path) -> Result<(Vec<String>, Vec<EvaluationRow>)> {
     if !path.exists() {
         return Ok((Vec::new(), Vec::new()));

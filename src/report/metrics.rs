@@ -1,4 +1,4 @@
-//! `metrics.csv`: the machine's twin of the log.
+//! `metrics.csv`: the log in machine-readable form.
 
 use super::history::{ACCURACY, TRAINING_SET};
 use crate::evaluation::Evaluation;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
-/// Appends rows as they come. A row is either of training (losses filled) or of an evaluation (accuracies filled).
+/// Appends rows to the file. A row has either the losses of a log line, or the accuracies of an evaluation.
 #[derive(Debug)]
 pub struct Metrics {
     path: PathBuf,
@@ -16,8 +16,8 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// `parts` are the names of the parts of the loss; `problems` those of the problems where there are several, whose
-    /// accuracies are in columns of their own; `repeats` says that the training set is measured too.
+    /// `parts` are the names of the parts of the loss. `problems` are the names of several problems, whose accuracies
+    /// have columns of their own. `repeats` adds columns for the training set.
     pub fn new(path: &Path, parts: &[String], tolerances: &[f64], problems: &[&str], repeats: bool) -> Self {
         let mut columns: Vec<String> = ["step", "examples", "elapsed_seconds", "loss"]
             .map(str::to_string)
@@ -51,8 +51,8 @@ impl Metrics {
         }
     }
 
-    /// Begins the file, or drops the rows after `step` of one that is gone on with. An evaluation at `step` is dropped
-    /// too: it is made again.
+    /// Starts a new file, or drops the rows after `step` if the run is resumed. An evaluation at `step` is also
+    /// dropped, because it will be repeated.
     pub fn start(&self, step: u64) -> Result<()> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(&self.columns)?;
@@ -67,7 +67,7 @@ impl Metrics {
                 let record = record.with_context(|| format!("{} is damaged", self.path.display()))?;
                 let row_step = record.get(0).and_then(|step| step.parse::<u64>().ok());
                 let is_evaluation = record.get(3).is_none_or(str::is_empty);
-                // A kill may have cut the last row short.
+                // If the process was killed, the last row may be incomplete.
                 let whole = record.len() == self.columns.len();
                 if whole && row_step.is_some_and(|row| row < step || (row == step && !is_evaluation)) {
                     writer.write_record(&record)?;

@@ -1,4 +1,4 @@
-//! What people read of a run: lines, tables, CSV, curves, TensorBoard events, model cards.
+//! Reports of a run for people: lines, tables, CSV, curves, TensorBoard events, model cards.
 
 mod analysis;
 mod attention;

@@ -1,4 +1,4 @@
-//! A grid of small charts as SVG: a quantity, on a logarithmic scale, as something grows.
+//! Grids of small charts as SVG, each with a quantity on a logarithmic scale.
 
 use super::chart::{Area, COLORS, Drawn, Frame, INK, SMALL, picture, short, text};
 use anyhow::Result;
@@ -9,24 +9,24 @@ use std::path::Path;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Panel {
     pub title: String,
-    /// What grows, from left to right at equal distances.
+    /// The values on the x axis, at equal distances.
     pub values: Vec<i64>,
     pub lines: Vec<PanelLine>,
 }
 
-/// A line of a chart: for each value the quantity, and the mark that it has.
+/// A line of a chart: for each x value, the quantity and the index of its mark.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PanelLine {
     pub name: String,
     pub points: Vec<(f64, usize)>,
 }
 
-/// Width and height of a chart in pixels, and of the legend above all.
+/// Width and height of a chart, and height of the common legend, in pixels.
 const SIZE: (u32, u32) = (340, 250);
 const LEGEND: u32 = 44;
 const COLUMNS: usize = 4;
 
-/// Draws charts with the names of their marks. The file is written whole or not at all.
+/// Draws charts with a legend of their marks. The file is replaced atomically.
 pub fn draw_panels(path: &Path, title: &str, panels: &[Panel], marks: &[&str]) -> Result<()> {
     let rows = panels.len().div_ceil(COLUMNS);
     let size = (SIZE.0 * COLUMNS as u32, LEGEND + SIZE.1 * rows as u32);
@@ -40,7 +40,7 @@ pub fn draw_panels(path: &Path, title: &str, panels: &[Panel], marks: &[&str]) -
     })
 }
 
-/// The title, how each line is drawn, and the color of each mark.
+/// Draws the title, the style of each line, and the color of each mark.
 fn legend(area: &Area<'_>, title: &str, panels: &[Panel], marks: &[&str]) -> Drawn {
     let style = text(15);
     area.draw(&Text::new(title.to_string(), (16, 16), &style))?;
@@ -132,12 +132,12 @@ mod tests {
                 .filter(|line| line.contains("<circle") && line.contains(&fill))
                 .count()
         };
-        // One more of each in the legend.
+        // The legend has one more of each.
         assert_eq!((circles(&COLORS[0]), circles(&COLORS[1])), (3, 2));
     }
 
     #[test]
-    fn points_that_have_no_logarithm_are_left_out() {
+    fn points_without_logarithm_are_omitted() {
         let svg = drawn(&[(0.0, 0), (f64::NAN, 0), (f64::INFINITY, 1)]);
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
         assert_eq!(svg.matches("<circle").count(), 2, "those of the legend");

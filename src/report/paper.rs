@@ -1,4 +1,4 @@
-//! The figures of Charton (2021), to stand beside ours.
+//! The results of Charton (2021), for comparison with ours.
 
 use super::percent;
 use crate::matrix::{Coefficients, Distribution, Spectrum};
@@ -7,25 +7,26 @@ use anyhow::{Context, Result};
 use std::collections::HashMap;
 use std::fmt;
 
-/// Problem, size, the paper's best model, its accuracies in % and how sure we are of them.
+/// Problem, size, the paper's best model, its accuracies in %, and our confidence in them.
 const FIGURES: &str = include_str!("../../recipes/paper/figures.csv");
-/// The law of the paper's tables: uniform coefficients within ±10.
+/// The distribution in the paper's tables: uniform coefficients within ±10.
 const DISTRIBUTION: &str = "uniform";
 
-/// The paper's table of training by test: % within 5 % of eigenvalues of 5x5 matrices, by spectrum.
+/// The paper's transfer table: percentage of correct eigenvalues of 5x5 matrices within 5 %, by spectrum of training
+/// and test.
 const TRANSFER: &str = include_str!("../../recipes/paper/transfer.csv");
 
-/// What the paper says of a model trained on one law of eigenvalues and tested on all.
+/// The paper's accuracies of models trained on one spectrum and tested on all.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PaperTransfer {
     rows: HashMap<String, Vec<f64>>,
 }
 
 impl PaperTransfer {
-    /// How sure we are: the table is recalled, not read.
+    /// Our confidence in the table, which is recalled and not read.
     pub const CONFIDENCE: &str = "high";
 
-    /// The table that runs like this one belong to, tested at a tolerance; none where the paper has none.
+    /// The paper's table for runs like this one, tested at a tolerance; `None` if the paper has none.
     pub fn of(recipe: &Recipe, tolerance: f64) -> Result<Option<Self>> {
         let size = recipe.dimensions.label();
         let data = &recipe.data;
@@ -40,31 +41,31 @@ impl PaperTransfer {
         }
         let mut reader = csv::Reader::from_reader(TRANSFER.as_bytes());
         let rows = reader.deserialize::<(String, [f64; Spectrum::ALL.len()])>();
-        let rows = rows.map(|row| row.map(|(law, shares)| (law, shares.to_vec())));
+        let rows = rows.map(|row| row.map(|(spectrum, shares)| (spectrum, shares.to_vec())));
         let rows: Result<HashMap<_, _>, csv::Error> = rows.collect();
         Ok(Some(Self {
             rows: rows.context("the paper's table of spectra")?,
         }))
     }
 
-    /// In %, in the order of [`Spectrum::ALL`]; none for a mixture.
+    /// Percentages in the order of [`Spectrum::ALL`]; `None` for a mixture.
     pub fn row(&self, trained_on: &str) -> Option<&[f64]> {
         self.rows.get(trained_on).map(Vec::as_slice)
     }
 }
 
-/// What the paper says of one problem at one size.
+/// The paper's results for one problem at one size.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PaperFigures {
     pub model: String,
-    /// How sure we are: the tables are recalled, not read.
+    /// Our confidence in the tables, which are recalled and not read.
     pub confidence: String,
-    /// Accuracy in % by tolerance as text, `0.05`.
+    /// Accuracy in %, by tolerance as text, e.g. `0.05`.
     accuracies: HashMap<String, String>,
 }
 
 impl PaperFigures {
-    /// The figures that a test of a recipe can be compared with; none where the paper has none.
+    /// The results that are comparable to a test of a recipe; `None` if the paper has none.
     pub fn of(test: &Recipe) -> Result<Option<Self>> {
         let distribution = test.distribution(crate::matrix::Split::Test).to_string();
         let size = test.dimensions.label();
@@ -91,13 +92,13 @@ impl PaperFigures {
         Ok(None)
     }
 
-    /// `97.9 %`, or `-` at a tolerance of which nothing is known.
+    /// `97.9 %`, or `-` if the paper's accuracy at this tolerance is unknown.
     pub fn at(&self, tolerance: f64) -> String {
         let accuracy = self.accuracies.get(&tolerance.to_string());
         accuracy.map_or("-".into(), |accuracy| format!("{accuracy} %"))
     }
 
-    /// In % by tolerance.
+    /// Percentages by tolerance.
     pub fn known(&self) -> impl Iterator<Item = (String, f64)> + '_ {
         let pairs = self.accuracies.iter();
         pairs.filter_map(|(tolerance, accuracy)| Some((tolerance.clone(), accuracy.parse().ok()?)))
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_are_of_one_problem_size_and_law() {
+    fn figures_apply_to_one_problem_size_and_spectrum() {
         let found = figures("problem = \"inverse\"\ndim = 5").unwrap();
         assert_eq!(
             [0.05, 0.02, 0.01, 0.005, 0.1].map(|x| found.at(x)),
@@ -158,14 +159,14 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_spectra_is_of_5x5_eigenvalues_within_5_percent() {
+    fn the_transfer_table_applies_to_5x5_eigenvalues_within_5_percent() {
         let of = |text: &str, tolerance| PaperTransfer::of(&Recipe::parse(text, &[]).unwrap(), tolerance).unwrap();
         let five = "problem = \"eigenvalues\"\ndim = 5";
         let table = of(five, 0.05).unwrap();
         for spectrum in Spectrum::ALL {
             let row = table.row(spectrum.name()).unwrap();
             let own = Spectrum::ALL.iter().position(|&other| other == spectrum).unwrap();
-            assert_eq!(row[own], 100.0, "{spectrum}: every model knows its own law");
+            assert_eq!(row[own], 100.0, "{spectrum}: every model knows its own spectrum");
         }
         assert_eq!(
             table.row("semicircle").unwrap(),
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn every_row_is_of_a_problem_and_a_size() {
+    fn every_row_names_a_known_problem_and_size() {
         let mut reader = csv::Reader::from_reader(FIGURES.as_bytes());
         let rows: Vec<HashMap<String, String>> = reader.deserialize().map(Result::unwrap).collect();
         for row in &rows {

@@ -1,4 +1,4 @@
-//! Keeps a run folder's files for people up to date: metrics, TensorBoard events, curves, model card.
+//! Updates a run folder's files for people: metrics, TensorBoard events, curves, model card.
 
 use super::card;
 use super::curves::{Axis, Curve, accuracy_curves};
@@ -13,7 +13,7 @@ use crate::recipe::Recipe;
 use crate::training::{LogLine, Progress, Run};
 use anyhow::Result;
 
-/// Writes what a run has to tell.
+/// Writes the reports of a run.
 #[derive(Debug)]
 pub struct RunReport {
     run: Run,
@@ -23,7 +23,7 @@ pub struct RunReport {
 }
 
 impl RunReport {
-    /// `parts` are the names of the parts of the loss; `repeats` says that training comes back to examples.
+    /// `parts` are the names of the parts of the loss. `repeats` says whether training repeats examples.
     pub fn new(run: &Run, recipe: &Recipe, parts: &[String], repeats: bool) -> Result<Self> {
         let (tolerances, problems) = (&recipe.evaluation.tolerances, &recipe.problems);
         let metrics = Metrics::new(&run.metrics(), parts, tolerances, &problems.names(), repeats);
@@ -39,7 +39,7 @@ impl RunReport {
         self.metrics.start(step)?;
         let mut events = EventFile::create(self.run.folder())?;
         if step > 0 {
-            // The log line of this step stands.
+            // The log line of this step is kept.
             events.resumed(step + 1)?;
         }
         self.events = Some(events);

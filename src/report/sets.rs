@@ -1,4 +1,4 @@
-//! Measures of one model on one or several sets of test examples.
+//! Results of one model on one or several test sets.
 
 use super::table::percent;
 use super::text::{error_percent, evaluation_json, evaluation_table};
@@ -7,20 +7,20 @@ use crate::dataset::Collisions;
 use crate::evaluation::{Accuracy, Evaluation, Outside};
 use serde_json::{Map, Value, json};
 
-/// What a set of test examples came to.
+/// The results on one test set.
 #[derive(Clone, Debug)]
 pub struct TestSet {
     pub name: String,
     pub evaluation: Evaluation,
-    /// How far the set is from the training; none where the problem has no spectrum.
+    /// The fraction of the set outside of the training distribution; `None` if the problem has no spectrum.
     pub outside: Option<Outside>,
-    /// How many of the examples that the model has seen are in the test, where that was asked.
+    /// Counts of test examples that the model has seen in training, if they were requested.
     pub seen: Option<Collisions>,
-    /// What the paper says of such a test; none where it says nothing.
+    /// The paper's results on such a test set; `None` if it has none.
     pub paper: Option<PaperFigures>,
 }
 
-/// One set as a table with a row for each tolerance; several with a row for each set.
+/// A table with one row per tolerance for a single set, else with one row per set.
 pub fn sets_table(sets: &[TestSet]) -> String {
     match sets {
         [one] => {
@@ -128,12 +128,12 @@ fn shares(accuracies: &[Accuracy]) -> String {
     shares.join(" / ")
 }
 
-/// A share in percent.
+/// A fraction as a percentage with two decimals.
 fn two_digits(share: f64) -> String {
     format!("{:.2}", 100.0 * share)
 }
 
-/// The measures of one set, or of several by name.
+/// The results of a single set, or of several by name.
 pub fn sets_json(sets: &[TestSet]) -> Value {
     let measures = |set: &TestSet| {
         let mut measures = evaluation_json(&set.evaluation);

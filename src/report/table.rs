@@ -4,14 +4,14 @@ use anyhow::Result;
 use comfy_table::{CellAlignment, ContentLineStyle, LineStyle, TableStyle, presets::ASCII_MARKDOWN};
 use std::fmt;
 
-/// Rows of text under headers. Columns whose cells are all numbers are aligned to the right.
+/// Rows of text below headers. Columns of numbers are aligned to the right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
     headers: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
-/// Blanks between columns, and a line below each header.
+/// Spaces between columns, and a rule below each header.
 const RULE_UNDER_HEADERS: TableStyle = TableStyle::new()
     .header_lines(ContentLineStyle::none().junction(' '))
     .header_separator(LineStyle::none().fill('─').junction(' '))
@@ -25,20 +25,20 @@ impl Table {
         }
     }
 
-    /// Appends a row. Missing cells are empty; cells beyond the headers get columns of their own.
+    /// Appends a row. Missing cells are empty; extra cells get columns without header.
     pub fn row(&mut self, cells: Vec<String>) {
         let columns = self.headers.len().max(cells.len());
         self.headers.resize(columns, String::new());
         self.rows.push(cells);
     }
 
-    /// A table in GitHub's Markdown, without a line end after the last row.
+    /// The table in GitHub's Markdown, without a newline at its end.
     pub fn markdown(&self) -> String {
         let escape = |cell: &str| cell.replace('\\', "\\\\").replace('|', "\\|").replace('\n', " ");
         self.drawn(ASCII_MARKDOWN, escape).trim_fmt()
     }
 
-    /// The same cells as CSV, headers first.
+    /// The table as CSV, headers first.
     pub fn csv(&self) -> Result<String> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         for row in std::iter::once(&self.headers).chain(&self.rows) {
@@ -70,7 +70,7 @@ impl Table {
     }
 }
 
-/// Aligned columns with a rule under the headers, without a line end after the last row.
+/// Aligned columns with a rule below the headers, without a newline at the end.
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = self.drawn(RULE_UNDER_HEADERS, str::to_owned);
@@ -85,15 +85,15 @@ fn cell(cells: &[String], column: usize) -> &str {
     cells.get(column).map_or("", String::as_str)
 }
 
-/// A number, alone or with a unit: `98.5 %`, `1.2k`, `3.4 ms`.
+/// Whether a cell is a number, alone or with a unit: `98.5 %`, `1.2k`, `3.4 ms`.
 fn is_number(cell: &str) -> bool {
     let number = cell.split(' ').next().unwrap_or_default();
     number.trim_end_matches(char::is_alphabetic).parse::<f64>().is_ok()
 }
 
-/// A share as a percentage, in as many digits as it has: `0.5`.
+/// A fraction as a percentage with as many digits as needed: `0.5`.
 pub fn percent(share: f64) -> String {
-    // 0.005 * 100 is 0.5 but for the last bits.
+    // Rounding hides that 0.005 * 100 differs from 0.5 in the last bits.
     format!("{:.6}", 100.0 * share)
         .trim_end_matches('0')
         .trim_end_matches('.')
@@ -132,7 +132,7 @@ within     right  note
     }
 
     #[test]
-    fn csv_quotes_what_csv_must_quote() {
+    fn csv_quotes_special_cells() {
         let wanted = "within,right,note\n5 %,100.00 %,a|b\n0.5 %,60.40 %,\"größer, \"\"c\"\"\"\n";
         assert_eq!(table().csv().unwrap(), wanted);
     }

@@ -1,4 +1,4 @@
-//! Lines and tables of measures, for people and for machines.
+//! Lines and tables of results, for people and for programs.
 
 use super::table::percent;
 use super::{Table, TestSet};
@@ -10,7 +10,7 @@ use anyhow::Result;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
-/// One line of the training log.
+/// A line of the training log.
 pub fn log_line(line: &LogLine) -> String {
     let parts: Vec<_> = line
         .parts
@@ -33,7 +33,7 @@ pub fn log_line(line: &LogLine) -> String {
     )
 }
 
-/// One line between those of the log.
+/// A progress line between log lines.
 pub fn estimate_line(estimate: Estimate) -> String {
     format!(
         "step {}/{}  {:.0} examples/s  {} left",
@@ -55,8 +55,8 @@ fn clock(seconds: f64) -> String {
     }
 }
 
-/// Lines for an evaluation during training: of all problems together, of each where there are several, and of the training
-/// set where it is measured.
+/// The lines for an evaluation during training: for all problems together, for each of several problems, and for the
+/// training set if it was measured.
 pub fn evaluation_line(
     step: u64,
     evaluation: &Evaluation,
@@ -92,7 +92,7 @@ fn accuracies(evaluation: &Evaluation) -> String {
     accuracies.collect::<Vec<_>>().join(", ")
 }
 
-/// `0.236 %`, or `1.9e94 times the answer` where a percentage would be unreadable.
+/// `0.236 %`, or `1.9e94 times the answer` if a percentage would be too long to read.
 pub fn error_percent(error: f64) -> String {
     if error < 100.0 {
         format!("{:.3} %", 100.0 * error)
@@ -109,8 +109,8 @@ fn with_interval(accuracy: Accuracy) -> (String, String) {
     )
 }
 
-/// Accuracy at each tolerance with its interval and the encoding's ceiling, and the limit where there is noise; by size and by
-/// problem where there are several.
+/// A table of the accuracy at each tolerance, with its interval and the encoding's ceiling, and the limit if there is
+/// noise. Several problems have a table each; several sizes have rows of their own.
 pub fn evaluation_table(name: &str, evaluation: &Evaluation) -> String {
     let problems = evaluation.by_problem();
     if problems.len() > 1 {
@@ -198,7 +198,8 @@ fn flagged(evaluation: &Evaluation) -> String {
     )
 }
 
-/// Tolerances are keys: `"accuracy": {"0.05": 0.998}`. Where there are several problems, `"problems"` has the same of each.
+/// Results as JSON. Tolerances are keys: `"accuracy": {"0.05": 0.998}`. `"problems"` has the results of each of several
+/// problems.
 pub fn evaluation_json(evaluation: &Evaluation) -> Value {
     let by_tolerance = |accuracies: Vec<Accuracy>, value: &dyn Fn(Accuracy) -> Value| -> Map<String, Value> {
         evaluation
@@ -247,8 +248,10 @@ pub fn evaluation_json(evaluation: &Evaluation) -> Value {
     measures
 }
 
-/// Every answer as CSV: `index,set,problem,operands,solution,prediction,error,ceiling,exact,log_probability,
-/// clean,residual,verified_error,repaired_error`; `clean` are the operands without noise. What there is none of is empty.
+/// Writes all answers as CSV. Missing values are empty.
+///
+/// The columns are `index`, `set`, `problem`, `operands`, `solution`, `prediction`, `error`, `ceiling`, `exact`,
+/// `log_probability`, `clean` (the operands without noise), `residual`, `verified_error` and `repaired_error`.
 pub fn write_predictions(path: &Path, sets: &[TestSet]) -> Result<()> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record([

@@ -1,4 +1,4 @@
-//! What the commands of `src/bin/laformer.rs` print.
+//! The reports of `src/bin/laformer.rs`, which needs no libtorch.
 
 mod history;
 mod table;

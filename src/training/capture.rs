@@ -1,5 +1,6 @@
-//! Training steps on a CUDA device: recorded once for each shape of batches, then repeated as one launch. A small model's step is
-//! hundreds of kernels of a few microseconds each, which a CPU cannot launch as fast as the device does them.
+//! Training steps on a CUDA device. A step is recorded once for each shape of batches, and then replayed with one
+//! launch. A small model's step has hundreds of kernels of a few microseconds each, which run faster than a CPU can
+//! launch them.
 
 use crate::batch::Batch;
 use crate::dataset::Case;
@@ -9,21 +10,23 @@ use anyhow::{Context, Result};
 use std::collections::HashMap;
 use tch::Device;
 
-/// Steps of each shape that run as they are written before one is recorded, as many as PyTorch's `make_graphed_callables` has:
-/// libraries choose their kernels and take their memory, positions are copied to the device. None of it can be recorded.
+/// Steps of each shape that run eagerly before one is recorded, as many as in PyTorch's `make_graphed_callables`. In
+/// the first steps, libraries choose kernels, memory is allocated and positions are copied to the device, which cannot
+/// be recorded.
 const WARMUP: u32 = 3;
 
-/// Shapes that are recorded; the steps of others run as they are written. So many are the sizes 5 to 15 of three problems. Token
-/// sequences of variable length have more, most of them rare; and a graph costs the time of some steps and some memory.
+/// The largest number of shapes with a recording; steps of other shapes run eagerly. It suffices for the sizes 5 to 15
+/// of three problems. Token sequences of variable length have more shapes, most of them rare. A graph costs memory, and
+/// the time of several steps.
 const SHAPES: usize = 33;
 
-/// What the operations of a step depend on, beside the numbers: the case, and the sizes of source and target.
+/// Everything that the operations of a step depend on except numbers: the case, and the sizes of source and target.
 type Shape = (Case, Vec<i64>, Vec<i64>);
 
-/// Why the steps of a model are not captured on a device; none where they are.
+/// The reason why a model's steps are not captured on a device; `None` if they are.
 ///
-/// Those of recurrent layers are not: cuDNN packs their weights anew at every call and may spread the work over streams of its
-/// own, and nobody says that all of it can be recorded.
+/// Steps of recurrent layers are not captured. cuDNN packs their weights at each call and may use streams of its own;
+/// its documentation does not say that this can be recorded.
 pub fn why_eager(architecture: Architecture, device: Device) -> Option<&'static str> {
     match architecture {
         _ if !device.is_cuda() => Some("only a CUDA device has graphs"),
@@ -33,15 +36,15 @@ pub fn why_eager(architecture: Architecture, device: Device) -> Option<&'static 
     }
 }
 
-/// Runs the steps of a training. While it lives, CUDA devices multiply fp32 as TF32: also in the training's own evaluations, not in
-/// those that come later.
+/// Runs the steps of a training. While it exists, CUDA devices multiply float32 as TF32. This includes evaluations
+/// during training, but not later ones.
 #[derive(Debug)]
 pub struct Steps {
     device: Device,
-    /// Steps done of each shape that is not recorded; none where nothing is to be.
+    /// Steps done for each shape without a recording; `None` if steps are not captured.
     capture: Option<HashMap<Shape, u32>>,
     captured: HashMap<Shape, Captured>,
-    /// After the graphs, which are made on it.
+    /// Declared after the graphs, because it must be dropped after them.
     _stream: Option<Stream>,
     _tf32: Tf32,
 }
@@ -49,14 +52,14 @@ pub struct Steps {
 /// The recorded step of a shape.
 #[derive(Debug)]
 struct Captured {
-    /// Where the step finds its batch.
+    /// The tensors from which the recorded step reads its batch.
     inputs: Batch,
-    /// None on a CPU, which has no graphs: there the step itself is done again, on the same inputs.
+    /// `None` on a CPU, which has no graphs. There the step itself runs again on the same inputs.
     graph: Option<Graph>,
 }
 
 impl Steps {
-    /// Records steps if `capture` says so; else, all run as they are written.
+    /// Captures steps if `capture` is true; otherwise all steps run eagerly.
     pub fn new(device: Device, capture: bool) -> Result<Self> {
         let stream = match device {
             Device::Cuda(index) if capture => Some(Stream::enter(index)?),
@@ -71,8 +74,8 @@ impl Steps {
         })
     }
 
-    /// Does `step` on a batch, without waiting for the device. Between steps of one shape nothing but the numbers of tensors may
-    /// change; the tensors that `step` finds and changes must outlive this.
+    /// Runs `step` on a batch without waiting for the device. Between steps of one shape, only the contents of tensors
+    /// may change. Tensors that `step` uses must outlive this object.
     pub fn run(&mut self, batch: &Batch, mut step: impl FnMut(&Batch) -> Result<()>) -> Result<()> {
         let batch = batch.to_device(self.device);
         let Some(warmed) = &mut self.capture else {
@@ -91,7 +94,7 @@ impl Steps {
         let graph = match self.device {
             Device::Cpu => None,
             _ => {
-                // Steps follow one another and leave nothing in the graphs' own memory: they share it.
+                // Steps run one after the other and keep nothing in the graphs' memory, so all graphs can share it.
                 let sharing = self.captured.values().find_map(|other| other.graph.as_ref());
                 let graph = Graph::record(sharing, || step(&batch));
                 Some(graph.context("a training step cannot be captured in a CUDA graph: train with --no-graph")?)
@@ -134,10 +137,10 @@ mod tests {
         }
     }
 
-    /// The place of the source that each of so many steps reads; checks that it reads its own numbers.
+    /// The addresses of the source in `count` steps. Checks that each step reads its own values.
     fn places(steps: &mut Steps, length: i64, count: i64) -> Vec<usize> {
         let mut places = Vec::new();
-        // All at once, so that none takes the memory of one before.
+        // All batches exist at once, so that none reuses the memory of another.
         let batches: Vec<_> = (0..count).map(|value| batch(length, value)).collect();
         for (value, given) in (0..).zip(&batches) {
             let step = |batch: &Batch| {
@@ -152,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn after_the_warmup_all_steps_of_a_shape_read_the_same_memory() {
+    fn after_warmup_all_steps_of_a_shape_read_the_same_memory() {
         let mut steps = Steps::new(Device::Cpu, true).unwrap();
         let places = places(&mut steps, 5, 8);
         let (own, shared) = places.split_at(WARMUP as usize);
@@ -172,7 +175,7 @@ mod tests {
         assert!(is_captured(1));
     }
 
-    /// Losses and gradient norms of every step.
+    /// Loss and gradient norm of each step.
     #[derive(Default)]
     struct Recorder(Vec<[f64; 2]>);
 
@@ -200,9 +203,9 @@ mod tests {
 
     const STEPS: usize = 20;
 
-    /// Trains on a device as the trainer is prepared, and returns what every step has told.
+    /// Trains with a prepared trainer on a device. Returns loss and gradient norm of each step.
     fn train(more: &str, device: Device, prepare: impl FnOnce(&mut Trainer)) -> Vec<[f64; 2]> {
-        // Small tensors: threads would wait for one another.
+        // Tensors are small, so several threads would be slower.
         tch::set_num_threads(1);
         let text = format!(
             "problem = \"eigenvalues\"\ndim = \"2-3\"\n{more}\nmodel.width = 32\nmodel.encoder_layers = 1\n\
@@ -222,7 +225,7 @@ mod tests {
         recorder.0
     }
 
-    /// Both optimizers, both decoders, with and without padding and queries in the encoder, both precisions.
+    /// Both optimizers, both decoders, with and without padding, queries in the encoder, and both precisions.
     const KINDS: [&str; 6] = [
         "training.optimizer = \"adamw\"\ntraining.precision = \"fp32\"",
         "training.optimizer = \"muon\"\ntraining.precision = \"fp32\"",
@@ -257,13 +260,13 @@ mod tests {
         for kind in KINDS {
             let eager = train(kind, Device::Cuda(0), Trainer::run_eagerly);
             let captured = train(kind, Device::Cuda(0), |trainer| assert!(trainer.captures()));
-            // Some kernels add in any order.
+            // Some kernels sum in varying order.
             assert_near(&captured, &eager, 1e-3, kind);
         }
     }
 
     #[test]
-    fn cuda_losses_are_those_of_the_cpu() {
+    fn cuda_losses_agree_with_cpu_losses() {
         if !Cuda::is_available() {
             println!("skipped: no CUDA device");
             return;
@@ -272,7 +275,7 @@ mod tests {
             let losses = |device| train(kind, device, |_| ()).into_iter().map(|[loss, _]| [loss; 2]);
             let cpu: Vec<_> = losses(Device::Cpu).collect();
             let cuda: Vec<_> = losses(Device::Cuda(0)).collect();
-            // TF32 and bf16 round differently there.
+            // TF32 and bf16 round differently on CUDA.
             assert_near(&cuda, &cpu, 0.02, kind);
         }
     }

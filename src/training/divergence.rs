@@ -1,4 +1,4 @@
-//! When numbers cease to be finite.
+//! Divergence: losses or gradients that are not finite.
 
 use crate::recipe::{OptimizerKind, Precision, Training};
 
@@ -9,7 +9,7 @@ use crate::recipe::{OptimizerKind, Precision, Training};
 )]
 pub struct Divergence {
     what: String,
-    /// The step that made it so.
+    /// The step at which it happened.
     step: u64,
     first: u64,
     last: u64,
@@ -27,7 +27,7 @@ impl Divergence {
     }
 }
 
-/// What may keep a training finite and is not set yet. `factor` is the share of its learning rates that it has after going back.
+/// Settings that may prevent divergence and are not in use. `factor` multiplies the learning rates after retries.
 pub(super) fn advice(training: &Training, factor: f64) -> String {
     let mut advice = format!(
         "try a lower training.learning_rate (now {:?}",

@@ -1,4 +1,4 @@
-//! One process at a time in a run folder.
+//! Locks of run folders, which only one process at a time may use.
 
 use anyhow::{Context, Result, anyhow, bail};
 use std::fs::{self, File, TryLockError};
@@ -8,18 +8,18 @@ use std::path::{Path, PathBuf};
 
 const NAME: &str = ".lock";
 
-/// The lock of a run folder, held until it is dropped or the process ends, however it ends.
+/// The lock of a run folder. It ends when it is dropped, and also when the process is killed.
 #[derive(Debug)]
 pub struct Lock {
     path: PathBuf,
-    /// Whether the folder was made for it.
+    /// Whether the folder was created for the lock.
     is_new: bool,
     _file: File,
 }
 
 impl Lock {
-    /// Locks a folder, which is made where it is missing; `None` where the file system has no locks. Fails where another process
-    /// holds the lock, naming it.
+    /// Locks a folder, which is created if missing. Returns `None` if the file system does not support locks. Fails if
+    /// another process holds the lock; the error names it.
     pub fn take(folder: &Path) -> Result<Option<Self>> {
         let is_new = !folder.try_exists().unwrap_or(true);
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -35,7 +35,7 @@ impl Lock {
                 Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => return Ok(None),
                 Err(TryLockError::Error(error)) => bail!(error),
             }
-            // Who held it before may have deleted it between the two calls above.
+            // The previous holder may have deleted the file between the two calls above.
             let own = file.metadata().with_context(context)?;
             if fs::metadata(&path).is_ok_and(|there| (there.dev(), there.ino()) == (own.dev(), own.ino())) {
                 file.set_len(0).with_context(context)?;
@@ -54,7 +54,7 @@ impl Drop for Lock {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
         if let (true, Some(folder)) = (self.is_new, self.path.parent()) {
-            // Fails where a run was begun in it.
+            // Fails if the folder contains a run, which is intended.
             let _ = fs::remove_dir(folder);
         }
     }
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_process_left_is_no_lock() {
+    fn the_file_of_a_killed_process_does_not_lock() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(NAME), "12345").unwrap();
         assert!(Lock::take(folder.path()).unwrap().is_some());

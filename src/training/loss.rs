@@ -1,5 +1,5 @@
-//! Cross-entropy, part by part: sign, exponent and mantissa are watched and weighted apart, because an average hides
-//! which of them is stuck.
+//! Cross-entropy in parts. Sign, exponent and mantissa are reported and weighted separately, because a mean hides which
+//! one does not improve.
 
 use super::signs::FreeSigns;
 use crate::batch::Batch;
@@ -8,20 +8,21 @@ use crate::model::{Decoder, Model, ParallelDecoder};
 use crate::recipe::{Loss as Settings, softened};
 use tch::{Device, Kind, Reduction, Tensor};
 
-/// Deviation of soft labels at a mantissa of zero, in units of the last digit.
+/// Smallest standard deviation of soft labels, in units of the last digit.
 const LEAST_DEVIATION: f64 = 0.3;
-/// Deviations that soft labels have room for below the largest mantissa: what is cut off there would move their median.
+/// Standard deviations that soft labels must have between their center and the largest mantissa. A distribution that is
+/// cut off earlier has a different median.
 const ROOM: f64 = 3.0;
 
 /// The training loss of a model.
 #[derive(Debug)]
 pub struct Loss {
     parts: Vec<LossPart>,
-    /// Weight of every token of the target vocabulary (autoregressive), `[vocabulary]`.
+    /// Weight of each token of the target vocabulary (autoregressive), `[vocabulary]`.
     token_weights: Tensor,
-    /// The part that each token belongs to, `[vocabulary, parts + 1]` one-hot in fp32; the last column is structure.
+    /// The part of each token, `[vocabulary, parts + 1]`, one-hot in float32. The last column is for structural tokens.
     token_parts: Tensor,
-    /// None where targets keep their signs.
+    /// `None` if targets keep their signs.
     free_signs: Option<FreeSigns>,
 }
 
@@ -29,28 +30,28 @@ pub struct Loss {
 struct LossPart {
     name: String,
     weight: f64,
-    /// None for sharp targets.
+    /// `None` for hard labels.
     soft_labels: Option<SoftLabels>,
 }
 
-/// Distributions over neighboring mantissas, which a field is trained towards.
+/// Distributions over neighboring mantissas, used as targets.
 #[derive(Debug)]
 struct SoftLabels {
     /// The class of the mantissa zero.
     zero: i64,
-    /// Deviation as a share of the mantissa.
+    /// Standard deviation relative to the mantissa.
     smoothing: f64,
-    /// Whether the number is told between the classes, by its share of those that are written alike.
+    /// Whether labels are centered on the exact number, which may lie between two classes.
     between: bool,
-    /// Every class, `[1, classes]` fp32.
+    /// All classes, `[1, classes]` float32.
     classes: Tensor,
 }
 
 /// The loss of one batch.
 pub struct BatchLoss {
-    /// What is minimized, 0-d.
+    /// The loss to minimize, 0-d.
     pub total: Tensor,
-    /// Unweighted cross-entropy of each part in nats, `[parts]`, detached.
+    /// Unweighted mean cross-entropy of each part in nats, `[parts]`, detached.
     pub parts: Tensor,
 }
 
@@ -96,7 +97,7 @@ impl Loss {
         self.parts.iter().map(|part| part.name.as_str())
     }
 
-    /// The loss of a batch in a precision of linear maps.
+    /// The loss of a batch, with linear maps in the given precision.
     pub fn forward(&self, model: &Model, batch: &Batch, kind: Kind) -> BatchLoss {
         match model.decoder() {
             Decoder::Parallel(decoder) => self.of_classes(model, decoder, batch, kind),
@@ -135,7 +136,8 @@ impl Loss {
         let real = target.not_equal(PAD).to_kind(Kind::Float);
         let weights = self.token_weights.index_select(0, &target) * &real;
         let total = (&each * &weights).sum(Kind::Float) / weights.sum(Kind::Float);
-        // Digits share their tokens, so a part is the mean over the fields that could have written the token.
+        // All digit fields have the same tokens, so the loss of a part is the mean over the fields that share its
+        // token.
         let members = self.token_parts.index_select(0, &target) * real.unsqueeze(1);
         let sums = each.detach().unsqueeze(0).matmul(&members).squeeze_dim(0);
         let counts = members.sum_dim_intlist(0, false, Kind::Float).clamp_min(1.0);
@@ -167,7 +169,8 @@ impl LossPart {
         }
     }
 
-    /// Mean cross-entropy of logits `[count, classes]` against classes `[count]` and their shares, 0-d.
+    /// The mean cross-entropy of logits `[count, classes]` for classes `[count]` and their positions between classes,
+    /// 0-d.
     fn cross_entropy(&self, logits: &Tensor, classes: &Tensor, shares: Option<&Tensor>) -> Tensor {
         let Some(soft) = &self.soft_labels else {
             return logits.cross_entropy_loss(classes, None::<&Tensor>, Reduction::Mean, -100, 0.0);
@@ -181,8 +184,9 @@ impl LossPart {
 }
 
 impl SoftLabels {
-    /// A Gaussian around each of so many mantissas `[count]`, `[count, classes]`, with a deviation of `smoothing` of the mantissa: narrower
-    /// just below the largest, so that the median is the mantissa everywhere.
+    /// Gaussian labels `[count, classes]` around the mantissas `centers` `[count]`. Their standard deviation is
+    /// `smoothing` times the mantissa. It is smaller just below the largest mantissa, so that the median always equals
+    /// the mantissa.
     fn around(&self, centers: &Tensor) -> Tensor {
         let magnitude = (centers - self.zero as f64).abs();
         let largest = (self.classes.size()[1] - 1 - self.zero) as f64;
@@ -224,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_median_of_soft_labels_is_the_number_up_to_the_ends_of_the_mantissa() {
+    fn the_median_of_soft_labels_is_the_number_even_near_the_largest_mantissa() {
         for (name, numbers) in [("P1000", 100..1000), ("B1999", 1099..1999)] {
             let part = soft(named(name).unwrap().as_ref(), 0.01);
             let labels = part.soft_labels.unwrap();
@@ -232,7 +236,7 @@ mod tests {
                 let center = f64::from(tenth) / 10.0;
                 let around = labels.around(&Tensor::from_slice(&[center as f32]));
                 let found = median(&Vec::<f64>::try_from(around.squeeze().to_kind(Kind::Double)).unwrap());
-                // Near the end a label is hardly wider than its class.
+                // Near the end, a label is hardly wider than its class.
                 let narrow = center > f64::from(numbers.end) - 4.0;
                 let allowed = if narrow { 0.5 } else { 0.05 };
                 assert!((found - center).abs() < allowed, "{name}: {found} of {center}");
@@ -241,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_is_least_where_the_median_is_the_number_between_the_digits() {
+    fn the_loss_is_smallest_if_the_median_is_the_number_between_the_digits() {
         let encoding = named("P1000").unwrap();
         let part = soft(encoding.as_ref(), 0.01);
         let labels = part.soft_labels.as_ref().unwrap();
@@ -261,7 +265,7 @@ mod tests {
             losses.iter().enumerate().all(|(i, &other)| i == 2 || other > losses[2]),
             "{losses:?}"
         );
-        // Of a number that is written exactly, it is the class.
+        // For a number that equals its rounded value, the minimum is at its class.
         assert!(loss(314.0, 0.5) < loss(314.37, 0.5));
     }
 }

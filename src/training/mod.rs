@@ -1,6 +1,5 @@
 //! Training: optimizer, loop, checkpoints.
 
-mod arena;
 mod average;
 mod capture;
 mod divergence;
@@ -9,6 +8,7 @@ mod loss;
 mod observer;
 mod optimizer;
 mod origin;
+mod parameters;
 mod precision;
 mod profile;
 mod run;
@@ -17,7 +17,6 @@ mod signs;
 mod trainer;
 mod weights;
 
-pub use arena::Arena;
 pub use capture::why_eager;
 pub use divergence::Divergence;
 pub use lock::Lock;
@@ -25,6 +24,7 @@ pub use loss::{BatchLoss, Loss};
 pub use observer::{Ending, Estimate, LogLine, Observer};
 pub use optimizer::Optimizer;
 pub use origin::Origin;
+pub use parameters::FlatParameters;
 pub use precision::LinearTimes;
 pub use profile::{Profile, flops_per_example};
 pub use run::{Progress, Run, Trained, export, load_model, write_weights};

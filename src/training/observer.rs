@@ -1,4 +1,4 @@
-//! What is told of a run while it trains.
+//! Notifications about a run during training.
 
 use super::divergence::Divergence;
 use super::run::Progress;
@@ -7,7 +7,7 @@ use crate::inference::Solver;
 use crate::recipe::Precision;
 use anyhow::Result;
 
-/// What is told of a run every so many steps; means over the steps since the last line.
+/// A line of the log: means over the steps since the previous line.
 #[derive(Clone, Debug)]
 pub struct LogLine {
     pub step: u64,
@@ -17,56 +17,56 @@ pub struct LogLine {
     /// Name and cross-entropy (nats) of each part of the loss.
     pub parts: Vec<(String, f64)>,
     pub gradient_norm: f64,
-    /// Factor of the schedule times AdamW's learning rate.
+    /// AdamW's learning rate times the factor of the schedule.
     pub learning_rate: f64,
     pub examples_per_second: f64,
-    /// Share of the time spent waiting for data.
+    /// Fraction of time spent waiting for data.
     pub waiting: f64,
     /// Seconds of training, over all sessions.
     pub elapsed: f64,
-    /// Seconds to the end at the present speed.
+    /// Estimated seconds to the end.
     pub remaining: f64,
-    /// Of linear maps and attention.
+    /// Precision of linear maps and attention.
     pub precision: Precision,
 }
 
-/// How long a run takes, told between the lines of the log where those are far apart.
+/// An estimate of a run's duration, for runs whose log lines are far apart.
 #[derive(Clone, Copy, Debug)]
 pub struct Estimate {
     pub step: u64,
     pub steps: u64,
     pub examples_per_second: f64,
-    /// Seconds to the end at the present speed.
+    /// Estimated seconds to the end.
     pub remaining: f64,
 }
 
-/// How a training ended.
+/// The reason why a training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// With its last step.
+    /// The last step is done.
     Done,
-    /// After so many steps, as its observer asked; it is saved.
+    /// The observer stopped it after this number of steps. The run is saved.
     Stopped(u64),
 }
 
-/// Watches a run: writes metrics, draws curves, exports.
+/// Observes a run: writes metrics, draws curves, exports.
 pub trait Observer {
-    /// Training begins after `step` steps; what was told of later ones is void.
+    /// Training starts after `step` steps. Earlier notifications about later steps are void.
     fn started(&mut self, step: u64) -> Result<()>;
     fn logged(&mut self, line: &LogLine) -> Result<()>;
-    /// Whether the training shall save and end; asked before every step and during evaluations.
+    /// Whether training shall save and end. It is called before each step and during evaluations.
     fn stops(&self) -> bool {
         false
     }
-    /// The training goes back to its last save, with half the learning rate; [`Self::started`] follows.
+    /// The run returns to its last save with half the learning rate. [`Self::started`] follows.
     fn diverged(&mut self, _divergence: &Divergence) -> Result<()> {
         Ok(())
     }
     fn estimated(&mut self, _estimate: Estimate) -> Result<()> {
         Ok(())
     }
-    /// `improved` says that the model is the best so far; its weights are saved already.
-    /// `training_set` is measured on examples that training comes back to, where it does.
+    /// The model was evaluated. `improved` says that it is the best so far; its weights are already saved.
+    /// `training_set` has the results on repeated training examples, if there are any.
     fn evaluated(
         &mut self,
         progress: &Progress,

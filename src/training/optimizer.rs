@@ -1,6 +1,6 @@
-//! AdamW and Muon over the arena.
+//! The optimizers AdamW and Muon, which update flat parameters.
 
-use super::arena::{Arena, MatrixGroup};
+use super::parameters::{FlatParameters, MatrixGroup};
 use crate::libtorch::{Adam, AdamState};
 use crate::recipe::{OptimizerKind, Training};
 use anyhow::{Context, Result};
@@ -8,21 +8,22 @@ use std::collections::BTreeMap;
 use std::thread;
 use tch::{Device, Kind, Tensor};
 
-/// Share of Muon's momentum that a step keeps.
+/// Decay factor of Muon's momentum per step.
 const MOMENTUM: f64 = 0.95;
 
-/// Updates the arena's values from its gradients. `adamw` is AdamW for every parameter (Loshchilov & Hutter 2019);
-/// `muon` orthogonalizes the momentum of hidden matrices (Jordan et al. 2024) and leaves the rest to AdamW.
+/// Updates the flat values from their gradients. `adamw` uses AdamW for all parameters (Loshchilov & Hutter 2019).
+/// `muon` orthogonalizes the momentum of hidden matrices (Jordan et al. 2024) and uses AdamW for all other parameters.
 #[derive(Debug)]
 pub struct Optimizer {
     muon: Option<Muon>,
-    /// Where AdamW's part of the arena starts.
+    /// The index in the flat parameters where AdamW's part starts.
     start: i64,
     exp_avg: Tensor,
     exp_avg_sq: Tensor,
-    /// Steps taken, as the fused kernel wants it: fp32, on the device.
+    /// The number of steps as the fused kernel expects it: float32, on the device.
     steps: Tensor,
-    /// Factor of the schedule, a 0-d fp64 tensor on the device: a recorded step reads it anew.
+    /// Factor of the schedule, a 0-d float64 tensor on the device. As a tensor, it may change between replays of a
+    /// recorded step.
     factor: Tensor,
     settings: Training,
 }
@@ -33,45 +34,45 @@ struct Muon {
 }
 
 impl Optimizer {
-    pub fn new(arena: &Arena, settings: &Training) -> Self {
+    pub fn new(flat: &FlatParameters, settings: &Training) -> Self {
         let start = match settings.optimizer {
             OptimizerKind::Adamw => 0,
-            OptimizerKind::Muon => arena.matrix_numbers(),
+            OptimizerKind::Muon => flat.matrix_numbers(),
         };
-        let zeros = |count: i64| Tensor::zeros([count], (Kind::Float, arena.values.device()));
+        let zeros = |count: i64| Tensor::zeros([count], (Kind::Float, flat.values.device()));
         Self {
             muon: (start > 0).then(|| Muon { momentum: zeros(start) }),
             start,
-            exp_avg: zeros(arena.numbers() - start),
-            exp_avg_sq: zeros(arena.numbers() - start),
+            exp_avg: zeros(flat.numbers() - start),
+            exp_avg_sq: zeros(flat.numbers() - start),
             steps: zeros(1).squeeze(),
-            factor: Tensor::ones([], (Kind::Double, arena.values.device())),
+            factor: Tensor::ones([], (Kind::Double, flat.values.device())),
             settings: settings.clone(),
         }
     }
 
-    /// Multiplies all learning rates of the following steps by the factor of the schedule, without waiting for the device.
+    /// Sets the factor of the schedule for the learning rates of all following steps, without waiting for the device.
     pub fn set_factor(&mut self, factor: f64) {
         let _ = self.factor.fill_(factor);
     }
 
-    /// One step. Nothing in it depends on the number of the step but tensors.
-    pub fn step(&mut self, arena: &mut Arena) -> Result<()> {
+    /// Performs one step. It depends on the step number only through tensors.
+    pub fn step(&mut self, flat: &mut FlatParameters) -> Result<()> {
         let _no_grad = tch::no_grad_guard();
         let settings = &self.settings;
         if let Some(muon) = &mut self.muon {
-            muon.step(arena, settings, &(&self.factor * settings.muon_learning_rate));
+            muon.step(flat, settings, &(&self.factor * settings.muon_learning_rate));
         }
         let rate = &self.factor * settings.learning_rate;
-        let decayed = arena.matrix_numbers() - self.start;
+        let decayed = flat.matrix_numbers() - self.start;
         if decayed > 0 && settings.weight_decay > 0.0 {
-            // Only hidden matrices decay; tables, norms and heads do not.
-            let _ = arena
+            // Weight decay applies to hidden matrices only, not to tables, norms and heads.
+            let _ = flat
                 .values
                 .narrow(0, self.start, decayed)
                 .g_mul_(&kept(&rate, settings.weight_decay));
         }
-        let count = arena.numbers() - self.start;
+        let count = flat.numbers() - self.start;
         let adam = Adam {
             beta1: settings.beta1,
             beta2: settings.beta2,
@@ -84,10 +85,10 @@ impl Optimizer {
             squares: &[self.exp_avg_sq.shallow_clone()],
             steps: &[self.steps.shallow_clone()],
         };
-        Ok(adam.step(&part(&arena.values), &part(&arena.gradients), state, &rate)?)
+        Ok(adam.step(&part(&flat.values), &part(&flat.gradients), state, &rate)?)
     }
 
-    /// Everything that a resumed run needs, by name.
+    /// The tensors that a resumed run needs, by name.
     pub fn state(&self) -> BTreeMap<String, Tensor> {
         let mut state = BTreeMap::from([
             ("optimizer.exp_avg".to_string(), self.exp_avg.shallow_clone()),
@@ -100,7 +101,7 @@ impl Optimizer {
         state
     }
 
-    /// Takes back what [`Self::state`] gave.
+    /// Restores the tensors of [`Self::state`].
     pub fn load(&mut self, state: &BTreeMap<String, Tensor>) -> Result<()> {
         let _no_grad = tch::no_grad_guard();
         for (name, mut tensor) in self.state() {
@@ -117,36 +118,36 @@ impl Optimizer {
     }
 }
 
-/// Newton–Schulz steps and coefficients of Jordan et al. (2024): singular values end up near one.
+/// Newton–Schulz steps and coefficients of Jordan et al. (2024). They bring singular values close to one.
 const ORTHOGONALIZATION_STEPS: usize = 5;
 const QUINTIC: (f64, f64, f64) = (3.4445, -4.7750, 2.0315);
 
-/// The share of a weight that a step leaves where the weight decays, fp32.
+/// The factor of weight decay per step, float32.
 fn kept(rate: &Tensor, weight_decay: f64) -> Tensor {
     (rate * -weight_decay + 1.0).to_kind(Kind::Float)
 }
 
 impl Muon {
     /// `rate` is a 0-d fp64 tensor.
-    fn step(&mut self, arena: &mut Arena, settings: &Training, rate: &Tensor) {
-        let gradients = arena.gradients.narrow(0, 0, self.momentum.numel() as i64);
+    fn step(&mut self, flat: &mut FlatParameters, settings: &Training, rate: &Tensor) {
+        let gradients = flat.gradients.narrow(0, 0, self.momentum.numel() as i64);
         let _ = self.momentum.lerp_(&gradients, 1.0 - MOMENTUM);
-        // Nesterov: look ahead along the new momentum.
+        // Nesterov momentum: the update looks ahead along the new momentum.
         let update = gradients.lerp(&self.momentum, MOMENTUM);
         if settings.weight_decay > 0.0 {
-            let mut values = arena.values.narrow(0, 0, update.numel() as i64);
+            let mut values = flat.values.narrow(0, 0, update.numel() as i64);
             let _ = values.g_mul_(&kept(rate, settings.weight_decay));
         }
-        // As many threads as share a batch, each with as many for its operations.
+        // The threads that share a batch also share the matrices. Each one may use several threads for its operations.
         let own = tch::get_num_threads();
-        let threads = match arena.values.device() {
+        let threads = match flat.values.device() {
             Device::Cpu => (settings.threads as i64 / i64::from(own)).max(1),
             _ => 1,
         };
         let share = |thread: i64| -> Vec<Matrices> {
-            let groups = arena.matrices.iter();
+            let groups = flat.matrices.iter();
             groups
-                .filter_map(|group| Matrices::share(group, &arena.values, &update, rate, thread, threads))
+                .filter_map(|group| Matrices::share(group, &flat.values, &update, rate, thread, threads))
                 .collect()
         };
         let kind = settings.precision.kind();
@@ -164,17 +165,17 @@ impl Muon {
     }
 }
 
-/// The matrices of a group that a thread orthogonalizes.
+/// The matrices that one thread orthogonalizes.
 struct Matrices {
     group: MatrixGroup,
     values: Tensor,
     update: Tensor,
-    /// What a direction is multiplied with, 0-d.
+    /// Multiplies the direction, 0-d.
     factor: Tensor,
 }
 
 impl Matrices {
-    /// The share of a thread of so many; none where there are too few matrices.
+    /// The matrices of one thread among several; `None` if there are none for this thread.
     fn share(
         group: &MatrixGroup,
         values: &Tensor,
@@ -199,8 +200,8 @@ impl Matrices {
     }
 }
 
-/// The nearest semi-orthogonal matrices, approximately: `[count, rows, cols]` to the same, with products in a precision. Its authors use
-/// bf16, which is enough, and the slower one on a processor that multiplies fp32 faster.
+/// The nearest semi-orthogonal matrices, approximately: `[count, rows, cols]` to the same shape, with products in the
+/// given precision. The authors use bf16, which suffices; some processors are faster with float32.
 fn orthogonalize(matrices: &Tensor, group: &MatrixGroup, kind: Kind) -> Tensor {
     let tall = group.rows > group.cols;
     let mut x = matrices.to_kind(kind);

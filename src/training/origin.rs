@@ -2,7 +2,7 @@
 
 use super::run::load_model;
 use crate::dataset::Format;
-use crate::encoding::{Input, Reading};
+use crate::encoding::{Input, InputLayout};
 use crate::matrix::{Shape, fingerprint};
 use crate::model::Model;
 use crate::problem::Problems;
@@ -200,8 +200,8 @@ fn ingredients(recipe: &Recipe, whole: bool) -> Result<Table> {
     let format = recipe.format();
     let input = match format.input {
         Input::Values { digits, reading } => {
-            let reading = if whole { Reading::Whole } else { reading };
-            // Where digits have no features of their own, how many are read is a law of the data.
+            let reading = if whole { InputLayout::Whole } else { reading };
+            // Where digits have no features of their own, how many are read is a distribution of the data.
             match recipe.model.value_features {
                 ValueFeatures::Digits => Input::Values { digits, reading }.to_string(),
                 _ => reading.to_string(),

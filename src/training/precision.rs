@@ -1,4 +1,4 @@
-//! The precision that a model trains in, chosen by measuring.
+//! The choice of the training precision by measurement.
 
 use crate::libtorch::Tf32;
 use crate::recipe::{Precision, Recipe};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tch::{Cuda, Device, Kind, Tensor};
 
 impl Precision {
-    /// The type of what linear maps read; fp32 where nothing has been measured.
+    /// The data type of linear maps; float32 if nothing was measured.
     pub fn kind(self) -> Kind {
         match self {
             Self::Auto | Self::Fp32 => Kind::Float,
@@ -16,19 +16,21 @@ impl Precision {
     }
 }
 
-/// Slower than this many times fp32, bf16 is warned of.
+/// A bf16 product that is slower than float32 by this factor causes a warning.
 const SLOW: f64 = 2.0;
-/// Most multiplications of the product on a CPU: without instructions for bf16, one takes 40 ms.
+/// Largest number of multiplications in the measured product on a CPU. Without bf16 instructions, such a product takes
+/// 40 ms.
 const MULTIPLICATIONS: i64 = 1 << 24;
-/// Fewest numbers of the product on a CUDA device: of smaller ones only the launching would be measured, which graphs spare.
+/// Smallest number of elements in the measured product on a CUDA device. Smaller products measure only launches, which
+/// graphs avoid.
 const NUMBERS: i64 = 1 << 24;
-/// Products until a CUDA device is waited for.
+/// Products launched before waiting for a CUDA device.
 const LAUNCHES: usize = 4;
-/// Time for all products.
+/// Time for all measurements.
 const BUDGET: Duration = Duration::from_millis(50);
 
-/// Seconds of one linear map in either precision, on a device and its present number of threads. What processors say of themselves
-/// does not tell: some list bf16 and are slow at it.
+/// Seconds of one linear map in each precision, on a device with its current number of threads. Processor feature flags
+/// are no substitute: some processors list bf16 but are slow at it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LinearTimes {
     pub fp32: f64,
@@ -36,7 +38,8 @@ pub struct LinearTimes {
 }
 
 impl LinearTimes {
-    /// Measures a linear map of a recipe's width and batch; on a CPU with the casts around it, which a device hides.
+    /// Measures a linear map with a recipe's width and batch size. On a CPU, the casts around it are included; other
+    /// devices hide their cost.
     pub fn measure(recipe: &Recipe, device: Device) -> Result<Self> {
         let _tf32 = Tf32::allow()?;
         let _no_grad = tch::no_grad_guard();
@@ -49,7 +52,7 @@ impl LinearTimes {
         } else {
             (batch.min(MULTIPLICATIONS / (width * width)).max(1), 1)
         };
-        // Not drawn at random: the draws of the training stay those of its seed.
+        // Ones instead of random numbers, so that training still gets the random numbers of its seed.
         let operands = |kind| [rows, width].map(|rows| Tensor::ones([rows, width], (kind, device)));
         let (given, halved) = (operands(Kind::Float), operands(Kind::BFloat16));
         let seconds = |kind: Kind| {
@@ -74,7 +77,8 @@ impl LinearTimes {
             fp32: seconds(Kind::Float),
             bf16: seconds(Kind::BFloat16),
         };
-        // The first ones also load and prepare. Taking turns, both meet the same disturbances.
+        // The first products also load and initialize libraries. Both precisions alternate, so that disturbances affect
+        // both.
         let begun = Instant::now();
         while begun.elapsed() < BUDGET {
             best.fp32 = best.fp32.min(seconds(Kind::Float));
@@ -83,7 +87,7 @@ impl LinearTimes {
         Ok(best)
     }
 
-    /// The faster precision; of equals the finer one.
+    /// The faster precision; float32 if both are equally fast.
     pub fn faster(self) -> Precision {
         if self.bf16 < self.fp32 {
             Precision::Bf16
@@ -92,7 +96,7 @@ impl LinearTimes {
         }
     }
 
-    /// How many times the seconds of fp32 are those of bf16.
+    /// The time of bf16 divided by that of float32.
     pub fn slowness(self) -> f64 {
         self.bf16 / self.fp32
     }
@@ -109,8 +113,8 @@ impl LinearTimes {
 }
 
 impl Recipe {
-    /// Replaces `training.precision = "auto"` by the faster precision on a device with its present number of threads. Returns what
-    /// is trained in and why, for the log; a warning where bf16 is asked for and slow.
+    /// Replaces `training.precision = "auto"` by the faster precision on a device with its current number of threads.
+    /// Returns a log line with the precision and the reason. It warns if bf16 was requested and is slow.
     pub fn resolve_precision(&mut self, device: Device) -> Result<String> {
         let asked = self.training.precision;
         if asked == Precision::Fp32 {
@@ -122,7 +126,7 @@ impl Recipe {
     }
 }
 
-/// The precision to train in, and the line of the log that says why.
+/// The precision for training, and a log line with the reason.
 fn choose(asked: Precision, times: LinearTimes) -> (Precision, String) {
     match asked {
         Precision::Auto => {
@@ -174,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_stays_and_slow_bf16_is_warned_of() {
+    fn a_requested_precision_is_kept_and_slow_bf16_causes_a_warning() {
         for (fp32, bf16, factor) in [
             (1.0, 0.5, None),
             (1.0, 1.9, None),
@@ -190,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_measured_recipe_is_resolved_and_says_so_in_its_file() {
+    fn a_measured_precision_is_written_to_the_recipe_file() {
         let mut recipe = Recipe::parse("problem = \"eigenvalues\"\ndim = 2\n[model]\nwidth = 16", &[]).unwrap();
         assert_eq!(recipe.training.precision, Precision::Auto, "the default");
         let folder = tempfile::tempdir().unwrap();

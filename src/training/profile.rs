@@ -1,4 +1,4 @@
-//! Where the time of a training step goes.
+//! Measurement of the time of training steps.
 
 use super::trainer::Trainer;
 use crate::batch::Prefetch;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tch::{Cuda, Device};
 
-/// Seconds of a number of steps, by what they were spent on.
+/// Seconds of a number of steps, by activity.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Profile {
     pub steps: u64,
@@ -27,12 +27,12 @@ impl Profile {
     }
 }
 
-/// Steps that are not counted: caches fill, threads start.
+/// Steps before the measurement, in which caches fill and threads start.
 const WARMUP: u64 = 5;
 
 impl Trainer {
-    /// Trains for about `duration` on a source and tells where the time goes, step by step as they are written. Waits for the
-    /// device after each part, in one thread, so that a training is measured slower than it is: see [`Self::rate`].
+    /// Trains for about `duration` and measures each part of the steps, which run eagerly in one thread. It waits for
+    /// the device after each part, so that training appears slower than it is: see [`Self::rate`].
     pub fn profile(&mut self, examples: Arc<dyn Source>, duration: Duration) -> Result<Profile> {
         let device = self.model().device();
         let _tf32 = Tf32::allow()?;
@@ -64,8 +64,8 @@ impl Trainer {
         Ok(profile)
     }
 
-    /// Steps per second of training as it is, captured where it is, for about `duration` after as long a time in which shapes
-    /// are captured; the device is waited for at the end.
+    /// Steps per second of real training, with captured steps if possible. Measures for about `duration`, after a
+    /// warmup of the same length in which shapes are captured. It waits for the device at the end.
     pub fn rate(&mut self, examples: Arc<dyn Source>, duration: Duration) -> Result<f64> {
         let mut clock = Clock {
             device: self.model().device(),
@@ -100,7 +100,7 @@ struct Clock {
 }
 
 impl Clock {
-    /// Seconds since the last lap, all work of the device included.
+    /// Seconds since the previous lap, including all work of the device.
     fn lap(&mut self) -> f64 {
         if let Device::Cuda(index) = self.device {
             Cuda::synchronize(index as i64);
@@ -111,11 +111,12 @@ impl Clock {
     }
 }
 
-/// Floating-point operations of one training example at the largest size: two per weight and position forward, twice that
-/// backward (Kaplan et al. 2020, section 2.1), without attention scores and tables.
+/// Floating-point operations per training example at the largest size. The forward pass has two per weight and
+/// position, the backward pass twice as many (Kaplan et al. 2020, section 2.1). Attention scores and tables are not
+/// counted.
 pub fn flops_per_example(model: &Model) -> f64 {
     let ((source, target), config) = (model.longest(), model.config());
-    // Without a decoder the encoder reads the queries too.
+    // Without a decoder, the queries pass through the encoder as well.
     let encoded = if config.decoder == DecoderKind::None {
         source + target
     } else {
@@ -128,7 +129,7 @@ pub fn flops_per_example(model: &Model) -> f64 {
     matrices
         .map(|(name, tensor)| {
             let length = match () {
-                // Keys and values of the decoder's cross-attention are made of the source, once.
+                // Keys and values of cross-attention are computed from the source, only once.
                 () if name.contains("cross_attention.kv") => source,
                 () if name.starts_with("encoder") => encoded * config.encoder_loops,
                 () if name.starts_with("decoder.layers") => target * config.decoder_loops,
@@ -152,10 +153,11 @@ mod tests {
             flops_per_example(&Recipe::parse(&text, &[]).unwrap().build(Device::Cpu))
         };
         assert_eq!(flops("encoder_loops = 3"), flops("encoder_layers = 6"));
-        // Keys and values of the memory are made once for all loops: 2 * 16 * 16 weights at 9 positions.
+        // Keys and values of the encoder's output are computed once for all loops: 2 * 16 * 16 weights at 9 positions.
         let shared = 6.0 * 512.0 * 9.0;
         assert_eq!(flops("decoder_loops = 2") + shared, flops("decoder_layers = 2"));
-        // 12 * 16 * 16 weights of each encoder layer meet three queries more; those of the decoder layer are gone.
+        // The encoder layers, with 12 * 16 * 16 weights each, process three queries more. The decoder layer's weights
+        // are gone.
         let decoder = flops("decoder_layers = 2") - flops("");
         assert_eq!(
             flops("decoder = \"none\"") + decoder,

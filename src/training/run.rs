@@ -1,4 +1,4 @@
-//! A run folder and what it holds: see the files' names below.
+//! Run folders and checkpoints.
 
 use super::weights;
 use crate::file;
@@ -18,34 +18,34 @@ pub struct Run {
     folder: PathBuf,
 }
 
-/// Where a run stands; saved with its weights.
+/// The progress of a run, which is saved with its weights.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Steps done.
+    /// The number of steps done.
     pub step: u64,
     /// Seconds of training, over all sessions.
     pub elapsed: f64,
     /// The best validation accuracy so far, and its step.
     pub best: Option<(f64, u64)>,
-    /// How often the run went back to a save, with half the learning rate each time.
+    /// The number of returns to a save. Each halved the learning rate.
     #[serde(default)]
     pub retries: u32,
-    /// Since the last line of the log, where a run was stopped between two.
+    /// The window since the last log line, if the save lies between two lines.
     #[serde(default)]
     pub window: Window,
 }
 
-/// Steps and time that a line of the log is about.
+/// Steps and time since the last log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Window {
     pub steps: u64,
     pub seconds: f64,
-    /// Of these, waiting for data.
+    /// The part of these seconds spent waiting for data.
     pub waited: f64,
 }
 
 impl Recipe {
-    /// The module of a model of this recipe.
+    /// The inference module of a model of this recipe.
     pub fn solver(&self, model: &Model) -> Result<Solver> {
         Solver::new(model, &self.dimensions)
     }
@@ -59,23 +59,23 @@ impl Recipe {
 /// The best model of a run, as weights and as a TorchScript module.
 const WEIGHTS: &str = "model.safetensors";
 const MODULE: &str = "model.pt";
-/// Keys of the recipe and of the module's attributes in the text of a safetensors file.
+/// Keys of the recipe and of the module's attributes in the metadata of a safetensors file.
 const RECIPE: &str = "recipe";
 const TABLES: &str = "tables";
 const PROGRESS: &str = "progress";
-/// What every model card says.
+/// A phrase that all model cards contain.
 const CARD: &str = "trained by laformer";
 
 impl Run {
-    /// A new run in a folder; fails where one stands already, or a file that it would write over.
+    /// Creates a run in a folder. Fails if the folder has a run, or a file that the run would overwrite.
     pub fn create(folder: &Path, recipe: &Recipe) -> Result<Self> {
         let run = Self::prepare(folder, false)?;
         run.begin(recipe)?;
         Ok(run)
     }
 
-    /// A run that [`Self::begin`] begins; nothing is touched yet. Fails where one stands already, unless it is to be overwritten, or
-    /// where a file of others stands that a run would write over.
+    /// Prepares a run without changing files; [`Self::begin`] creates it. Fails if the folder has a run that must not
+    /// be overwritten, or an unrelated file that the run would overwrite.
     pub fn prepare(folder: &Path, overwrites: bool) -> Result<Self> {
         let run = Self {
             folder: folder.to_path_buf(),
@@ -105,7 +105,7 @@ impl Run {
         Ok(run)
     }
 
-    /// Begins the run: deletes the files of the one that it overwrites, no others, and writes its recipe.
+    /// Creates the run: deletes only the files of the run that it overwrites, and writes its recipe.
     pub fn begin(&self, recipe: &Recipe) -> Result<()> {
         ensure!(
             recipe.training.precision != Precision::Auto,
@@ -120,11 +120,11 @@ impl Run {
         old.iter()
             .filter(|path| path.exists())
             .try_for_each(|path| delete(path))?;
-        // The recipe is replaced last: while it stands, the folder is known for a run.
+        // The recipe is replaced last, because its presence marks the folder as a run.
         file::replace(&self.config(), recipe.to_toml()?.as_bytes())
     }
 
-    /// The folder of a run that was begun, and its recipe.
+    /// Opens the run in a folder, and returns its recipe.
     pub fn open(folder: &Path) -> Result<(Self, Recipe)> {
         let run = Self {
             folder: folder.to_path_buf(),
@@ -135,12 +135,12 @@ impl Run {
         Ok((run, recipe))
     }
 
-    /// Whether a run was begun in a folder.
+    /// Whether a folder has a run.
     pub fn exists(folder: &Path) -> Result<bool> {
         file::exists(&folder.join("config.toml"))
     }
 
-    /// What may stand beside the recipe.
+    /// All files that a run may have beside its recipe.
     fn files(&self) -> Vec<PathBuf> {
         vec![
             self.weights(),
@@ -153,7 +153,7 @@ impl Run {
         ]
     }
 
-    /// Deletes what a kill has left half written.
+    /// Deletes incomplete files that a killed process left.
     pub fn clear_partial(&self) -> Result<()> {
         let partial = named(&self.folder, file::is_partial)?;
         partial.iter().try_for_each(|path| delete(path))
@@ -177,7 +177,7 @@ impl Run {
         self.folder.join(MODULE)
     }
 
-    /// The last weights, with all that is needed to go on.
+    /// The last weights, and everything else that resuming needs.
     pub fn resume(&self) -> PathBuf {
         self.folder.join("resume.safetensors")
     }
@@ -199,7 +199,7 @@ impl Run {
         write_weights(&self.weights(), model, recipe)
     }
 
-    /// Saves the last weights and all else that a run goes on from.
+    /// Saves the last weights, and everything else that resuming needs.
     pub fn save_resume(&self, recipe: &Recipe, tensors: BTreeMap<String, Tensor>, progress: &Progress) -> Result<()> {
         let text = HashMap::from([
             (RECIPE.to_string(), recipe.to_toml()?),
@@ -208,7 +208,7 @@ impl Run {
         weights::write(&self.resume(), &tensors, text)
     }
 
-    /// Loads what [`Self::save_resume`] saved into a model; the rest is the optimizer's.
+    /// Loads the weights of [`Self::save_resume`] into a model. Returns all saved tensors, and the progress.
     pub fn load_resume(&self, model: &Model) -> Result<(BTreeMap<String, Tensor>, Progress)> {
         let path = self.resume();
         let (tensors, text) = weights::read(&path)?;
@@ -221,7 +221,7 @@ impl Run {
     }
 }
 
-/// Writes weights with the recipe that rebuilds their model, and the tables with which Python answers without TorchScript.
+/// Writes weights, the recipe that rebuilds their model, and the tables with which Python answers without TorchScript.
 pub fn write_weights(path: &Path, model: &Model, recipe: &Recipe) -> Result<()> {
     let tables = recipe.tables(model)?;
     let mut tensors = model.variables();
@@ -233,7 +233,7 @@ pub fn write_weights(path: &Path, model: &Model, recipe: &Recipe) -> Result<()> 
     weights::write(path, &tensors, text)
 }
 
-/// A checkpoint that answers, with the recipe that it came from.
+/// A checkpoint as a solver, and its recipe.
 #[derive(Debug)]
 pub struct Trained {
     pub recipe: Recipe,
@@ -267,7 +267,7 @@ impl Trained {
     }
 }
 
-/// The model of a checkpoint with its weights, for what needs more than its answers.
+/// Loads a checkpoint as a model, for uses beyond answers.
 pub fn load_model(path: &Path, device: Device) -> Result<(Recipe, Model)> {
     let path = checkpoint(path, WEIGHTS)?;
     let (tensors, text) = weights::read(&path)?;
@@ -325,7 +325,7 @@ fn module_recipe(archive: &Archive) -> Result<Recipe> {
             path.display()
         )
     })?;
-    // Keys that are younger than the module have their defaults.
+    // Keys that are newer than the module take their defaults.
     let recipe: toml::Table =
         serde_json::from_slice(&recipe).with_context(|| format!("{}: {CONFIG_FILE} is damaged", path.display()))?;
     parsed(&toml::to_string(&recipe)?, path)
@@ -335,11 +335,11 @@ fn parsed(recipe: &str, path: &Path) -> Result<Recipe> {
     Recipe::parse(recipe, &[]).with_context(|| format!("{}: the recipe is damaged", path.display()))
 }
 
-/// Name of the recipe among a module's extra files, as JSON.
+/// Name of the module's extra file that has the recipe as JSON.
 const CONFIG_FILE: &str = "config.json";
 
-/// Writes the module of a model with its recipe (`config.json`) and measures (`metrics.json`) inside. The parameters are fp32, whatever
-/// precision they were trained in, unless the model was halved.
+/// Writes the module of a model, with its recipe (`config.json`) and results (`metrics.json`) inside. Parameters are
+/// float32 in any training precision, unless the model was halved.
 pub fn export(solver: &Solver, recipe: &Recipe, metrics: &serde_json::Value, path: &Path) -> Result<()> {
     let extra = BTreeMap::from([
         (CONFIG_FILE.to_string(), serde_json::to_string_pretty(recipe)?),
@@ -352,7 +352,7 @@ fn delete(path: &Path) -> Result<()> {
     fs::remove_file(path).with_context(|| format!("cannot delete {}", path.display()))
 }
 
-/// Files of a folder whose names are such.
+/// The files of a folder whose names satisfy a condition.
 fn named(folder: &Path, is_such: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let paths = entries.map(|entry| Ok(entry?.path()));

@@ -1,8 +1,9 @@
-//! The gradient of a batch, computed by several threads: each has a share of the batch and a copy of the model that reads the same
-//! weights. Small models gain nothing from threads inside an operation, but nearly a core's worth from each share.
+//! The gradient of a batch, computed by several threads. Each has a part of the batch, and a copy of the model that
+//! shares its weights. Threads inside operations do not speed up small models, but each of these threads adds nearly
+//! the speed of one core.
 
-use super::arena::Arena;
 use super::loss::{BatchLoss, Loss};
+use super::parameters::FlatParameters;
 use crate::batch::Batch;
 use crate::model::Model;
 use crate::recipe::Recipe;
@@ -12,11 +13,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use tch::{Device, Tensor};
 
-/// Fewer examples are not worth a thread.
+/// The smallest number of examples for which a thread is worthwhile.
 const LEAST: usize = 16;
 
-/// Into how many shares the batches of a recipe are split on a device. Where there are more threads than shares, each share's
-/// operations have several.
+/// The number of parts into which batches of a recipe are split on a device. If there are more threads than parts,
+/// operations use several threads.
 fn shares(recipe: &Recipe, device: Device) -> usize {
     match device {
         Device::Cpu => recipe.training.threads.min(recipe.training.batch_size / LEAST).max(1),
@@ -25,7 +26,7 @@ fn shares(recipe: &Recipe, device: Device) -> usize {
 }
 
 impl Recipe {
-    /// Replaces `training.threads = 0` by as many threads as this process may use and the batch has shares for.
+    /// Replaces `training.threads = 0` by the number of available threads, but at most one per 16 examples of a batch.
     pub fn resolve_threads(&mut self) {
         if self.training.threads == 0 {
             let available = thread::available_parallelism().map_or(1, NonZero::get);
@@ -34,7 +35,7 @@ impl Recipe {
     }
 }
 
-/// Threads that compute gradients beside the trainer's own.
+/// Threads that compute gradients beside the main thread.
 #[derive(Debug)]
 pub struct Shards {
     workers: Vec<Worker>,
@@ -44,19 +45,20 @@ pub struct Shards {
 struct Worker {
     batches: SyncSender<Batch>,
     losses: Receiver<BatchLoss>,
-    /// What its backward passes add to, `[numbers]` fp32 in the order of the arena.
+    /// The sum of its backward passes, `[numbers]` float32 in the order of the flat parameters.
     gradients: Tensor,
 }
 
 impl Shards {
-    /// One thread for each share of a batch but the first, with a copy of `model` that reads the weights of `arena`.
-    pub fn new(recipe: &Recipe, model: &Model, arena: &Arena) -> Result<Self> {
+    /// Starts one thread for each part of a batch except the first. Each has a copy of `model` that shares the weights
+    /// of `flat`.
+    pub fn new(recipe: &Recipe, model: &Model, flat: &FlatParameters) -> Result<Self> {
         let device = model.device();
         let count = shares(recipe, device);
         if device == Device::Cpu && recipe.training.threads > 0 {
             tch::set_num_threads((recipe.training.threads / count) as i32);
         }
-        let workers = (1..count).map(|_| Worker::start(recipe, model, arena));
+        let workers = (1..count).map(|_| Worker::start(recipe, model, flat));
         Ok(Self {
             workers: workers.collect::<Result<_>>()?,
         })
@@ -66,12 +68,12 @@ impl Shards {
         self.workers.is_empty()
     }
 
-    /// Computes the gradient of a batch's loss into `arena`, whose gradients are zero, and returns the loss: of the first share by
-    /// `own`, of the others by the workers.
+    /// Adds the gradient of a batch's loss to the gradients of `flat`, which must be zero. Returns the loss. `own`
+    /// computes it for the first part, the workers for the others.
     pub fn gradient(
         &self,
         batch: &Batch,
-        arena: &mut Arena,
+        flat: &mut FlatParameters,
         own: impl FnOnce(&Batch) -> BatchLoss,
     ) -> Result<BatchLoss> {
         let mut parts = batch.split(self.workers.len() + 1);
@@ -85,7 +87,7 @@ impl Shards {
         let _no_grad = tch::no_grad_guard();
         for worker in &self.workers {
             let theirs = worker.losses.recv().map_err(|_| died())?;
-            arena.gradients += &worker.gradients;
+            flat.gradients += &worker.gradients;
             loss.total += theirs.total;
             loss.parts += theirs.parts;
         }
@@ -98,10 +100,10 @@ fn died() -> anyhow::Error {
 }
 
 impl Worker {
-    fn start(recipe: &Recipe, original: &Model, arena: &Arena) -> Result<Self> {
+    fn start(recipe: &Recipe, original: &Model, flat: &FlatParameters) -> Result<Self> {
         let model = recipe.build(Device::Cpu);
-        let mut own = arena.sharing(&model)?;
-        // Constants may still come from the run that this one begins with.
+        let mut own = flat.sharing(&model)?;
+        // Constants may come from another run whose weights this run started from.
         for (name, constant) in original.variables() {
             if !constant.requires_grad() {
                 model.variables()[&name].shallow_clone().set_data(&constant);
@@ -137,7 +139,7 @@ impl Worker {
 }
 
 impl BatchLoss {
-    /// The share of a batch of `size` examples that these are in its mean.
+    /// Scales the loss of a part to its contribution to the mean over `size` examples.
     pub fn share(self, batch: &Batch, size: usize) -> Self {
         let share = batch.source.size()[0] as f64 / size as f64;
         Self {
@@ -153,7 +155,7 @@ mod tests {
     use crate::matrix::Split;
     use crate::training::{Run, Trainer};
 
-    /// Losses and gradients of a batch by so many threads.
+    /// Losses and gradients of a batch, computed by several threads.
     fn gradient(threads: usize, more: &str) -> [Tensor; 2] {
         let text = format!(
             "problem = \"eigenvalues\"\ndim = 3\n{more}\nmodel.width = 16\ntraining.batch_size = 40\n\

@@ -1,6 +1,6 @@
-//! Signs that a solution leaves free: an eigenvector may be negated, a pair of singular vectors together. Targets have one of
-//! the signs, by a rule that jumps where two entries are equally large. A model that is trained towards the sign it prefers
-//! itself need not learn where that is.
+//! Free signs: an eigenvector may be negated, and so may a pair of singular vectors. Solutions fix the signs by a rule
+//! that is discontinuous where two entries are equally large. If targets take the sign that the model prefers, the
+//! model need not learn this rule.
 
 use crate::dataset::{Case, Format};
 use crate::problem::Problem;
@@ -8,16 +8,16 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use tch::{Device, Kind, Tensor};
 
-/// Turns the free signs of targets to the model's.
+/// Changes the free signs of targets to those that the model prefers.
 #[derive(Debug, Default)]
 pub struct FreeSigns {
-    /// Which coefficients belong to which vector, by case; none where nothing is free.
+    /// The coefficients of each vector, by case; `None` if the problem has no free signs.
     members: RefCell<HashMap<Case, Option<Tensor>>>,
 }
 
 impl FreeSigns {
-    /// Classes `[batch, count, fields]` in prediction order, with the sign of every vector that is the more probable one by the
-    /// logits `[batch, count, 2]` of the signs.
+    /// Changes the signs of targets, given as classes `[batch, count, fields]` in prediction order. Each vector takes
+    /// the sign that is more probable by the logits `[batch, count, 2]` of the signs.
     pub fn follow(&self, format: &Format, case: Case, logits: &Tensor, classes: Tensor) -> Tensor {
         let mut known = self.members.borrow_mut();
         let members = known
@@ -26,7 +26,7 @@ impl FreeSigns {
         let Some(members) = members else { return classes };
         let _no_grad = tch::no_grad_guard();
         let signs = classes.select(-1, 0);
-        // Log-odds of the sign that the target has.
+        // Log-odds of the target's sign.
         let odds = (logits.select(-1, 0) - logits.select(-1, 1)) * (signs.to_kind(Kind::Float) * -2.0 + 1.0);
         let against = odds.matmul(&members.transpose(0, 1)).lt(0.0).to_kind(Kind::Float);
         let flipped = against.matmul(members).to_kind(Kind::Int64);
@@ -36,7 +36,7 @@ impl FreeSigns {
     }
 }
 
-/// `[vectors, count]`, one where a coefficient of the solution belongs to a vector.
+/// A matrix `[vectors, count]`: 1 if the solution's coefficient belongs to the vector, else 0.
 fn members(problem: &dyn Problem, case: Case, device: Device) -> Option<Tensor> {
     let places = problem.facts().vectors;
     let shapes = problem.solution_shapes(case.size);
@@ -72,7 +72,7 @@ mod tests {
         Recipe::parse(&text, &[]).unwrap().format()
     }
 
-    /// Signs (1 for minus) of the targets that the signs of solutions become, where the model's log-odds for plus are these.
+    /// Changes the signs (1 for minus) of a solution, given the model's log-odds for plus. Returns the target's signs.
     fn followed(problem: &str, solution: &[i64], odds: &[f32]) -> Vec<i64> {
         let count = solution.len() as i64;
         let magnitude = Tensor::arange(count, (Kind::Int64, Device::Cpu));
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn every_vector_takes_the_sign_that_all_its_entries_together_prefer() {
+    fn every_vector_takes_the_sign_with_the_larger_sum_of_log_odds() {
         // Two values, then [[v11, v12], [v21, v22]] row by row: columns are vectors.
         let solution = [1, 0, 0, 1, 1, 0];
         let agrees = [9.0, 9.0, 1.0, -1.0, -1.0, 1.0];
@@ -99,7 +99,7 @@ mod tests {
             solution,
             "values keep their signs"
         );
-        // The first vector is preferred with the other sign, if only by the sum of its entries' odds.
+        // The model prefers the other sign of the first vector, but only by the sum of log-odds.
         let first = [9.0, 9.0, -3.0, -1.0, -1.0, 1.0];
         assert_eq!(followed("eigenvectors", &solution, &first), [1, 0, 1, 1, 0, 0]);
         let second = [9.0, 9.0, 1.0, 2.0, -1.0, 1.0];
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_refused_where_nothing_is_free() {
+    fn free_signs_are_refused_where_they_have_no_effect() {
         for (problem, more, fine) in [
             ("eigenvectors", "", true),
             ("svd", "", true),

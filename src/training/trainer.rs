@@ -1,6 +1,5 @@
 //! The training loop.
 
-use super::arena::Arena;
 use super::average::Average;
 use super::capture::{self, Steps};
 use super::divergence::{Divergence, advice};
@@ -8,6 +7,7 @@ use super::loss::{BatchLoss, Loss};
 use super::observer::{Ending, Estimate, LogLine, Observer};
 use super::optimizer::Optimizer;
 use super::origin::Origin;
+use super::parameters::FlatParameters;
 use super::run::{Progress, Run, Window};
 use super::shards::Shards;
 use super::weights;
@@ -23,56 +23,56 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tch::{Device, Kind, Tensor};
 
-/// When a run without a line of the log first tells how long it takes, and how often after that.
+/// Time to the first estimate of a run's duration if no log line came before, and time between later estimates.
 const FIRST_ESTIMATE: Duration = Duration::from_secs(2);
 const ESTIMATES: Duration = Duration::from_secs(30);
 
-/// A run in the making.
+/// A run in training.
 #[derive(Debug)]
 pub struct Trainer {
     recipe: Recipe,
     run: Run,
     model: Model,
-    /// Answers with the weights of the model, whatever they are; compiled for the first evaluation.
+    /// Answers with the model's current weights. It is compiled for the first evaluation.
     solver: Option<Solver>,
-    arena: Arena,
+    flat: FlatParameters,
     optimizer: Optimizer,
     average: Option<Average>,
     loss: Loss,
     shards: Shards,
     progress: Progress,
-    /// Sums since the last line of the log, where the save that the run goes on from was made between two.
+    /// The sums since the last log line, if the run was resumed from a save between two lines.
     window: Option<Tensor>,
     captures: bool,
 }
 
-/// Share of the learning rate that is left each time that a run goes back.
+/// Factor of the learning rate for each return to a save.
 const RETRY: f64 = 0.5;
-/// The sums of the log in a save.
+/// Name of the log's sums in a save.
 const WINDOW: &str = "log.sums";
 
-/// Ends an evaluation that is asked to stop.
+/// The error that ends an evaluation on request.
 #[derive(Debug, thiserror::Error)]
 #[error("the training was stopped while it was evaluated")]
 struct Stopped;
 
 impl Trainer {
-    /// A new run, or with `resume` the continuation of one.
+    /// Creates a run, or continues one if `resume` is true.
     pub fn new(recipe: Recipe, run: Run, device: Device, resume: bool) -> Result<Self> {
         let model = recipe.build(device);
-        let arena = Arena::new(&model)?;
-        let optimizer = Optimizer::new(&arena, &recipe.training);
+        let flat = FlatParameters::new(&model)?;
+        let optimizer = Optimizer::new(&flat, &recipe.training);
         let share = recipe.training.average;
-        let average = (share > 0.0).then(|| Average::new(&arena, share));
+        let average = (share > 0.0).then(|| Average::new(&flat, share));
         let loss = Loss::new(&model, &recipe.loss);
-        let shards = Shards::new(&recipe, &model, &arena)?;
+        let shards = Shards::new(&recipe, &model, &flat)?;
         let mut trainer = Self {
             captures: capture::why_eager(recipe.model.architecture, device).is_none(),
             recipe,
             run,
             model,
             solver: None,
-            arena,
+            flat,
             optimizer,
             average,
             loss,
@@ -86,7 +86,7 @@ impl Trainer {
         Ok(trainer)
     }
 
-    /// Goes on from the last save.
+    /// Continues from the last save.
     fn load(&mut self) -> Result<()> {
         let (state, progress) = self.run.load_resume(&self.model)?;
         let damaged = || format!("{} is damaged", self.run.resume().display());
@@ -99,23 +99,23 @@ impl Trainer {
         Ok(())
     }
 
-    /// Whether steps are captured in CUDA graphs: by default, where they can be.
+    /// Whether steps are captured in CUDA graphs, which is the default if possible.
     pub fn captures(&self) -> bool {
         self.captures
     }
 
-    /// Runs all steps as they are written, kernel by kernel.
+    /// Runs all steps eagerly, kernel by kernel.
     pub fn run_eagerly(&mut self) {
         self.captures = false;
     }
 
-    /// On a CPU: does as if steps were captured, all but the graph.
+    /// Captures steps on a CPU, with everything but the graph.
     #[cfg(test)]
     pub(super) fn capture_anyway(&mut self) {
         self.captures = true;
     }
 
-    /// Begins with the weights of another run, before the first step.
+    /// Takes the weights of another run before the first step.
     pub fn begin_with(&mut self, origin: &Origin) -> Result<()> {
         ensure!(self.progress.step == 0, "the run has begun already");
         origin.copy_into(&self.model, &self.recipe)
@@ -134,7 +134,7 @@ impl Trainer {
         self.loss.names().map(str::to_string).collect()
     }
 
-    /// Trains to the recipe's last step, or until the observer asks to stop.
+    /// Trains to the recipe's last step, or until the observer stops it.
     pub fn train(
         &mut self,
         examples: Arc<dyn Source>,
@@ -170,7 +170,7 @@ impl Trainer {
         }
     }
 
-    /// Trains on from where the run stands.
+    /// Trains on from the current step.
     fn go_on(
         &mut self,
         examples: &Arc<dyn Source>,
@@ -195,7 +195,7 @@ impl Trainer {
         let every = |period: u64, step: u64| period > 0 && step > 0 && step.is_multiple_of(period);
         let evaluation_period = self.recipe.evaluation.every;
         let evaluates_at = |step: u64| step == training.steps || every(evaluation_period, step);
-        // What may go back needs a save to go back to.
+        // A run with retries needs a save from the start.
         let saves_at =
             |step: u64| evaluates_at(step) || every(training.save_every, step) || (step == 0 && training.retries > 0);
         loop {
@@ -234,7 +234,7 @@ impl Trainer {
                 observer.estimated(self.estimate(&meter)?)?;
                 next_estimate = Instant::now() + ESTIMATES;
             }
-            // Saves end a window of the log, so that it reads the same after an interruption.
+            // A save ends a window of the log, so that an interrupted run writes the same lines.
             if done.is_multiple_of(training.log_every) || saves_at(done) {
                 self.progress.elapsed += meter.pause();
                 let line = self.log_line(&mut meter, training.learning_rate * factor)?;
@@ -245,13 +245,13 @@ impl Trainer {
         }
     }
 
-    /// What runs the steps of this trainer.
+    /// The runner of this trainer's steps.
     pub(super) fn steps(&self) -> Result<Steps> {
         Steps::new(self.model.device(), self.captures)
     }
 
-    /// Sums of loss, its parts and gradient norm, and how many steps were done before one of them was not finite; `[parts + 3]`
-    /// fp32, at zero.
+    /// Zeros for the sums of the loss, its parts and the gradient norm, and for the number of steps before the first
+    /// that is not finite; `[parts + 3]` float32.
     pub(super) fn sums(&self) -> Tensor {
         Tensor::zeros(
             [self.loss.names().count() as i64 + 3],
@@ -259,15 +259,15 @@ impl Trainer {
         )
     }
 
-    /// A whole step, whose losses and norm are added to `sums`. Nothing in it waits for the device, and nothing but the numbers of
-    /// tensors differs from step to step.
+    /// Performs a whole step and adds its losses and norm to `sums`. It does not wait for the device. Only the contents
+    /// of tensors differ between steps.
     pub(super) fn step(&mut self, batch: &Batch, sums: &mut Tensor) -> Result<()> {
         let loss = self.gradient(batch)?;
         let norm = self.update()?;
         let _no_grad = tch::no_grad_guard();
         let losses = Tensor::cat(&[&loss.total.detach().view([1]), &loss.parts, &norm.view([1])], 0);
         let count = losses.numel() as i64;
-        // What is not finite stays so in the sums.
+        // A sum stays infinite or NaN after any such term.
         let mut sums_of = sums.narrow(0, 0, count);
         sums_of += losses;
         let mut sound = sums.narrow(0, count, 1);
@@ -275,27 +275,27 @@ impl Trainer {
         Ok(())
     }
 
-    /// The loss of a batch; its gradient is then in the arena.
+    /// Computes the loss of a batch, and its gradient in the flat parameters.
     fn gradient(&mut self, batch: &Batch) -> Result<BatchLoss> {
         if self.shards.is_alone() {
             let loss = self.forward(batch);
             loss.total.backward();
             return Ok(loss);
         }
-        self.arena.zero_gradients();
+        self.flat.zero_gradients();
         let (kind, size) = (self.recipe.training.precision.kind(), batch.source.size()[0] as usize);
         let (model, loss) = (&self.model, &self.loss);
-        self.shards.gradient(batch, &mut self.arena, |own| {
+        self.shards.gradient(batch, &mut self.flat, |own| {
             loss.forward(model, own, kind).share(own, size)
         })
     }
 
-    /// Computes a gradient and forgets it: fails where the run cannot start.
+    /// Computes one gradient and discards it. Fails if the run cannot start.
     pub fn rehearse(&mut self, examples: Arc<dyn Source>) -> Result<()> {
         self.first_gradient(examples).map(drop)
     }
 
-    /// Losses and gradient of the first batch of a source.
+    /// Losses and gradient of a source's first batch.
     pub(super) fn first_gradient(&mut self, examples: Arc<dyn Source>) -> Result<[Tensor; 2]> {
         let training = &self.recipe.training;
         let mut batches = Prefetch::new(examples, self.model.format(), training.batch_size, 0, 1, Device::Cpu);
@@ -303,28 +303,28 @@ impl Trainer {
         let loss = self.gradient(&batch)?;
         Ok([
             Tensor::cat(&[loss.total.view([1]), loss.parts], 0).detach(),
-            self.arena.gradients.copy(),
+            self.flat.gradients.copy(),
         ])
     }
 
-    /// The loss of a batch, with gradients at zero.
+    /// The loss of a batch, with gradients set to zero.
     pub(super) fn forward(&mut self, batch: &Batch) -> BatchLoss {
-        self.arena.zero_gradients();
+        self.flat.zero_gradients();
         self.loss
             .forward(&self.model, batch, self.recipe.training.precision.kind())
     }
 
-    /// Clips the gradient and updates the weights; the norm of the gradient before.
+    /// Clips the gradient and updates the weights. Returns the norm before clipping.
     pub(super) fn update(&mut self) -> Result<Tensor> {
-        let norm = self.arena.clip_gradients(self.recipe.training.clip);
-        self.optimizer.step(&mut self.arena)?;
+        let norm = self.flat.clip_gradients(self.recipe.training.clip);
+        self.optimizer.step(&mut self.flat)?;
         if let Some(average) = &mut self.average {
-            average.add(&self.arena);
+            average.add(&self.flat);
         }
         Ok(norm)
     }
 
-    /// Saves what [`Self::load`] goes on from, if all of it is finite.
+    /// Saves the state for [`Self::load`], if it is finite.
     fn save(&mut self, meter: &Meter) -> Result<()> {
         let mut state: BTreeMap<String, Tensor> = self.model.variables();
         state.extend(self.optimizer.state());
@@ -339,12 +339,12 @@ impl Trainer {
         self.run.save_resume(&self.recipe, state, &self.progress)
     }
 
-    /// The share of the learning rates that is left after going back.
+    /// The factor of the learning rates after all retries.
     fn rate_left(&self) -> f64 {
         RETRY.powi(self.progress.retries as i32)
     }
 
-    /// Evaluates, and keeps the weights if they are the best: their mean, where there is one.
+    /// Evaluates the weights, or their mean if there is one, and saves them if they are the best.
     fn evaluate(&mut self, training: &dyn Source, validation: &dyn Source, observer: &mut dyn Observer) -> Result<()> {
         self.exchange_average();
         let result = self.evaluate_weights(training, validation, observer);
@@ -354,7 +354,7 @@ impl Trainer {
 
     fn exchange_average(&mut self) {
         if let Some(average) = &mut self.average {
-            average.exchange(&mut self.arena);
+            average.exchange(&mut self.flat);
         }
     }
 
@@ -369,7 +369,7 @@ impl Trainer {
             None => self.recipe.solver(&self.model)?,
         };
         let settings = &self.recipe.evaluation;
-        // So many examples of each problem.
+        // The count applies to each problem.
         let count = settings.count * self.model.formats().len();
         let search = Search::default();
         let go_on = |_| if observer.stops() { Err(Stopped.into()) } else { Ok(()) };
@@ -377,7 +377,8 @@ impl Trainer {
         let evaluation = measure(validation, count)?;
         let repeated = training.repeats().map(|repeated| count.min(repeated as usize));
         let training_set = repeated.map(|count| measure(training, count)).transpose()?;
-        // The mean over tolerances tells models apart that the widest calls equal; of equals the earlier one is kept.
+        // The mean over tolerances distinguishes models that the largest tolerance ranks equal. Among equals, the
+        // earlier model is kept.
         let accuracies = evaluation.accuracies();
         let accuracy = accuracies.iter().map(|accuracy| accuracy.share()).sum::<f64>() / accuracies.len() as f64;
         let improved = self.progress.best.is_none_or(|(best, _)| accuracy > best);
@@ -431,7 +432,7 @@ impl Trainer {
     }
 }
 
-/// Sums on the device, read only when a line is logged, and a clock that stands still while saving and evaluating.
+/// Sums on the device, which are read only for log lines, and a clock that stops during saves and evaluations.
 struct Meter {
     /// See [`Trainer::sums`].
     sums: Tensor,
@@ -443,7 +444,7 @@ struct Means {
     loss: f64,
     parts: Vec<f64>,
     gradient_norm: f64,
-    /// Steps before the first whose loss or gradient is not finite.
+    /// Number of steps before the first one whose loss or gradient is not finite.
     sound: u64,
     steps: u64,
     seconds: f64,
@@ -451,7 +452,7 @@ struct Means {
 }
 
 impl Meter {
-    /// At zero, or where a run was stopped between two lines of the log, at the `saved` sums.
+    /// Starts at zero, or at the `saved` sums if the run was interrupted between two log lines.
     fn new(mut sums: Tensor, saved: Option<Tensor>, window: Window) -> Result<Self> {
         if let Some(saved) = saved {
             ensure!(
@@ -467,7 +468,7 @@ impl Meter {
         })
     }
 
-    /// Stops the clock; the seconds since it last went.
+    /// Stops the clock. Returns the seconds since it was started.
     fn pause(&mut self) -> f64 {
         let seconds = self.since.elapsed().as_secs_f64();
         self.window.seconds += seconds;
@@ -478,9 +479,9 @@ impl Meter {
         self.since = Instant::now();
     }
 
-    /// Steps per second so far.
+    /// Steps per second since the last log line.
     fn rate(&self) -> Result<f64> {
-        // Waits for a device that has not done them yet.
+        // Reading a value waits until the device has finished all steps.
         let _: Vec<f32> = Vec::try_from(&self.sums)?;
         let seconds = self.window.seconds + self.since.elapsed().as_secs_f64();
         Ok(self.window.steps as f64 / seconds.max(1e-9))

@@ -70,6 +70,7 @@ def test_every_key_of_a_recipe_is_described(train):
 
 def test_links_between_pages_lead_somewhere():
     pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "checkpoints/README.md", ROOT / "recipes/small/README.md", *DOCS.rglob("*.md")]
+    pages += (ROOT / "notebooks").glob("*.ipynb")
     for page in pages:
         for target, anchor in re.findall(r"\]\(([^)\s#]*)(#[^)\s]*)?\)", page.read_text()):
             if "://" in target:

@@ -1,11 +1,11 @@
-//! What examples, splits and noise are to one another.
+//! Tests of streams: independence, splits, rounding, noise and sizes.
 
 use std::ops::Range;
 
 use super::*;
 use crate::{encoding::Field, problem};
 
-/// Integers up to a limit, rounded; one class, shifted by the limit.
+/// A test encoding: integers up to a limit, as one class shifted by the limit.
 #[derive(Debug)]
 struct Integers {
     limit: f64,
@@ -77,7 +77,7 @@ fn stream(problem: &str, dimensions: &str, split: Split) -> Stream {
     )
 }
 
-/// The example of an index, in the memory of another.
+/// Generates the example at an index into the memory of another.
 fn fill(stream: &Stream, index: u64, reused: &mut Example) {
     let reused = std::slice::from_mut(reused);
     stream
@@ -86,7 +86,7 @@ fn fill(stream: &Stream, index: u64, reused: &mut Example) {
 }
 
 #[test]
-fn examples_do_not_depend_on_those_before() {
+fn examples_do_not_depend_on_earlier_ones() {
     for problem in problem::ALL {
         let stream = stream(problem.name(), "2-4", Split::Train);
         let mut reused = Example::default();
@@ -123,7 +123,7 @@ fn splits_seeds_and_specifications_share_no_examples() {
 }
 
 #[test]
-fn operands_are_rounded_and_targets_are_of_the_rounded_ones_unless_exact_are_wanted() {
+fn targets_belong_to_rounded_operands_unless_exact_ones_are_chosen() {
     let exact = stream("eigenvalues", "3", Split::Train);
     let rounded = exact.clone().with_input(Integers::up_to(10.0));
     let paper = rounded.clone().with_targets(Targets::Exact);
@@ -144,7 +144,7 @@ fn operands_are_rounded_and_targets_are_of_the_rounded_ones_unless_exact_are_wan
 }
 
 #[test]
-fn noise_is_on_what_the_model_sees_and_targets_are_of_the_clean_operands() {
+fn noise_changes_operands_and_not_targets() {
     let eigenvalues = problem::named("eigenvalues").unwrap();
     for targets in [Targets::Rounded, Targets::Exact] {
         let clean = stream("eigenvalues", "3", Split::Test).with_input(Integers::up_to(100.0));
@@ -166,7 +166,7 @@ fn noise_is_on_what_the_model_sees_and_targets_are_of_the_clean_operands() {
 }
 
 #[test]
-fn noise_that_cannot_be_written_is_drawn_again_with_its_operand() {
+fn noisy_operands_out_of_range_are_drawn_again() {
     let clean = stream("add", "1", Split::Train).with_input(Integers::up_to(10.0));
     let noisy = clean.clone().with_noise(Noise::new(1.0).unwrap());
     let mut reused = Example::default();
@@ -179,13 +179,13 @@ fn noise_that_cannot_be_written_is_drawn_again_with_its_operand() {
         redrawn += usize::from(reused.clean != clean.example(index).unwrap().operands);
     }
     assert!((20..180).contains(&redrawn), "{redrawn}");
-    // The memory of a noisy example serves a clean one.
+    // A clean example reuses the memory of a noisy one.
     fill(&clean, 3, &mut reused);
     assert_eq!(reused, clean.example(3).unwrap());
 }
 
 #[test]
-fn draws_out_of_range_are_drawn_again_and_the_others_stay() {
+fn only_draws_out_of_range_are_drawn_again() {
     let free = stream("add", "1", Split::Train);
     let bounded = free.clone().with_output(Integers::up_to(8.0));
     let mut redrawn = 0;
@@ -202,7 +202,7 @@ fn draws_out_of_range_are_drawn_again_and_the_others_stay() {
 }
 
 #[test]
-fn hopeless_specifications_say_why() {
+fn an_error_says_why_no_draw_is_usable() {
     let stream = stream("add", "5", Split::Train).with_input(Integers::up_to(0.0));
     let message = stream.example(3).unwrap_err().to_string();
     assert!(
@@ -216,7 +216,7 @@ fn hopeless_specifications_say_why() {
 }
 
 #[test]
-fn sizes_vary_by_example_and_by_batch_and_are_repeatable() {
+fn sizes_vary_by_example_and_by_batch_reproducibly() {
     let stream = stream("svd", "2-4x3-5", Split::Train);
     let sizes: Vec<Shape> = (0..100).map(|i| stream.size(i)).collect();
     let batches: Vec<Shape> = (0..100).map(|i| stream.batch_size_at(i)).collect();

@@ -1,4 +1,4 @@
-//! Decompositions of random and hostile matrices, rebuilt.
+//! Tests that decompositions rebuild random and hostile matrices.
 
 use super::*;
 use crate::matrix::{Coefficients, address::test_generator};
@@ -10,7 +10,7 @@ fn random(rows: usize, cols: usize, index: u64) -> Matrix {
     matrix
 }
 
-/// Matrices that trip decompositions: zero, constant, of low rank, with repeated values, tiny, huge.
+/// Matrices that are hard to decompose: zero, constant, of low rank, with repeated values, tiny, huge.
 fn hostile(rows: usize, cols: usize) -> Vec<Matrix> {
     let ramp = Matrix::from_fn(rows, cols, |i, j| (i + j) as f64);
     let alternating = Matrix::from_fn(rows, cols, |i, j| if (i + j) % 2 == 0 { 1.0 } else { -1.0 });
@@ -108,7 +108,7 @@ fn singular_triplets_rebuild_random_and_hostile_matrices_of_every_shape() {
 
 #[test]
 fn small_singular_values_keep_their_digits() {
-    // Through AᵀA the smallest would be lost in rounding: its square is below epsilon.
+    // Computed from AᵀA, the smallest value would be lost in rounding: its square is below epsilon.
     for n in [2, 3] {
         let q = random(n, n, 1).qr().q();
         let values: Vec<f64> = (0..n).map(|i| 10f64.powi(-5 * i as i32)).collect();

@@ -1,9 +1,9 @@
-//! The same properties of every architecture.
+//! Tests that all architectures pass.
 
 use super::*;
 use crate::recipe::{Gate, Positions};
 
-/// Every variant with an input that it can read; those of flat positions read P10, whose sources are padded.
+/// All variants, each with an input that it supports. Variants with flat positions read P10, whose sources are padded.
 fn variants() -> impl Iterator<Item = (&'static str, Config, &'static str)> {
     Config::variants().into_iter().map(|(name, config)| {
         let input = match config.positions {
@@ -15,7 +15,7 @@ fn variants() -> impl Iterator<Item = (&'static str, Config, &'static str)> {
 }
 
 #[test]
-fn step_by_step_every_architecture_decodes_as_all_at_once() {
+fn every_architecture_decodes_step_by_step_as_all_at_once() {
     no_grad(|| {
         let mut count = 0;
         for (name, config, input) in variants() {
@@ -90,7 +90,7 @@ fn loops_share_their_weights() {
 }
 
 #[test]
-fn a_closed_gate_lets_nothing_in() {
+fn a_layer_with_closed_gate_returns_its_input() {
     let mut config = Config::preset(Architecture::Paper);
     (config.width, config.encoder_layers, config.gate) = (32, 1, Gate::Copy);
     let (model, batch) = model_of(&config, "eigenvalues", "P1000", "P1000");
@@ -103,7 +103,7 @@ fn a_closed_gate_lets_nothing_in() {
             model.encode(&batch.source, &positions, model.pass(Kind::Float))
         };
         let embedded = encoded(-100.0);
-        // With the gate shut, a layer gives back its input: the normalized embedding.
+        // With its gate closed, a layer returns its input: the normalized embedding.
         let spread = embedded.var_dim([-1i64].as_slice(), false, false);
         assert!(largest_difference(&spread, &spread.ones_like()) < 1e-3);
         assert!(largest_difference(&embedded, &encoded(100.0)) > 0.1);

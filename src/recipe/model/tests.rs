@@ -1,4 +1,4 @@
-//! Combinations that are valid, and those that are refused.
+//! Tests of valid and invalid combinations of model keys.
 
 use super::*;
 
@@ -21,7 +21,7 @@ fn presets_are_valid() {
 }
 
 #[test]
-fn keys_that_mean_nothing_together_are_refused_by_name() {
+fn keys_without_effect_are_refused_by_name() {
     type Case = (Architecture, fn(&mut Config), &'static str);
     let cases: [Case; 10] = [
         (

@@ -1,9 +1,9 @@
-//! Models to test with.
+//! Model configurations for tests.
 
 use super::{Architecture, Config, DecoderKind, Gate, Normalization, ValueFeatures};
 
 impl Config {
-    /// Small models of every architecture but the plain transformers, by name.
+    /// Small models of all architectures except plain transformers, with names.
     pub fn variants() -> Vec<(&'static str, Self)> {
         use {Architecture::*, DecoderKind as Kind};
         let small = |architecture, change: fn(&mut Self)| {

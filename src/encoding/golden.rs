@@ -1,10 +1,10 @@
-//! Tokens worked out by hand, of every encoding with 2 to 5 digits.
+//! Golden tokens, computed by hand, of every encoding with 2 to 5 digits.
 
 use super::tests::written;
 use super::{DIGITS, NAMES, named};
 
 // 3.14 is the paper's example, not an approximation of π.
-/// Encoding, number, words. 9.995 is the double 9.99499999999999922, below the tie; 999.5, 998.5 and 1.125 are ties.
+/// Encoding, number, words. 9.995 is the double 9.99499999999999922, below the tie. 999.5, 998.5 and 1.125 are ties.
 #[allow(clippy::approx_constant)]
 #[rustfmt::skip]
 const TOKENS: &[(&str, f64, &str)] = &[
@@ -97,7 +97,7 @@ const TOKENS: &[(&str, f64, &str)] = &[
 ];
 
 #[test]
-fn numbers_are_written_as_worked_out_by_hand() {
+fn numbers_have_their_golden_tokens() {
     for &(name, value, words) in TOKENS {
         assert_eq!(
             written(named(name).unwrap().as_ref(), value),
@@ -113,7 +113,7 @@ fn the_first_numbers_too_large_are_refused() {
         for digits in DIGITS {
             let encoding = named(&format!("{name}:{digits}")).unwrap();
             let mut classes = vec![0; encoding.fields().len()];
-            // 9.99 and 9.994, 9.995 and 9.996 with three digits, of the largest exponent.
+            // With three digits and the largest exponent: 9.99 and 9.994 are encoded; 9.996 is too large.
             let nines = "9".repeat(digits as usize - 1);
             let exponent = if name == "FP15" { 8 } else { 99 + digits };
             let number = |end: &str| format!("9.{nines}{end}e{exponent}").parse::<f64>().unwrap();

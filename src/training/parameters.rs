@@ -1,23 +1,23 @@
-//! All parameters in one flat tensor, all gradients in another: clipping, decay and Adam are single kernels, and the
-//! matrices that Muon orthogonalizes lie together by shape.
+//! Flat storage: all parameters are one tensor, and all gradients another. Clipping, decay and Adam are then single
+//! kernels, and matrices of equal shape are contiguous for Muon.
 
 use crate::libtorch;
 use crate::model::Model;
 use anyhow::{Result, ensure};
 use tch::{Kind, Tensor};
 
-/// Flat storage behind a model's trainable parameters.
+/// Flat storage of a model's trainable parameters.
 #[derive(Debug)]
-pub struct Arena {
-    /// Every parameter, `[numbers]` fp32.
+pub struct FlatParameters {
+    /// All parameters, `[numbers]` float32.
     pub values: Tensor,
-    /// Its gradient, `[numbers]` fp32; backward passes add to it.
+    /// Their gradients, `[numbers]` float32. Backward passes add to them.
     pub gradients: Tensor,
-    /// The hidden matrices, from the start of the arena.
+    /// The groups of hidden matrices, which are at the start of the flat tensor.
     pub matrices: Vec<MatrixGroup>,
 }
 
-/// Hidden matrices of one shape, side by side in the arena.
+/// Hidden matrices of equal shape, contiguous in the flat tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MatrixGroup {
     pub offset: i64,
@@ -31,7 +31,7 @@ impl MatrixGroup {
         self.count * self.rows * self.cols
     }
 
-    /// The group's part of a flat tensor, `[count, rows, cols]`.
+    /// The group as a view `[count, rows, cols]` of a flat tensor.
     pub fn view(&self, flat: &Tensor) -> Tensor {
         flat.narrow(0, self.offset, self.numbers())
             .view([self.count, self.rows, self.cols])
@@ -41,8 +41,8 @@ impl MatrixGroup {
 struct Parameter {
     name: String,
     tensor: Tensor,
-    /// How many matrices are fused in it: 3 for `qkv` and `gru`, 2 for `kv`, `gate_up` and `factors`, 4 for `lstm`; 0 for anything but a
-    /// hidden matrix.
+    /// The number of matrices that are fused in the parameter: 3 for `qkv` and `gru`, 2 for `kv`, `gate_up` and
+    /// `factors`, 4 for `lstm`. 0 if it is not a hidden matrix.
     parts: i64,
 }
 
@@ -65,7 +65,7 @@ impl Parameter {
         Self { name, tensor, parts }
     }
 
-    /// Hidden matrices first, by shape; then other tables; vectors last. Names break ties.
+    /// The sort key: hidden matrices first, by shape; then other tables; then vectors. Names break ties.
     fn place(&self) -> (bool, i64, i64, &str) {
         let size = self.tensor.size();
         match self.parts {
@@ -75,13 +75,13 @@ impl Parameter {
     }
 }
 
-impl Arena {
-    /// Moves the model's trainable parameters into one flat tensor; the model sees no difference.
+impl FlatParameters {
+    /// Moves the model's trainable parameters into a flat tensor. The model's own tensors become views of it.
     pub fn new(model: &Model) -> Result<Self> {
         Self::on(model, None)
     }
 
-    /// Has a model of the same recipe read the values of this arena, with gradients of its own.
+    /// Lets a model of the same recipe share these values, with gradients of its own.
     pub fn sharing(&self, model: &Model) -> Result<Self> {
         Self::on(model, Some(&self.values))
     }
@@ -138,7 +138,7 @@ impl Arena {
         self.values.numel() as i64
     }
 
-    /// How many numbers at the start of the arena belong to hidden matrices.
+    /// The number of values in hidden matrices, which are at the start of the flat tensor.
     pub fn matrix_numbers(&self) -> i64 {
         self.matrices.iter().map(MatrixGroup::numbers).sum()
     }
@@ -147,8 +147,8 @@ impl Arena {
         let _ = self.gradients.zero_();
     }
 
-    /// Scales the gradient down to `max_norm` where it is longer; returns its norm before, a 0-d tensor on the device
-    /// that nothing waits for. 0 disables clipping.
+    /// Scales the gradient down to `max_norm` if its norm is larger. Returns the previous norm, a 0-d tensor on the
+    /// device, without waiting for it. 0 disables clipping.
     pub fn clip_gradients(&mut self, max_norm: f64) -> Tensor {
         let _no_grad = tch::no_grad_guard();
         let norm = self.gradients.norm();
@@ -171,10 +171,10 @@ mod tests {
     }
 
     #[test]
-    fn the_model_keeps_its_values_and_reads_them_from_the_arena() {
+    fn the_model_keeps_its_values_and_reads_them_from_the_flat_tensor() {
         let model = model();
         let before: Vec<_> = model.variables().into_values().map(|tensor| tensor.copy()).collect();
-        let mut arena = Arena::new(&model).unwrap();
+        let mut flat = FlatParameters::new(&model).unwrap();
         assert!(
             model
                 .variables()
@@ -182,7 +182,7 @@ mod tests {
                 .zip(&before)
                 .all(|(now, then)| now == *then)
         );
-        let _zeros = tch::no_grad(|| arena.values.zero_());
+        let _zeros = tch::no_grad(|| flat.values.zero_());
         let trained = model.variables().into_values().filter(Tensor::requires_grad);
         assert!(
             trained
@@ -192,10 +192,10 @@ mod tests {
     }
 
     #[test]
-    fn fused_projections_lie_as_separate_matrices() {
-        let arena = Arena::new(&model()).unwrap();
+    fn fused_projections_are_stored_as_separate_matrices() {
+        let flat = FlatParameters::new(&model()).unwrap();
         // Two encoder layers and one decoder layer of width 16: qkv (3 each), kv (2), query (1) and out (4) are 16x16.
-        let square = arena
+        let square = flat
             .matrices
             .iter()
             .find(|group| (group.rows, group.cols) == (16, 16))
@@ -204,18 +204,18 @@ mod tests {
     }
 
     #[test]
-    fn gates_of_recurrent_units_lie_as_separate_matrices() {
+    fn gates_of_recurrent_units_are_stored_as_separate_matrices() {
         for (cell, gates) in [("lstm", 4), ("gru", 3)] {
             let text = format!(
                 "problem = \"eigenvalues\"\ndim = 2\n[model]\narchitecture = \"{cell}\"\nwidth = 16\nencoder_layers = 1"
             );
             let model = Recipe::parse(&text, &[]).unwrap().build(tch::Device::Cpu);
-            let arena = Arena::new(&model).unwrap();
+            let flat = FlatParameters::new(&model).unwrap();
             let count = |rows, cols| {
                 let group = |group: &&MatrixGroup| (group.rows, group.cols) == (rows, cols);
-                arena.matrices.iter().find(group).map(|group| group.count)
+                flat.matrices.iter().find(group).map(|group| group.count)
             };
-            // Two directions of 8 units read 16 inputs; the decoder has 16 of both, and start, query, kv (2) and out.
+            // Two directions of 8 units read 16 inputs. The decoder has 16 of both, and start, query, kv (2) and out.
             assert_eq!(count(8, 16), Some(2 * gates));
             assert_eq!(count(8, 8), Some(2 * gates));
             assert_eq!(count(16, 16), Some(2 * gates + 1 + 1 + 2 + 1));
@@ -223,12 +223,12 @@ mod tests {
     }
 
     #[test]
-    fn clipping_scales_to_the_norm_and_leaves_shorter_gradients_alone() {
-        let mut arena = Arena::new(&model()).unwrap();
-        arena.gradients.narrow(0, 0, 2).copy_(&Tensor::from_slice(&[3f32, 4.0]));
+    fn clipping_scales_only_gradients_beyond_the_norm() {
+        let mut flat = FlatParameters::new(&model()).unwrap();
+        flat.gradients.narrow(0, 0, 2).copy_(&Tensor::from_slice(&[3f32, 4.0]));
         let mut clip = |max_norm| {
-            let norm = arena.clip_gradients(max_norm).double_value(&[]);
-            (norm, arena.gradients.double_value(&[0]))
+            let norm = flat.clip_gradients(max_norm).double_value(&[]);
+            (norm, flat.gradients.double_value(&[0]))
         };
         assert_eq!(clip(10.0), (5.0, 3.0));
         assert_eq!(clip(0.0), (5.0, 3.0));
