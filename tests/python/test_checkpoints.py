@@ -53,6 +53,7 @@ def test_shipped_modules_are_small_and_load_without_laformer(folder):
     assert module.stat().st_size <= 16 * 1024 * 1024
     loaded = torch.jit.load(module)
     assert hasattr(loaded, "solve") or hasattr(loaded, "problems")
+    assert (folder / "model.safetensors").stat().st_size <= module.stat().st_size
 
 
 def test_checkpoints_are_shipped():
