@@ -1,7 +1,7 @@
 //! What must not be lost or silently wrong: runs, files, weights.
 
 use super::training::{steps, tensors};
-use super::{command, done, fail, here, refuse, succeed, tiny_recipe, tiny_run};
+use super::{command, done, fail, here, laformer, refuse, succeed, tiny_recipe, tiny_run};
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Cursor, Read, Write};
