@@ -68,7 +68,7 @@ pub fn exists(path: &Path) -> Result<bool> {
     }
 }
 
-/// The content of a regular file of at most [`MOST_BYTES`].
+/// The content of a regular file of at most 4 GiB.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     let cannot = || format!("cannot read {}", path.display());
     let file = fs::File::open(path).with_context(cannot)?;
