@@ -52,7 +52,7 @@ enum Commands {
     Eval,
     /// Solve one problem with a model, and check the answer
     Solve,
-    /// Tell what a model gets right and wrong, and what could have told it
+    /// Analyze a model's right and wrong answers, and what predicts failure
     Analyze,
     /// Write a checkpoint as a TorchScript module (.pt) or as weights (.safetensors)
     Export,

@@ -17,11 +17,11 @@ use clap::Args;
 use std::path::PathBuf;
 use tch::Kind;
 
-/// Tell what a model gets right and wrong, and what could have told it
+/// Analyze a model's right and wrong answers, and what predicts failure
 ///
-/// Which properties of a solution answers have (norms, orthogonality, values) at each tolerance; how condition numbers and other
-/// quantities differ between right and wrong answers, whether they are known from the input or from the answer alone; whether
-/// the model's own probability predicts failure; and with --matrix, who looks at whom in the model.
+/// Reports which properties of a solution (norms, orthogonality, values) the answers have at each tolerance. Reports how condition
+/// numbers and other quantities of the input or of the answer alone differ between right and wrong answers, and whether the model's
+/// own probability predicts failure. With --matrix, also draws the attention of every layer and head.
 #[derive(Debug, Args)]
 pub struct Analyze {
     /// A run folder or a .safetensors file

@@ -323,7 +323,7 @@ fn powers_of_ten() -> Tensor {
 fn filled_fields(grammar: &Grammar, fields: &[Field]) -> Result<Vec<Vec<i64>>> {
     let (allowed, next) = (grammar.allowed(), grammar.next());
     let mut filled: Vec<_> = allowed.iter().map(|words| vec![0; words.len()]).collect();
-    // The field that each reached state expects first.
+    // The first field that each reachable state expects.
     let mut expected = vec![None; grammar.states()];
     let mut open = vec![(0, 0)];
     while let Some((state, first)) = open.pop() {

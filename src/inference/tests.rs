@@ -118,7 +118,7 @@ fn logits_of_every_architecture_are_those_of_the_model() {
             for step in 0..3 {
                 let mut examples = Vec::new();
                 let size = stream.fill_batch(step, 7, &mut examples).unwrap();
-                // Zeros, which P10 writes shorter and pads.
+                // P10 writes zeros with fewer tokens, so the sequence is padded.
                 examples[0].operands[0].fill(0.0);
                 let batch = Batcher::new(format.clone()).unwrap().batch(size, &examples).unwrap();
                 let [theirs, ours] = both_logits(&model, &solver, &batch, &examples);
@@ -132,7 +132,7 @@ fn logits_of_every_architecture_are_those_of_the_model() {
 
 #[test]
 fn answers_have_the_probability_that_the_model_gives_to_their_classes() {
-    // In FP15 each number has one class; elsewhere an untrained model may choose the digits 053, which are written 530.
+    // In FP15, each number is one class. In other encodings, an untrained model may choose the digits 053, which are written as 530.
     for (problem, more) in [
         ("singular-values", "dim=3 encoding.output=FP15"),
         ("inverse", "dim=3 model.architecture=pair encoding.output=FP15"),

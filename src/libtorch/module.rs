@@ -249,13 +249,13 @@ impl Drop for Module {
 
 extern "C" fn append(content: *mut c_void, piece: *const c_void, length: usize) {
     if length > 0 {
-        // SAFETY: the content of `save`, which waits for this, and so many bytes.
+        // SAFETY: `content` is the vector of `save`, which waits for this call; `piece` has `length` bytes.
         unsafe { (*content.cast::<Vec<u8>>()).extend_from_slice(std::slice::from_raw_parts(piece.cast(), length)) }
     }
 }
 
 extern "C" fn receive(results: *mut c_void, tensor: *mut C_tensor) {
-    // SAFETY: the list of `call`, which waits for this; the tensor is ours.
+    // SAFETY: `results` is the vector of `call`, which waits for this call; the tensor is ours.
     unsafe { (*results.cast::<Vec<Tensor>>()).push(Tensor::from_ptr(tensor)) }
 }
 

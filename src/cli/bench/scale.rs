@@ -29,7 +29,7 @@ const WIDTHS: &[i64] = &[32, 64, 128, 256, 512];
 const DEPTHS: &[i64] = &[1, 2, 4, 8, 12];
 
 /// Reads and writes of a parameter in a training step, estimated: forward, backward, gradient, its norm and clipping, and the
-/// optimizer's, which writes three of four tensors.
+/// optimizer, which uses four tensors and writes three of them.
 const PASSES_OF_PARAMETERS: f64 = 14.0;
 /// Reads and writes of an activation, estimated: written and read in the forward pass, and again with its gradient in the backward
 /// pass.
