@@ -130,7 +130,7 @@ fn start() -> ExitCode {
         // `exec` returns only if it fails.
         return fail(&format!("cannot start {}: {}", program.display(), command.exec()), 1);
     }
-    // The loader may still find libtorch elsewhere (ld.so.cache).
+    // The loader may still find libtorch elsewhere.
     match command.status() {
         Ok(status) if status.code() == Some(NOT_STARTED) => fail(
             &format!(

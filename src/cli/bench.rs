@@ -39,10 +39,10 @@ pub struct Bench {
     /// How long to measure
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
-    /// For generate and train: answer every line of stdin with the seconds of this many batches or steps
+    /// Of generate or train: answer every line of stdin with the seconds that so many batches or steps take
     #[arg(long, value_name = "STEPS")]
     turns: Option<u64>,
-    /// For scale: where to draw the curves
+    /// Of scale: where to draw the curves
     #[arg(long, value_name = "FILE.svg")]
     output: Option<PathBuf>,
     /// Print JSON
@@ -66,7 +66,7 @@ enum What {
     Evaluate,
     /// All of this as sizes, batch, width, depth and threads grow
     Scale,
-    /// Peak rates of the device: matrix products, memory bandwidth
+    /// What the device can do at most: matrix products, memory
     Device,
 }
 

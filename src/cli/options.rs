@@ -125,7 +125,7 @@ impl SearchOptions {
 /// `--readout`.
 #[derive(Debug, Args)]
 pub struct ReadoutOption {
-    /// How a model that predicts all coefficients at once chooses its answer from the probabilities [default: the recipe's]
+    /// What a model that predicts all coefficients at once answers with [default: the recipe's]
     #[arg(long, value_parser = ["interpolated", "median", "mode"])]
     readout: Option<String>,
 }

@@ -72,7 +72,7 @@ def test_checked_answers_are_those_of_solve_with_their_residuals(train, problem)
     assert all(torch.equal(a, b) for a, b in zip(tuple_of(checked), answer, strict=True))
     assert found.dtype == torch.float64 and trusted.dtype == torch.bool and found.shape == trusted.shape == (5,)
     assert torch.equal(trusted, found < 0.05)
-    # The number of terms of the exponential's series depends on the whole batch, so results are equal only up to rounding.
+    # The number of steps of the exponential's series depends on the whole batch.
     assert torch.allclose(model.residual(*map(torch.from_numpy, arrays), checked), found, rtol=1e-9)
     alone, one, verdict = model.solve(*(torch.from_numpy(array[0]) for array in arrays), check=True)
     assert one.shape == verdict.shape == () and torch.allclose(one, residual(model, [array[:1] for array in arrays], [part.numpy()[None] for part in tuple_of(alone)])[0])
