@@ -36,11 +36,11 @@ ROOT = Path(__file__).resolve().parent.parent
 LAFORMER = Path(os.environ.get("LAFORMER_BIN", ROOT / "target/release/laformer")).resolve()
 REPORT = ROOT / "docs/results/speed.md"
 PAPER = ["--set", "model.architecture=paper", "--set", "encoding.input=FP15", "--set", "encoding.output=FP15"]
-# What the baseline does: AdamW for all parameters, sharp labels.
+# Settings of the baseline: AdamW for all parameters, no label smoothing.
 SAME_WORK = ["--set", "training.optimizer=adamw", "--set", "loss.smoothing=0"]
-# What a measurement depends on; the report itself is not.
+# The files that measurements depend on, without the report itself.
 CODE = ["src", "recipes", "tests/python", "benches/*.py", "Cargo.toml", "Cargo.lock", "build.rs"]
-# Turns before those that count: caches fill, programs compile.
+# Uncounted first turns, in which caches fill and programs compile.
 WARMUP = 2
 # Names of the nine problems, ours and LAWT's.
 PROBLEMS = {
@@ -57,7 +57,7 @@ PROBLEMS = {
 
 
 class Contestant:
-    """A program that takes turns: it says what it measures, then answers every line with the seconds of a turn."""
+    """A program that takes turns. It first prints a description, then answers every line with the seconds of a turn."""
 
     def __init__(self, name, command):
         self.name, self.seconds = name, []
@@ -89,7 +89,7 @@ class Contestant:
 
 @contextlib.contextmanager
 def contest():
-    """A list of contestants that are closed at the end."""
+    """A list of contestants, which are closed at the end."""
     contestants = []
     try:
         yield contestants
@@ -101,7 +101,7 @@ def contest():
 
 
 def alternate(contestants, rounds):
-    """Lets everyone take its turn so many times, in an order that is reversed every time."""
+    """Lets each contestant take `rounds` turns, in an order that is reversed after every round."""
     for contestant in contestants:
         for _ in range(WARMUP):
             contestant.turn()
@@ -112,7 +112,7 @@ def alternate(contestants, rounds):
 
 
 def ratios(ours, theirs):
-    """How many times as many examples per second as theirs, in each round."""
+    """The ratio of our examples per second to theirs, in each round."""
     scale = ours.ready["examples"] / theirs.ready["examples"]
     return [scale * b / a for a, b in zip(ours.seconds, theirs.seconds)]
 
@@ -139,7 +139,7 @@ def against(pairs):
 
 
 def laformer(*words):
-    """What a command of laformer prints."""
+    """Runs a command of laformer; returns its stdout."""
     return subprocess.run([LAFORMER, *words], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
@@ -149,14 +149,14 @@ def training(name, steps, threads, *words):
 
 
 def baseline(name, steps, threads, ours, folder, *words):
-    """The model of a contestant of ours in plain PyTorch."""
+    """The same model as that of the contestant `ours`, in plain PyTorch."""
     config, run, data = folder / "config.toml", folder / "run", folder / "data.csv"
     if not config.exists():
         recipe = ours.ready["recipe"]
         value = lambda key: re.search(f'^{key} = "(.*)"$', recipe, re.M)[1]
         config.write_text(recipe)
         laformer("generate", value("problem"), "--dim", value("dim"), "--count", "4096", "--output", data)
-        # One step, for the weights to begin with.
+        # One step, because the baseline needs initial weights.
         laformer("train", config, "--output", run, "--device", "cpu", "--set", "training.steps=1", "--set", "evaluation.count=1")
     command = [sys.executable, ROOT / "tests/python/baseline.py", run / "model.safetensors", data, "--turns", steps, "--threads", threads]
     return Contestant(name, [*command, *words])
@@ -282,7 +282,7 @@ def evaluate(options):
 
 
 def device(options):
-    """What the device can do at most."""
+    """The peak rates of the device."""
     rows = []
     for threads in options.threads:
         found = json.loads(laformer("bench", "device", "--threads", str(threads), "--json"))
@@ -375,7 +375,7 @@ def resources(pid):
 
 
 def checkout(otherwise):
-    """Where LAWT is; none where nobody says."""
+    """The folder of LAWT from the environment; `None` if it is not set."""
     path = os.environ.get("LAWT")
     if not path:
         print(f"LAWT is not set, so {otherwise}: LAWT=path/to/LAWT make bench", file=sys.stderr)
@@ -390,7 +390,7 @@ def count(number, what):
 
 
 def machine():
-    """Where and when this is measured, in one line."""
+    """The processor, load, versions and date of this measurement, in one line."""
     name = platform.processor() or platform.machine()
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -445,7 +445,7 @@ def main():
 
 
 def flags(options):
-    """The options that are not the defaults, as they were given."""
+    """The options that differ from the defaults, as command-line words."""
     given = []
     if options.threads != [1]:
         given += ["--threads", *map(str, options.threads)]

@@ -1,15 +1,19 @@
 #!/bin/bash
-# An hour with a GPU: checks, benchmarks, then trains models that read matrices as they are, the most wanted first.
+# Uses a GPU for a limited time: checks, benchmarks, then trainings of models that read matrices unchanged, by priority.
 #
 #     benches/cuda.sh FOLDER [MINUTES]           by default 25 minutes
 #     DEVICE=cpu SHRINK=400 benches/cuda.sh FOLDER 3      a rehearsal without a GPU: each run with a 400th of its steps
 #
-# Runs in FOLDER/runs that were cut off go on when it is called again with the same FOLDER.
-# FOLDER gets check.log, bench.log, train.log, eval.log, and in FOLDER/results at most 8 files of at most 16 MiB: those logs, and archives of the
-# models, the small ones together: recipe, metrics, log, and the module with matrices in half precision. At the deadline trainings are cut off.
+# Trainings stop at the deadline. Another call with the same FOLDER resumes those in FOLDER/runs.
+# FOLDER gets check.log, bench.log, train.log and eval.log. FOLDER/results gets at most 8 files of at most 16 MiB: an archive of the
+# logs, and archives of the models (recipe, metrics, log, module in half precision). Small models share one archive.
 #
-# Variables: LAFORMER_BIN is the program [target/release/laformer], LAFORMER_TESTS its compiled unit tests, for machines without cargo,
-# ONLY a pattern of steps and recipes (check, bench, inverse-5x5 …), PARALLEL the trainings at once, LAWT a checkout of LAWT.
+# Variables:
+#     LAFORMER_BIN    the program [target/release/laformer]
+#     LAFORMER_TESTS  its compiled unit tests, for machines without cargo
+#     ONLY            a pattern of steps and recipes: check, bench, inverse-5x5 …
+#     PARALLEL        the number of trainings at once [5]
+#     LAWT            a checkout of LAWT
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,7 +24,7 @@ runs=$folder/runs
 mkdir -p "$runs"
 wanted() { [[ $1 =~ ${ONLY:-.} ]]; }
 
-# A GPU shares its time among processes; with NVIDIA's Multi-Process Service they run at once, as small models can.
+# By default, processes take turns on a GPU. NVIDIA's Multi-Process Service runs the small models at the same time.
 if [[ $DEVICE = cuda ]] && command -v nvidia-cuda-mps-control > /dev/null; then
     export CUDA_MPS_PIPE_DIRECTORY=$runs/mps CUDA_MPS_LOG_DIRECTORY=$runs/mps-log
     mkdir -p "$CUDA_MPS_PIPE_DIRECTORY" "$CUDA_MPS_LOG_DIRECTORY"
@@ -67,7 +71,7 @@ train() {
     fi
     local steps log=$runs/$name.log
     steps=$(sed -n 's/^steps = //p' "$recipe")
-    # A save takes seconds on some machines: one in every tenth of the steps.
+    # A save takes seconds on some machines, so only ten are made.
     timeout "$left" "$LAFORMER_BIN" train "$recipe" --device "$DEVICE" --output "$runs/$name" --resume --set training.precision=fp32 \
         --set training.data_threads=2 --set evaluation.every=0 --set evaluation.count=$(( SHRINK == 1 ? 10000 : 50 )) \
         --set training.save_every=$(( steps / SHRINK / 10 )) --set training.steps=$(( steps / SHRINK )) >> "$log" 2>&1 || { tail -n 3 "$log"; return; }

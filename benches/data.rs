@@ -1,5 +1,6 @@
-//! Nanoseconds of one core for an example of every problem at 5x5: solved by nalgebra alone, drawn and solved, and encoded in
-//! batches as the models of this crate and of the paper read them. `cargo bench`
+//! Times one example of every problem at 5x5, in nanoseconds on one core: `cargo bench`.
+//!
+//! The columns are: solving by nalgebra alone, drawing and solving, and batches encoded for this crate's and for the paper's models.
 
 use anyhow::Result;
 use laformer::batch::BatchMaker;
@@ -52,7 +53,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Of one example, where a call makes a batch.
+/// Nanoseconds of one example; each call of `batch` makes a batch.
 fn nanoseconds(mut batch: impl FnMut(u64) -> Result<()>) -> Result<f64> {
     batch(0)?;
     let (begun, mut steps) = (Instant::now(), 0);

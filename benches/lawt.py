@@ -1,10 +1,10 @@
-"""Takes turns as LAWT (github.com/facebookresearch/LAWT), the code of Charton's "Linear algebra with transformers".
+"""Runs turns of LAWT (github.com/facebookresearch/LAWT), the code of Charton's "Linear algebra with transformers".
 
     python benches/lawt.py PATH generate eigenvalues --turns 10      batches of 64 encoded examples, 5x5
     python benches/lawt.py PATH train eigenvalues --turns 2          steps of its trainer, sweeps/eigenvalues.json, on the CPU
 
-PATH is a checkout, whose modules are imported and called as its train.py does; nothing of it is part of this project. A line
-of JSON says what is measured, then every line of stdin is answered by the seconds of one turn.
+PATH is a checkout of LAWT. Its modules are called as its train.py calls them; this project contains none of its code. First
+prints a line of JSON that describes the measurement. Then answers every line of stdin with the seconds of one turn.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-# What its sweep says for a GPU, and what a CPU cannot do: fp16.
+# Settings of LAWT's sweep that do not apply here: a CPU has no fp16.
 NOT_ON_A_CPU = {"fp16", "amp", "dump_path"}
 
 
@@ -32,11 +32,11 @@ def main():
     arguments = parser.parse_args()
     for library in ("OPENBLAS", "MKL", "OMP"):
         os.environ[f"{library}_NUM_THREADS"] = str(arguments.threads)
-    # Its optimizers are checked by a function that Python 3.11 no longer has.
+    # LAWT calls getargspec, which Python 3.11 removed.
     if not hasattr(inspect, "getargspec"):
         inspect.getargspec = lambda function: inspect.getfullargspec(function)[:4]
     answers = os.fdopen(os.dup(1), "w")
-    # It prints to stdout what nobody has asked for.
+    # LAWT prints to stdout, which is reserved for answers here.
     os.dup2(2, 1)
     sys.path.insert(0, str(arguments.path.resolve()))
     with contextlib.redirect_stdout(sys.stderr), tempfile.TemporaryDirectory() as folder:
@@ -68,7 +68,7 @@ def environment(options, threads):
 
 
 def generating(arguments, folder):
-    """Its own loader, in this process: sampled, solved, encoded, collated."""
+    """Batches of LAWT's own loader, in this process: sampled, solved, encoded, collated."""
     options = {"cpu": "true", "operation": arguments.operation, "batch_size": 64, "num_workers": 0, "env_base_seed": 1}
     params, env = environment(options, arguments.threads)
     loader = iter(env.create_train_iterator("numeric", None, params))
@@ -81,7 +81,7 @@ def generating(arguments, folder):
 
 
 def training(arguments, folder):
-    """Its own trainer with the settings of its sweep, in fp32."""
+    """Steps of LAWT's own trainer with the settings of its sweep, in fp32."""
     sweep = json.loads((arguments.path / f"sweeps/{arguments.operation}.json").read_text())
     options = {name: values[0] for name, values in sweep.items() if name not in NOT_ON_A_CPU}
     options |= {"cpu": "true", "dump_path": folder, "env_base_seed": 1}

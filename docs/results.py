@@ -29,12 +29,12 @@ TOLERANCES = ["0.05", "0.02", "0.01", "0.005"]
 
 
 def accuracies(values, decimals=2):
-    """Four accuracies in percent: `99.72 / 99.67 / 99.39 / 90.28`; a dash where one is not known."""
+    """Accuracies in percent: `99.72 / 99.67 / 99.39 / 90.28`, with a dash for an unknown one."""
     return " / ".join("-" if value is None else f"{value:.{decimals}f}" for value in values)
 
 
 def shares(found):
-    """Accuracies by tolerance, as `laformer eval --json` prints them, in percent."""
+    """Accuracies by tolerance from the output of `laformer eval --json`, in percent."""
     return [None if tolerance not in found else 100 * found[tolerance] for tolerance in TOLERANCES]
 
 
@@ -44,7 +44,7 @@ def markdown(columns, rows):
 
 
 class Checkpoint:
-    """A shipped model: what its `config.toml` and `evaluation.json` say."""
+    """A shipped model: the contents of its `config.toml` and `evaluation.json`."""
 
     def __init__(self, folder):
         self.name = folder.name
@@ -62,7 +62,7 @@ class Checkpoint:
         if name in ("accuracy", "ceiling"):
             return accuracies(shares(found[name]))
         if name == "written":
-            # A model that answers with the digits that are written was not measured twice.
+            # A model that already answers with written digits was measured only once.
             return accuracies(shares(found.get("written", found["accuracy"])))
         if name == "paper":
             return accuracies(shares(found["paper"]["accuracy"]), 1) if "paper" in found else "-"
@@ -70,7 +70,7 @@ class Checkpoint:
             low, high = found["interval"]["0.01"]
             return f"{100 * low:.2f} to {100 * high:.2f}"
         if name == "worst family":
-            # Of families whose exact answers survive rounding: the others are too near to singular.
+            # Leaves out families whose exact answers do not survive rounding, because they are too near to singular.
             fair = {name: one for name, one in found.get("families", {}).items() if one["ceiling"]["0.05"] >= 0.99}
             worst = min(fair, key=lambda name: [fair[name]["accuracy"][tolerance] for tolerance in ("0.05", "0.02")], default=None)
             return "-" if worst is None else f"{worst} {accuracies(shares(fair[worst]['accuracy']), 1)}"
@@ -98,7 +98,7 @@ def checkpoint_table(columns, link):
 
 
 def family_table(models):
-    """A row for each family: accuracies within 5 and 2 % of each model, and in parentheses the ceiling within 5 % where it is not 100."""
+    """A row for each family: each model's accuracies within 5 and 2 %, and in parentheses the ceiling within 5 % if it is not 100 %."""
     found = [Checkpoint(ROOT / "checkpoints" / name).found["families"] for name in models]
 
     def text(family):
@@ -122,7 +122,7 @@ def cell(value, decimals):
 
 
 def pick(output, end, field):
-    """Shares in percent that a command printed for one row: by the end of a key where it measured several distributions, then by field."""
+    """The shares of one row in percent. `end` selects one of several distributions by the end of its key; `field` is a path of keys."""
     if end:
         output = next(value for key, value in output.items() if key.endswith(end))
     for part in field.split(" "):
@@ -142,7 +142,7 @@ def measured(table):
 
 
 def conditions(table):
-    """The line below a table: the command or the setup, and where and when it ran."""
+    """The line below a table: the command or the setup, the processor, the commit and the date."""
     commands = [f"`{command}`" for command in table.get("commands", {}).values() or [table.get("command")]]
     text = table.get("setup") or (", ".join(commands) if len(commands) < 4 else f"{commands[0]}, and so on")
     return "; ".join([text, table["processor"], f"commit {table['commit']}", table["date"]]) + "."
@@ -178,12 +178,12 @@ def render(name, page):
 
 
 def filled(page):
-    """The text of a page with its tables as the measurements have them."""
+    """The text of a page with its tables filled from the measurements."""
     return BLOCK.sub(lambda match: f"{match[1]}{render(match[2], page)}\n{match[3]}", page.read_text())
 
 
 def measure(name):
-    """Runs the commands of a table and writes what they print into its file."""
+    """Runs the commands of a table and stores their outputs in its file."""
     path, tables, table = load(name)
     binary = os.environ.get("LAFORMER_BIN", str(ROOT / "target/release/laformer"))
     for key, command in table["commands"].items():
@@ -193,7 +193,7 @@ def measure(name):
 
 
 def here_and_now():
-    """Where and when a measurement runs."""
+    """The processor, commit and date of a measurement."""
     head = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
     processor = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())[1]
     return {
@@ -204,7 +204,7 @@ def here_and_now():
 
 
 def dumped(tables):
-    """JSON with a row of a table or a list of numbers on one line."""
+    """JSON text with each row of a table or list of numbers on one line."""
     text = json.dumps(tables, indent=1, ensure_ascii=False)
     return re.sub(r"\[[^\[\]{}]*\]", lambda match: re.sub(r"\s*\n\s*", " ", match[0]).replace("[ ", "[").replace(" ]", "]"), text) + "\n"
 

@@ -25,7 +25,7 @@ def evaluated(model, *options):
 
 
 def counts(sets):
-    """Of wrong and of right answers: how many there are, and how many are flagged."""
+    """For wrong and for right answers: pairs of their number and the number of flagged ones."""
     shares = [[one["flagged"][kind] for one in sets] for kind in ("wrong", "right")]
     return [(sum(share["of"] for share in kind), round(sum(share["of"] * share["share"] for share in kind))) for kind in shares]
 

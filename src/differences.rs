@@ -1,8 +1,8 @@
-//! What differs between two recipes.
+//! The differences between two recipes.
 
 use toml::{Table, Value};
 
-/// Keys whose values differ, with both values; `nothing` where only one has the key.
+/// Keys whose values differ, each with both values as TOML; `nothing` stands for a missing key.
 pub fn differences(a: &Table, b: &Table) -> Vec<(String, String, String)> {
     let mut found = Vec::new();
     collect(a, b, "", &mut found);

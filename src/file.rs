@@ -1,4 +1,4 @@
-//! Files that are whole or not there: written beside, then renamed.
+//! Atomic writes (a temporary file, then a rename), and reads of bounded size.
 
 use anyhow::{Context, Result, ensure};
 use std::fs::{self, Permissions};
@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use tempfile::Builder;
 
 const PARTIAL: &str = ".partial";
-/// Of new files, less what the process's mask takes away.
+/// The mode of new files, before the process's umask.
 const MODE: u32 = 0o666;
-/// The largest file that is read whole: 4 GiB.
+/// The largest file that [`read`] accepts: 4 GiB.
 const MOST_BYTES: u64 = 1 << 32;
-/// As many symbolic links in a row as Linux follows.
+/// The longest chain of symbolic links that Linux follows.
 const LINKS: usize = 40;
 
-/// Lets `write` fill a file beside `path`, which then takes its place; a kill at any instant leaves the old one. A symbolic link is
-/// written through, and a replaced file keeps its mode.
+/// Lets `write` fill a temporary file beside `path`, then renames it to `path`. A kill at any instant leaves the old file intact.
+/// If `path` is a symbolic link, its target is replaced. A replaced file keeps its mode.
 pub fn replace_by(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let replace = || -> Result<()> {
         let place = followed(path);
@@ -25,7 +25,7 @@ pub fn replace_by(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Resul
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error.into()),
         };
-        // A device or a pipe would be lost under the new file.
+        // A rename would destroy a device or a pipe.
         ensure!(
             old.as_ref().is_none_or(fs::Metadata::is_file),
             "it is there and is no regular file"
@@ -39,7 +39,7 @@ pub fn replace_by(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Resul
         if let Some(old) = old {
             beside.as_file().set_permissions(old.permissions())?;
         }
-        // A rename that survives a power cut must not point at a file that does not.
+        // After a power cut, the renamed file must not be empty.
         beside.as_file().sync_all()?;
         beside.persist(&place)?;
         Ok(())
@@ -47,7 +47,7 @@ pub fn replace_by(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Resul
     replace().with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// The path that symbolic links lead to, whether or not a file is there; of links that lead nowhere in the end, one of them.
+/// Follows symbolic links to their target, which may not exist. For a loop of links, returns one of the links.
 fn followed(path: &Path) -> PathBuf {
     let mut place = path.to_path_buf();
     for _ in 0..LINKS {
@@ -59,16 +59,16 @@ fn followed(path: &Path) -> PathBuf {
     place
 }
 
-/// Whether something is at a path; fails where that cannot be told.
+/// Whether a path exists; an error if the system cannot tell.
 pub fn exists(path: &Path) -> Result<bool> {
     match path.try_exists() {
-        // Nothing is below a file.
+        // A parent of the path is a regular file.
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(false),
         exists => exists.with_context(|| format!("cannot read {}", path.display())),
     }
 }
 
-/// The content of a file, if it is of a size that a checkpoint may have.
+/// The content of a regular file of at most 4 GiB.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     let cannot = || format!("cannot read {}", path.display());
     let file = fs::File::open(path).with_context(cannot)?;
@@ -81,17 +81,17 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
         found.len()
     );
     let mut content = Vec::new();
-    // It may have grown since.
+    // The file may have grown since its size was read.
     file.take(MOST_BYTES).read_to_end(&mut content).with_context(cannot)?;
     Ok(content)
 }
 
-/// Whether a name is that of a file that a kill has left half written.
+/// Whether a file name is that of a temporary file, left behind when a write was killed.
 pub fn is_partial(name: &str) -> bool {
     name.starts_with('.') && name.ends_with(PARTIAL)
 }
 
-/// Writes a file with this content.
+/// Writes `content` to a file, atomically.
 pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
     replace_by(path, |beside| Ok(fs::write(beside, content)?))
 }

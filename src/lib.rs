@@ -1,26 +1,26 @@
-//! Transformers that calculate: models that answer problems of numerical linear algebra.
+//! Trains transformers to solve problems of numerical linear algebra.
 //!
-//! The rooms of the crate, from the ground up; each uses only those below it:
+//! The modules, lowest first; each uses only the modules listed before it:
 //!
-//! * [`matrix`]: random matrices whose every draw has an address;
-//! * [`problem`]: one file per problem: sample, solve with nalgebra, measure a prediction;
+//! * [`matrix`]: reproducible random matrices;
+//! * [`problem`]: one file per problem: draws operands, solves them with nalgebra, measures a prediction;
 //! * [`encoding`]: numbers as tokens, and the grammar of legal answers;
 //! * [`dataset`]: examples as streams and CSV files;
-//! * `recipe`: everything that decides a training, parsed and validated once;
+//! * `recipe`: all settings of a training, parsed and validated once;
 //! * `model`: the transformer, written once for training, decoding and export;
-//! * `inference`: the TorchScript module that answers, in training, on the command line and in Python;
-//! * `batch`: examples as the tensors of a model;
-//! * `evaluation`: accuracies with intervals and ceilings;
+//! * `inference`: the TorchScript module that answers in training, on the command line and in Python;
+//! * `batch`: examples as the model's input tensors;
+//! * `evaluation`: accuracies with confidence intervals and upper bounds;
 //! * `training`: the loop, optimizers, checkpoints;
-//! * [`report`]: what people read of a run;
+//! * [`report`]: tables, plots and cards of a run;
 //! * [`cli`]: the commands.
 //!
-//! Beside them stands `libtorch`, the bridge to what tch lacks, which holds all `unsafe`.
+//! The separate module `libtorch` binds the parts of libtorch that tch lacks. It holds all `unsafe` code.
 //!
 //! # Data, without libtorch
 //!
-//! `laformer = { version = "0.2", default-features = false }` has the first four rooms. An example is a pure function of its
-//! address: a seed, a split and an index.
+//! `laformer = { version = "0.2", default-features = false }` has the first four modules. An example depends only on a seed, a
+//! split and an index.
 //!
 //! ```
 //! use laformer::dataset::{Specification, Stream};
@@ -39,7 +39,7 @@
 //!
 //! # Models, with libtorch
 //!
-//! A model is made from a recipe. Its solver answers matrices with the weights of the moment, and is what `model.pt` holds.
+//! A recipe defines a model. The model's solver answers with the model's current weights; `model.pt` is a saved solver.
 //!
 #![cfg_attr(feature = "libtorch", doc = "```")]
 #![cfg_attr(not(feature = "libtorch"), doc = "```ignore")]
@@ -57,7 +57,7 @@
 //! }
 //! ```
 
-// What only models use of the rooms below them.
+// Without models, some functions of the lower modules are unused.
 #![cfg_attr(not(feature = "libtorch"), allow(dead_code))]
 
 #[cfg(feature = "libtorch")]

@@ -16,7 +16,7 @@ fn main() -> ExitCode {
 }
 
 fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
-    // Where nobody reads stderr any more, the code still says it.
+    // If stderr is closed, the exit code still reports the failure.
     let _ = writeln!(std::io::stderr(), "Error: {error:#}");
     ExitCode::from(code)
 }

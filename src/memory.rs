@@ -1,9 +1,9 @@
-//! Memory that this process can still have.
+//! The memory available to this process.
 
 use anyhow::{Result, ensure};
 use sysinfo::System;
 
-/// Bytes that the system, or the control group of this process, has left; `None` where nobody tells.
+/// Bytes that the system and the process's control group have left; `None` if unknown.
 fn available() -> Option<u64> {
     let mut system = System::new().ok()?;
     system.refresh_memory();
@@ -11,7 +11,7 @@ fn available() -> Option<u64> {
     Some(system.available_memory().min(free)).filter(|&bytes| bytes > 0)
 }
 
-/// Fails where so many bytes cannot be had; `what` takes them.
+/// Fails if fewer than `bytes` are available. `what` (a plural) says in the error what needs them.
 pub fn require(bytes: f64, what: &str) -> Result<()> {
     let Some(available) = available() else { return Ok(()) };
     let gib = |bytes: f64| bytes / f64::from(1 << 30);

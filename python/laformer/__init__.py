@@ -12,7 +12,7 @@ loaded, the first answers come at once, and a small problem is solved by one thr
 import os
 import sys
 
-# By default the threads of libtorch spin while they wait, which keeps other programs from the cores. OpenMP reads this as torch is loaded.
+# By default, libtorch's threads spin while they wait, which takes cores from other programs. OpenMP reads this when torch is loaded.
 if "torch" not in sys.modules and "GOMP_SPINCOUNT" not in os.environ:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("KMP_BLOCKTIME", "0")

@@ -1,4 +1,4 @@
-"""Checkpoints: where they are, and what their files hold."""
+"""Finds and loads the files of checkpoints."""
 
 import difflib
 import json
@@ -10,13 +10,13 @@ import torch
 
 from . import engine, safetensors
 
-# Names the folder of the checkpoints that have names.
+# The environment variable with the folder of named checkpoints.
 VARIABLE = "LAFORMER_CHECKPOINTS"
 MODULE, WEIGHTS = "model.pt", "model.safetensors"
 
 
 def load(path_or_name, device, trust):
-    """The module of a checkpoint, and its recipe."""
+    """Loads a checkpoint; returns its module and its recipe."""
     file = find(path_or_name, trust)
     return read_module(file, device) if trust else read_weights(file, device)
 
@@ -40,13 +40,13 @@ def read_weights(file, device):
     try:
         module = engine.parse(tensors, text)
     except Exception as error:
-        # Nothing is known of the file, so that anything may be wrong.
+        # The file may be anything, so every exception means the same.
         raise ValueError(f"{file} holds no model that this version of the package can run: {first_line(error)}") from error
     return module.to(device), module.recipe
 
 
 def find(path_or_name, trust):
-    """The file of a path or name: weights, or a module whose code is trusted."""
+    """The file for a path or name: weights, or with `trust` a module."""
     path = pathlib.Path(path_or_name)
     if path.exists():
         return file_of(path, trust)
@@ -66,7 +66,7 @@ def find(path_or_name, trust):
 
 
 def folders():
-    """Where names are looked for: the folder that the environment names, or `checkpoints` here and in the repository."""
+    """The folders of named checkpoints: that of the environment variable, or `checkpoints` here and in the repository."""
     if VARIABLE in os.environ:
         return [pathlib.Path(os.environ[VARIABLE])]
     here, repository = pathlib.Path("checkpoints").absolute(), pathlib.Path(__file__).resolve().parents[2] / "checkpoints"

@@ -1,4 +1,4 @@
-"""The inference engine without TorchScript: the files of `inference`, run as ordinary Python around a `Network`."""
+"""The inference engine without TorchScript: the files of `inference` run as ordinary Python with a `Network`."""
 
 import functools
 import importlib
@@ -13,12 +13,12 @@ from torch import nn
 from .network import Network
 
 FILES = {path.stem for path in pathlib.Path(__file__).with_name("inference").glob("*.py")}
-# Methods of a model that are traced, where there is TorchScript.
+# The methods that TorchScript modules have traced, and that a `Network` provides here.
 TRACED = ("encode_source", "query", "field_logits", "start", "decode_step")
 
 
 class Engine(nn.Module):
-    """What a TorchScript module of laformer is: its methods, attributes and buffers under the same names, around a `Network`."""
+    """The Python counterpart of laformer's TorchScript modules, with the same names of methods, attributes and buffers."""
 
     def __init__(self, recipe, attributes, tensors):
         super().__init__()
@@ -39,7 +39,7 @@ class Engine(nn.Module):
         return build, (self.recipe, self.attributes, self.network.state_dict() | tables)
 
     def probe(self):
-        """Answers one question, so that whatever is missing or of a wrong shape is found."""
+        """Answers one problem, so that missing tensors and wrong shapes raise an error."""
         rows, cols = self.min_rows, self.min_cols
         operands = [torch.zeros(1, *shape, dtype=torch.float64) for shape in self.operand_shapes(0, rows, cols)]
         with torch.no_grad():
@@ -48,7 +48,7 @@ class Engine(nn.Module):
 
 @functools.cache
 def engine_of(files):
-    """The engine with the functions of these files as its methods."""
+    """A subclass of `Engine` with the functions of these files as its methods."""
     if unknown := set(files) - FILES:
         raise ValueError(f"it asks for {', '.join(sorted(unknown))}, which this version of the package does not have")
     sources = [vars(importlib.import_module(f"{__package__}.inference.{name}")) for name in files]
@@ -61,7 +61,7 @@ def build(recipe, attributes, tensors):
 
 
 def parse(tensors, text):
-    """The engine of what `laformer export` wrote."""
+    """The engine from the text and the tensors of a file that `laformer export` wrote."""
     if "recipe" not in text:
         raise ValueError("it has no recipe: it was not written by laformer")
     if "tables" not in text:

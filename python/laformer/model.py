@@ -1,4 +1,4 @@
-"""A model as users call it."""
+"""The public interface: `load` and `Model`."""
 
 import functools
 import io
@@ -9,33 +9,33 @@ from . import checkpoint
 from .operand import as_array, as_tensor, count, has_tensor
 from .threads import THREADS
 
-# The methods that take operands first. Other members are those of the module.
+# The methods whose operands are converted to tensors. Other members are passed through from the module.
 METHODS = ("solve", "soft_solve", "residual", "encode", "generate", "decode", "forward")
 
 
 def load(path_or_name, device="cpu", trust=False):
-    """The model of a run folder, of a `.safetensors` file, or of a name such as `"eigenvalues-5x5"`: its weights, which are data.
+    """Loads a model from a run folder, a `.safetensors` file, or a name such as `"eigenvalues-5x5"`. By default, no code of the file runs.
 
-    Names are looked for in the folder that `LAFORMER_CHECKPOINTS` names, or in `checkpoints`, here and in the repository. `trust=True`
-    loads the TorchScript module `model.pt`, or another `.pt` file, and runs its code: only for files of people whom you trust.
+    Names are looked up in the folder of the environment variable `LAFORMER_CHECKPOINTS`, or in `checkpoints`, here and in the repository.
+    `trust=True` loads the TorchScript module `model.pt`, or another `.pt` file, and runs its code: use it only for files that you trust.
     """
     return Model(*checkpoint.load(path_or_name, device, trust))
 
 
 class Model:
-    """The methods of a trained model. Operands may be tensors, arrays or lists, and answers are tensors where an operand is one, or arrays.
+    """A trained model. Operands may be tensors, arrays or lists. Answers are tensors if an operand is one, otherwise arrays.
 
-    `recipe` tells how the model was made; `module` is the TorchScript module or the PyTorch module behind it.
+    `recipe` holds the settings of the training; `module` is the underlying TorchScript or PyTorch module.
     """
 
     def __init__(self, module, recipe):
         self.module, self.recipe = module, recipe
 
     def solve(self, matrix, other=None, **options):
-        """The answer in float64, shaped as `numpy.linalg` shapes it: one, or a tuple such as values and vectors.
+        """The answer in float64, with the shapes of `numpy.linalg`: one tensor or array, or a tuple such as values and vectors.
 
-        `matrix` is `[rows, cols]` or `[batch, rows, cols]`; `other` is the second operand of problems that have two. Of a model of several
-        problems, `problem="inverse"` chooses one.
+        `matrix` is `[rows, cols]` or `[batch, rows, cols]`. `other` is the second operand, if the problem has two. `problem="inverse"`
+        chooses a problem of a model that solves several.
         """
         return self._call("solve", matrix, *(() if other is None else (other,)), **options)
 
@@ -53,7 +53,7 @@ class Model:
         operands = [read(value, place == 0) for place, value in enumerate(operands)]
         options = {key: read(value) for key, value in options.items()}
         numbers = sum(map(count, [*operands, *options.values()]))
-        # torch optimizes a method at its first two calls, for a second and more, and what it gains of these small operations is nothing.
+        # torch optimizes a method during its first two calls, for a second or more, and gains nothing for these small operations.
         with torch.jit.optimized_execution(False), THREADS.of(numbers):
             try:
                 answer = getattr(self.module, name)(*operands, **options)
@@ -83,7 +83,7 @@ def of_module(content, recipe):
 
 
 def as_python_raises(error):
-    """What a method of TorchScript raises, without the traceback of its source."""
+    """Converts an exception of a TorchScript method to the Python exception, without the TorchScript traceback."""
     _, found, message = str(error).rpartition("ValueError: ")
     if found:
         return ValueError(message.strip())

@@ -1,7 +1,7 @@
-"""The networks of laformer in plain PyTorch and fp32, made of nothing but named tensors.
+"""The networks of laformer in plain PyTorch and fp32, built from named tensors.
 
-A `Network` has the methods that `inference/*.py` call of a model (`src/inference/trace.rs` describes them). Which layers there are, and their
-sizes, is what the names and shapes of the tensors say; the `[model]` section of the recipe says the rest.
+A `Network` has the model methods that `inference/*.py` call (`src/inference/trace.rs` describes them). The names and shapes of the tensors
+decide the layers and their sizes; the `[model]` section of the recipe decides the rest.
 """
 
 import torch
@@ -9,18 +9,18 @@ from torch import nn
 from torch.nn import functional as F
 
 ACTIVATIONS = {"gelu": F.gelu, "relu": F.relu}
-# What a recurrent cell computes, and how many states it has.
+# The function of each recurrent cell, and its number of states.
 CELLS = {"lstm": (torch.lstm, 2), "gru": (torch.gru, 1)}
-# Constants among the tensors.
+# Tensors that are constants, not parameters.
 CONSTANTS = ("scale", "frequencies")
-# Exponents that the digits of a number are told apart from.
+# The exponents that have a one-hot feature in `digits`.
 EXPONENTS = range(-38, 39)
-# A root mean square of a channel below this counts as this.
+# The smallest divisor of a channel's norm: smaller root mean squares count as this.
 LEAST = 1e-3
 
 
 class Parameters(nn.Module):
-    """Tensors by their dotted names: `parameters.encoder.norm.weight`. Numbered ones are a sequence."""
+    """Tensors as attributes by their dotted names: `parameters.encoder.norm.weight`. Numbered names become a sequence."""
 
     def __init__(self, tensors):
         super().__init__()
@@ -44,7 +44,7 @@ class Parameters(nn.Module):
 
 
 class Network(Parameters):
-    """`fields` are the names of a number's fields in the order in which a parallel decoder predicts them."""
+    """A laformer model. `fields` are the names of a number's fields in the order in which a parallel decoder predicts them."""
 
     def __init__(self, config, tensors, fields):
         super().__init__(tensors)
@@ -56,7 +56,7 @@ class Network(Parameters):
     # ---- The source
 
     def encode_source(self, source, positions):
-        """`source` `[batch, length]` and `positions` `[length, 5]`, or the cells of a pair model, to the memory `[batch, length, width]`."""
+        """Encodes `source` `[batch, length]` as `[batch, length, width]`. `positions` are `[length, 5]`, or a pair model's cells."""
         embedded = self.embedded(source, positions)
         return embedded if self.config["decoder"] == "none" else self.encoded_memory(embedded, self.visible(source != 1))
 
@@ -77,7 +77,7 @@ class Network(Parameters):
         return linear(F.gelu(linear(features, weights.mix)), weights.out)
 
     def grid(self, source, cells, weights):
-        """Operands on a square grid, `[batch, side, side, width]`; `cells` `[operands, side, side]` are places in the source, or -1."""
+        """Embeds operands on a grid `[batch, side, side, width]`. `cells` `[operands, side, side]` are places in the source, or -1."""
         given = (cells >= 0).float()
         numbers = source[:, cells.clamp(min=0)] * given
         vectors = self.values(source[:, cells.clamp(min=0)]) * given.unsqueeze(-1)
@@ -92,7 +92,7 @@ class Network(Parameters):
         return state
 
     def visible(self, mask):
-        """`mask` `[batch, length]` as attention wants it; none for values, which are never padded."""
+        """Reshapes `mask` `[batch, length]` for attention; `None` for values, which are never padded."""
         return mask[:, None, None, :] if "tokens" in self.source else None
 
     # ---- Stacks of layers
@@ -111,7 +111,7 @@ class Network(Parameters):
         return x.flatten(1, 2) if self.pair else x
 
     def looped(self, x, weights, loops, layers):
-        """Layers applied in loops, with a norm before them (post-norm, whose layers end with one) or after them."""
+        """Applies layers `loops` times, with a norm before all (post-norm, whose layers end with a norm) or after all (pre-norm)."""
         x = embedded = norm(x, weights.norm) if self.post else x
         for turn in range(loops):
             x = layers(x + embedded if turn and self.config["input_injection"] else x, turn)
@@ -121,7 +121,7 @@ class Network(Parameters):
         return norm(x + sublayer(x), weights) if self.post else x + sublayer(norm(x, weights))
 
     def end(self, before, x, weights):
-        """The feed-forward sublayer, and a gate between the layer's input and output."""
+        """The feed-forward sublayer, and optionally a gate that mixes the layer's input and output."""
         new = self.residual(x, weights.feedforward_norm, lambda x: self.feedforward(x, weights.feedforward))
         if "gate" not in weights:
             return new
@@ -167,12 +167,12 @@ class Network(Parameters):
     # ---- Recurrences
 
     def recur(self, x, state, weights):
-        """`x` `[batch, length, inputs]` and `state` `[states, batch, width]` to `[batch, length, width]` and the state after."""
+        """Maps `x` `[batch, length, inputs]` and `state` `[states, batch, width]` to `[batch, length, width]` and the next state."""
         cell, states = CELLS[self.config["architecture"]]
         weights = getattr(weights, self.config["architecture"])
         tensors = [weights.input.weight, weights.state.weight, weights.input.bias, weights.state.bias]
         state = state.contiguous()
-        # cuDNN keeps what a backward pass needs only when it is told that it trains.
+        # cuDNN keeps the intermediate results for a backward pass only in training mode.
         options = (tensors, True, 1, 0.0, torch.is_grad_enabled(), False, True)
         if states == 1:
             return cell(x, state, *options)
@@ -185,7 +185,7 @@ class Network(Parameters):
         return torch.stack([hidden, torch.zeros_like(hidden)][:states])
 
     def read_both_ways(self, x, mask):
-        """Each sequence is mirrored without its padding, which stays at the end."""
+        """Bidirectional layers. The mirrored sequences keep their padding at the end."""
         place = torch.arange(x.size(1), device=x.device).expand(x.shape[:2])
         length = torch.full_like(place[:, :1], x.size(1)) if mask is None else mask[:, 0, 0].sum(1, keepdim=True)
         mirror = torch.where(place < length, length - 1 - place, place).unsqueeze(-1)
@@ -210,7 +210,7 @@ class Network(Parameters):
         return cross, cross[..., :0, :].repeat(self.config["decoder_loops"], 1, 1, 1, 1, 1)
 
     def decoded_states(self, x, cross, cache, mask):
-        """`x` `[batch, length, width]` through all layers, and the cache with it; without a cache every place sees every other."""
+        """Applies all layers to `x` `[batch, length, width]`; returns it and the longer cache. Without a cache, attention is not causal."""
         longer = []
 
         def layers(x, turn):
@@ -242,7 +242,7 @@ class Network(Parameters):
         return linear(torch.cat([found, hidden], -1), weights.mix).tanh(), state
 
     def next_logits(self, tokens, positions, cross, cache, mask):
-        """`tokens` `[batch, length]` that go on where the cache ends, to logits `[batch, length, vocabulary]` of those that follow each."""
+        """Logits `[batch, length, vocabulary]` of the tokens after each of `tokens` `[batch, length]`, which follow the cached ones."""
         x = F.embedding(tokens, self.decoder.tokens) + places(positions, self.decoder.positions)
         x, cache = self.decoded_states(x, cross, cache, self.visible(mask))
         return F.linear(x, self.decoder.tokens, self.decoder.bias), cache
@@ -269,7 +269,7 @@ class Network(Parameters):
         return self.decoded_states(queries, cross, cache if self.recurrent else None, mask)[0]
 
     def field_logits(self, rank, hidden, known):
-        """Logits `[batch, count, classes]` of a field, given the classes `known` `[batch, count, rank]` of those before it."""
+        """Logits `[batch, count, classes]` of a field, given the classes `known` `[batch, count, rank]` of the fields before it."""
         heads = [getattr(self.decoder.fields, self.fields[place]) for place in range(rank + 1)]
         for i, head in enumerate(heads[:-1]):
             hidden = hidden + F.embedding(known[..., i], head.known)
@@ -283,20 +283,20 @@ def linear(x, weights):
 
 
 def norm(x, weights):
-    """LayerNorm where there is a bias, else RMSNorm."""
+    """LayerNorm if there is a bias, else RMSNorm."""
     if "bias" in weights:
         return F.layer_norm(x, x.shape[-1:], weights.weight, weights.bias, 1e-12)
     return F.rms_norm(x, x.shape[-1:], weights.weight, 1e-6)
 
 
 def places(positions, weights):
-    """The sum of tables over the columns of `positions` `[length, 5]`."""
+    """The sum of the table entries for the columns of `positions` `[length, 5]`."""
     columns = enumerate(("flat", "matrix", "row", "column", "field"))
     return sum(F.embedding(positions[:, i], getattr(weights, name)) for i, name in columns if name in weights)
 
 
 def self_attention(x, weights, heads, mask=None, past=None):
-    """Also keys and values `[2, batch, heads, length, d]`, those of `past` before them; what follows `past` does not see what comes later."""
+    """Also returns keys and values `[2, batch, heads, length, d]`, appended to those of `past`. With `past`, attention is causal."""
     query, *new = linear(x, weights.qkv).unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4)
     new = torch.stack(new)
     if past is not None:
@@ -312,7 +312,7 @@ def cross_attention(x, weights, cross, mask):
 
 
 def waves(x, weights):
-    """A number, its sign, its logarithm, a logarithm that carries the sign, sines and cosines: `[.., 22]`."""
+    """Features of a number: itself, its sign, its logarithm, a signed logarithm, sines and cosines: `[.., 22]`."""
     x = x.unsqueeze(-1)
     scaled, angle = x * weights.scale, x * weights.frequencies
     logarithm = lambda least: (10 * scaled.abs()).clamp(min=least).log10()
@@ -320,7 +320,7 @@ def waves(x, weights):
 
 
 def digits(x, weights):
-    """The sign of a number, then its digits and exponent, each as a one-hot vector."""
+    """The sign of a number, then its digits and its exponent as one-hot vectors."""
     count = (weights.mix.weight.size(1) - 1 - len(EXPONENTS)) // 10
 
     def written(number):

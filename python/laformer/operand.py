@@ -1,11 +1,11 @@
-"""Operands as users have them, tensors, arrays or lists; answers are given in kind."""
+"""Converts operands (tensors, arrays or lists) to tensors, and answers back."""
 
 import numpy as np
 import torch
 
 
 def as_tensor(value):
-    """Real numbers, float64 or int64, of whatever numpy takes for an array; a tensor as it is, and a tuple of arrays item by item."""
+    """Converts anything that numpy takes to a float64 or int64 tensor, and a tuple of arrays item by item. A tensor stays as it is."""
     if isinstance(value, torch.Tensor):
         return value
     if isinstance(value, tuple) and any(isinstance(item, (np.ndarray, torch.Tensor)) for item in value):
@@ -17,7 +17,7 @@ def as_tensor(value):
     if array.dtype.kind not in "biuf":
         raise TypeError(f"an operand must have real numbers, not {type(value).__name__} of {array.dtype}")
     is_whole = np.can_cast(array.dtype, np.int64)
-    # A copy, because torch warns of arrays that cannot be written to and refuses those with negative strides.
+    # Copies, because torch warns about read-only arrays and refuses negative strides.
     return torch.from_numpy(array.astype(np.int64 if is_whole else np.float64, order="C"))
 
 
@@ -26,12 +26,12 @@ def has_tensor(value):
 
 
 def count(value):
-    """How many numbers there are in a tensor, or a tuple of them."""
+    """The number of elements of a tensor, or of a tuple of tensors."""
     return value.numel() if isinstance(value, torch.Tensor) else sum(map(count, value)) if isinstance(value, tuple) else 0
 
 
 def as_array(value):
-    """Tensors, also in tuples, lists and dictionaries, as arrays."""
+    """Converts tensors to arrays, also within tuples, lists and dictionaries."""
     if isinstance(value, torch.Tensor):
         return value.detach().cpu().numpy()
     if isinstance(value, tuple) and hasattr(value, "_fields"):

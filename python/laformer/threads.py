@@ -1,4 +1,4 @@
-"""Small problems on one thread, whichever threads of Python ask for it."""
+"""Solves small problems on one libtorch thread, also if several Python threads call at once."""
 
 import contextlib
 import os
@@ -6,25 +6,25 @@ import threading
 
 import torch
 
-# Operands of so many numbers are solved by one thread: more threads gain nothing.
+# Up to this many numbers, one thread is as fast as several.
 SMALL = 1024
 
 
 class Threads:
-    """The number of threads of libtorch, which belongs to the process. The first call that lowers it knows what it was."""
+    """Sets libtorch's number of threads, of which the process has one. The first call that lowers it remembers the old number."""
 
     def __init__(self):
         self.lock, self.calls, self.usual = threading.Lock(), 0, 1
         self.forked = False
 
     def after_fork(self):
-        """The threads of OpenMP do not survive a fork: a child that waits for them waits for ever."""
+        """Keeps a forked child on one thread: OpenMP's threads do not survive a fork, so the child would wait for them forever."""
         self.__init__()
         self.forked = True
 
     @contextlib.contextmanager
     def of(self, numbers):
-        """Runs a problem of so many numbers on the threads that it needs."""
+        """A context that runs a problem of `numbers` elements on one thread or on all."""
         if numbers > SMALL and not self.forked:
             yield
             return

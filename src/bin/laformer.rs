@@ -1,9 +1,9 @@
-//! What users start. Commands that need no model run here, without libtorch, which takes most of a second to load. For the others this
-//! starts the program where its libtorch is found, and says what mends it where it is not.
+//! The launcher `laformer`. It runs commands that need no model itself, because libtorch takes most of a second to load. For all
+//! others it starts `laformer-libtorch`; if libtorch is missing, it says how to install it.
 //!
-//! The program itself (`src/main.rs`, installed beside this one as `laformer-libtorch`) is linked to libtorch, and without it
-//! the system's loader would end it before its first line with a message that helps nobody. So is whatever uses the library of this
-//! crate: the modules below are those of the library that need no libtorch, compiled for this program, too.
+//! `laformer-libtorch` (`src/main.rs`, installed beside the launcher) is linked to libtorch. Without libtorch, the system's loader
+//! ends it before `main` with an unhelpful message. Every user of this crate's library is linked to libtorch, too. The launcher
+//! therefore compiles its own copy of the modules that need no libtorch.
 
 // The library uses the rest of the modules.
 #![allow(dead_code, unused_imports, unused_macros)]
@@ -52,7 +52,7 @@ enum Commands {
     Eval,
     /// Solve one problem with a model, and check the answer
     Solve,
-    /// Tell what a model gets right and wrong, and what could have told it
+    /// Analyze a model's right and wrong answers, and what predicts failure
     Analyze,
     /// Write a checkpoint as a TorchScript module (.pt) or as weights (.safetensors)
     Export,
@@ -67,13 +67,13 @@ enum Commands {
     Doctor,
 }
 
-/// Where libtorch was when this was built; the program looks there first.
+/// The folder of libtorch at build time.
 const BUILT_WITH: &str = env!("LAFORMER_LIBTORCH");
-/// The version that it is made for.
+/// The torch version that laformer is built for.
 const TORCH: &str = env!("LAFORMER_TORCH");
 const LIBRARY: &str = "libtorch_cpu.so";
 const PROGRAM: &str = "laformer-libtorch";
-/// How a shell and the loader say that something could not be started.
+/// The exit code of shells and the loader if a program cannot be started.
 const NOT_STARTED: i32 = 127;
 
 fn main() -> ExitCode {
@@ -104,7 +104,7 @@ fn run() -> ExitCode {
     }
 }
 
-/// Starts the program.
+/// Replaces this process by `laformer-libtorch` with the same arguments.
 fn start() -> ExitCode {
     let program = match env::current_exe() {
         Ok(here) => here.with_file_name(PROGRAM),
@@ -127,10 +127,10 @@ fn start() -> ExitCode {
     command.args(arguments);
     wait_passively(&mut command);
     if is_found() {
-        // Only returns where the program could not be started.
+        // `exec` returns only if it fails.
         return fail(&format!("cannot start {}: {}", program.display(), command.exec()), 1);
     }
-    // The system may know it from elsewhere; then nothing is missing.
+    // The loader may still find libtorch elsewhere.
     match command.status() {
         Ok(status) if status.code() == Some(NOT_STARTED) => fail(
             &format!(
@@ -145,8 +145,8 @@ fn start() -> ExitCode {
     }
 }
 
-/// Lets threads that wait for others sleep. By default they spin, which keeps those that they wait for from running where other
-/// programs use the cores, too. OpenMP reads its settings as it is loaded; those that are there stay.
+/// Makes waiting OpenMP threads sleep. By default they spin, which takes cores from the threads they wait for on a shared machine.
+/// OpenMP reads these variables when it is loaded. Variables that the user has set stay.
 fn wait_passively(command: &mut Command) {
     const SETTINGS: [(&str, &str); 2] = [("OMP_WAIT_POLICY", "PASSIVE"), ("KMP_BLOCKTIME", "0")];
     if env::var_os("GOMP_SPINCOUNT").is_none() {
@@ -166,7 +166,7 @@ fn is_found() -> bool {
 }
 
 fn fail(message: &str, code: u8) -> ExitCode {
-    // Where nobody reads stderr any more, the code still says it.
+    // If stderr is closed, the exit code still reports the failure.
     let _ = writeln!(std::io::stderr(), "Error: {message}");
     ExitCode::from(code)
 }

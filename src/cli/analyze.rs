@@ -1,4 +1,4 @@
-//! `laformer analyze`: what a model's answers are like, and what tells that one is wrong.
+//! `laformer analyze`: properties of a model's answers, and quantities that predict failures.
 
 use super::data_options::progress_bar;
 use super::options::{DeviceOption, check_count, read_operands};
@@ -17,11 +17,11 @@ use clap::Args;
 use std::path::PathBuf;
 use tch::Kind;
 
-/// Tell what a model gets right and wrong, and what could have told it
+/// Analyze a model's right and wrong answers, and what predicts failure
 ///
-/// Which properties of a solution answers have (norms, orthogonality, values) at each tolerance; how condition numbers and other
-/// quantities differ between right and wrong answers, whether they are known from the input or from the answer alone; whether
-/// the model's own probability predicts failure; and with --matrix, who looks at whom in the model.
+/// Reports which properties of a solution (norms, orthogonality, values) the answers have at each tolerance. Reports how condition
+/// numbers and other quantities of the input or of the answer alone differ between right and wrong answers, and whether the model's
+/// own probability predicts failure. With --matrix, also draws the attention of every layer and head.
 #[derive(Debug, Args)]
 pub struct Analyze {
     /// A run folder or a .safetensors file
@@ -112,7 +112,7 @@ impl Analyze {
         Ok(evaluation)
     }
 
-    /// Maps of every layer and head while the model gives its own answer; none where no matrix is given.
+    /// Attention maps of every layer and head while the model decodes its own answer; `None` without `--matrix`.
     fn attention(&self, trained: &Trained) -> Result<Option<Vec<AttentionPanel>>> {
         if self.matrix.is_empty() {
             return Ok(None);
@@ -135,7 +135,7 @@ impl Analyze {
             solution: answer.solution,
             clean: Vec::new(),
         };
-        // What the model reads and writes is what its attention is between.
+        // Attention is between the transformed operands and answers.
         let mut seen = vec![example.clone()];
         if let Some(preparation) = Preparation::new(&format)? {
             preparation.prepare(std::slice::from_ref(&example), &mut seen)?;
@@ -174,7 +174,7 @@ impl Analyze {
     }
 }
 
-/// The words of a batch of one sequence.
+/// The tokens of a batch of one sequence, as words.
 fn words(tokens: &tch::Tensor, word: impl Fn(i64) -> Option<String>) -> Result<Vec<String>> {
     let tokens: Vec<i64> = Vec::try_from(tokens.flatten(0, -1).to_kind(Kind::Int64))?;
     Ok(tokens
@@ -187,7 +187,7 @@ fn coefficients(matrices: &[Matrix]) -> impl Iterator<Item = String> {
     matrices.iter().flat_map(row_major).map(|x| x.to_string())
 }
 
-/// A panel for each head of each map. The first `layers` maps of a sequence to itself are the encoder's.
+/// A panel for each head of each map. The first `layers` self-attention maps are the encoder's.
 fn panels(maps: &[AttentionMap], layers: usize, sources: &[String], targets: &[String]) -> Result<Vec<AttentionPanel>> {
     let mut panels = Vec::new();
     let (mut own, mut cross) = (0, 0);
@@ -209,7 +209,7 @@ fn panels(maps: &[AttentionMap], layers: usize, sources: &[String], targets: &[S
                 format!("decoder {cross} to source")
             }
         };
-        // An encoder that reads queries beside the source has them first.
+        // Some encoders read queries, too: before the source.
         let names = |length: i64| -> Vec<String> {
             let both = || targets.iter().chain(sources).cloned().collect();
             match length as usize {

@@ -180,7 +180,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// The most memory that this process has held, where the system tells.
+/// The peak resident memory of this process, if the system reports it.
 fn peak_memory_mib() -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -31,7 +31,7 @@ pub struct Curve {
     show: ComparisonOptions,
 }
 
-/// An accuracy of a run.
+/// The accuracy of a run after a number of examples.
 struct Point {
     run: String,
     examples: u64,
@@ -40,7 +40,7 @@ struct Point {
 
 struct Line {
     name: String,
-    /// What the runs of a line share.
+    /// The recipe of the line's runs, without their length.
     recipe: Recipe,
     points: Vec<Point>,
 }
@@ -105,7 +105,7 @@ impl Curve {
                 tolerances.join(", ")
             )
         };
-        // An evaluation has so many examples of each problem.
+        // `evaluation.count` counts the examples of each problem.
         let count = recipe.evaluation.count * recipe.problems.len();
         let point = |row: EvaluationRow| Point {
             run: name.to_string(),
@@ -124,7 +124,7 @@ impl Lines {
         format!("validation accuracy within {} %", report::percent(self.tolerance))
     }
 
-    /// One row for each point, with what `cells` makes of its accuracy under headers of their own.
+    /// One row for each point; `cells` formats its accuracy under `headers`.
     fn rows<const N: usize>(&self, headers: [&str; N], cells: impl Fn(Accuracy) -> [String; N]) -> Table {
         let mut table = Table::new(["line", "run", "examples"].into_iter().chain(headers));
         for line in &self.lines {
@@ -187,7 +187,7 @@ fn name(folder: &Path) -> Result<String> {
     Ok(name.to_string_lossy().into_owned())
 }
 
-/// The recipe with all that says how long it trains, and how often it tells of itself, left open.
+/// The recipe with its length, its warmup and the intervals of logs, saves and evaluations set to 0.
 fn without_length(mut recipe: Recipe) -> Recipe {
     recipe.training.steps = 0;
     recipe.training.warmup = 0;
@@ -197,7 +197,7 @@ fn without_length(mut recipe: Recipe) -> Recipe {
     recipe
 }
 
-/// What the names of a line's runs begin with, without the numbers at its end; the first name where that is nothing.
+/// The common prefix of the names of a line's runs, without trailing digits. The first name if that is empty.
 fn common_name(line: &Line) -> String {
     let mut names = line.points.iter().map(|point| point.run.as_str());
     let first = names.next().unwrap_or(&line.name);

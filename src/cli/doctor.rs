@@ -32,7 +32,7 @@ impl Doctor {
             found.cpu,
             "the widest instructions that libtorch uses",
         );
-        // As a training does by default.
+        // Training uses one thread by default.
         tch::set_num_threads(1);
         let recipe = Recipe::parse("problem = \"eigenvalues\"\ndim = 5", &[])?;
         let mut devices = vec![("precision on the CPU", Device::Cpu)];

@@ -77,7 +77,7 @@ enum Suite {
     Structured,
 }
 
-/// What to measure on.
+/// The examples of one test, with its name.
 struct TestSource {
     name: String,
     source: Arc<dyn Source>,
@@ -129,7 +129,7 @@ impl Eval {
         Ok(())
     }
 
-    /// What the training has shown of eigenvalues, where the test may be of others.
+    /// The eigenvalues of the training distribution, if the test's may differ.
     fn coverage(&self, trained: &Trained) -> Result<Option<Coverage>> {
         let differs =
             !self.dim.is_empty() || !self.spectrum.is_empty() || !self.magnitude.is_empty() || self.data.is_some();
@@ -140,7 +140,7 @@ impl Eval {
         training.transpose()
     }
 
-    /// What the predictions would overwrite, and where they could not be written, before anything is measured.
+    /// Fails before anything is measured if `--predictions` has no folder or would overwrite the data.
     fn check_predictions(&self) -> Result<()> {
         let Some(path) = &self.predictions else { return Ok(()) };
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -162,9 +162,9 @@ impl Eval {
         Ok(())
     }
 
-    /// How many of the examples that the model has seen occur in each test. Small matrices of few digits occur twice by chance.
+    /// How many training and validation examples occur in each test. Small matrices of few digits collide by chance.
     fn seen_before(&self, trained: &Trained) -> Result<Vec<Option<Collisions>>> {
-        // Clean matrices: another draw of noise makes no other example.
+        // Compares clean matrices, because noise alone makes no new example.
         let recipe = without_noise(&trained.recipe);
         let (training, validation) = (recipe.source(Split::Train)?, recipe.source(Split::Validation)?);
         let seen = [
@@ -194,12 +194,12 @@ impl Eval {
         Ok(found.into_iter().map(|(_, collisions)| Some(collisions)).collect())
     }
 
-    /// How many examples there are of all problems.
+    /// The number of examples of all problems together.
     fn total(&self, trained: &Trained) -> usize {
         self.count.saturating_mul(trained.solver.formats().len())
     }
 
-    /// What to measure on, by name.
+    /// All tests, each with its name.
     fn sources(&self, trained: &Trained) -> Result<Vec<TestSource>> {
         check_count(self.count)?;
         if let Some(path) = &self.data {
@@ -220,9 +220,9 @@ impl Eval {
         let sources = self.tests(trained)?.into_iter().map(|(name, test)| {
             ensure!(names.insert(name.clone()), "{name} is asked for twice");
             let source = test.source(Split::Test)?;
-            // A distribution that the encodings cannot write fails here, before anything is measured: for each problem.
+            // Draws an example of each problem, so that numbers that the encodings cannot write fail before anything is measured.
             let first = match self.suite {
-                // Families without answers are left out as a whole.
+                // Draws all examples, because families without solutions are left out as a whole.
                 Some(_) => self.total(trained),
                 None => test.problems.len(),
             };
@@ -266,7 +266,7 @@ impl Eval {
         }
     }
 
-    /// The recipes whose test examples are asked for, by name: every combination of sizes, spectra, magnitudes and noise.
+    /// The recipe of each test, with its name: all combinations of sizes, spectra, magnitudes and noise.
     fn tests(&self, trained: &Trained) -> Result<Vec<(String, Recipe)>> {
         let mut tests = vec![trained.recipe.clone()];
         tests[0].data.seed = self.seed.unwrap_or(trained.recipe.data.seed);
@@ -294,7 +294,7 @@ impl Eval {
         Ok(named)
     }
 
-    /// The name of a test that can be.
+    /// Checks that the model can read a test; returns the test's name.
     fn check(&self, test: &Recipe, trained: &Trained) -> Result<String> {
         let size = if self.rows.is_some() { "--rows, --cols" } else { "--dim" };
         let dimensions = test.dimensions;
@@ -306,7 +306,7 @@ impl Eval {
         Ok(format!("{} {} {distribution}", test.problems, dimensions.label()))
     }
 
-    /// The sizes that are asked for.
+    /// The sizes of `--dim`, or of `--rows` and `--cols`.
     fn dimensions(&self) -> Result<Vec<Dimensions>> {
         if let (Some(rows), Some(cols)) = (&self.rows, &self.cols) {
             let dimensions = Dimensions::from_parts(None, Some(rows), Some(cols));
@@ -331,7 +331,7 @@ impl Eval {
     }
 }
 
-/// Every recipe with every value; the recipes themselves where there are no values.
+/// All combinations of recipes and values; the recipes unchanged if there are no values.
 fn combined<T: Clone>(tests: Vec<Recipe>, values: Vec<T>, set: impl Fn(&mut Recipe, T)) -> Vec<Recipe> {
     if values.is_empty() {
         return tests;

@@ -1,21 +1,21 @@
 //! How commands fail.
 
-/// How a command ends when it does not end well.
+/// The failure of a command; each kind has its exit code.
 #[derive(Debug)]
 pub enum Failure {
-    /// It did its work and found something wrong, which it has said: exit code 1.
+    /// The command finished and has reported what it found wrong: exit code 1.
     Found,
-    /// It was asked for something that cannot be: exit code 2.
+    /// The arguments are invalid: exit code 2.
     Usage(anyhow::Error),
-    /// It could not do its work: exit code 1.
+    /// The command could not finish: exit code 1.
     Failed(anyhow::Error),
-    /// A signal ended it, and it has said so: the exit code is 128 and the signal's number.
+    /// A signal ended the command, which has reported it. The exit code is 128 plus the signal's number.
     Stopped(u8),
 }
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        // A closed pipe is the reader's way to say that it has seen enough.
+        // A reader such as `head` closes the pipe when it has read enough.
         match error.downcast_ref::<std::io::Error>() {
             Some(io) if io.kind() == std::io::ErrorKind::BrokenPipe => Self::Found,
             _ => Self::Failed(error),
@@ -23,7 +23,7 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
-/// Marks an error as bad usage, if it is no failure of input or output.
+/// Turns an error into [`Failure::Usage`], unless it is an I/O error.
 pub(in crate::cli) trait UsageError<T> {
     fn usage(self) -> Result<T, Failure>;
 }

@@ -1,4 +1,4 @@
-//! Memory that ran out in libtorch: tch panics with what the allocator said.
+//! Turns tch's panic when memory runs out into an error.
 
 use super::Failure;
 use super::output::tell;
@@ -6,15 +6,15 @@ use anyhow::anyhow;
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
-/// What allocators of libtorch say.
+/// Parts of the error messages of libtorch's allocators.
 const SAID: [&str; 3] = ["can't allocate memory", "not enough memory", "out of memory"];
 
-/// Runs a command; memory that runs out is its failure. Other panics are faults of this program and stay panics.
+/// Runs a command; if memory runs out, the command fails. Other panics are bugs and stay panics.
 pub fn caught(run: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
         match panic.payload_as_str() {
-            // Where another thread ends, nobody returns what it said.
+            // The message of a panic in another thread would be lost.
             Some(text) if ran_out(text) && thread::current().name() != Some("main") => tell!("{}", first_line(text)),
             Some(text) if ran_out(text) => {}
             _ => hook(panic),
@@ -36,7 +36,7 @@ fn ran_out(text: &str) -> bool {
     SAID.iter().any(|said| text.contains(said))
 }
 
-/// tch quotes libtorch's message, in which line ends are escaped.
+/// The first line of libtorch's message, which tch quotes with escaped newlines.
 fn first_line(text: &str) -> &str {
     let start = text.find("Torch(\"").map_or(0, |place| place + "Torch(\"".len());
     let text = &text[start..];

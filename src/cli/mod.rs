@@ -60,7 +60,7 @@ impl From<crate::libtorch::Error> for Failure {
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     crate::libtorch::keep_memory();
     crate::libtorch::limit_threads();
-    // fp32 is fp32, but while a model trains.
+    // Only training may replace fp32 by TF32.
     crate::libtorch::set_tf32(false)?;
     memory::caught(|| match arguments.command {
         Command::Generate(command) => command.run(),

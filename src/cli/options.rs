@@ -79,7 +79,7 @@ pub struct GraphOption {
 }
 
 impl GraphOption {
-    /// Fails where nothing would be captured anyway.
+    /// Fails if `--no-graph` has no effect.
     pub fn check(&self, architecture: Architecture, device: Device) -> Result<()> {
         match why_eager(architecture, device) {
             Some(reason) if self.no_graph => bail!("--no-graph: {reason}; leave it out"),
@@ -106,7 +106,7 @@ pub struct SearchOptions {
 }
 
 impl SearchOptions {
-    /// What is asked of a model, if it can be.
+    /// The validated search options. `--as-given` also changes the solver and the recipe of `trained`.
     pub fn search(&self, trained: &mut Trained) -> Result<Search> {
         if self.as_given {
             trained.solver.stop_normalizing()?;
@@ -131,7 +131,7 @@ pub struct ReadoutOption {
 }
 
 impl ReadoutOption {
-    /// Lets a checkpoint answer so, and its recipe say it.
+    /// Sets the readout in a checkpoint's solver and recipe.
     pub fn apply(&self, trained: &mut Trained) -> Result<()> {
         if let Some(readout) = self.chosen(&trained.recipe)? {
             trained.solver.set_readout(readout)?;
@@ -140,7 +140,7 @@ impl ReadoutOption {
         Ok(())
     }
 
-    /// What is asked for, if a model of the recipe can answer so.
+    /// The readout of `--readout`; an error if a model of the recipe does not support it.
     pub fn chosen(&self, recipe: &Recipe) -> Result<Option<Readout>> {
         let Some(name) = &self.readout else { return Ok(None) };
         let readout: Readout = serde_json::from_value(Value::from(name.as_str()))?;
@@ -152,14 +152,14 @@ impl ReadoutOption {
     }
 }
 
-/// Operands as they were given and as the model sees them.
+/// Operands as given and as the model reads them.
 pub struct Operands {
     pub given: Vec<Matrix>,
-    /// Rounded.
+    /// Rounded to the precision of the input encoding.
     pub seen: Vec<Matrix>,
 }
 
-/// One matrix as JSON for each operand; the error says what the model cannot read.
+/// Parses one JSON matrix for each operand; an error if the model cannot read one of them.
 pub fn read_operands(texts: &[String], trained: &Trained, format: &Format) -> Result<Operands> {
     let problem = format.problem;
     let forms = problem
@@ -190,7 +190,7 @@ pub fn read_operands(texts: &[String], trained: &Trained, format: &Format) -> Re
         .map_err(Error::msg)
         .context(problem.name())?;
     if problem.is_symmetric() {
-        // Rounding errors of a computed matrix are forgiven.
+        // Symmetrizes, because a computed matrix is symmetric only up to rounding errors.
         operands[0] = &operands[0] / 2.0 + operands[0].transpose() / 2.0;
     }
     let seen = round_matrices(format.input.rounding().as_ref(), &operands);
@@ -201,7 +201,7 @@ pub fn read_operands(texts: &[String], trained: &Trained, format: &Format) -> Re
     Ok(Operands { given: operands, seen })
 }
 
-/// Fails where a number of examples is none, or more than fit in memory.
+/// Fails unless the number of examples is from 1 to `MAX_EXAMPLES`.
 pub fn check_count(count: usize) -> Result<()> {
     ensure!(
         (1..=MAX_EXAMPLES).contains(&count),
@@ -224,18 +224,18 @@ pub struct ComparisonOptions {
     json: bool,
 }
 
-/// Accuracies of several runs, in all forms that can be asked for.
+/// Accuracies of several runs, as a table, a picture or text.
 pub trait Comparison {
     /// One row for each accuracy.
     fn table(&self) -> Table;
     fn draw(&self, path: &Path) -> Result<()>;
     fn json(&self) -> Value;
-    /// What people read, without a line end after the last line.
+    /// The text for the terminal, without a final newline.
     fn text(&self) -> String;
 }
 
 impl ComparisonOptions {
-    /// Fails where a file that is asked for could not be written in the end.
+    /// Fails early if an output file could not be written.
     pub fn check(&self) -> Result<()> {
         if let Some(path) = &self.picture {
             ensure!(
@@ -256,7 +256,7 @@ impl ComparisonOptions {
         Ok(())
     }
 
-    /// Writes the files that are asked for, and prints JSON or text.
+    /// Writes the files of `--csv` and `--picture`, and prints JSON or text.
     pub fn show(&self, comparison: &impl Comparison) -> Result<()> {
         if let Some(path) = &self.csv {
             file::replace(path, comparison.table().csv()?.as_bytes())?;

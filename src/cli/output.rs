@@ -1,10 +1,10 @@
-//! Standard output, and what is told beside it.
+//! Output on stdout and messages on stderr, without the panics of `println!` and `eprintln!`.
 
 use std::fmt;
 use std::io::{self, Write};
 
-/// `println!` with an error in place of a panic: where the reader has closed stdout, the error ends the command quietly (see
-/// [`super::Failure`]).
+/// `println!` that returns an error where `println!` panics. If the reader has closed stdout, the error ends the command quietly
+/// (see [`super::Failure`]).
 macro_rules! say {
     ($($text:tt)*) => {
         $crate::cli::output::line(format_args!($($text)*))
@@ -12,7 +12,7 @@ macro_rules! say {
 }
 pub(in crate::cli) use say;
 
-/// `eprintln!` without its panic: a work of hours does not end because nobody listens to its progress any more.
+/// `eprintln!` without its panic: a closed stderr must not end a training of hours.
 macro_rules! tell {
     ($($text:tt)*) => {
         $crate::cli::output::aside(format_args!($($text)*))

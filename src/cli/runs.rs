@@ -1,4 +1,4 @@
-//! `laformer runs`: the run folders, or what differs between two.
+//! `laformer runs`: lists run folders, or compares two.
 
 use super::Failure;
 use super::output::say;
@@ -23,14 +23,14 @@ pub struct Runs {
     root: PathBuf,
 }
 
-/// What is read of a run folder: text alone, so that no model and no libtorch is needed.
+/// The text files of a run folder, which need no model and no libtorch.
 struct Run {
     folder: PathBuf,
     recipe: toml::Table,
     told: Told,
 }
 
-/// Keys of a recipe that the list shows.
+/// The recipe keys in the list.
 #[derive(Deserialize)]
 struct Told {
     problem: String,
@@ -96,7 +96,7 @@ fn children(root: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(root).with_context(|| format!("cannot read {}", root.display()))?;
     let paths = entries.map(|entry| Ok(entry?.path()));
     let mut folders: Vec<PathBuf> = paths.collect::<Result<_>>()?;
-    // What cannot be read is listed, too, and says so.
+    // Unreadable folders stay in the list, with their error.
     folders.retain(|folder| Run::exists(folder).unwrap_or(true));
     folders.sort();
     Ok(folders)

@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 /// The signals that terminals, systems and clusters send before they kill.
 const SIGNALS: [(i32, &str); 3] = [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT"), (SIGUSR1, "SIGUSR1")];
 
-/// A signal that asks a process to end, and what the process ends with then: 128 and its number, as shells tell it.
+/// A signal that asks a process to end, and the exit code to end with: 128 plus the signal's number, as in shells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signal {
     pub name: &'static str,
     pub code: u8,
 }
 
-/// The first of these signals that comes is kept; the second ends the process at once.
+/// Remembers the first of these signals to arrive; a second one ends the process at once.
 #[derive(Debug)]
 pub struct Signals {
     received: Arc<AtomicUsize>,
@@ -26,7 +26,7 @@ impl Signals {
     pub fn listen() -> Result<Self> {
         let (received, again) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let listen = |signal: i32| -> std::io::Result<()> {
-            // What is registered first runs first, so that the signal which sets `again` does not see it set.
+            // Handlers run in the order of registration. The shutdown must check `again` before this signal sets it.
             flag::register_conditional_shutdown(signal, 128 + signal, again.clone())?;
             flag::register(signal, again.clone())?;
             flag::register_usize(signal, received.clone(), signal as usize)?;
@@ -37,7 +37,7 @@ impl Signals {
         Ok(Self { received })
     }
 
-    /// The signal that came.
+    /// The signal that arrived, if any.
     pub fn received(&self) -> Option<Signal> {
         let number = self.received.load(Ordering::Relaxed);
         let found = SIGNALS.iter().find(|(signal, _)| *signal as usize == number);

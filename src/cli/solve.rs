@@ -1,4 +1,4 @@
-//! `laformer solve`: a model's answer beside nalgebra's.
+//! `laformer solve`: a model's answer, compared with nalgebra's.
 
 use super::options::{CheckpointOption, DeviceOption, Operands, ReadoutOption, SearchOptions, read_operands};
 use super::output::say;
@@ -61,7 +61,7 @@ fn rows(matrix: &Matrix) -> Vec<Vec<f64>> {
 }
 
 impl Trained {
-    /// The answer for operands, and what it is compared with: the solution of them as the model sees them.
+    /// The model's answer, and nalgebra's solution of the operands as the model reads them.
     fn answer(&self, format: &Format, read: Operands, search: &Search) -> Result<Solved> {
         let operands = read.seen.as_slice();
         let case = format.case_of(operands)?;
@@ -93,30 +93,30 @@ impl Trained {
 }
 
 struct Solved {
-    /// The operands as the model sees them, where they are not those that were given.
+    /// The operands as the model reads them, if rounding changed them.
     rounded: Option<Vec<Matrix>>,
-    /// Root mean square of the operands' coefficients in units of that of the training; NaN of zeros.
+    /// Root mean square of the coefficients, relative to the training distribution's; NaN for zeros.
     scale: f64,
     is_normalized: bool,
     prediction: Vec<Matrix>,
-    /// The exact solution of the matrix as the model sees it; none where there is none.
+    /// The exact solution of the operands as the model reads them, if one exists.
     solution: Option<Vec<Matrix>>,
     error: Option<f64>,
-    /// How far the prediction is from solving, without knowing the solution.
+    /// The relative residual of the prediction, which needs no exact solution.
     residual: f64,
     proposals: usize,
     /// The model's first answer and its residual.
     own: Option<Vec<Matrix>>,
     own_residual: f64,
     log_probability: f64,
-    /// Whether the answer with the smallest residual was asked for.
+    /// Whether the answer with the smallest residual was chosen (`--verify`).
     is_checked: bool,
     tolerance: f64,
 }
 
 impl Solved {
-    /// Whether the model is asked for a problem of a scale that it hardly knows: coefficients that are uniform up to a magnitude, as
-    /// those of the training mostly are, have at most √3 of their deviation, and few matrices of them less than half.
+    /// Whether the operands' scale is rare in training. Uniform coefficients are at most √3 times their standard deviation; few
+    /// uniform matrices have a root mean square below half of it.
     fn is_of_another_scale(&self) -> bool {
         !self.is_normalized && (self.scale < 0.5 || self.scale > 3f64.sqrt())
     }
@@ -125,7 +125,7 @@ impl Solved {
         self.error.is_some_and(|error| error < self.tolerance)
     }
 
-    /// Whether the answer may be another than the model's first.
+    /// Whether the answer may differ from the model's first.
     fn is_searched(&self) -> bool {
         self.is_checked || self.proposals > 1
     }

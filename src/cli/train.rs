@@ -98,7 +98,7 @@ impl Train {
         }
         if is_new {
             if Run::exists(run.folder())? {
-                // The old run goes once the new one has done what takes the most memory.
+                // The old run is deleted only after the new one has survived its peak of memory.
                 trainer.rehearse(training.clone())?;
             }
             run.begin(&recipe)?;
@@ -172,7 +172,7 @@ impl Train {
             }
         };
         let validation = recipe.source(Split::Validation)?;
-        // A distribution that the encodings cannot write fails here, before anything is begun: for each problem.
+        // Draws an example of each problem, so that numbers that the encodings cannot write fail before the run begins.
         training.example(0)?;
         for index in 0..recipe.problems.len() as u64 {
             validation.example(index)?;
@@ -180,7 +180,7 @@ impl Train {
         Ok((training, validation))
     }
 
-    /// Fails where `--overwrite` would delete what `--from` begins with.
+    /// Fails if `--overwrite` would delete the checkpoint of `--from`.
     fn check_folders(&self) -> Result<()> {
         let (Some(from), true) = (&self.from, self.overwrite) else {
             return Ok(());
@@ -196,7 +196,7 @@ impl Train {
         Ok(())
     }
 
-    /// Checks where the run's first weights come from, and writes it into the recipe.
+    /// Checks the origin of the run's initial weights, and writes its label into the recipe.
     fn begin_from(&self, origin: Option<&Origin>, recipe: &mut Recipe) -> Result<()> {
         let given = std::mem::take(&mut recipe.training.from);
         match origin {
@@ -210,7 +210,7 @@ impl Train {
                 recipe.training.from = label;
             }
             None => {
-                // What goes on has its weights already.
+                // A resumed run has its weights already.
                 let begun = Run::open(&self.path()?).ok().filter(|(run, _)| self.goes_on(run));
                 recipe.training.from = match begun {
                     Some((_, begun)) if given.is_empty() => begun.training.from,
@@ -228,7 +228,7 @@ impl Train {
         Ok(())
     }
 
-    /// Checks which file is trained on, and writes it into the recipe.
+    /// Checks the data file of the run, and writes it into the recipe.
     fn read_from(&self, recipe: &mut Recipe) -> Result<()> {
         let given = std::mem::take(&mut recipe.data.file);
         let Some(path) = &self.data else {
@@ -251,7 +251,7 @@ impl Train {
         Ok(())
     }
 
-    /// What goes on trains in the precision that it was begun in, where the recipe leaves it open.
+    /// A resumed run keeps its precision and number of threads if the recipe leaves them open (`auto`, 0).
     fn keep_resolved(&self, recipe: &mut Recipe) -> Result<()> {
         let folder = self.path()?;
         if self.resume && Run::exists(&folder)? {
@@ -266,7 +266,7 @@ impl Train {
         Ok(())
     }
 
-    /// Whether the run continues from a save.
+    /// Whether the run resumes from a saved state.
     fn goes_on(&self, run: &Run) -> bool {
         self.resume && run.resume().exists()
     }
@@ -305,10 +305,10 @@ impl Train {
     }
 }
 
-/// Matrices of each family that the card tells the accuracy of.
+/// Examples of each matrix family for the accuracies on the model card.
 const OF_EACH_FAMILY: usize = 30;
 
-/// Prints, reports and exports while the model trains.
+/// Prints progress, writes reports and exports the model during training.
 struct Watcher<'a> {
     recipe: &'a Recipe,
     run: &'a Run,

@@ -41,7 +41,7 @@ pub struct Transfer {
     device: DeviceOption,
 }
 
-/// A run and what it came to on each spectrum.
+/// A run and its results on each spectrum.
 struct Row {
     name: String,
     spectrum: String,
@@ -62,7 +62,7 @@ struct Transfers {
     /// Examples of each spectrum.
     count: usize,
     rows: Vec<Row>,
-    /// What the paper says of the same problem and size.
+    /// The paper's results for the same problem and size.
     paper: Option<PaperTransfer>,
 }
 
@@ -73,7 +73,7 @@ impl Transfer {
         let names = self.names();
         let mut first: Option<Recipe> = None;
         let mut rows = Vec::new();
-        // One model at a time is in memory.
+        // Loads one model at a time, to save memory.
         for (path, name) in self.checkpoints.iter().zip(names) {
             let mut trained = Trained::load(path, device)?;
             comparable(first.as_ref(), &trained.recipe)
@@ -114,7 +114,7 @@ impl Transfer {
         Ok(())
     }
 
-    /// The names of the checkpoints: their last parts, or whole paths where these are the same.
+    /// The names of the checkpoints: the last parts of their paths, or the whole paths if the last parts are not unique.
     fn names(&self) -> Vec<String> {
         let short = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
         let name = |path: &PathBuf| {
@@ -185,7 +185,7 @@ impl Transfers {
         table
     }
 
-    /// What the paper has of the spectra that the runs were trained on.
+    /// The paper's row for the training spectrum of a run.
     fn paper_row(&self, row: &Row) -> Option<&[f64]> {
         self.paper.as_ref()?.row(&row.spectrum)
     }
@@ -195,7 +195,7 @@ impl Transfers {
         self.paper_row(row).map(|shares| shares[place] / 100.0)
     }
 
-    /// The paper's rows of the same spectra; none where it has none of them.
+    /// The paper's rows for the runs' training spectra, with a title; `None` if it has none of them.
     fn paper_table(&self) -> Option<(String, Table)> {
         let mut spectra: Vec<(&str, &[f64])> = Vec::new();
         for row in &self.rows {
@@ -218,7 +218,7 @@ impl Transfers {
     }
 }
 
-/// Columns of spectra.
+/// An empty table with one column per spectrum.
 fn by_spectrum() -> Table {
     Table::new(std::iter::once("trained on").chain(Spectrum::ALL.map(Spectrum::name)))
 }
@@ -315,7 +315,7 @@ impl Comparison for Transfers {
     }
 }
 
-/// Names rows by their training, and by the run where several have the same.
+/// Names each row by its training spectrum, and also by its run if several rows share the spectrum.
 fn name_by_spectrum(rows: &mut [Row]) {
     let spectra: Vec<String> = rows.iter().map(|row| row.spectrum.clone()).collect();
     for row in rows {
@@ -328,7 +328,7 @@ fn name_by_spectrum(rows: &mut [Row]) {
     }
 }
 
-/// Fails where a run is of no symmetric problem, or of another problem, size or distribution of coefficients than the first.
+/// Fails if a problem of the run is not symmetric, or if its problem, size or coefficients differ from the first run's.
 fn comparable(first: Option<&Recipe>, recipe: &Recipe) -> Result<()> {
     ensure!(
         recipe.problems.iter().all(|problem| problem.is_symmetric()),

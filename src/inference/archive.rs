@@ -1,4 +1,4 @@
-//! The files of TorchScript modules: ZIP archives, whose sizes are bounded and whose checksums are compared before libtorch reads them.
+//! Files of TorchScript modules, which are ZIP archives. Sizes and checksums are checked before libtorch reads a file.
 
 use crate::file;
 use anyhow::{Context, Result, ensure};
@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-/// By how many bytes the content may exceed the file: libtorch compresses source, never tensors.
+/// The unpacked content may be this many bytes larger than the file: libtorch compresses source, never tensors.
 const EXCESS: u64 = 1 << 26;
 /// Where libtorch keeps extra files, below the archive's folder.
 const EXTRA: &str = "extra/";
-/// What every TorchScript archive has, and no other.
+/// The entry that tells a TorchScript archive from other ZIP files.
 const CONSTANTS: &str = "constants.pkl";
 
 /// A TorchScript module's file, in memory.
@@ -19,7 +19,7 @@ const CONSTANTS: &str = "constants.pkl";
 pub struct Archive {
     path: PathBuf,
     content: Vec<u8>,
-    /// All files of the archive are in it: `model/`.
+    /// The folder of all entries: `model/`.
     folder: String,
 }
 
@@ -43,7 +43,7 @@ impl Archive {
         &self.content
     }
 
-    /// A file that travels beside the module (`_extra_files` in Python); none where there is none of this name.
+    /// The content of an extra file (`_extra_files` in Python); `None` if the archive has none of this name.
     pub fn extra(&self, name: &str) -> Result<Option<Vec<u8>>> {
         self.entry(&mut opened(&self.content)?, &format!("{EXTRA}{name}"))
     }
@@ -63,7 +63,7 @@ fn opened(content: &[u8]) -> Result<Zip<'_>> {
     Ok(ZipArchive::new(Cursor::new(content))?)
 }
 
-/// Checks sizes and checksums; returns the folder that all files are in.
+/// Checks sizes and checksums; returns the folder of all entries.
 fn checked(content: &[u8]) -> Result<String> {
     let mut zip = opened(content)?;
     let most = content.len() as u64 + EXCESS;

@@ -1,4 +1,4 @@
-//! Residuals of answers, by the functions that every module has, too.
+//! Residuals of answers, computed by the same TorchScript functions that every module contains.
 
 use super::{methods, said, stacked, tables};
 use crate::libtorch::Module;
@@ -14,7 +14,7 @@ pub struct Checker {
     problem: &'static dyn Problem,
 }
 
-/// What takes matrices of operands and answers in one list.
+/// Entry points for [`Module::call`], which passes one list of tensors: `residuals` gets the operands and answers concatenated.
 const CALLED: &str = "
 def residuals(self, matrices: List[Tensor], count: int) -> Tensor:
     return self.relative_error(matrices[:count], matrices[count:], 0)
@@ -34,7 +34,7 @@ impl Checker {
         Ok(Self { module, problem })
     }
 
-    /// Fails where the problem has no solution because the first operand is singular.
+    /// Fails if the problem has no solution because the first operand is singular.
     pub fn require_solvable(&self, operands: &[Matrix]) -> Result<()> {
         let Some(matrix) = operands.first() else { return Ok(()) };
         let tensor = stacked(std::iter::once(matrix), Shape::of(matrix), Device::Cpu);
@@ -46,7 +46,7 @@ impl Checker {
         self.problem
     }
 
-    /// The residuals of answers to operands, all of one size; infinite where an answer has other shapes than a solution.
+    /// The residual of each answer; all operands have one size. An answer of the wrong shapes has an infinite residual.
     pub fn residuals(&self, pairs: &[(&[Matrix], &[Matrix])]) -> Result<Vec<f64>> {
         let Some(size) = pairs.iter().find_map(|(operands, _)| operands.first()).map(Shape::of) else {
             return Ok(Vec::new());

@@ -1,9 +1,9 @@
-//! The one inference engine: a TorchScript module that answers operands, run by training, `eval`, `solve` and notebooks alike.
+//! The inference engine: a TorchScript module that maps operands to answers. Training, `eval`, `solve` and notebooks all run it.
 //!
-//! The forward pass is written once, in Rust, and traced (`trace.rs`). Everything between operands and answer is TorchScript source, the
-//! `*.py` files of this folder; the tables of `tables.rs` say what tells models apart.
+//! The forward pass is written once, in Rust, and traced (`trace.rs`). Everything before and after it is TorchScript source, the
+//! `*.py` files of this folder. The tables of `tables.rs` hold the settings that differ between models.
 
-/// Name and text of a file of methods.
+/// Name and text of a TorchScript source file.
 macro_rules! script {
     ($name:literal) => {
         ($name, include_str!(concat!($name, ".py")))
@@ -33,18 +33,18 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
 
-/// Answers with smaller residuals are to be trusted.
+/// An answer with a residual below this counts as trustworthy.
 pub const TRUST: f64 = 0.05;
 
 /// One proposed answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
     pub solution: Vec<Matrix>,
-    /// Natural logarithm of the probability that the model gives to this answer among the legal ones.
+    /// Natural logarithm of the model's probability of this answer among all legal answers.
     pub log_probability: f64,
 }
 
-/// A model that answers operands.
+/// A model compiled to a TorchScript module that answers operands.
 #[derive(Debug)]
 pub struct Solver {
     module: Module,
@@ -54,7 +54,7 @@ pub struct Solver {
 }
 
 impl Solver {
-    /// Compiles the module of a model, whose parameters stay the model's: what is trained later, it answers with.
+    /// Compiles the module of a model. The module shares the model's parameters, so it answers with the current weights.
     /// `dimensions` are the sizes that the model was made for.
     pub fn new(model: &Model, dimensions: &Dimensions) -> Result<Self> {
         let mut module = Module::new()?;
@@ -79,7 +79,7 @@ impl Solver {
         })
     }
 
-    /// Loads a module that [`Self::save`] wrote for a model of this format. Its own methods answer: code of the file runs.
+    /// Loads a module that [`Self::save`] wrote for a model of this format. This runs code from the file.
     pub fn load(archive: &Archive, format: &Format, device: Device) -> Result<Self> {
         let module = Module::load(archive.content(), device)
             .with_context(|| format!("{} is damaged", archive.path().display()))?;
@@ -90,19 +90,19 @@ impl Solver {
         })
     }
 
-    /// Writes the module with extra files inside: whole, or not at all.
+    /// Writes the module and the extra files to one archive, atomically.
     pub fn save(&self, path: &Path, extra: &BTreeMap<String, String>) -> Result<()> {
         let content = self.module.save(extra);
         let content = content.with_context(|| format!("cannot save the TorchScript module {}", path.display()))?;
         file::replace(path, &content)
     }
 
-    /// Answers from now on with another number of what is predicted; a decoder that writes tokens has no choice.
+    /// Changes how later answers are read from predicted distributions. Decoders that write tokens ignore it.
     pub fn set_readout(&mut self, readout: Readout) -> Result<()> {
         Ok(self.module.set_int("readout", tables::readout(readout))?)
     }
 
-    /// Answers operands as they are given, of whatever scale.
+    /// Stops scaling operands to the scale of the training.
     pub fn stop_normalizing(&mut self) -> Result<()> {
         self.formats.iter_mut().for_each(|format| format.deviation = None);
         Ok(self.module.set_ints("normalizes", &vec![0; self.formats.len()])?)
@@ -117,7 +117,7 @@ impl Solver {
         &self.formats
     }
 
-    /// What all problems of the model share; the problem is the first of them.
+    /// The format of the first problem; everything in it but the problem holds for all problems of the model.
     pub fn format(&self) -> &Format {
         &self.formats[0]
     }
@@ -127,7 +127,8 @@ impl Solver {
         &self.formats[case.task]
     }
 
-    /// Answers for operands of one case, so many as the beam is wide (1 but for autoregressive decoders), the most probable first.
+    /// Up to `beam` candidates for each example of one case, the most probable first. Only autoregressive decoders take a beam
+    /// above 1.
     pub fn answers(&self, case: Case, operands: &[&[Matrix]], beam: usize) -> Result<Vec<Vec<Candidate>>> {
         let format = self.format_of(case);
         let shapes = format.problem.operand_shapes(case.size);
@@ -154,7 +155,7 @@ impl Solver {
             log_probability,
         };
         let candidates: Vec<Candidate> = candidates.map(candidate).collect();
-        // A beam wider than the number of legal answers has some that are none.
+        // If the beam is wider than the number of legal answers, the rest of it is illegal.
         let legal = |beam: &[Candidate]| {
             beam.iter()
                 .filter(|it| it.log_probability > f64::NEG_INFINITY)
@@ -165,7 +166,7 @@ impl Solver {
     }
 }
 
-/// What the module of a model has beside its methods and parameters; the arguments are those of [`Solver::new`].
+/// The attributes and buffers of a model's module; the arguments are those of [`Solver::new`].
 pub fn tables(model: &Model, dimensions: &Dimensions) -> Result<Tables> {
     tables::of(model, dimensions)
 }
@@ -175,7 +176,7 @@ fn source(format: &Format) -> String {
     files(format).map(|(_, text)| methods(text)).join("\n\n") + &trace::dispatch(format)
 }
 
-/// Name and text of each file whose methods a model has.
+/// Name and text of each source file of a model's module.
 fn files(format: &Format) -> [(&'static str, &'static str); 9] {
     let decoder = match format.target {
         Target::Classes => script!("parallel"),
@@ -198,7 +199,7 @@ fn files(format: &Format) -> [(&'static str, &'static str); 9] {
     ]
 }
 
-/// What stands between the operands and what a model reads of them.
+/// The source file of the input transform.
 fn form(format: &Format) -> (&'static str, &'static str) {
     if format.is_condensed() {
         script!("condensed")
@@ -207,7 +208,7 @@ fn form(format: &Format) -> (&'static str, &'static str) {
     }
 }
 
-/// The methods of a file, without what Python needs before them.
+/// The methods of a file, without the imports and declarations before them.
 fn methods(file: &str) -> String {
     let first = file.find("\ndef ").map_or(0, |place| place + 1);
     file[first..].to_owned()
@@ -221,7 +222,7 @@ fn stacked<'a>(matrices: impl Iterator<Item = &'a Matrix>, shape: Shape, device:
         .to_device(device)
 }
 
-/// The matrices of each example, from `[batch, rows, cols]` of each shape.
+/// The matrices of each example, from one tensor `[batch, rows, cols]` per matrix of an example.
 fn unstacked(tensors: &[Tensor], shapes: &[Shape]) -> Result<Vec<Vec<Matrix>>> {
     let batch = tensors.first().map_or(0, |tensor| tensor.size()[0]) as usize;
     let mut examples = vec![Vec::with_capacity(shapes.len()); batch];
@@ -234,7 +235,7 @@ fn unstacked(tensors: &[Tensor], shapes: &[Shape]) -> Result<Vec<Vec<Matrix>>> {
     Ok(examples)
 }
 
-/// What a scripted method says is wrong, without the traceback of its source.
+/// The message of an error in a scripted method, without the TorchScript traceback.
 fn said(error: libtorch::Error) -> anyhow::Error {
     let text = error.to_string();
     if text.contains("there is no method `answers`") {

@@ -1,4 +1,4 @@
-//! Examples as a model learns them, by the functions that its module has, too.
+//! Examples transformed as the model learns them, by the same TorchScript functions that its module contains.
 
 use super::{form, methods, said, stacked, tables, unstacked};
 use crate::dataset::{Example, Format};
@@ -15,7 +15,7 @@ pub struct Preparation {
 }
 
 impl Preparation {
-    /// None where the model reads operands as they are.
+    /// `None` if the model reads operands unchanged.
     pub fn new(format: &Format) -> Result<Option<Self>> {
         if !format.normalizes() && !format.is_condensed() {
             return Ok(None);
@@ -30,7 +30,8 @@ impl Preparation {
         }))
     }
 
-    /// Makes what the model reads of operands, and the answers that it learns, in the memory of other examples; all have one size.
+    /// Writes the transformed operands and solutions of `examples` to `prepared`, whose memory is reused. All examples have one
+    /// size.
     pub fn prepare(&self, examples: &[Example], prepared: &mut Vec<Example>) -> Result<()> {
         let Some(size) = examples.first().and_then(Example::size) else {
             prepared.clear();
@@ -58,7 +59,7 @@ impl Preparation {
         Ok(())
     }
 
-    /// The solutions of examples, from answers as the model learns them; all have one size.
+    /// Transforms the model's answers back to solutions of the given examples, which all have one size.
     pub fn restored(&self, examples: &[Example], answers: &[&[Matrix]]) -> Result<Vec<Vec<Matrix>>> {
         let Some(size) = examples.first().and_then(Example::size) else {
             return Ok(Vec::new());
@@ -67,7 +68,7 @@ impl Preparation {
         unstacked(&self.call("restored", size, examples, answers)?, &shapes)
     }
 
-    /// What a method returns for the operands of examples and for solutions.
+    /// Calls a method with the operands of `examples` and with `solutions`.
     fn call(&self, method: &str, size: Shape, examples: &[Example], solutions: &[&[Matrix]]) -> Result<Vec<Tensor>> {
         let problem = self.format.problem;
         let operands = problem.operand_shapes(size);

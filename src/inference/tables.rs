@@ -1,4 +1,4 @@
-//! What tells the modules of two models apart, as attributes and buffers of the module.
+//! The attributes and buffers of a module: all settings of a model that its scripted methods read.
 
 use super::TRUST;
 use crate::dataset::{Dimensions, Format, Target};
@@ -30,7 +30,7 @@ enum Attribute {
 }
 
 impl Tables {
-    /// Sets all of them in a module.
+    /// Sets all attributes and buffers in a module.
     pub(super) fn set(&self, module: &mut Module) -> libtorch::Result<()> {
         for (name, attribute) in &self.attributes {
             match attribute {
@@ -61,7 +61,7 @@ impl Tables {
     }
 }
 
-/// All tables of a model; see `module.py` and the files beside it for what they mean.
+/// All tables of a model; `module.py` and the files beside it explain them.
 pub(super) fn of(model: &Model, dimensions: &Dimensions) -> Result<Tables> {
     let (format, formats) = (model.format(), model.formats());
     let problems: Vec<_> = formats.iter().map(|format| format.problem).collect();
@@ -221,7 +221,7 @@ fn buffers(format: &Format, device: Device) -> Result<BTreeMap<&'static str, Ten
         .collect())
 }
 
-/// The code of a way to read answers out.
+/// The code of a readout in `parallel.py`.
 pub(super) fn readout(readout: Readout) -> i64 {
     match readout {
         Readout::Mode => 0,
@@ -230,7 +230,7 @@ pub(super) fn readout(readout: Readout) -> i64 {
     }
 }
 
-/// Matrices of the solution that a pair model reads on the diagonal of its state, as bits.
+/// The matrices of the solution that a pair model reads from the diagonal of its state, as a bit mask.
 fn diagonal(format: &Format) -> i64 {
     let places = on_diagonal(format.problem).into_iter().rev();
     places.fold(0, |bits, on| 2 * bits + i64::from(on))
@@ -248,7 +248,8 @@ fn sides(parts: &[ProblemPart]) -> Vec<i64> {
         .collect()
 }
 
-/// The degree of each matrix of the solution as `a + b rows`: a and b; empty where scaled problems have unlike solutions.
+/// The degree of homogeneity of each matrix of the solution, `a + b rows`, as pairs a, b. Empty if scaling the operands does not
+/// just scale the solution.
 fn degrees(format: &Format) -> Vec<i64> {
     let degrees = format.problem.facts().invariance.degrees.unwrap_or_default();
     let pair = |degree: &Degree| match *degree {
@@ -258,7 +259,7 @@ fn degrees(format: &Format) -> Vec<i64> {
     degrees.iter().flat_map(pair).collect()
 }
 
-/// The degree of each matrix of the solution in the scale of the second operand; empty where it has none of its own.
+/// The degree of homogeneity of each matrix of the solution in the second operand. Empty if that operand has no scale of its own.
 fn second_degrees(format: &Format) -> Vec<i64> {
     let degrees = format.problem.facts().invariance.second_degrees.unwrap_or_default();
     degrees.iter().map(|&degree| i64::from(degree)).collect()
@@ -284,8 +285,8 @@ fn codec(encoding: &dyn Encoding) -> Result<Vec<i64>> {
     Ok(codec)
 }
 
-/// What a field says (0: sign, 1: exponent, 2: mantissa, 3: the whole number), its class of zero, the worth of a class, and whether larger
-/// classes are larger magnitudes.
+/// Four numbers: the part (0: sign, 1: exponent, 2: mantissa, 3: the whole number), the class of zero, the value of one class, and
+/// whether larger classes mean larger magnitudes.
 fn field(fields: &[Field], place: usize) -> Vec<i64> {
     let classes = |field: &Field| field.classes() as i64;
     let field = &fields[place];
@@ -306,7 +307,7 @@ fn field(fields: &[Field], place: usize) -> Vec<i64> {
 fn powers_of_ten() -> Tensor {
     let parts = |exponent| {
         let nearest = power(exponent);
-        // The leading 26 bits, rounded (Veltkamp).
+        // The leading 26 bits, rounded (Veltkamp's splitting).
         let wide = nearest * 134_217_729.0;
         let leading = wide - (wide - nearest);
         let rest = if exponent < 0 { 0.0 } else { power_rest(exponent) };
@@ -322,7 +323,7 @@ fn powers_of_ten() -> Tensor {
 fn filled_fields(grammar: &Grammar, fields: &[Field]) -> Result<Vec<Vec<i64>>> {
     let (allowed, next) = (grammar.allowed(), grammar.next());
     let mut filled: Vec<_> = allowed.iter().map(|words| vec![0; words.len()]).collect();
-    // The field that each reached state expects first.
+    // The first field that each reachable state expects.
     let mut expected = vec![None; grammar.states()];
     let mut open = vec![(0, 0)];
     while let Some((state, first)) = open.pop() {
@@ -351,7 +352,7 @@ fn starts(encoding: &dyn Encoding) -> Tensor {
     integers(encoding.fields().iter().map(|field| field.words.start))
 }
 
-/// Which fields a zero has: `[fields]`, all where it is not shorter.
+/// Whether a zero writes each field: `[fields]`, bool. Encodings of fixed length write all fields.
 fn short(encoding: &dyn Encoding) -> Tensor {
     let is_written = |field: &Field| !encoding.is_variable_length() || field.part != Part::Mantissa { leading: false };
     Tensor::from_slice(&encoding.fields().iter().map(is_written).collect::<Vec<_>>())
@@ -361,7 +362,7 @@ fn integers(values: impl Iterator<Item = usize>) -> Tensor {
     Tensor::from_slice(&values.map(|value| value as i64).collect::<Vec<_>>())
 }
 
-/// `[rows, cols]` of rows of one length.
+/// A tensor `[rows, cols]` from rows of one length.
 fn table<T: tch::kind::Element + Copy>(rows: &[Vec<T>]) -> Tensor {
     let width = rows.first().map_or(0, Vec::len) as i64;
     Tensor::from_slice(&rows.concat()).reshape([rows.len() as i64, width])

@@ -1,4 +1,4 @@
-//! The module beside the Rust model that it was traced from, and properties of its answers.
+//! Compares the module with the Rust model that it was traced from, and tests properties of its answers.
 
 mod codec;
 mod condensed;
@@ -13,7 +13,7 @@ use crate::matrix::Split;
 use crate::problem;
 use crate::recipe::{Architecture, Config, DecoderKind, Positions, Recipe, ValueFeatures};
 
-/// A toy model of a recipe with random parameters, its module, and examples for each of its problems.
+/// A small model with random parameters, and its module.
 struct Toy {
     recipe: Recipe,
     model: Model,
@@ -28,7 +28,7 @@ impl Toy {
             "heads = 2\ndecoder_heads = 2\ndecoder_layers = 1\n"
         };
         let text = format!("problem = \"{problem}\"\n[model]\nwidth = 16\nencoder_layers = 1\n{heads}");
-        // Sources are what is given, unless a test asks for another scale.
+        // Without normalization, unless a test turns it on.
         let overrides = std::iter::once("encoding.normalize=false").chain(more.split_whitespace());
         let overrides: Vec<String> = overrides.map(str::to_string).collect();
         let recipe = Recipe::parse(&text, &overrides).unwrap();
@@ -118,7 +118,7 @@ fn logits_of_every_architecture_are_those_of_the_model() {
             for step in 0..3 {
                 let mut examples = Vec::new();
                 let size = stream.fill_batch(step, 7, &mut examples).unwrap();
-                // Zeros, which P10 writes shorter and pads.
+                // P10 writes zeros with fewer tokens, so the sequence is padded.
                 examples[0].operands[0].fill(0.0);
                 let batch = Batcher::new(format.clone()).unwrap().batch(size, &examples).unwrap();
                 let [theirs, ours] = both_logits(&model, &solver, &batch, &examples);
@@ -132,7 +132,7 @@ fn logits_of_every_architecture_are_those_of_the_model() {
 
 #[test]
 fn answers_have_the_probability_that_the_model_gives_to_their_classes() {
-    // In FP15 each number has one class; elsewhere an untrained model may choose the digits 053, which are written 530.
+    // In FP15, each number is one class. In other encodings, an untrained model may choose the digits 053, which are written as 530.
     for (problem, more) in [
         ("singular-values", "dim=3 encoding.output=FP15"),
         ("inverse", "dim=3 model.architecture=pair encoding.output=FP15"),
@@ -196,7 +196,7 @@ fn a_beam_finds_an_answer_at_least_as_probable_as_greedy_decoding() {
     for (greedy, beams) in greedy.iter().zip(&beams) {
         assert_eq!(beams.len(), 5);
         assert!(beams.is_sorted_by(|a, b| a.log_probability >= b.log_probability));
-        // Sums of fp32 near -80 are kept to 1e-5.
+        // fp32 sums near -80 are exact to about 1e-5.
         assert!(beams[0].log_probability >= greedy[0].log_probability - 1e-4);
         let mut answers: Vec<_> = beams.iter().map(|beam| format!("{:?}", beam.solution)).collect();
         answers.sort();
@@ -214,7 +214,7 @@ fn no_answer_depends_on_the_padding_beside_it() {
     ] {
         let toy = Toy::new("transpose", &format!("dim=3 {more}"));
         let (case, mut examples) = toy.examples(0, 2);
-        // Zeros are written with fewer tokens, so this one is padded beside the other.
+        // Zeros need fewer tokens, so this example is padded to the length of the other.
         examples[1].operands[0].row_mut(1).fill(0.0);
         let together = toy.answers(case, &examples, 1);
         let alone = toy.answers(case, &examples[1..], 1);
@@ -318,7 +318,7 @@ fn normalized_problems_are_answered_as_their_equivalents() {
     let moved = &matrix * 100.0 + Matrix::identity(3, 3) * 700.0;
     let (answer, wanted) = (of(&moved), of(&matrix) * 100.0 + Matrix::from_element(3, 1, 700.0));
     assert!((&answer - &wanted).amax() < 1e-9 * wanted.amax(), "{answer} {wanted}");
-    // Of a multiple of the identity nothing is left.
+    // Centering turns a multiple of the identity into a zero matrix.
     assert_eq!(of(&(Matrix::identity(3, 3) * 7.0)), Matrix::from_element(3, 1, 7.0));
 }
 

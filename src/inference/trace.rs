@@ -1,17 +1,17 @@
-//! The forward pass of a model as traced methods. They run in fp32.
+//! The forward pass of a model as traced methods, which run in fp32.
 //!
-//! Every model has `encode_source(source, positions [S, 5]) -> memory [B, S, d]`, where source is float32 values `[B, S]` or
-//! int64 tokens `[B, S]`, after the task where a model answers several problems.
+//! Every model has `encode_source(source, positions [S, 5]) -> memory [B, S, d]`. The source is float32 values `[B, S]` or int64
+//! tokens `[B, S]`. A model of several problems takes the task before the source.
 //!
 //! A parallel decoder has `query(memory, positions [M, 5], tasks [B], mask [B, S]) -> hidden [B, M, d]`, and for every field, in
 //! prediction order, `field_logits_0(hidden, known [B, M, 0]) -> [B, M, classes]`, `field_logits_1(hidden, known [B, M, 1])`, …
 //!
 //! An autoregressive one has `start(memory) -> (cross, cache)`, where cross `[L, 2, B, H, S, dh]` are keys and values of the
-//! memory and cache is what no step has left, and `decode_step(tokens [B, 1], positions [1, 5], cross, cache, mask) -> (logits
-//! [B, V], cache)`. The cache is of keys and values `[L, 2, B, H, t, dh]`, or of states `[L, states, B, d]`.
+//! memory and cache is the cache before the first step. Each step is `decode_step(tokens [B, 1], positions [1, 5], cross, cache,
+//! mask) -> (logits [B, V], cache)`. The cache holds keys and values `[L, 2, B, H, t, dh]`, or states `[L, states, B, d]`.
 //!
-//! `tasks` are int64 and matter where a model answers several problems; `mask` is true for what is no padding, and matters where sources
-//! are padded.
+//! `tasks` are int64; only models of several problems read them. `mask` is false at padding; only models with padded sources read
+//! it.
 
 use crate::dataset::{Format, Target};
 use crate::encoding::Input;
@@ -20,20 +20,20 @@ use crate::recipe::Architecture;
 use std::fmt::Write;
 use tch::{Kind, Tensor};
 
-/// What a traced method computes: tensors in, one or several out.
+/// The computation of a traced method: tensors in, one or more tensors out.
 pub(super) type Body<'a> = Box<dyn Fn(&[Tensor]) -> Vec<Tensor> + 'a>;
 
 /// A method to be traced.
 pub(super) struct Method<'a> {
     pub name: String,
     pub arguments: Vec<&'static str>,
-    /// Example arguments. Batch and lengths are 2 or more and differ, so that nothing is taken for a constant.
+    /// Example arguments. Batch size and lengths are at least 2 and all differ, so that the tracer bakes in no constants.
     pub samples: Vec<Tensor>,
     /// Several outputs become a tuple.
     pub body: Body<'a>,
 }
 
-/// `field_logits(rank, hidden, known)`, which calls the traced method of a field; nothing where tokens are written.
+/// Source of `field_logits(rank, hidden, known)`, which calls the traced method of a field. Empty for models that write tokens.
 pub(super) fn dispatch(format: &Format) -> String {
     let mut source = String::new();
     if format.target == Target::Classes {
@@ -50,13 +50,13 @@ pub(super) fn dispatch(format: &Format) -> String {
     source
 }
 
-/// The methods of a model, whose parameters must be registered under the names of [`Model::variables`].
+/// The traced methods of a model. Its parameters must be registered under the names of [`Model::variables`].
 pub(super) fn methods(model: &Model) -> Vec<Method<'_>> {
     let _no_grad = tch::no_grad_guard();
     let pass = model.pass(Kind::Float);
     let source = match model.format().input {
         Input::Values { .. } => Tensor::ones([BATCH, SOURCES], (Kind::Float, model.device())),
-        // A token that every vocabulary has and that is no padding.
+        // Token 2 is in every vocabulary and is not padding.
         Input::Tokens(_) => Tensor::full([BATCH, SOURCES], 2, (Kind::Int64, model.device())),
     };
     let source_positions = source_positions(model);
@@ -76,7 +76,7 @@ pub(super) fn methods(model: &Model) -> Vec<Method<'_>> {
     methods
 }
 
-// Sizes of the samples: all different, so that none is taken for another.
+// Sizes of the samples, all different, so that the tracer cannot confuse them.
 const BATCH: i64 = 2;
 const SOURCES: i64 = 5;
 const TARGETS: i64 = 3;
@@ -91,7 +91,7 @@ fn method<'a>(name: &str, arguments: &[&'static str], samples: Vec<Tensor>, body
     }
 }
 
-/// Positions of the source, or of a pair model a grid of two rows that has the first coefficients.
+/// Sample positions of the source. For a pair model: a grid of two rows with the first coefficients.
 fn source_positions(model: &Model) -> Tensor {
     match model.config().architecture {
         Architecture::Pair => {
@@ -104,12 +104,12 @@ fn source_positions(model: &Model) -> Tensor {
     }
 }
 
-/// Positions that every table has: the first.
+/// Sample positions: zeros, which every table contains.
 fn positions(model: &Model, length: i64) -> Tensor {
     Tensor::zeros([length, 5], (Kind::Int64, model.device()))
 }
 
-/// `[batch, length]` as attention wants it; none where sources are never padded.
+/// Reshapes a mask `[batch, length]` to `[batch, 1, 1, length]` for attention; `None` if sources are never padded.
 fn attention_mask(model: &Model, mask: &Tensor) -> Option<Tensor> {
     model.format().pads_source().then(|| mask.unsqueeze(1).unsqueeze(1))
 }

@@ -50,7 +50,7 @@ char* laformer_set_deterministic(bool deterministic) {
     context.setDeterministicFillUninitializedMemory(false);
     if (!deterministic) return;
     context.setBenchmarkCuDNN(false);
-    // cuBLAS reads it at its first use, and libtorch refuses matrix products without it.
+    // cuBLAS reads the variable at its first use, and libtorch refuses deterministic matrix products without it.
     setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
   });
 }
@@ -78,7 +78,7 @@ char* laformer_fused_adamw(at::Tensor* const* parameters, at::Tensor* const* gra
     at::NoGradGuard no_grad;
     const auto step_list = list(steps, count);
     at::_foreach_add_(step_list, 1);
-    // The kernel of CUDA reads a float32 rate where it runs; that of the CPU reads any.
+    // The CUDA kernel reads the learning rate as float32; the CPU kernel reads any type.
     const auto rate = learning_rate->is_cuda() ? learning_rate->to(at::kFloat) : *learning_rate;
     at::_fused_adamw_(list(parameters, count), list(gradients, count), list(averages, count), list(squares, count),
                       /*max_exp_avg_sqs=*/{}, step_list, rate, beta1, beta2, weight_decay, epsilon,

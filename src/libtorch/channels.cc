@@ -1,5 +1,5 @@
-// Operations on states [batch, row, column, channel] whose gradients are written out: libtorch's own formulas pass over memory several
-// times more. In a trace they are made of libtorch's operations, because an exported module knows no others.
+// Operations on states [batch, row, column, channel] with hand-written gradients, because libtorch's own gradients pass over memory
+// several more times. While tracing they consist of libtorch's operations, because an exported module has no others.
 #include "bridge.h"
 
 #include <ATen/ATen.h>
@@ -16,8 +16,8 @@ using torch::autograd::variable_list;
 
 namespace {
 
-// sum_k a[:, i, k] * b[:, k, j], one channel at a time. On a CPU sums of outer products are faster than batched products of small
-// matrices; a GPU takes all terms at once, because its time goes with the number of kernels.
+// sum_k a[:, i, k] * b[:, k, j] for each channel. On a CPU, sums of outer products are faster than batched products of small
+// matrices. A GPU computes all terms at once, because its time grows with the number of kernels.
 at::Tensor products(const at::Tensor& a, const at::Tensor& b) {
   if (a.is_cuda()) return (a.unsqueeze(3) * b.unsqueeze(1)).sum(2);
   const auto left = [&](int64_t k) { return a.select(2, k).unsqueeze(2); };
@@ -40,7 +40,7 @@ struct Product : torch::autograd::Function<Product> {
   }
 };
 
-// x / rms(x), with the root mean square over `dims`; a smaller one than `least` counts as that.
+// x / max(rms(x), least), with the root mean square over `dims`.
 struct Norm : torch::autograd::Function<Norm> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const std::vector<int64_t>& dims, double least) {
     const auto rms = x.square().mean(dims, /*keepdim=*/true).sqrt_().clamp_min_(least);
@@ -77,7 +77,7 @@ char* laformer_channel_norm(at::Tensor* x, bool over_channels, double least, at:
     if (torch::jit::tracer::isTracing()) {
       *norm = new at::Tensor(*x / x->square().mean(dims, /*keepdim=*/true).sqrt().clamp_min(least));
     } else if (x->is_cuda() && over_channels) {
-      // One kernel for each pass; there `least` is added to the mean square, which is the same but for states of zeros.
+      // One kernel per pass. It adds least^2 to the mean square, which matters only for states near zero.
       *norm = new at::Tensor(std::get<0>(at::_fused_rms_norm(*x, x->sizes().slice(1), {}, least * least)));
     } else {
       *norm = new at::Tensor(Norm::apply(*x, dims, least));

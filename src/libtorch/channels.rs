@@ -14,8 +14,8 @@ pub fn channel_product(a: &Tensor, b: &Tensor) -> Tensor {
     }
 }
 
-/// `x` over its root mean square, or over `least` where that is larger. The mean is over the matrix of each channel, or, with
-/// `over_channels`, over all of them together.
+/// `x` divided by its root mean square, or by `least` if that is larger. The mean is over the matrix of each channel or, with
+/// `over_channels`, over all channels together.
 pub fn channel_norm(x: &Tensor, over_channels: bool, least: f64) -> Tensor {
     let mut norm = ptr::null_mut();
     // SAFETY: a live tensor; on success `norm` holds a new tensor of ours.
@@ -31,7 +31,7 @@ mod tests {
     use crate::libtorch::seeded;
     use tch::{Device, Kind};
 
-    /// The value of `sum(f(inputs) * probe)`, its result and the gradients of the inputs.
+    /// The value of `f(inputs)`, and the gradients of `sum(f(inputs) * probe)` with respect to the inputs.
     fn with_gradients(inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Tensor) -> Vec<Tensor> {
         let leaves: Vec<_> = inputs.iter().map(|x| x.copy().set_requires_grad(true)).collect();
         let result = f(&leaves);
@@ -48,7 +48,7 @@ mod tests {
         }
     }
 
-    /// Tensors of normal numbers, the same ones for a seed.
+    /// Tensors of normal random numbers, reproducible by `seed`.
     fn random<const N: usize>(seed: u64, shapes: [&[i64]; N]) -> [Tensor; N] {
         seeded(seed, || {
             shapes.map(|shape| Tensor::randn(shape, (Kind::Double, Device::Cpu)))

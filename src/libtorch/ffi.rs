@@ -140,10 +140,10 @@ unsafe extern "C" {
     ) -> *mut c_char;
 }
 
-/// Takes the message of a call, if it left one.
+/// Turns a call's error message, if any, into an error and frees it.
 ///
 /// # Safety
-/// `message` is null or what a function of the bridge has just returned.
+/// `message` is null, or the unused return value of a function of the bridge.
 pub(super) unsafe fn check(message: *mut c_char) -> Result<()> {
     if message.is_null() {
         Ok(())
@@ -152,7 +152,7 @@ pub(super) unsafe fn check(message: *mut c_char) -> Result<()> {
     }
 }
 
-/// Takes a text that the bridge allocated.
+/// Copies and frees a text that the bridge allocated.
 ///
 /// # Safety
 /// `text` comes from the bridge, ends with a null byte, and is not used again.
@@ -169,12 +169,12 @@ pub(super) fn c_text(text: &str) -> Result<CString> {
     CString::new(text).map_err(|_| Error(format!("{text:?} contains a null byte")))
 }
 
-/// The C++ tensors behind tensors that outlive the call.
+/// Pointers to the C++ tensors, valid while `tensors` live.
 pub(super) fn pointers(tensors: &[Tensor]) -> Vec<*const C_tensor> {
     tensors.iter().map(Tensor::as_ptr).collect()
 }
 
-/// The first line: tch's panics quote libtorch's errors, escaped, with whole tensors and a backtrace.
+/// The first line of a panic's message. tch's panics quote libtorch's errors, escaped, with whole tensors and a backtrace.
 pub(super) fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic
         .downcast_ref::<String>()

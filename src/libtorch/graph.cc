@@ -1,5 +1,5 @@
-// CUDA graphs, and what else CUDA devices need while a model trains. Without the headers of the CUDA runtime (see build.rs) the
-// functions about graphs say so.
+// CUDA graphs, streams and page-locked memory. If compiled without the headers of the CUDA runtime (see build.rs), the graph
+// functions fail with a message.
 #include "bridge.h"
 
 #include <ATen/ATen.h>
@@ -37,7 +37,7 @@ char* laformer_stream_enter(int device_index, c10::StreamGuard** guard) {
   return guarded([&] {
     const c10::Device device(c10::kCUDA, static_cast<c10::DeviceIndex>(device_index));
     const c10::impl::VirtualGuardImpl cuda(c10::kCUDA);
-    // Streams of the pool do not wait for the default one.
+    // Streams of the pool do not wait for the default stream.
     cuda.synchronizeDevice(device.index());
     *guard = new c10::StreamGuard(cuda.getStreamFromGlobalPool(device));
   });
@@ -63,8 +63,8 @@ char* laformer_graph_free(at::cuda::CUDAGraph* graph) {
 
 char* laformer_graph_begin(at::cuda::CUDAGraph* graph, at::cuda::CUDAGraph* sharing) {
   return guarded([&] {
-    // The backward pass runs in autograd's threads, which any mode allows; the threads that make batches pin memory
-    // meanwhile, which the global mode forbids.
+    // Thread-local mode, because other threads pin memory for batches meanwhile, which the global mode forbids. Every mode
+    // allows the backward pass in autograd's threads.
     graph->capture_begin(sharing == nullptr ? at::cuda::MempoolId_t{0, 0} : sharing->pool(),
                          cudaStreamCaptureModeThreadLocal);
   });

@@ -1,4 +1,4 @@
-//! CUDA graphs (`graph.cc`): work recorded once and repeated as one launch; and what a device needs beside.
+//! CUDA graphs (`graph.cc`), which record work once and repeat it as one launch; streams and page-locked memory.
 
 use super::{Error, Result, ffi};
 use std::fmt;
@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use tch::Tensor;
 
-/// A copy of a CPU tensor in page-locked memory, from which a CUDA device copies while the CPU goes on. libtorch does not use
-/// the memory again before the copies that it was asked for are done.
+/// Copies a CPU tensor to page-locked memory, from which a CUDA device copies while the CPU goes on. libtorch reuses the memory only
+/// after pending copies are done.
 pub fn pin_memory(tensor: &Tensor) -> Result<Tensor> {
     let mut pinned = ptr::null_mut();
     // SAFETY: a live tensor; on success `pinned` holds a new tensor of ours. (tch's own function is deprecated by libtorch,
@@ -18,15 +18,15 @@ pub fn pin_memory(tensor: &Tensor) -> Result<Tensor> {
     }
 }
 
-/// While it lives, the work of this thread goes to a stream of its own: the default one cannot be recorded.
+/// A CUDA stream that receives this thread's work until it is dropped. Work on the default stream cannot be recorded.
 #[derive(Debug)]
 pub struct Stream {
-    /// A pointer keeps the type in its thread.
+    /// The pointer makes the type neither `Send` nor `Sync`, because the stream is current only in its thread.
     guard: NonNull<ffi::RawStreamGuard>,
 }
 
 impl Stream {
-    /// Waits for the work of the default stream, then leaves it.
+    /// Waits for the work of the default stream, then makes another stream current.
     pub fn enter(device_index: usize) -> Result<Self> {
         let index = device_index
             .try_into()
@@ -41,14 +41,14 @@ impl Stream {
 }
 
 impl Drop for Stream {
-    /// Waits for the work of the stream, then goes back to the one before.
+    /// Makes the previous stream current again and waits for this one's work.
     fn drop(&mut self) {
-        // SAFETY: ours, of this thread, and not used again. What failed on the device fails again where it is used.
+        // SAFETY: ours, of this thread, and not used again. A failure on the device is reported again at the next use.
         let _ = unsafe { ffi::check(ffi::laformer_stream_leave(self.guard.as_ptr())) };
     }
 }
 
-/// Work of a CUDA device, recorded once and repeated on the same memory.
+/// A recording of work on a CUDA device, which is repeated on the same memory.
 pub struct Graph {
     raw: NonNull<ffi::RawGraph>,
 }
@@ -60,16 +60,17 @@ impl fmt::Debug for Graph {
 }
 
 impl Graph {
-    /// Whether this program has CUDA graphs: they need a libtorch with CUDA and, where it was built, CUDA's headers.
+    /// Whether this program supports CUDA graphs. They need a libtorch with CUDA, and CUDA's headers at build time.
     pub fn is_compiled() -> bool {
         // SAFETY: no pointers.
         unsafe { ffi::laformer_graphs_compiled() }
     }
 
-    /// Records the work of `body` without doing it, on the current [`Stream`]; backward passes belong to it. It must not read
-    /// a device's numbers, nor change by anything but tensors from one repetition to the next, and tensors that it finds (not
-    /// those it makes) must outlive the graph. What it makes takes the memory of `sharing`, if given, so that neither graph's
-    /// results hold after the other was replayed. An error or panic of `body` ends the recording.
+    /// Records the work of `body` on the current [`Stream`], including backward passes, without doing it.
+    ///
+    /// `body` must not read numbers back from the device. Only the content of tensors may change between repetitions. Tensors from
+    /// outside `body` must outlive the graph. New tensors share the memory of the graph `sharing`, if given: replaying one graph
+    /// overwrites the results of the other. An error or panic of `body` ends the recording.
     pub fn record<E: From<Error>>(
         sharing: Option<&Self>,
         body: impl FnOnce() -> std::result::Result<(), E>,
@@ -86,13 +87,13 @@ impl Graph {
         let outcome = catch_unwind(AssertUnwindSafe(body));
         // SAFETY: a live graph.
         let end = unsafe { ffi::check(ffi::laformer_graph_end(graph.raw.as_ptr())) };
-        // The body's own failure tells more than the one that it causes at the end.
+        // The body's own error says more than the error of `end` that follows from it.
         outcome.map_err(|panic| Error(ffi::panic_message(&*panic)))??;
         end?;
         Ok(graph)
     }
 
-    /// Does the recorded work once more, without waiting for it.
+    /// Queues the recorded work once more, without waiting for it.
     pub fn replay(&self) -> Result<()> {
         // SAFETY: a live graph.
         unsafe { ffi::check(ffi::laformer_graph_replay(self.raw.as_ptr())) }

@@ -9,7 +9,7 @@
 
 namespace laformer {
 
-// A copy that laformer_free gives back.
+// A copy, to be freed by laformer_free.
 inline char* copied(const char* text) {
   const size_t size = std::strlen(text) + 1;
   auto* copy = static_cast<char*>(std::malloc(size));
@@ -18,7 +18,7 @@ inline char* copied(const char* text) {
   return copy;
 }
 
-// Runs `body`; returns nullptr, or what it threw.
+// Runs `body`; returns nullptr, or the message of the exception that it threw.
 template <typename Body>
 char* guarded(Body&& body) noexcept {
   try {

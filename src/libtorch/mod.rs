@@ -1,6 +1,6 @@
-//! What tch lacks of libtorch, through a small C++ bridge (`bridge.cc`, `channels.cc`, `graph.cc`, `module.cc`); the only `unsafe` of the crate.
+//! Bindings to the parts of libtorch that tch lacks, by a small C++ bridge (`*.cc`). All `unsafe` code of the crate is here.
 //!
-//! Every C++ exception is caught at the boundary and becomes an [`Error`].
+//! C++ exceptions are caught at the boundary and become an [`Error`].
 
 mod channels;
 mod ffi;
@@ -15,7 +15,7 @@ pub use module::Module;
 pub use optimizer::{Adam, AdamState, set_gradient};
 pub use runtime::{Capabilities, Tf32, capabilities, keep_memory, limit_threads, seeded, set_deterministic, set_tf32};
 
-/// What libtorch said, without its backtrace.
+/// An error message of libtorch, without its backtrace.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Error(String);

@@ -33,7 +33,7 @@ struct LinalgValue final : torch::jit::SugaredValue {
   }
 };
 
-// `torch` in scripts: its functions, and the types that the scripts name (libtorch's own resolver knows functions only).
+// `torch` in scripts: its functions, and the types that the scripts name (libtorch's own resolver knows only functions).
 struct TorchValue final : torch::jit::BuiltinModule {
   TorchValue() : BuiltinModule("aten") {}
 
@@ -50,7 +50,7 @@ struct TorchValue final : torch::jit::BuiltinModule {
   }
 };
 
-// What `with no_grad():` calls in scripts; the interpreter leaves it where an error ends the block, too.
+// The class behind `with no_grad():` in scripts. The interpreter calls `__exit__` after an error in the block, too.
 constexpr const char* kNoGrad = R"(
 def __init__(self) -> None:
     self.before = torch.is_grad_enabled()
@@ -73,7 +73,7 @@ c10::ClassTypePtr no_grad_class(const std::shared_ptr<torch::jit::CompilationUni
   return type;
 }
 
-// Knows `torch`, `no_grad` and the exception that the scripts raise.
+// Resolves the names `torch`, `no_grad` and the exception that the scripts raise.
 struct ScriptResolver final : torch::jit::NativeResolver {
   explicit ScriptResolver(std::shared_ptr<torch::jit::CompilationUnit> unit) : unit_(std::move(unit)) {}
 
@@ -89,7 +89,7 @@ struct ScriptResolver final : torch::jit::NativeResolver {
   std::shared_ptr<torch::jit::CompilationUnit> unit_;
 };
 
-// `encoder.0.attention` is the type `encoder_0_attention`.
+// The type name of a submodule: `encoder_0_attention` for `encoder.0.attention`.
 std::string type_name(std::string path) {
   std::replace_if(path.begin(), path.end(), [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
   return kTypePrefix + path;
@@ -97,12 +97,12 @@ std::string type_name(std::string path) {
 
 Module new_module(const std::shared_ptr<torch::jit::CompilationUnit>& unit, const std::string& name) {
   Module module(c10::QualifiedName(name), unit, /*shouldMangle=*/true);
-  // Python's train() and eval() look for it.
+  // Python's train() and eval() need the attribute.
   module.register_attribute("training", c10::BoolType::get(), false);
   return module;
 }
 
-// The submodule that holds the last part of a dotted name, and that part.
+// Splits a dotted name into its submodule and its last part.
 std::pair<Module, std::string> place(const Module& root, const std::string& name) {
   Module holder = root;
   size_t start = 0;
@@ -134,7 +134,7 @@ void check_constants(torch::jit::Block* block, const std::string& method) {
   }
 }
 
-// The tracer writes the device of the moment into the graph; the method shall follow its first argument instead.
+// Replaces the constant devices of a traced graph by the device of `argument`. The tracer records the device of the samples.
 void follow_argument_device(const std::shared_ptr<torch::jit::Graph>& graph, torch::jit::Value* argument) {
   std::vector<torch::jit::Value*> devices;
   std::vector<torch::jit::Block*> blocks{graph->block()};
@@ -154,8 +154,8 @@ void follow_argument_device(const std::shared_ptr<torch::jit::Graph>& graph, tor
   for (auto* constant : devices) constant->replaceAllUsesWith(device);
 }
 
-// While it lives, a module has CPU tensors with storages of their own in place of its tensors: a file loads anywhere, and a view of
-// a large buffer does not drag it along.
+// Replaces a module's tensors by CPU copies with their own storage, until it is destroyed. So a saved file loads on any machine, and
+// a view does not save the whole buffer behind it.
 class DetachedTensors {
  public:
   explicit DetachedTensors(const Module& module) {
@@ -191,7 +191,7 @@ class DetachedTensors {
   std::vector<Slot> slots_;
 };
 
-// Hands over the tensors of a value, those of tuples and lists in their order.
+// Passes the tensors of a value to `receive`; those of tuples and lists in order.
 void push_tensors(const c10::IValue& value, laformer_receive receive, void* context) {
   if (value.isTensor()) {
     // The receiver owns this tensor.
@@ -205,7 +205,7 @@ void push_tensors(const c10::IValue& value, laformer_receive receive, void* cont
   }
 }
 
-// Reads bytes that outlive it.
+// Reads from memory; the bytes must outlive the reader.
 class MemoryReader final : public caffe2::serialize::ReadAdapterInterface {
  public:
   MemoryReader(const char* content, size_t length) : content_(content), length_(length) {}
@@ -222,7 +222,7 @@ class MemoryReader final : public caffe2::serialize::ReadAdapterInterface {
   size_t length_;
 };
 
-// Registers an attribute, or changes it.
+// Registers an attribute, or changes an existing one.
 void set_attribute(Module& module, const char* name, const c10::TypePtr& type, c10::IValue value) {
   if (module.hasattr(name)) {
     module.setattr(name, std::move(value));
@@ -262,7 +262,7 @@ char* laformer_module_load(const void* content, size_t length, const char* devic
     auto loaded = torch::jit::load(std::move(reader), c10::Device(std::string(device)));
     at::NoGradGuard no_grad;
     for (const auto& [name, tensor] : loaded.named_parameters()) {
-      // Products with larger numbers would not be finite.
+      // Weights whose squares overflow make products that are not finite.
       const bool is_sound = tensor.to(at::kFloat).square().isfinite().all().item<bool>();
       TORCH_CHECK(is_sound, name, " has numbers that are not finite or too large to be weights");
     }
@@ -314,7 +314,7 @@ char* laformer_module_trace(Module* module, const char* method, const char* cons
     torch::jit::Stack inputs;
     std::vector<std::string> names;
     for (size_t i = 0; i < count; ++i) {
-      // A tensor object of its own: one that is also registered, or given twice, would be taken for the other.
+      // The tracer identifies tensors by object. Without a new object, a registered or repeated tensor would be confused with another.
       inputs.emplace_back(samples[i]->detach());
       names.emplace_back(arguments[i]);
     }
@@ -384,7 +384,7 @@ char* laformer_module_save(Module* module, const char* const* names, const char*
     torch::jit::ExtraFilesMap extra;
     for (size_t i = 0; i < count; ++i) extra[names[i]] = std::string(contents[i], lengths[i]);
     const DetachedTensors detached(*module);
-    // Into memory: a writer that fails to write its last record throws in its destructor, which ends the process.
+    // Writes to memory. A writer to a file that fails at its last record throws in its destructor, which ends the process.
     const auto piece = [&](const void* content, size_t length) {
       write(context, content, length);
       return length;

@@ -10,8 +10,8 @@ use torch_sys::C_tensor;
 
 /// A `torch::jit::Module`.
 ///
-/// Register tensors first: a traced method that uses a registered tensor refers to it by its name. Dotted names make
-/// submodules. The tensors stay the caller's: what is written to them later, the module computes with.
+/// Register tensors before tracing, so that traced methods refer to them by name. Dotted names make submodules. The module shares
+/// the tensors with the caller, so later writes to them affect it.
 #[derive(Debug)]
 pub struct Module {
     raw: NonNull<ffi::RawModule>,
@@ -50,7 +50,7 @@ impl Module {
         Ok(Self { raw })
     }
 
-    /// Registers a tensor that `parameters()` will list; whether it is trainable stays as it is.
+    /// Registers a tensor that `parameters()` will list. Its `requires_grad` does not change.
     pub fn register_parameter(&mut self, name: &str, tensor: &Tensor) -> Result<()> {
         let c_name = ffi::c_text(name)?;
         // SAFETY: a live module, text and tensor.
@@ -78,7 +78,7 @@ impl Module {
         }
     }
 
-    /// Sets an attribute of type `int`, new or there already.
+    /// Sets a new or existing attribute of type `int`.
     pub fn set_int(&mut self, name: &str, value: i64) -> Result<()> {
         let name = ffi::c_text(name)?;
         // SAFETY: a live module and text.
@@ -139,8 +139,8 @@ impl Module {
         }
     }
 
-    /// Calls a method without gradients: its arguments are tensors, integers and booleans, each in their order, and a
-    /// `List[Tensor]` takes all tensors that are left. Returns the tensors of the result, those of lists in their order.
+    /// Calls a method without gradients. Tensor arguments come from `tensors`, integers and booleans from `numbers`, in order; an
+    /// argument of type `List[Tensor]` takes all remaining tensors. Returns the tensors of the result, those of lists in order.
     pub fn call(&self, method: &str, tensors: &[Tensor], numbers: &[i64]) -> Result<Vec<Tensor>> {
         let method = ffi::c_text(method)?;
         let mut results: Vec<Tensor> = Vec::new();
@@ -160,10 +160,10 @@ impl Module {
         Ok(results)
     }
 
-    /// Adds a method by recording what `body` does with `samples`, without gradients. Several outputs become a tuple.
+    /// Adds a method by tracing `body` on `samples`, without gradients. Several outputs become a tuple.
     ///
-    /// The recording holds for other batches and lengths only where `body` uses no size that it read from a tensor.
-    /// Tensors that it makes land on the device of the first argument. A panic in `body` is an error here.
+    /// The traced method holds for other batch sizes and lengths only if `body` uses no size that it reads from a tensor. Tensors
+    /// that it creates are on the device of the first argument. A panic in `body` becomes an error.
     pub fn trace(
         &mut self,
         method: &str,
@@ -204,14 +204,14 @@ impl Module {
         }
     }
 
-    /// Compiles methods written in TorchScript; they may call those that exist and one another.
+    /// Compiles methods written in TorchScript. They may call one another and existing methods.
     pub fn define(&mut self, source: &str) -> Result<()> {
         let source = ffi::c_text(source)?;
         // SAFETY: a live module and text.
         unsafe { ffi::check(ffi::laformer_module_define(self.raw.as_ptr(), source.as_ptr())) }
     }
 
-    /// The content of the module's file, with its tensors on the CPU, and extra files beside it.
+    /// The content of the module's file, with its tensors on the CPU and with the extra files.
     pub fn save(&self, extra: &BTreeMap<String, String>) -> Result<Vec<u8>> {
         let names = extra
             .keys()
@@ -249,13 +249,13 @@ impl Drop for Module {
 
 extern "C" fn append(content: *mut c_void, piece: *const c_void, length: usize) {
     if length > 0 {
-        // SAFETY: the content of `save`, which waits for this, and so many bytes.
+        // SAFETY: `content` is the vector of `save`, which waits for this call; `piece` has `length` bytes.
         unsafe { (*content.cast::<Vec<u8>>()).extend_from_slice(std::slice::from_raw_parts(piece.cast(), length)) }
     }
 }
 
 extern "C" fn receive(results: *mut c_void, tensor: *mut C_tensor) {
-    // SAFETY: the list of `call`, which waits for this; the tensor is ours.
+    // SAFETY: `results` is the vector of `call`, which waits for this call; the tensor is ours.
     unsafe { (*results.cast::<Vec<Tensor>>()).push(Tensor::from_ptr(tensor)) }
 }
 

@@ -1,4 +1,4 @@
-//! The parts of an optimizer step that libtorch fuses.
+//! AdamW as one fused kernel, and gradients in given buffers.
 
 use super::{Error, Result, ffi};
 use tch::Tensor;
@@ -13,7 +13,7 @@ pub struct Adam {
     pub epsilon: f64,
 }
 
-/// What AdamW remembers, one tensor per parameter each.
+/// The state of AdamW; each list has one tensor per parameter.
 #[derive(Clone, Copy, Debug)]
 pub struct AdamState<'a> {
     /// Running means of the gradients, shaped as the parameters.
@@ -25,8 +25,8 @@ pub struct AdamState<'a> {
 }
 
 impl Adam {
-    /// Does one step on all parameters in one kernel, in place, and counts it in `state.steps`. The learning rate is a 0-d
-    /// tensor on the parameters' device, so that a recorded step reads it anew.
+    /// Updates all parameters in place by one kernel and increments `state.steps`. The learning rate is a 0-d tensor on the
+    /// parameters' device, so that a CUDA graph reads its current value at every replay.
     pub fn step(
         &self,
         parameters: &[Tensor],
@@ -68,7 +68,7 @@ impl Adam {
     }
 }
 
-/// Lets backward passes accumulate a parameter's gradient into `gradient`, e.g. a view of one flat buffer.
+/// Makes backward passes accumulate a parameter's gradient into `gradient`, e.g. a view of one flat buffer.
 pub fn set_gradient(parameter: &Tensor, gradient: &Tensor) -> Result<()> {
     check_defined("gradients", std::slice::from_ref(gradient))?;
     // SAFETY: two live tensors.

@@ -1,18 +1,18 @@
-//! What this libtorch can do, and settings of the whole process.
+//! The capabilities of libtorch on this machine, and process-wide settings.
 
 use super::{Result, ffi};
 use std::ffi::CStr;
 use std::ptr;
 use std::sync::{Mutex, PoisonError};
 
-/// What libtorch and this machine can do together.
+/// The capabilities of libtorch on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
     /// Version of libtorch: `2.11.0`.
     pub version: String,
     /// Widest vector instructions that libtorch uses: `AVX512`.
     pub cpu: String,
-    /// Threads of one operation.
+    /// Threads per operation.
     pub threads: usize,
     /// Whether libtorch was built with CUDA and its library is loaded.
     pub cuda_compiled: bool,
@@ -38,21 +38,21 @@ pub fn capabilities() -> Result<Capabilities> {
     })
 }
 
-/// Makes every operation repeat its bits on the same device and thread count; operations that cannot, fail. cuBLAS is told by
-/// the environment, which it reads at its first use: say it before, and before other threads start.
+/// Makes every operation bitwise reproducible on the same device and thread count. Operations without a deterministic kernel fail.
+/// Call it before other threads start and before the first use of cuBLAS, which reads an environment variable set here.
 pub fn set_deterministic(deterministic: bool) -> Result<()> {
     // SAFETY: no pointers.
     unsafe { ffi::check(ffi::laformer_set_deterministic(deterministic)) }
 }
 
-/// Whether CUDA devices may round the factors of fp32 matrix products and recurrences to TF32, 10 bits of mantissa, which is much
-/// faster and repeats its bits as fp32 does. Sums stay fp32. libtorch begins with recurrences that do and products that do not.
+/// Sets whether CUDA devices may round the factors of fp32 matrix products and recurrences to TF32 (10 bits of mantissa). This is
+/// much faster and as reproducible as fp32; sums stay fp32. By default, libtorch allows it for recurrences but not for products.
 pub fn set_tf32(allowed: bool) -> Result<()> {
     // SAFETY: no pointers.
     unsafe { ffi::check(ffi::laformer_set_tf32(allowed)) }
 }
 
-/// While it lives, the process may use TF32.
+/// A guard: the process may use TF32 until it is dropped.
 #[derive(Debug)]
 pub struct Tf32(());
 
@@ -65,13 +65,13 @@ impl Tf32 {
 
 impl Drop for Tf32 {
     fn drop(&mut self) {
-        // It sets flags only, which did not fail before.
+        // Setting the same flags succeeded before.
         let _ = set_tf32(false);
     }
 }
 
-/// Gives operations no more threads than this process may use: libtorch counts the cores of the machine or of the affinity, not
-/// those that a container's quota pays for. A number in the environment stays.
+/// Limits libtorch's threads to the CPUs available to this process. libtorch counts the cores of the machine or of the affinity mask
+/// and ignores a container's CPU quota. A number in the environment stays.
 pub fn limit_threads() {
     let is_set = ["OMP_NUM_THREADS", "MKL_NUM_THREADS"].map(|name| std::env::var_os(name).is_some());
     let available = std::thread::available_parallelism().map_or(1, usize::from) as i32;
@@ -80,19 +80,19 @@ pub fn limit_threads() {
     }
 }
 
-/// Runs what draws from libtorch's CPU generator, seeded for it alone: the process has one generator, and another thread that
-/// draws between the seed and the numbers would change them.
+/// Seeds libtorch's CPU generator and runs `draw` under a lock. The process has one generator, so a draw of another thread would
+/// change the numbers.
 pub fn seeded<T>(seed: u64, draw: impl FnOnce() -> T) -> T {
     static GENERATOR: Mutex<()> = Mutex::new(());
-    // A panic while drawing leaves nothing behind: the next seed begins anew.
+    // A panic while drawing does no harm, because the next call seeds again.
     let _generator = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
-    // libtorch reads the 64 bits as unsigned again.
+    // libtorch casts the 64 bits back to unsigned.
     tch::manual_seed(seed as i64);
     draw()
 }
 
-/// Keeps freed memory for the next tensors. By default glibc gives large blocks back, and the system zeroes them anew at
-/// every step of a training.
+/// Keeps freed memory for the next tensors. By default, glibc returns large blocks to the system, which zeroes them again in every
+/// training step.
 pub fn keep_memory() {
     // SAFETY: no pointers.
     unsafe { ffi::laformer_keep_memory() }

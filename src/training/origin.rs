@@ -1,4 +1,4 @@
-//! Beginning a run with the weights of another: for other sizes, another distribution, or fewer examples.
+//! Fine-tuning: begins a run with the weights of another, for other sizes, another distribution, or with fewer examples.
 
 use super::run::load_model;
 use crate::dataset::Format;
@@ -13,7 +13,7 @@ use std::path::Path;
 use tch::{Device, Tensor};
 use toml::{Table, Value};
 
-/// A trained model that another begins with.
+/// The trained model whose weights another model begins with.
 #[derive(Debug)]
 pub struct Origin {
     name: String,
@@ -21,18 +21,18 @@ pub struct Origin {
     model: Model,
 }
 
-/// The depth of the encoder, which may grow where [`deepens`] says so.
+/// The depth of the encoder, which may grow if [`deepens`] allows it.
 const DEPTH: &str = "model.encoder_layers";
 
-/// Keys of `[model]` in which the two may differ: the preset is only a name for the others, tables may grow, and answers may be
-/// read otherwise.
+/// Keys of `[model]` in which the two models may differ. The preset only names other keys, tables may grow, and the readout has no
+/// weights.
 const FREE: [&str; 3] = ["architecture", "max_dim", "readout"];
 
 impl Origin {
     /// Reads the best weights of a run folder or a `.safetensors` file.
     pub fn load(path: &Path) -> Result<Self> {
         let (recipe, model) = load_model(path, Device::Cpu)?;
-        // The files of a run folder have its name.
+        // A run's `model.*` files are named after their folder.
         let whole = path
             .canonicalize()
             .with_context(|| format!("cannot find {}", path.display()))?;
@@ -48,14 +48,14 @@ impl Origin {
         Ok(Self { name, recipe, model })
     }
 
-    /// Name and fingerprint of the recipe, wherever the folder lies: `eigenvalues-5x5 1f2e3d4c5b6a7980`.
+    /// Name and fingerprint of the recipe, independent of the folder's path: `eigenvalues-5x5 1f2e3d4c5b6a7980`.
     pub fn label(&self) -> Result<String> {
         Ok(format!("{} {:016x}", self.name, fingerprint(&self.recipe.to_toml()?)))
     }
 
-    /// Fails where a recipe's model has other ingredients, naming the first with both values.
+    /// Fails if the weights do not fit the recipe's model; the error names the first differing key with both values.
     pub fn check(&self, recipe: &Recipe) -> Result<()> {
-        // A part of a matrix is made of coefficients in other places, which are known where both have one size.
+        // Layouts that read part of a matrix have other positions. They can be matched only if both models have one size.
         let fixed = recipe.dimensions.is_fixed() && self.recipe.dimensions.is_fixed();
         let [ours, theirs] = [recipe, &self.recipe].map(|recipe| ingredients(recipe, fixed));
         let (ours, theirs) = (ours?, theirs?);
@@ -95,17 +95,19 @@ impl Origin {
 
     /// Copies the weights into the model of a recipe that passes [`Self::check`].
     ///
-    /// Tables of rows, columns and fields are copied as far as both go. Where both recipes are of one size, a place in the
-    /// sequence has the entry of the place of the same coefficient. Otherwise it has the entry of the same place, so that
-    /// sizes which the model knows keep their meaning. Of another problem's answer, the same place in the same matrix counts as
-    /// the same coefficient. Entries without a counterpart stay as they are. The scale of value inputs is that of the source,
-    /// whatever the magnitude of the recipe. Layers that the encoder has more of come last and begin as the identity, so that
-    /// a deeper model begins with the answers of its origin (Net2DeeperNet: Chen, Goodfellow & Shlens 2016, arXiv 1511.05641).
+    /// * Tables of rows, columns and fields are copied up to the shorter length.
+    /// * Tables of sequence positions: if both recipes have one size, entries are matched by coefficient. Otherwise they are
+    ///   matched by position, so that sizes known to the model keep their meaning. For another problem, equal places in the same
+    ///   matrix of the answer count as the same coefficient.
+    /// * Entries without a counterpart keep their initial values.
+    /// * The scale of value inputs is copied, whatever the recipe's magnitude.
+    /// * Additional encoder layers come last and begin as the identity, so that a deeper model begins with the same answers
+    ///   (Net2DeeperNet: Chen, Goodfellow & Shlens 2016, arXiv 1511.05641).
     pub fn copy_into(&self, model: &Model, recipe: &Recipe) -> Result<()> {
         let _no_grad = tch::no_grad_guard();
         let source = self.model.variables();
         let (theirs, ours) = (self.recipe.dimensions, recipe.dimensions);
-        // Several problems share their flat places, each in a layout of its own: those keep their place.
+        // Several problems share the table of sequence positions but lay them out differently, so positions are kept.
         let one = recipe.problems.len() == 1;
         let readings_differ = model.format().reading() != self.model.format().reading();
         let differ = theirs.max() != ours.max() || self.recipe.problems != recipe.problems || readings_differ;
@@ -118,7 +120,7 @@ impl Origin {
                     "{} has no {name}: it is of another model",
                     self.name
                 );
-                // What an added layer writes to the residual sum is zero until it is trained.
+                // An added layer adds zero to the residual stream until it is trained.
                 if name.ends_with(".attention.out.weight") || name.ends_with(".feedforward.down.weight") {
                     let _ = variable.zero_();
                 }
@@ -148,7 +150,7 @@ impl Origin {
                     let _ = variable.index_copy_(0, &Tensor::from_slice(&places).to_device(device), &entries);
                 }
                 _ if is_grid => {
-                    // An entry for each row and column of a square grid.
+                    // The table has one entry per cell of a square grid.
                     let square = |table: &Tensor| {
                         let side = table.size()[0].isqrt();
                         table.view([side, side, -1])
@@ -169,25 +171,24 @@ impl Origin {
     }
 }
 
-/// Position indices at a size.
+/// A function from a matrix size to position indices, each `[place, matrix, row, column, field]`.
 type Layout = fn(&Format, Shape) -> Vec<[i64; 5]>;
 
-/// Whether problems are the same, or one and one whose operands have the same shapes and symmetry.
+/// Whether the problems are the same, or both are single problems whose operands have the same shapes and symmetry.
 fn read_the_same(a: &Problems, b: &Problems) -> bool {
     let (one, other, size) = (a.first(), b.first(), Shape::new(2, 2));
     let alike = one.operand_shapes(size) == other.operand_shapes(size) && one.is_symmetric() == other.is_symmetric();
     a == b || a.len() == 1 && b.len() == 1 && alike
 }
 
-/// Whether `recipe` has a deeper encoder than `origin` to which layers can be added that change nothing at first: pre-norm
-/// layers, whose output is a sum.
+/// Whether `recipe` has a deeper encoder than `origin`, with layers that can begin as the identity: pre-norm transformer layers.
 fn deepens(recipe: &Recipe, origin: &Recipe) -> bool {
     let (model, was) = (&recipe.model, &origin.model);
     let are_transformers = !model.architecture.is_recurrent() && !was.architecture.is_recurrent();
     are_transformers && !model.is_post_norm() && model.encoder_layers > was.encoder_layers
 }
 
-/// Whether a variable is of an encoder layer beyond the first `layers`.
+/// Whether a variable belongs to an encoder layer beyond the first `layers`.
 fn added(name: &str, layers: i64) -> bool {
     let layer = name
         .strip_prefix("encoder.layers.")
@@ -195,13 +196,13 @@ fn added(name: &str, layers: i64) -> bool {
     layer.is_some_and(|(number, _)| number.parse::<i64>().is_ok_and(|number| number >= layers))
 }
 
-/// What decides the shapes and the meaning of weights; a part of a matrix may count as a whole one.
+/// The settings that decide the shapes and the meaning of weights. With `whole`, all input layouts of values count as the same.
 fn ingredients(recipe: &Recipe, whole: bool) -> Result<Table> {
     let format = recipe.format();
     let input = match format.input {
         Input::Values { digits, reading } => {
             let reading = if whole { InputLayout::Whole } else { reading };
-            // Where digits have no features of their own, how many are read is a distribution of the data.
+            // Unless digits are features, their number affects only the data, not the weights.
             match recipe.model.value_features {
                 ValueFeatures::Digits => Input::Values { digits, reading }.to_string(),
                 _ => reading.to_string(),
@@ -220,8 +221,8 @@ fn ingredients(recipe: &Recipe, whole: bool) -> Result<Table> {
     Ok(ingredients)
 }
 
-/// Places of `to` and the places of `from` that stand for the same field of the same coefficient; tokens that belong to no
-/// coefficient are told apart by their order.
+/// Matches positions of the same field of the same coefficient: the positions in `to`, and those in `from`. Tokens without a
+/// coefficient are matched by order.
 fn counterparts(from: &[[i64; 5]], to: &[[i64; 5]]) -> (Vec<i64>, Vec<i64>) {
     let known: HashMap<_, _> = named_places(from).collect();
     named_places(to)
@@ -229,7 +230,7 @@ fn counterparts(from: &[[i64; 5]], to: &[[i64; 5]]) -> (Vec<i64>, Vec<i64>) {
         .unzip()
 }
 
-/// Every place with what it stands for: matrix, row, column, field, and how many of these came before.
+/// Every position with a unique name: matrix, row, column, field, and how often these four have occurred so far.
 fn named_places(layout: &[[i64; 5]]) -> impl Iterator<Item = ([i64; 5], i64)> + '_ {
     let mut seen: HashMap<[i64; 4], i64> = HashMap::new();
     layout.iter().map(move |&[place, matrix, row, column, field]| {

@@ -1,4 +1,4 @@
-//! Tensors in safetensors files, with text beside them; written beside and then renamed, so that a kill loses nothing.
+//! Safetensors files: named tensors and text metadata, written atomically.
 
 use crate::file;
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -41,10 +41,10 @@ const KINDS: [(Kind, Dtype); 6] = [
     (Kind::Bool, Dtype::BOOL),
 ];
 
-/// The name of a tensor that has a number that is not finite, or of a parameter whose square is not, with which nothing can be computed;
-/// `None` if there is none.
+/// The name of the first unsound tensor, if any: a tensor with a number that is not finite, or a parameter with a number whose
+/// square is not finite.
 pub fn unsound(tensors: &BTreeMap<String, Tensor>) -> Option<&str> {
-    // What is double is no parameter: the tables of a module go up to 1e110.
+    // Double tensors are tables of a module, not parameters; their numbers go up to 1e110.
     let computed = |tensor: &Tensor| match tensor.kind() {
         Kind::Double => tensor.shallow_clone(),
         _ => tensor.to_kind(Kind::Float).square(),
@@ -54,7 +54,7 @@ pub fn unsound(tensors: &BTreeMap<String, Tensor>) -> Option<&str> {
     found.next().map(|(name, _)| name.as_str())
 }
 
-/// Fails where a tensor of a file is [`unsound`].
+/// Fails if a tensor of a file is [`unsound`].
 pub fn require_sound(tensors: &BTreeMap<String, Tensor>, file: &Path) -> Result<()> {
     match unsound(tensors) {
         None => Ok(()),
@@ -68,8 +68,8 @@ pub fn require_sound(tensors: &BTreeMap<String, Tensor>, file: &Path) -> Result<
 /// Key of the checksum in the metadata.
 const CHECKSUM: &str = "checksum";
 
-/// The CRC-32 (as of ZIP) of the metadata as lines `key value`, and of each tensor as a line `name dtype shape` before its bytes; both
-/// sorted by name.
+/// The CRC-32 (that of ZIP) of the metadata and the tensors, each sorted by name. A metadata entry is a line `key value`. A tensor
+/// is a line `name dtype shape`, then its bytes.
 fn checksum<'a>(
     metadata: &HashMap<String, String>,
     tensors: impl Iterator<Item = (&'a str, Dtype, &'a [usize], &'a [u8])>,
@@ -87,7 +87,7 @@ fn checksum<'a>(
     format!("{:08x}", hasher.finalize())
 }
 
-/// Writes tensors and text under their names, with a checksum of both.
+/// Writes tensors and metadata, with a checksum of both.
 pub fn write(path: &Path, tensors: &BTreeMap<String, Tensor>, mut metadata: HashMap<String, String>) -> Result<()> {
     let views = tensors.iter().map(|(name, tensor)| {
         let (_, dtype) = KINDS
@@ -115,8 +115,8 @@ pub fn write(path: &Path, tensors: &BTreeMap<String, Tensor>, mut metadata: Hash
     file::replace(path, &content)
 }
 
-/// Reads what [`write()`] wrote, or any safetensors file; no tensor may be [`unsound`], and the checksum must be right where there is
-/// one.
+/// Reads a safetensors file, with or without the checksum of [`write()`]. Fails if the checksum is wrong or a tensor is
+/// [`unsound`].
 pub fn read(path: &Path) -> Result<(BTreeMap<String, Tensor>, HashMap<String, String>)> {
     let content = file::read(path)?;
     let damaged =
@@ -153,7 +153,7 @@ pub fn read(path: &Path) -> Result<(BTreeMap<String, Tensor>, HashMap<String, St
     Ok((tensors, metadata))
 }
 
-/// Copies tensors into variables of the same names and shapes; every variable must be there.
+/// Copies tensors into the variables of the same names and shapes; an error if a variable has no tensor.
 pub fn copy_into(variables: &BTreeMap<String, Tensor>, tensors: &BTreeMap<String, Tensor>, file: &Path) -> Result<()> {
     let _no_grad = tch::no_grad_guard();
     for (name, variable) in variables {
@@ -215,7 +215,7 @@ mod tests {
             damaged[bit / 8] ^= 1 << (bit % 8);
             fs::write(&path, damaged).unwrap();
             if let Ok((tensors, text)) = read(&path) {
-                // The name of the checksum, or a blank.
+                // Damage to the checksum's name or to whitespace does not change the content.
                 assert!(tensors == whole.0 && text["recipe"] == whole.1["recipe"], "bit {bit}");
             }
         }

@@ -1,4 +1,4 @@
-//! Answers that are checked and repaired, and what an analysis says of them, with models that were trained.
+//! Checks and repairs of answers, and their analysis, with the shipped models.
 
 use super::training::json;
 use super::{done, refuse, succeed, tiny_recipe};
@@ -30,7 +30,7 @@ fn an_answer_is_verified_and_repaired() {
         number(&repaired["residual"]) < number(&verified["residual"]),
         "{repaired}"
     );
-    // The residual of eigenvectors is at least their error: what is trusted is right.
+    // The error of eigenvectors is at most their residual, so trusted answers are right.
     assert_eq!((&repaired["trusted"], &repaired["right"]), (&true.into(), &true.into()));
 
     let measured = json(
@@ -38,7 +38,7 @@ fn an_answer_is_verified_and_repaired() {
         &["eval", &run, "--count", "300", "--json", "--verify", "--repair"],
     );
     let [own, verified, repaired] = ["accuracy", "verified", "repaired"].map(|key| number(&measured[key]["0.005"]));
-    // A repair mends what is nearly right.
+    // A repair step corrects nearly right answers.
     assert!(own == verified && repaired > 0.99, "{measured}");
     assert_eq!(measured["confirmed"]["0.005"]["right"], 1.0);
     assert_eq!(number(&measured["confirmed"]["0.005"]["share"]), repaired);
@@ -74,7 +74,7 @@ fn a_wrong_answer_is_not_to_be_trusted_and_a_singular_matrix_has_none() {
 
 #[test]
 fn a_model_of_the_semicircle_answers_for_all_spectra_and_magnitudes() {
-    // Trained on the semicircle and on coefficients within 10 alone.
+    // The model was trained only on the semicircle spectrum and on coefficients up to 10.
     let run = checkpoint("eigenvalues-3x3");
     let eval = ["eval", &run, "--count", "400", "--json"];
     let spectra = json(Path::new("."), &[&eval[..], &["--spectrum", "all"]].concat());
@@ -101,7 +101,7 @@ fn a_matrix_is_answered_as_it_is_read() {
         let command = [&["solve", &model, matrix, "--json"], more].concat();
         serde_json::from_str::<Value>(&succeed(folder.path(), &command)).unwrap()
     };
-    // Rounding errors of a computed matrix are forgiven; what is rounded is told.
+    // A matrix that is symmetric only up to rounding errors is accepted, and the rounded operands are reported.
     let rounded = solve("[[1.2345678,0,0.1],[0,5.4321987,0],[0.10000000001,0,2]]", &[]);
     let seen: Value = serde_json::from_str("[[[1.23,0,0.1],[0,5.43,0],[0.1,0,2]]]").unwrap();
     assert_eq!(
@@ -109,7 +109,7 @@ fn a_matrix_is_answered_as_it_is_read() {
         seen.to_string()
     );
     assert!(solve("[[1,0,0],[0,5,0],[0,0,2]]", &[])["operands"].is_null());
-    // Of a multiple of the identity the mean eigenvalue is all there is.
+    // All eigenvalues of a multiple of the identity equal their mean, which normalization removes exactly.
     let identity = solve("[[3,0,0],[0,3,0],[0,0,3]]", &[]);
     assert_eq!(number(&identity["error"]), 0.0, "{identity}");
 }
@@ -210,7 +210,7 @@ fn an_analysis_finds_the_loss_of_orthogonality() {
         let row = rows.iter().find(|row| &row[0] == name).unwrap();
         row[4].parse().unwrap()
     };
-    // Charton: the values are right where the vectors are not orthogonal.
+    // Charton: eigenvalues are often right although the eigenvectors are not orthogonal.
     assert!(
         share(&rows, "eigenvalues") > share(&rows, "the whole answer") + 0.5,
         "{rows:?}"
@@ -288,7 +288,7 @@ fn solve_says_where_the_scale_is_not_that_of_the_training() {
         let text = succeed(path, &[&["solve", "run", operand], more].concat());
         text.lines().find(|line| line.starts_with("scale")).map(str::to_owned)
     };
-    // The training's deviation is 10 / √3.
+    // The standard deviation of the training's coefficients is 10 / √3.
     let given = ["--as-given"];
     let small = scale("[[1,-1],[1,1]]", &given).unwrap();
     assert!(small.contains("0.17 times that of the training, which"), "{small}");

@@ -1,4 +1,4 @@
-//! generate, verify, encode.
+//! The commands `generate`, `verify` and `encode`.
 
 use super::{PROBLEMS, done, fail, succeed};
 use std::fs;
@@ -34,7 +34,7 @@ fn what_is_generated_verifies_for_every_problem() {
         ];
         [&[problem][..], &size].concat()
     });
-    // A file may hold rows of many problems: it is verified at once.
+    // A file may hold rows of many problems, so one call verifies all.
     let mut all = String::new();
     for arguments in any.chain(rectangular) {
         let output = ["--output", "part.csv"];

@@ -1,4 +1,4 @@
-//! Noise, other distributions and sizes than those of the training, beginning with other weights, comparing runs.
+//! Noise, distributions and sizes that differ from the training's, fine-tuning, and comparisons of runs.
 
 use super::training::{LEARNED, interrupt, json, tensors};
 use super::{laformer, refuse, succeed, tiny_recipe, tiny_run};
@@ -33,7 +33,7 @@ fn noise_is_measured_level_by_level_beside_the_limit_of_the_exact_operation() {
         limit(small) > 0.5 && limit(large) < 0.5 * limit(small),
         "{small} {large}"
     );
-    // The ceiling is of the clean answer, whatever the noise.
+    // The ceiling is that of the clean answer, so it does not depend on the noise.
     assert_eq!(none["ceiling"], large["ceiling"]);
     let table = succeed(path, &["eval", "run", "--count", "50", "--noise", "0,0.02"]);
     assert_eq!(
@@ -177,7 +177,7 @@ fn tests_that_cannot_be_are_refused() {
     }
     let text = refuse(path, 2, &["train", "tiny.toml", "--set", "data.noise=-1"]);
     assert!(text.contains("data.noise: the noise is `-1`"), "{text}");
-    // A row of a data set says which operands its solution solves; noisy ones it would not.
+    // A row's solution must solve its operands; it would not solve noisy ones.
     let text = refuse(path, 2, &["generate", "add", "--dim", "2", "--noise", "0.1"]);
     assert!(text.contains("unexpected argument"), "{text}");
 }
@@ -296,7 +296,7 @@ fn a_model_that_begins_with_the_weights_of_another_learns_from_fewer_examples() 
         1.0 - result["median_error"].as_f64().unwrap()
     };
     let (scratch, tuned) = (few("scratch", &[]), few("few", &["--from", "base"]));
-    // Four seeds: 0.998 or more, and 0.65 or less from scratch.
+    // Measured with four seeds: at least 0.998 fine-tuned, at most 0.65 from scratch.
     assert!(tuned > scratch + 0.1, "{scratch} {tuned}");
     let card = fs::read_to_string(path.join("few/README.md")).unwrap();
     let config = fs::read_to_string(path.join("few/config.toml")).unwrap();
@@ -322,9 +322,9 @@ fn a_run_from_other_weights_goes_on_to_the_same_bits() {
     assert_eq!(whole, go("file", &["--from", "base/model.safetensors"]));
     assert_ne!(whole, go("scratch", &[]));
     interrupt(path, &settings);
-    // A saved run has its weights: it needs no checkpoint to go on.
+    // A saved run has its own weights, so `--resume` needs no `--from`.
     assert_eq!(whole, go("stopped", &["--resume"]));
-    // The same run from its own config.toml, and what that misses.
+    // A run's config.toml repeats the run, but needs `--from` with the same checkpoint.
     let again = ["train", "whole/config.toml", "--output", "again"];
     let text = refuse(path, 2, &again);
     assert!(
@@ -333,7 +333,7 @@ fn a_run_from_other_weights_goes_on_to_the_same_bits() {
     );
     succeed(path, &[&again[..], &["--from", "base/model.safetensors"]].concat());
     assert_eq!(whole, tensors(&path.join("again/resume.safetensors")));
-    // The scale of values stays that of the first training, and is read back.
+    // The scale of value inputs stays that of the first training, in both files.
     let answer = |run: &str| succeed(path, &["solve", run, "[[1,2],[2,-3]]"]);
     assert_eq!(answer("again"), answer("again/model.safetensors"));
 }
@@ -420,7 +420,7 @@ fn runs_are_compared_by_their_examples() {
     let more = ["--tolerance", "0.01", "--csv", "c.csv", "--picture", "c.svg"];
     let table = succeed(path, &[&runs[..], &more[..]].concat());
     assert!(table.contains("within 1 %") && table.contains("few-12"), "{table}");
-    // Evaluations every three steps: 4 + 1 + 4 + 2.
+    // The header and 4 + 1 + 4 + 2 evaluations, one every three steps.
     assert_eq!(fs::read_to_string(path.join("c.csv")).unwrap().lines().count(), 12);
     let svg = fs::read_to_string(path.join("c.svg")).unwrap();
     assert!(svg.matches("<circle").count() == 11 && svg.contains("few-3: "), "{svg}");

@@ -122,7 +122,7 @@ fn a_missing_libtorch_is_named_with_what_mends_it() {
         code == Some(1) && text.contains("laformer-libtorch is missing"),
         "{text}"
     );
-    // The same program, looking for its libraries where there are none; so does the launcher.
+    // The same binaries, patched to look for libtorch in a folder that does not exist.
     let nowhere = |path: &std::path::Path, original: &str| {
         let mut bytes = fs::read(original).unwrap();
         let gone = format!("{}_", &LIBTORCH[..LIBTORCH.len() - 1]);
@@ -142,7 +142,7 @@ fn a_missing_libtorch_is_named_with_what_mends_it() {
 #[test]
 fn commands_without_a_model_need_no_libtorch() {
     let folder = tempfile::tempdir().unwrap();
-    // No program is beside it.
+    // The launcher alone, without `laformer-libtorch` beside it.
     let launcher = folder.path().join("laformer");
     install(&fs::read(env!("CARGO_BIN_EXE_laformer")).unwrap(), &launcher);
     tiny_recipe(folder.path(), "add", "");
@@ -171,7 +171,7 @@ fn commands_without_a_model_need_no_libtorch() {
         assert!(found == code && text.contains(part), "{arguments}: {found}: {text}");
     }
     let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_laformer-libtorch"));
-    // Not in the folder of this process, which other tests change and delete.
+    // Other tests change and delete this process's current folder.
     program.current_dir(folder.path());
     let wanted = program.arg0("laformer").arg("--help").output().unwrap();
     assert!(wanted.status.success(), "{wanted:?}");
@@ -205,11 +205,11 @@ fn waiting_threads_sleep_unless_the_environment_says_otherwise() {
     assert_eq!(told(&[("GOMP_SPINCOUNT", "1000")]), "1000");
 }
 
-/// Where libtorch was when the binaries were built, as it stands in them.
+/// The folder of libtorch at build time, which is a string in the binaries.
 const LIBTORCH: &str = env!("LAFORMER_LIBTORCH");
 
-/// Writes a program. Another process does: a file that is open for writing cannot be run, and programs that other tests start
-/// meanwhile hold open what this one has.
+/// Writes an executable file, in another process. A file that is open for writing cannot be executed, and child processes that
+/// other tests start meanwhile inherit this process's open files.
 fn install(content: &[u8], path: &std::path::Path) {
     let draft = path.with_extension("draft");
     fs::write(&draft, content).unwrap();

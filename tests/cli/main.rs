@@ -1,4 +1,4 @@
-//! The real binary through its command line.
+//! Tests of the real binary through its command line.
 
 mod answers;
 mod data;
@@ -24,7 +24,7 @@ fn laformer(folder: &Path, arguments: &[&str]) -> Output {
 
 fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_laformer"));
-    // Tests run beside each other: one thread each, unless the environment says otherwise.
+    // Tests run in parallel, so each uses one thread unless the environment says otherwise.
     let threads = std::env::var("OMP_NUM_THREADS").unwrap_or("1".into());
     command
         .current_dir(folder)
@@ -34,7 +34,7 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Standard output of a command that must succeed.
+/// Runs a command that must succeed; returns its stdout.
 fn succeed(folder: &Path, arguments: &[&str]) -> String {
     let output = laformer(folder, arguments);
     assert!(
@@ -45,7 +45,7 @@ fn succeed(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("output is UTF-8")
 }
 
-/// Both outputs of a command that must end with an exit code, without a panic.
+/// Runs a command that must end with `code` and without a panic; returns stdout and stderr.
 fn fail(folder: &Path, code: i32, arguments: &[&str]) -> String {
     let output = laformer(folder, arguments);
     let text = format!(
@@ -58,10 +58,10 @@ fn fail(folder: &Path, code: i32, arguments: &[&str]) -> String {
     text
 }
 
-/// The exit code and the error of a command in this process: the binary takes half a second to load libtorch. For the many commands
-/// that are refused, and those that only write files.
+/// Runs a command in this process; returns its exit code and error. This saves the half second in which the binary loads libtorch. It
+/// suits commands that are refused or only write files.
 fn here(folder: &Path, arguments: &[&str]) -> (i32, String) {
-    // Paths are relative to the current folder, of which a process has one.
+    // Paths are relative to the current folder, and a process has only one.
     static FOLDER: Mutex<()> = Mutex::new(());
     let _folder = FOLDER.lock().unwrap_or_else(PoisonError::into_inner);
     let before = std::env::current_dir().expect("the tests have a folder");
@@ -80,14 +80,14 @@ fn here(folder: &Path, arguments: &[&str]) -> (i32, String) {
     ended
 }
 
-/// The error of a command that must end with an exit code, in this process; [`fail`] asks the binary.
+/// Runs a command that must end with `code`, in this process; returns its error. [`fail`] runs the binary instead.
 fn refuse(folder: &Path, code: i32, arguments: &[&str]) -> String {
     let (ended, text) = here(folder, arguments);
     assert_eq!(ended, code, "laformer {arguments:?}: {text}");
     text
 }
 
-/// A command that must succeed and only writes files, in this process.
+/// Runs a command that must succeed and only writes files, in this process.
 fn done(folder: &Path, arguments: &[&str]) {
     assert_eq!(here(folder, arguments), (0, String::new()), "laformer {arguments:?}");
 }
@@ -102,8 +102,8 @@ fn tiny_recipe(folder: &Path, problem: &str, more: &str) {
     fs::write(folder.join("tiny.toml"), recipe).expect("the folder is writable");
 }
 
-/// Writes the tiny recipe of a problem and puts the run that it makes with some settings beside it. Each is trained once for all
-/// tests.
+/// Writes the tiny recipe of a problem, and beside it the run that it makes with the settings `sets`. Each run is trained once for
+/// all tests.
 fn tiny_run(folder: &Path, name: &str, problem: &str, sets: &[&str]) {
     type Runs = HashMap<String, Arc<OnceLock<PathBuf>>>;
     static TRAINED: LazyLock<Mutex<Runs>> = LazyLock::new(Mutex::default);

@@ -1,11 +1,11 @@
-//! Readers that have seen enough: `laformer eval run | head -1`.
+//! Readers that close the pipe early: `laformer eval run | head -1`.
 
 use super::{command, succeed, tiny_recipe, tiny_run};
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
-/// Runs a command whose standard output nobody reads: it must end with code 1 and say nothing of it.
+/// Runs a command whose stdout is closed. It must end with code 1 and print nothing about it.
 fn fail_quietly(folder: &Path, arguments: &[&str]) {
     let (reader, writer) = std::io::pipe().expect("pipes can be made");
     drop(reader);
@@ -69,7 +69,7 @@ fn a_training_goes_on_where_nobody_reads_its_progress() {
     let status = train.stdout(Stdio::null()).stderr(writer).status().expect("it starts");
     assert_eq!(status.code(), Some(0));
     succeed(path, &["solve", "run", "[[2,1],[1,3]]"]);
-    // An error is told by its exit code.
+    // With stderr closed, the exit code still reports an error.
     let (reader, writer) = std::io::pipe().expect("pipes can be made");
     drop(reader);
     let status = command(path, &["eval", "nowhere"])

@@ -1,4 +1,4 @@
-//! What must not be lost or silently wrong: runs, files, weights.
+//! Runs, files and weights must not be lost or silently wrong.
 
 use super::training::{steps, tensors};
 use super::{command, done, fail, here, laformer, refuse, succeed, tiny_recipe, tiny_run};
@@ -109,7 +109,7 @@ fn the_old_run_stays_where_the_new_one_cannot_start() {
         &["training.batch_size=1048576"],
         &["evaluation.count=16777216"],
     ] {
-        // Of matrices so large that no machine has the memory for them.
+        // No machine has the memory for matrices of this size.
         let sets = ["--overwrite", "--set", "dim=100"].into_iter();
         let sets = sets.chain(set.iter().flat_map(|set| ["--set", *set]));
         let text = fail(path, 1, &TRAIN.into_iter().chain(sets).collect::<Vec<_>>());
@@ -155,7 +155,7 @@ fn a_signal_saves_and_the_run_goes_on_to_the_same_bits() {
     }
 }
 
-/// Ends with an error, not a signal, where files may have so many blocks.
+/// Runs a command under a limit of 64 blocks per file, at which writes fail with an error instead of a signal.
 fn with_small_files(path: &Path, arguments: &[&str]) -> String {
     let limited = "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\"";
     let mut limit = Command::new("sh");
@@ -224,7 +224,7 @@ fn a_divergence_names_its_step_and_batch_and_advises_nothing_that_is_set() {
         text.contains("(now 2.5e29)") && !text.contains("training.retries"),
         "{text}"
     );
-    // Half of it more than a hundred times, always from the beginning.
+    // More than a hundred halvings of the learning rate, always from the beginning.
     let text = train(0, &["training.retries=120", "evaluation.every=0"]);
     assert!(text.contains("going back to the last save"), "{text}");
     let rows = steps(&path.join("run")).into_iter().map(|row| row[0].clone());
@@ -385,7 +385,7 @@ fn flipped_bits_are_found_or_change_nothing() {
         damaged("model.pt", "broken.pt", place);
         let output = solve("broken.pt");
         if output.status.success() {
-            // Padding between tensors is no part of the content.
+            // Damage to the padding between tensors does not change the content.
             assert_eq!(output.stdout, whole.stdout, "part {place}");
         } else {
             let text = String::from_utf8_lossy(&output.stderr);

@@ -1,4 +1,4 @@
-//! Several problems in one model, and examples that training comes back to.
+//! Several problems in one model, and training sets that repeat.
 
 use super::training::{interrupt, json, steps, tensors};
 use super::{done, laformer, refuse, succeed, tiny_recipe, tiny_run};
@@ -9,7 +9,7 @@ use std::path::Path;
 
 const THREE: &str = "eigenvalues+transpose+add";
 
-/// The columns of metrics.csv and the rows that hold evaluations, by column.
+/// The columns of metrics.csv, and its rows with evaluations as maps by column.
 fn evaluations(run: &Path) -> (Vec<String>, Vec<HashMap<String, String>>) {
     let mut reader = csv::Reader::from_path(run.join("metrics.csv")).unwrap();
     let columns: Vec<String> = reader.headers().unwrap().iter().map(str::to_string).collect();
@@ -144,7 +144,7 @@ fn curves_know_how_many_examples_an_accuracy_is_of() {
     tiny_run(path, "run", THREE, &[]);
     let curves = json(path, &["curve", "run", "--json"]);
     for point in curves["lines"][0]["points"].as_array().unwrap() {
-        // 20 of each of the three problems.
+        // 20 examples of each of the three problems.
         let accuracy = point["accuracy"].as_f64().unwrap();
         let accuracy = Accuracy {
             right: (60.0 * accuracy).round() as usize,
@@ -176,7 +176,7 @@ fn a_file_may_hold_several_problems() {
         (&result["problems"]["add"]["count"], &result["count"]),
         (&40.into(), &80.into())
     );
-    // The rows come again and again, so they are measured too.
+    // Training repeats the rows of a file, so accuracy on them is measured, too.
     assert!(
         evaluations(&path.join("run"))
             .0
@@ -317,7 +317,7 @@ fn a_small_fixed_set_is_learned_by_heart() {
         "evaluation.every=300",
         "evaluation.count=200",
         "training.batch_size=16",
-        // What is learned by heart are matrices as they are.
+        // The test memorizes matrices, which normalization would change.
         "encoding.normalize=false",
     ];
     let settings: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
@@ -328,7 +328,7 @@ fn a_small_fixed_set_is_learned_by_heart() {
     let (_, rows) = evaluations(&path.join("run"));
     let last = |column: &str| rows.last().unwrap()[column].parse::<f64>().unwrap();
     let (training, test) = (last("training_set_accuracy_0.05"), last("accuracy_0.05"));
-    // Four seeds: all of the training set, and at most 0.5 % of others.
+    // Measured with four seeds: 100 % of the training set, at most 0.5 % of other examples.
     assert!(
         training >= 0.75 && test <= 0.25,
         "{training} on the training set, {test} on others"

@@ -1,4 +1,4 @@
-//! train, eval, solve, export, runs, doctor.
+//! The commands `train`, `eval`, `solve`, `export`, `runs` and `doctor`.
 
 use super::{PROBLEMS, done, laformer, refuse, succeed, tiny_recipe, tiny_run};
 use serde_json::Value;
@@ -10,7 +10,7 @@ pub fn json(folder: &Path, arguments: &[&str]) -> Value {
     serde_json::from_str(&succeed(folder, arguments)).expect("the output is JSON")
 }
 
-/// One test for each problem, so that they run beside each other.
+/// One test for each problem, so that they run in parallel.
 macro_rules! from_recipe_to_export {
     ($($name:ident: $problem:literal, $($operand:literal),+;)+) => {
         mod every_problem_goes_from_recipe_to_export {
@@ -67,7 +67,7 @@ fn from_recipe_to_export(problem: &str, operands: &[&str]) {
     let answer = json(path, &[&["solve", "run"], operands, &["--json"]].concat());
     let predicted = answer["prediction"].as_array();
     assert!(predicted.is_some_and(|matrices| !matrices.is_empty()), "{answer}");
-    // The same weights answer the same from each form of the checkpoint.
+    // All forms of the checkpoint give the same answers.
     for checkpoint in [
         &["run/model.safetensors"][..],
         &["run/model.pt", "--trust"],
@@ -208,7 +208,7 @@ pub fn interrupt(path: &Path, settings: &[&str]) {
     child.wait().unwrap();
 }
 
-/// The bytes of all tensors of a safetensors file, without its text (elapsed seconds differ).
+/// The bytes of all tensors of a safetensors file, without its metadata, in which elapsed seconds differ.
 pub fn tensors(path: &Path) -> Vec<u8> {
     let bytes = fs::read(path).unwrap();
     let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
@@ -252,7 +252,7 @@ fn a_small_model_learns() {
     let folder = tempfile::tempdir().unwrap();
     tiny_run(folder.path(), "run", "transpose", &LEARNED);
     let result = json(folder.path(), &["eval", "run", "--count", "500", "--json"]);
-    // Four seeds: at least 99.8 %.
+    // Measured with four seeds: at least 99.8 %.
     assert!(result["accuracy"]["0.05"].as_f64().unwrap() > 0.5, "{result}");
     let rows = steps(&folder.path().join("run"));
     let loss = |row: &Vec<String>| row[2].parse::<f64>().unwrap_or(f64::NAN);
@@ -303,7 +303,7 @@ fn a_run_goes_on_with_the_file_that_it_was_begun_with() {
             .unwrap()
             .contains("the rows of x.csv")
     );
-    // What it has seen is in no recipe, and what is read is not overwritten.
+    // The recipe cannot reproduce the rows of a file, and `--predictions` must not overwrite the data.
     assert!(refuse(path, 2, &["eval", "run", "--check-disjoint"]).contains("the rows of x.csv"));
     let over = ["eval", "run", "--data", "x.csv", "--predictions", "./x.csv"];
     assert!(refuse(path, 2, &over).contains("choose another"));
@@ -333,7 +333,7 @@ fn what_a_kill_left_half_written_is_cleared() {
         succeed(path, &[&train[..], &[more]].concat());
         assert!(!partial.exists(), "{more}");
     }
-    // A model that there is nothing to go on from is not trained anew over it.
+    // Without saved state, `--resume` must not start again over the trained model.
     fs::remove_file(path.join("run/resume.safetensors")).unwrap();
     let text = refuse(path, 2, &[&train[..], &["--resume"]].concat());
     assert!(text.contains("no resume.safetensors"), "{text}");
@@ -398,7 +398,7 @@ fn tests_are_proven_to_be_unseen() {
     tiny_run(folder.path(), "run", "inverse", &[]);
     let check = ["eval", "run", "--count", "200", "--check-disjoint"];
     let text = succeed(folder.path(), &check);
-    // Six steps of eight examples, and twenty of the validation.
+    // Six steps of eight training examples, and twenty validation examples.
     assert!(
         text.contains("0 of 68 examples seen before occur in the test"),
         "{text}"

@@ -4,11 +4,11 @@
     laformer export checkpoints/eigenvalues-3x3 --output model.safetensors
     python tests/python/baseline.py model.safetensors data.csv --steps 500 --precision bf16 --compile
 
-Training goes on from the weights of the file, by its recipe. Every example is encoded before the first step, so the clock sees
-the training steps alone. Labels are sharp; the optimizer is AdamW (fused) for all parameters.
+Training continues from the weights of the file, by its recipe. All examples are encoded before the first step, so that only the
+training steps are timed. Labels are not smoothed; the optimizer is fused AdamW for all parameters.
 
-With `--turns STEPS` every line of stdin is answered by the seconds that so many steps take, as `laformer bench train --turns`
-does, so that both can be measured in turns.
+With `--turns STEPS`, every line of stdin is answered with the seconds of STEPS steps, as by `laformer bench train --turns`. So both
+can be measured in turns.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 
 def read(path, model):
-    """Sources and targets of all rows of a CSV file; all are of one size."""
+    """Sources and targets of all rows of a CSV file, which all have one size."""
     with open(path, newline="") as file:
         rows = [(json.loads(row["operands"]), json.loads(row["solution"])) for row in csv.DictReader(file)]
     numbers = lambda matrices: [x for matrix in matrices for row in matrix for x in row]
@@ -44,7 +44,7 @@ def read(path, model):
 
 
 def loss(model, weights, source, target, positions):
-    """Weighted cross-entropy: of every field (parallel), or of every token but padding."""
+    """Cross-entropy: the weighted sum over fields (parallel decoders), or the mean over tokens without padding."""
     if not model.parallel:
         logits = model.logits(source, target[:, :-1], *positions).float()
         return F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=codec.PAD)
@@ -58,7 +58,7 @@ def loss(model, weights, source, target, positions):
 
 
 def batches(count, size):
-    """Indices of full batches, all examples in random order again and again."""
+    """Yields indices of full batches forever; every epoch has a new random order."""
     while True:
         yield from torch.randperm(count).split(size)[: count // size]
 
@@ -102,7 +102,7 @@ def main():
     indices = batches(len(source), batch_size)
 
     def take(steps):
-        """Takes steps; their seconds and the last loss."""
+        """Does training steps; returns their seconds and the last loss."""
         wait()
         start = time.perf_counter()
         for batch in itertools.islice(indices, steps):

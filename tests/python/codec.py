@@ -1,4 +1,4 @@
-"""Numbers, matrices and positions as laformer's sequences have them, after the paper (arXiv 2112.01898, section 2.1)."""
+"""An independent codec of laformer's sequences: numbers, matrices and positions, after the paper (arXiv 2112.01898, section 2.1)."""
 
 from collections import namedtuple
 from decimal import ROUND_HALF_UP, Decimal
@@ -30,12 +30,12 @@ def shapes(problem, rows, cols):
     }[problem]
 
 
-# One of the symbols that write a number: class c is the word first + c.
+# One of the symbols of a number: class c is the word first + c.
 Field = namedtuple("Field", "name first classes")
 
 
 class Encoding:
-    """Numbers as tuples of classes, one per field; `order` is that in which a parallel decoder predicts the fields."""
+    """Encodes numbers as tuples of classes, one per field. `order` is the order in which a parallel decoder predicts the fields."""
 
     def __init__(self, text, default_digits):
         self.name, _, digits = text.partition(":")
@@ -64,7 +64,7 @@ class Encoding:
         return f"mantissa{i + 1}" if i else "mantissa"
 
     def magnitudes(self):
-        """Positive numbers of FP15: fixed point, then 15 exponents of all mantissas without leading zero."""
+        """The count of FP15's positive numbers: fixed-point ones, then all mantissas without leading zero at 15 exponents."""
         return 10**self.digits - 1 + 15 * 9 * 10 ** (self.digits - 1)
 
     def encode(self, x):
@@ -92,7 +92,7 @@ class Encoding:
         return size + self.magnitudes() if x < 0 and size > 0 else size
 
     def skips(self, classes):
-        """Whether the next field is not written: P10 writes zero with one digit."""
+        """Whether the next field is omitted, because P10 writes zero with one digit."""
         place = len(classes)
         return self.name == "P10" and 1 < place < len(self.fields) - 1 and classes[1] == 0
 
@@ -107,7 +107,7 @@ class Encoding:
         return [*tokens, START]
 
     def read(self, tokens):
-        """[length] tokens to [count, fields] classes."""
+        """Decodes tokens `[length]` to classes `[count, fields]`."""
         numbers, words = [[]], iter(token - WORDS for token in tokens if token >= WORDS)
         for word in words:
             while self.skips(numbers[-1]):
@@ -119,20 +119,20 @@ class Encoding:
 
 
 def coefficient_positions(shapes):
-    """[count, 5]: place, matrix, row, column, field."""
+    """Position indices of all coefficients, `[count, 5]`: place, matrix, row, column, field."""
     places = [(m, i + 1, j + 1, 1) for m, (rows, cols) in enumerate(shapes) for i in range(rows) for j in range(cols)]
     return torch.tensor([(place, *rest) for place, rest in enumerate(places)])
 
 
 def triangle_positions(shapes):
-    """The same of the coefficients on or below the diagonal alone."""
+    """Position indices of the coefficients on or below the diagonal."""
     positions = coefficient_positions(shapes)
     positions = positions[positions[:, 2] >= positions[:, 3]]
     return torch.cat([torch.arange(len(positions))[:, None], positions[:, 1:]], 1)
 
 
 def condensed_positions(shapes):
-    """The same of the diagonal and what is right above it."""
+    """Position indices of the coefficients on the diagonal and the superdiagonal."""
     positions = coefficient_positions(shapes)
     above = positions[:, 3] - positions[:, 2]
     positions = positions[(above == 0) | (above == 1)]
@@ -140,7 +140,7 @@ def condensed_positions(shapes):
 
 
 def token_positions(shapes, fields):
-    """[length, 5], with 0 for row, column and field of what is no coefficient."""
+    """Position indices of all tokens, `[length, 5]`; row, column and field are 0 for tokens that belong to no coefficient."""
     places = [(0, 0, 0, 0)]
     for m, (rows, cols) in enumerate(shapes):
         places += [(m, 0, 0, 0)] * 2
@@ -150,7 +150,7 @@ def token_positions(shapes, fields):
 
 
 def cells(operands):
-    """[operands, side, side]: the place of each coefficient in the source, -1 beyond its matrix."""
+    """`[operands, side, side]`: the place of each coefficient in the source, or -1 outside the matrix."""
     side, first, grids = max(map(max, operands)), 0, []
     for rows, cols in operands:
         grids.append([[first + i * cols + j if i < rows and j < cols else -1 for j in range(side)] for i in range(side)])
@@ -159,7 +159,7 @@ def cells(operands):
 
 
 def answer_cells(problem, operands, solution):
-    """[count, 5]: the cell that answers each coefficient, then its position. Spectra are read on the diagonal."""
+    """`[count, 5]`: the cell from which each coefficient is read, then its position. Spectra are read from the diagonal."""
     side, positions = max(map(max, operands)), coefficient_positions(solution)
     for position in positions:
         _, matrix, row, column, _ = position.tolist()

@@ -1,4 +1,4 @@
-"""Runs the real binary, and trains tiny models with it, each once per session, for all workers of pytest-xdist."""
+"""Runs the real binary, and trains tiny models with it: each once per session, shared by all workers of pytest-xdist."""
 
 import csv
 import fcntl
@@ -9,7 +9,7 @@ import os
 import pathlib
 import subprocess
 
-# Before torch is loaded: the threads of this process and of all that it starts. Tests run beside each other.
+# Set before torch is loaded, for this process and its children. One thread each, because tests run in parallel.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
 
@@ -18,8 +18,8 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 
 ROOT = pathlib.Path(__file__).parents[2]
-# Small enough to train in a moment, and trained until answers have the size of solutions and depend on the operands. A new model
-# answers 1e90, where rounding errors mean nothing.
+# Models that train in a moment, until answers have the size of solutions and depend on the operands. An untrained model answers
+# 1e90, where rounding errors mean nothing.
 TINY = {
     "model.width": 32,
     "model.encoder_layers": 2,
@@ -31,7 +31,7 @@ TINY = {
     "training.warmup": 0,
     "training.precision": "fp32",
     "evaluation.count": 4,
-    # So that the source of a module is what is given; test_normalization.py has models that scale it.
+    # Tests compare sources with the given operands. test_normalization.py tests models that normalize.
     "encoding.normalize": "false",
 }
 # The size of the tiny models of every problem.
@@ -55,13 +55,13 @@ SIZES = {
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "optimized: run modules as torch rewrites them")
-    # It is deprecated in Python only, and the one way to load a module that C++ has written.
+    # The function is deprecated only in Python, and nothing else loads a module that C++ has written.
     config.addinivalue_line("filterwarnings", "ignore:`torch.jit.load` is deprecated:DeprecationWarning")
 
 
 @pytest.fixture(scope="session")
 def laformer():
-    """Runs the binary with arguments; returns what it prints."""
+    """A function that runs the binary with arguments and returns its stdout."""
     binary = pathlib.Path(os.environ.get("LAFORMER_BIN", ROOT / "target/release/laformer"))
     if not binary.is_file():
         pytest.exit(f"{binary} is missing: run `make test`, or `cargo build --release` first", returncode=2)
@@ -88,7 +88,7 @@ def train(laformer, tmp_path_factory):
         folder = shared / f"{problem}-{key}"
         folder.mkdir(exist_ok=True)
         with open(folder / "lock", "w") as lock:
-            # Of the workers that want a model at once, the first trains it.
+            # If several workers need a model at once, only the first trains it.
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not (folder / "trained").exists():
                 (folder / "recipe.toml").write_text(recipe)
@@ -102,18 +102,18 @@ def train(laformer, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def execution(request):
-    """Runs modules as they are written. Tests marked `optimized` run them as users do: torch rewrites a method at its first two calls,
-    which takes half a second each."""
+    """Runs modules without torch's optimizations, which take half a second in each of a method's first two calls. Tests marked
+    `optimized` run them with optimizations, as users do."""
     with torch.jit.optimized_execution(request.node.get_closest_marker("optimized") is not None):
         yield
 
 
-# The first calls of a method run other code than later ones.
+# torch optimizes during the first calls of a method, so tests call it this often.
 CALLS = 3
 
 
 def load(folder):
-    """The module of a run folder, read once: tests leave it as it is."""
+    """The module of a run folder. Tests share it and must not change it."""
     return loaded(folder, torch._C._get_graph_executor_optimize())
 
 
@@ -123,7 +123,7 @@ def loaded(folder, _optimized):
 
 
 def as_given(folder):
-    """A module of its own, which does not scale operands."""
+    """A separate copy of the module, which does not scale operands."""
     model = torch.jit.load(folder / "model.pt")
     model.normalizes = [0] * len(model.normalizes)
     return model
@@ -134,7 +134,7 @@ def tuple_of(answer):
 
 
 def operands(problem, count, seed=0, rows=3, cols=4):
-    """Random operands of a problem at its tiny size: a list of arrays `[count, ..]` as numpy would take them."""
+    """Random operands of a problem at its tiny size: a list of arrays `[count, ..]` in the shapes of `numpy.linalg`."""
     generator = np.random.default_rng(seed)
     draw = lambda *shape: generator.uniform(-10, 10, (count, *shape))
     if "dim" in SIZES[problem]:
@@ -146,14 +146,14 @@ def operands(problem, count, seed=0, rows=3, cols=4):
     return [matrix, draw(*second[problem])] if problem in second else [matrix]
 
 
-# Where a probability is even between 1000 mantissas, fp32 logits that differ by 1e-5 move the median by 1e-2 units of the last digit,
-# which are 1e-4 of the smallest mantissa, 100. One unit would be 1e-3 of the largest.
+# The relative difference allowed between answers. If 1000 mantissas are equally probable, a difference of 1e-5 in fp32 logits moves the
+# median by 1e-2 units of the last digit: 1e-4 of the smallest mantissa, 100. A whole unit would be 1e-3 of the largest.
 ROUNDING = 1e-4
 
 
 def assert_same_answers(found, expected, ties=1):
-    """Compares answers, each a tuple of `[examples, ..]`, of two processes, thread counts or batch sizes: all are near but for those of
-    so many examples, whose most probable classes may be equally probable."""
+    """Asserts that the answers of two processes, thread counts or batch sizes are close. Each is a tuple of `[examples, ..]`. Up to `ties`
+    examples may differ, because their most probable classes may be equally probable."""
     differ = False
     for one, other in zip(found, expected, strict=True):
         assert one.shape == other.shape
@@ -165,7 +165,7 @@ def assert_same_answers(found, expected, ties=1):
 
 
 def as_module(problem, matrices):
-    """Matrices of a solution as the command line prints them, in the shapes of a module's answer without batch."""
+    """Converts the matrices of a solution from the command line to the shapes of a module's answer, without batch."""
     tensors = [torch.tensor(matrix, dtype=torch.float64) for matrix in matrices]
     if problem == "svd":
         tensors[2] = tensors[2].T
@@ -180,7 +180,7 @@ def is_column(problem, place):
 
 
 def evaluated(laformer, folder, *options, count=10):
-    """Operands and answers of `laformer eval` by problem: `{"add": ([a, b], [sum])}`, tensors `[count, ..]` as a module has them."""
+    """Operands and answers of `laformer eval` by problem: `{"add": ([a, b], [sum])}`, as tensors `[count, ..]` in a module's shapes."""
     file = folder / f"predictions-{os.getpid()}.csv"
     laformer("eval", folder, "--device", "cpu", "--count", count, "--predictions", file, *options)
     with open(file, newline="") as rows:
@@ -198,7 +198,7 @@ def evaluated(laformer, folder, *options, count=10):
 
 
 def solved(laformer, folder, problem, arrays, *options):
-    """What `laformer solve` answers to one problem, as tensors `[1, ..]`."""
+    """The answer of `laformer solve` to one problem, as tensors `[1, ..]`."""
     given = (json.dumps(array.tolist()) for array in arrays)
     printed = json.loads(laformer("solve", "--json", "--device", "cpu", *options, folder, *given))
     return [answer[None] for answer in as_module(problem, printed["prediction"])]

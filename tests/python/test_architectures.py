@@ -34,7 +34,7 @@ def test_beams_equal_those_of_the_command_line(laformer, trained, name):
 @architectures
 def test_a_batch_is_answered_as_its_examples_alone(trained, name):
     model, (matrices,) = load(trained(name)), operands("svd", 6)
-    # Zeros are written shorter in P10, so that sources are padded.
+    # P10 writes zeros with fewer tokens, so sources are padded.
     matrices[1, :2] = 0.0
     matrices = torch.from_numpy(matrices)
     alone = zip(*(model.solve(matrix) for matrix in matrices), strict=True)

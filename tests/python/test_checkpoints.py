@@ -1,4 +1,4 @@
-"""The shipped checkpoints answer as well as they are said to, as far as so few matrices tell."""
+"""The shipped checkpoints are as accurate as their recorded evaluations, within the uncertainty of a small sample."""
 
 import json
 import math
@@ -9,18 +9,18 @@ import torch
 
 from conftest import ROOT
 
-# The first so many of the 10,000 matrices; `make zoo-check` takes them all.
+# The number of matrices, out of the 10,000 of the evaluation; `make zoo-check` takes all.
 COUNT = int(os.environ.get("LAFORMER_CHECKPOINT_TESTS", "300"))
 SHIPPED = sorted(path.parent for path in (ROOT / "checkpoints").glob("*/evaluation.json"))
 
 
-# One of 30,000 samples is less probable; four of every checkpoint are compared.
+# A test fails below this probability (1 in 30,000). Four accuracies of every checkpoint are tested.
 RARE = 3e-5
 
 
 def probability(right, count, share):
-    """Of so few or so many right answers, whichever is less probable, by a model that is right in this share of all cases."""
-    # A table of 10,000 matrices knows no share better than this.
+    """The smaller tail probability, of at most `right` and of at least `right` right answers, for a model of accuracy `share`."""
+    # An evaluation of 10,000 matrices does not know a share more precisely.
     share = min(max(share, 1e-4), 1 - 1e-4)
     ways = lambda k: math.lgamma(count + 1) - math.lgamma(k + 1) - math.lgamma(count - k + 1)
     each = [math.exp(ways(k) + k * math.log(share) + (count - k) * math.log(1 - share)) for k in range(count + 1)]
@@ -41,7 +41,7 @@ def test_shipped_checkpoints_are_as_accurate_as_their_table_says(laformer, folde
     for tolerance, wanted in told["accuracy"].items():
         share = found["accuracy"][tolerance]
         if COUNT == told["count"]:
-            # The same matrices: another processor only rounds last bits otherwise.
+            # The matrices are the same, so only rounding on another processor may differ.
             assert abs(share - wanted) <= 0.002, tolerance
         else:
             assert probability(round(COUNT * share), COUNT, wanted) >= RARE, (tolerance, share, wanted)

@@ -1,4 +1,4 @@
-"""The driver of the benchmarks, with contestants whose turns are known."""
+"""Tests benches/compare.py with fake contestants, whose turns take known times."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Inverses that are read as condensed forms: transposed and made bidiagonal."""
+"""Models of inverses that read a condensed form: the transposed matrix, reduced to bidiagonal form."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ CONDENSED = {"encoding.input": "condensed"}
 
 
 def bidiagonal(matrix):
-    """The numbers of the form in reading order by another way, the recurrences of Golub and Kahan from the first axis."""
+    """The bidiagonal form's numbers in reading order, by an independent method: Golub-Kahan recurrences from the first axis."""
     n = len(matrix)
     right, left, numbers = [np.eye(n)[0]], [], []
     for k in range(n):
@@ -26,18 +26,18 @@ def bidiagonal(matrix):
 
 
 def growth(numbers):
-    """What errors of the inverse P of a form B count by: the sum of the magnitudes of P with its columns times the diagonal."""
+    """The error growth of a form B: the sum of the magnitudes of its inverse, with columns scaled by B's diagonal."""
     form = np.diag(numbers[::2]) + np.diag(numbers[1::2], 1)
     return np.abs(np.linalg.inv(form) * numbers[::2]).sum()
 
 
 def condensed(matrix):
-    """The form by which errors grow least, whichever column of the transposed matrix comes first."""
+    """The form with the least error growth, over all choices of the transposed matrix's first column."""
     return min((bidiagonal(np.roll(matrix.T, -first, 1)) for first in range(len(matrix))), key=growth)
 
 
 def whole(n, count):
-    """Matrices of whole numbers, of which nothing is rounded to three digits."""
+    """Matrices of integers, which rounding to three digits does not change."""
     return np.random.default_rng(n).integers(-99, 100, (count, n, n)).astype(float)
 
 

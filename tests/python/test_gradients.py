@@ -1,8 +1,8 @@
-"""The gradients that laformer trains with against those of the independent model.
+"""Compares laformer's training gradients with those of the independent model.
 
-They are read off one training step. The first step of AdamW changes a weight by rate * g / (|g| + epsilon); with an epsilon
-that no gradient is small beside, this tells g. So the whole path is tested: examples, encodings, loss, backward pass, arena and
-optimizer.
+The gradients are computed from one training step. The first step of AdamW changes a weight by rate * g / (|g| + epsilon). With an
+epsilon that is not small compared with the gradients, this change determines g. So the whole path is tested: examples, encodings,
+loss, backward pass, flat parameters and optimizer.
 """
 
 import baseline
@@ -38,7 +38,7 @@ def weights_after(train, settings, rate):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_one_step_of_training_follows_the_reference_gradient(laformer, train, tmp_path, name):
-    # A rate too small to change a weight leaves those that the run began with.
+    # A learning rate too small to change a weight yields the initial weights.
     model = reference.load(weights_after(train, MODELS[name], 1e-30))
     after = reference.load(weights_after(train, MODELS[name], RATE)).state_dict()
     weights = model.recipe["loss"]
@@ -53,7 +53,7 @@ def test_one_step_of_training_follows_the_reference_gradient(laformer, train, tm
     for parameter_name, parameter in model.named_parameters():
         change = (parameter.detach().double() - after[parameter_name].double()) / RATE
         gradient = EPSILON * change / (1 - change.abs())
-        # Each parameter's gradient is right on its own scale, as far as rounding to fp32 lets it be seen.
+        # The tolerance is relative to each parameter's gradient, plus the effect of rounding to fp32.
         allowed = 1e-3 * parameter.grad.abs().max() + 1e-6 * largest
         error = (gradient - parameter.grad).abs().max()
         assert error <= allowed, f"{parameter_name}: {error} beside {parameter.grad.abs().max()}"

@@ -1,4 +1,4 @@
-"""The tutorial's commands run as they stand, at a smaller size, in a folder with the shipped models."""
+"""Runs the tutorial's commands at a smaller size, in a folder with the shipped models."""
 
 import os
 import pathlib
@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 
 DOCS = ROOT / "docs"
-# What makes the commands small: counts of examples, steps and widths.
+# Replacements that make the commands fast: counts of examples, steps and widths.
 SMALLER = [
     (r"--count \d+", "--count 20"),
     (r"^(width|steps|warmup|every|count) = \d+", lambda found: f"{found[1]} = {dict(width=16, steps=12, warmup=2, every=6, count=8)[found[1]]}"),
@@ -21,7 +21,7 @@ BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def blocks(page):
-    """The language and text of each command block, smaller."""
+    """The language and the text of each command block, with smaller numbers."""
     for language, text in BLOCK.findall((DOCS / page).read_text()):
         for pattern, smaller in SMALLER:
             text = re.sub(pattern, smaller, text, flags=re.MULTILINE)
@@ -30,7 +30,7 @@ def blocks(page):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder like the repository's, whose new runs and files stay apart."""
+    """A folder with the repository's content; new runs and files stay in it."""
     for name in ["recipes", "python"]:
         (tmp_path / name).symlink_to(ROOT / name)
     for name in ["checkpoints", "data"]:

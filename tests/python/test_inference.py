@@ -1,4 +1,4 @@
-"""The sources of the module as ordinary Python, and what `laformer eval` runs beside what notebooks run."""
+"""The module's sources run as ordinary Python, and `laformer eval` compared with the module in Python."""
 
 import importlib.util
 import types
@@ -11,7 +11,7 @@ PAPER = {"model.architecture": "paper"}
 
 
 class Written:
-    """The members of a module with methods that Python runs as they are written."""
+    """A module whose scripted methods are run by Python from their source files."""
 
     def __init__(self, module, *files):
         self.module = module

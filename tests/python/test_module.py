@@ -29,7 +29,7 @@ NUMPY = {
 problems = pytest.mark.parametrize("problem", NUMPY)
 PAPER = {"model.architecture": "paper"}
 TRIANGLE = {"encoding.input": "triangle"}
-# Answers to the last digit that is written, and none between.
+# A readout that answers with written digits, without interpolation.
 WRITTEN = {"model.readout": "median"}
 
 
@@ -100,7 +100,7 @@ def test_solve_records_no_gradients_and_leaves_others_alone(train):
     model, matrix = load(train("eigenvalues")), torch.eye(3, dtype=torch.float64).requires_grad_()
     assert not model.solve(matrix).requires_grad
     assert not model.generate(model.encode(matrix)).requires_grad
-    # Also where it fails within.
+    # Gradients stay enabled after an error inside the call, too.
     with pytest.raises(torch.jit.Error, match="beam must be 1, not 2"):
         model.solve(matrix, beam=2)
     assert torch.is_grad_enabled()
@@ -154,7 +154,7 @@ def test_answers_lie_within_half_a_unit_of_the_last_digit_that_is_generated(trai
 
 @problems
 def test_digits_that_cannot_be_written_are_generated_as_the_same_number(train, problem):
-    # A parallel decoder may choose the P10 digits 053; a sequence has 530 and another exponent.
+    # A parallel decoder may choose the P10 digits 053; a token sequence has 530 and a smaller exponent.
     model, arrays = load(train(problem, WRITTEN | {"encoding.output": "P10"})), operands(problem, 3)
     decoded = tuple_of(model.decode(model.generate(model.encode(*map(torch.from_numpy, arrays)))))
     for a, b in zip(decoded, solve(model, arrays), strict=True):
@@ -200,7 +200,7 @@ def test_a_symmetric_problem_refuses_other_matrices(train):
     model = load(train("eigenvalues"))
     with pytest.raises(torch.jit.Error, match="must be symmetric"):
         model.solve(torch.arange(9.0).reshape(3, 3))
-    # Rounding errors of a computed matrix are forgiven.
+    # A matrix may be symmetric only up to rounding errors.
     model.solve(torch.eye(3) + torch.tensor([[0, 1e-8, 0], [0, 0, 0], [0, 0, 0]]))
 
 

@@ -1,4 +1,4 @@
-"""Operands are brought to the scale of the training, and answers back. Scales change nothing else, nor do shifts of spectra."""
+"""Operands are scaled to the training's scale, and answers back. Otherwise, scales and shifts of spectra do not change answers."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from conftest import as_given, assert_same_answers, load, operands, solved, tupl
 from test_module import NUMPY
 
 NORMALIZE = {"encoding.normalize": "true"}
-# The power of the scale by which each matrix of the solution grows; where both operands have scales of their own, the powers of both.
+# The degree of homogeneity of each matrix of the solution; a pair if both operands have their own scales.
 DEGREES = {
     "transpose": [1],
     "add": [1],
@@ -37,7 +37,7 @@ def test_every_problem_but_the_exponential_has_degrees():
 
 @scalable
 def test_answers_of_scaled_operands_are_scaled_answers(train, problem):
-    # A power of ten leaves the digits of operands as they are.
+    # A power of ten does not change the digits of operands.
     model, arrays = load(train(problem, NORMALIZE)), operands(problem, 6)
     answers = solve(model, arrays)
     for scale in (1e-3, 1e4):

@@ -1,4 +1,4 @@
-"""The notebooks run from a fresh kernel, and compute what they say. With LAFORMER_KEEP_OUTPUTS=1 their outputs are kept (`make notebooks`)."""
+"""The notebooks run in a fresh kernel and compute what their text says. LAFORMER_KEEP_OUTPUTS=1 saves their outputs (`make notebooks`)."""
 
 import copy
 import json
@@ -11,14 +11,14 @@ from nbclient import NotebookClient
 
 FOLDER = ROOT / "notebooks"
 NAMES = ["quick-start", "generalization", "what-is-my-transformer-doing", "composition"]
-# Seconds for a cell; the longest takes about twenty on an idle core.
+# Seconds allowed for a cell; the longest takes about twenty on an idle core.
 TIMEOUT = 1800
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Runs a notebook from its beginning; returns the values of expressions at its end."""
-    # No profile, backend or checkpoints of the user.
+    """Runs a whole notebook; returns the values of expressions at its end."""
+    # Ignores the user's profile, backend and checkpoints.
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     for name in ("MPLBACKEND", "LAFORMER_CHECKPOINTS"):
         monkeypatch.delenv(name, raising=False)
@@ -52,7 +52,7 @@ def test_generalization(run):
         assert sum(shares.values()) == pytest.approx(1), name
         assert shares["wrong, trusted"] <= 0.01 and shares["right, flagged"] <= 0.05, name
     assert table["eigenvalues-5x5"]["right, trusted"] > 0.95
-    # Those of three of the thirteen families are singular.
+    # The matrices of three of the thirteen families are singular.
     assert table["inverse-5x5"]["refused"] == pytest.approx(3 / 13, abs=0.02)
     assert ratios.pop("eigenvectors-5x5") > 0.99
     assert all(0.95 < ratio < 1.1 for ratio in ratios.values()), ratios
@@ -66,7 +66,7 @@ def test_what_is_my_transformer_doing(run):
     )
     assert abs(correlations["largest coefficient"]) < 0.2
     assert min(inverses.values()) > 0.5 and gap < 0
-    # Shares of right and wrong answers; none where there are none.
+    # Shares among right and among wrong answers; None if there are no such answers.
     right, wrong = of_vectors["eigenvalues"]
     assert right > 0.99 and (wrong is None or wrong > 0.8)
     right, wrong = of_inverses["coefficients of P"]

@@ -1,4 +1,4 @@
-"""The package in `python`: answers of both loaders, from whatever process and thread, and what it says of anything else."""
+"""The package in `python`: answers of both loaders, in several processes and threads, and errors for invalid files and arguments."""
 
 import copy
 import importlib.util
@@ -29,12 +29,12 @@ def tensors_of(answer):
 
 
 def opened(path):
-    """A model of these tests, whose code is trusted."""
+    """Loads a model of these tests; the code of `.pt` files is trusted."""
     return package.load(path, trust=path.suffix == ".pt")
 
 
 def compare(folder, arrays, **options):
-    """Both files of a run against the module that torch alone loads."""
+    """Compares both files of a run with the module that plain torch loads."""
     wanted = tuple_of(load(folder).solve(*map(torch.from_numpy, arrays), **options))
     for file in ("model.pt", "model.safetensors"):
         assert_same_answers(tensors_of(opened(folder / file).solve(*arrays, **options)), wanted)
@@ -48,7 +48,7 @@ def test_answers_of_both_loaders_are_those_of_the_module(train, problem):
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_both_loaders_answer_with_every_architecture(train, architecture):
     (matrices,) = operands("svd", 6)
-    # Zeros are written shorter in P10, so that sources are padded.
+    # P10 writes zeros with fewer tokens, so sources are padded.
     matrices[0, :2] = 0.0
     compare(train("svd", ARCHITECTURES[architecture]), [matrices])
 
@@ -96,7 +96,7 @@ def test_answers_are_given_in_kind(train, problem, file):
         answers = tuple_of(model.solve(*given))
         assert all(isinstance(answer, np.ndarray) and answer.dtype == np.float64 for answer in answers)
         assert all(np.array_equal(a, b.numpy()) for a, b in zip(answers, wanted, strict=True))
-    # One example beside a batch of them.
+    # One example alone has the same answer as in a batch.
     alone = tuple_of(model.solve(*(array[0] for array in arrays)))
     assert_same_answers([torch.from_numpy(answer[None]) for answer in alone], [answer[:1] for answer in wanted], ties=0)
 
@@ -214,7 +214,7 @@ def answer(model, matrices, results):
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_processes_share_a_model(train, file, method):
     model, context = opened(train("eigenvalues") / file), multiprocessing.get_context(method)
-    # More than one thread solves at once.
+    # Operands this large are solved by several libtorch threads.
     matrices = operands("eigenvalues", 2000)[0]
     before = torch.get_num_threads()
     torch.set_num_threads(2)
@@ -302,7 +302,7 @@ def test_weights_are_loaded_without_torchscript(train):
 
 
 class Hostile(torch.nn.Module):
-    """Writes a file as it is loaded."""
+    """A module whose code writes a file when it is loaded."""
 
     def __init__(self):
         super().__init__()
@@ -416,7 +416,7 @@ def test_damaged_files_are_named(train, tmp_path, file):
 
 
 def changed(whole, path, change):
-    """Writes the safetensors file again, without a checksum, after a change of its header."""
+    """Writes the safetensors file `whole` to `path` with a changed header and without a checksum."""
     length = int.from_bytes(whole[:8], "little")
     header = json.loads(whole[8 : 8 + length])
     del header["__metadata__"]["checksum"]
@@ -463,7 +463,7 @@ def test_an_installed_package_answers_outside_of_the_repository(train, tmp_path)
         setuptools = pytest.importorskip("setuptools", reason="setuptools builds the package")
         if int(setuptools.__version__.split(".")[0]) < 71:
             pytest.skip(f"setuptools {setuptools.__version__} builds wheels with the package wheel, which is missing; 71 needs none")
-    # A copy, in which setuptools may leave what it builds.
+    # Copies the sources, because setuptools leaves build files among them.
     for name in ("python", "src/inference"):
         shutil.copytree(ROOT / name, tmp_path / name, symlinks=True)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--no-deps", "--no-build-isolation", "--no-index", "--quiet"]
@@ -502,6 +502,6 @@ def linear_maps(block):
 @pytest.mark.parametrize("problem", ["eigenvalues", "inverse"])
 @pytest.mark.optimized
 def test_solve_calls_the_model_in_one_place(train, problem):
-    """Every call is inlined and optimized, so that a second one makes the first calls of `solve` wait twice as long."""
+    """Every call of the model is inlined and optimized, so a second one would double the time of the first calls of `solve`."""
     module = torch.jit.load(str(train(problem) / "model.pt"))
     assert linear_maps(module.solve.inlined_graph) == linear_maps(module.proposals.inlined_graph) > 0

@@ -1,4 +1,4 @@
-"""The forward pass of `model.pt` against the independent model, and tokens against the independent codec."""
+"""Compares the forward pass of `model.pt` with the independent model, and tokens with the independent codec."""
 
 import itertools
 import subprocess
@@ -62,7 +62,7 @@ def compare(folder, tensors, *size):
         target = module.generate(source, *size)
         traced, wanted = module.forward(source, target, *size), model(source, target, *size)
     assert traced.shape == wanted.shape
-    # fp32 has seven digits: 1e-5 of logits about one, and of the largest where they are larger.
+    # fp32 has seven digits: allows 1e-5 of the largest logit, or 1e-5 if all are below 1.
     assert (traced - wanted).abs().max() <= 1e-5 * wanted.abs().max().clamp(min=1)
 
 
@@ -76,7 +76,7 @@ def test_logits_of_every_problem(train, problem, architecture):
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_logits_of_every_ingredient(train, architecture):
     (matrices,) = operands("svd", 5)
-    # Zeros are written shorter in P10, so that sources are padded.
+    # P10 writes zeros with fewer tokens, so sources are padded.
     matrices[0, :2] = 0.0
     compare(train("svd", ARCHITECTURES[architecture]), [torch.from_numpy(matrices)])
 

@@ -1,4 +1,4 @@
-"""Residuals: equal to independent formulas of NumPy, near the true error, zero for exact answers; and matrices without an answer."""
+"""Residuals equal independent formulas in NumPy, are near the true error, and are zero for exact answers. Also singular matrices."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from test_module import NUMPY, problems, solve
 
 
 def exact(problem, arrays):
-    """The solution as the module shapes it, by NumPy."""
+    """The solution by NumPy, in the module's shapes."""
     if problem == "matrix-sign":
         values, vectors = np.linalg.eig(arrays[0])
         return (((vectors * np.sign(values.real)[:, None]) @ np.linalg.inv(vectors)).real,)
@@ -58,7 +58,7 @@ def test_residuals_are_the_errors_of_answers(train, problem, distance):
     answer = tuple(part * (1 + distance * generator.uniform(-2, 2, part.shape)) for part in exact(problem, arrays))
     found, wanted = residual(load(train(problem)), arrays, answer).numpy(), error(problem, arrays, answer)
     if problem == "matrix-sign" and distance > 0.1:
-        # Far from a sign, Newton's steps lead to another one, or to none.
+        # Far from a matrix sign, Newton's iteration converges to another one or diverges.
         assert (found[wanted > 0.2] > 0.05).all()
     else:
         np.testing.assert_allclose(found, wanted, rtol=0.03, atol=1e-5)
@@ -72,7 +72,7 @@ def test_checked_answers_are_those_of_solve_with_their_residuals(train, problem)
     assert all(torch.equal(a, b) for a, b in zip(tuple_of(checked), answer, strict=True))
     assert found.dtype == torch.float64 and trusted.dtype == torch.bool and found.shape == trusted.shape == (5,)
     assert torch.equal(trusted, found < 0.05)
-    # Steps of the exponential's series are those of the whole batch.
+    # The number of steps of the exponential's series depends on the whole batch.
     assert torch.allclose(model.residual(*map(torch.from_numpy, arrays), checked), found, rtol=1e-9)
     alone, one, verdict = model.solve(*(torch.from_numpy(array[0]) for array in arrays), check=True)
     assert one.shape == verdict.shape == () and torch.allclose(one, residual(model, [array[:1] for array in arrays], [part.numpy()[None] for part in tuple_of(alone)])[0])
@@ -81,7 +81,7 @@ def test_checked_answers_are_those_of_solve_with_their_residuals(train, problem)
 @pytest.mark.parametrize(
     "matrix, right, wrong",
     [
-        # Repeated values, whose power sums hardly change; as many values, of other multiplicities; a zero matrix.
+        # Repeated eigenvalues, whose power sums hardly change; the same eigenvalues with other multiplicities; a zero matrix.
         (np.diag([3.0, 3.0, 1.0]), [3.0, 3.0, 1.0], [3.3, 2.7, 1.0]),
         (np.diag([3.0, 1.0, 1.0]), [3.0, 1.0, 1.0], [3.0, 3.0, 1.0]),
         (np.zeros((3, 3)), [0.0, 0.0, 0.0], [0.0, 0.0, -1e-9]),
@@ -112,7 +112,7 @@ def test_singular_matrices_are_refused(train, problem):
     arrays[0][2] = singular
     with pytest.raises(torch.jit.Error, match="matrix 2 of the batch is singular: it has no inverse"):
         model.solve(*arrays)
-    # Scales of rows do not make a matrix singular.
+    # Rows of very different scales do not make a matrix singular.
     model.solve(torch.diag(torch.tensor([1e-12, 1.0, 1e6], dtype=torch.float64)), *rest)
 
 

@@ -1,4 +1,4 @@
-"""The tables of the documentation are those that the measurements give."""
+"""The tables of the documentation match the measurements."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""`soft_solve`: the numbers that a model expects, and their gradients."""
+"""`soft_solve`: the expected values of a model's answers, and their gradients."""
 
 import numpy as np
 import pytest
@@ -12,14 +12,14 @@ TINY = pytest.mark.parametrize("encoding", ["P10:2", "P10", "P1000", "P1000:4", 
 
 @pytest.fixture(scope="module")
 def eigenvalues(laformer, tmp_path_factory):
-    """A shipped model of 3x3 eigenvalues, exported anew to answer with the digits that it writes."""
+    """The shipped model of 3x3 eigenvalues, exported with the readout `mode`."""
     path = tmp_path_factory.mktemp("soft") / "model.pt"
     laformer("export", ROOT / "checkpoints/eigenvalues-3x3", "--output", path, "--readout", "mode")
     return torch.jit.load(path)
 
 
 def symmetric(count, seed=0):
-    """[count, 3, 3]: entries within ±10 of two decimals, which the model was trained on."""
+    """Symmetric matrices `[count, 3, 3]` with entries within ±10 and two decimals, as in the model's training."""
     draw = torch.rand(count, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)) * 20 - 10
     draw = (100 * draw).round() / 100
     return draw.triu() + draw.triu(1).mT
@@ -30,7 +30,7 @@ def cosines(a, b):
 
 
 def expected_numbers(model, hidden, encoding):
-    """Every way to write the mantissa times its probability, given the most probable sign and exponent."""
+    """The expected mantissa over all ways to write it, given the most probable sign and exponent."""
     known = torch.zeros(*hidden.shape[:2], 0, dtype=torch.int64)
 
     def probabilities(known):
@@ -63,7 +63,7 @@ def test_soft_answers_are_expected_numbers(train, encoding):
     model = load(train("eigenvalues", {"encoding.output": encoding}))
     matrices = torch.from_numpy(operands("eigenvalues", 4)[0])
     mantissa, power = expected_numbers(model, model.hidden(model.encode(matrices), 0, 3, 3), encoding)
-    # Where more than ten beginnings are possible the others are left out: at most all of the last digit.
+    # soft_solve follows at most ten prefixes of digits. Leaving out the others costs at most the whole last digit.
     slack = {"P10": 9, "P1000:4": 9}.get(encoding, 1e-3)
     assert ((model.soft_solve(matrices) / power - mantissa).abs() <= slack).all()
 
@@ -86,7 +86,7 @@ def test_soft_answers_of_a_trained_model_are_near_its_digits_and_better(eigenval
     soft, hard = eigenvalues.soft_solve(matrices), eigenvalues.solve(matrices)
     error = lambda a, b: (a - b).abs().sum(1) / b.abs().sum(1)
     assert (error(soft, hard) < 0.02).double().mean() > 0.98
-    # Measured: 96.2 % within 1 %, where the digits are 95.4 %, and 79.4 % within 0.5 %, where they are 67.0 %.
+    # Measured: 96.2 % within 1 % (the written digits: 95.4 %) and 79.4 % within 0.5 % (the written digits: 67.0 %).
     assert (error(soft, exact) < 0.01).double().mean() > 0.95
     assert error(soft, exact).median() < error(hard, exact).median()
 
@@ -103,7 +103,7 @@ def test_gradients_are_nearly_those_of_the_eigenvalues(eigenvalues):
     # The derivative of an eigenvalue is v v^T. Measured over 1000 matrices: a mean cosine of 0.99, a mean norm of 1.01.
     matrices = symmetric(500).requires_grad_()
     vectors = torch.linalg.eigh(matrices.detach())[1].flip(-1)
-    # The first calls of a TorchScript method run other code than later ones.
+    # torch optimizes during the first calls of a TorchScript method.
     for _ in range(3):
         answers = eigenvalues.soft_solve(matrices)
         for rank in range(3):
@@ -112,12 +112,12 @@ def test_gradients_are_nearly_those_of_the_eigenvalues(eigenvalues):
             exact = vectors[:, :, rank, None] * vectors[:, None, :, rank]
             assert cosines(gradient, exact).mean() > 0.97
             assert 0.95 < gradient.flatten(1).norm(dim=1).mean() < 1.05
-            # What is noise of one matrix cancels in the mean of many.
+            # The noise of single gradients cancels in the mean over many matrices.
             assert cosines(gradient.mean(0, keepdim=True), exact.mean(0, keepdim=True)) > 0.99
 
 
 def test_gradients_are_those_of_the_path_without_rounding(eigenvalues):
-    # A source that is given to `hidden` is not rounded.
+    # `hidden` does not round its source.
     source = eigenvalues.encode(symmetric(200)).requires_grad_()
     soft = lambda source: eigenvalues.soft_numbers(eigenvalues.hidden(source, 0, 3, 3))
     (gradient,) = torch.autograd.grad(soft(source).sum(), source)
@@ -145,7 +145,7 @@ def test_parameters_have_gradients_but_those_that_choose_the_exponent(eigenvalue
     squares = sum(gradient.square().sum() for gradient in gradients.values())
     kept = {name: parameters[name].detach().clone() for name in gradients}
     with torch.no_grad():
-        # So short a step that the loss falls as its gradient says.
+        # A step short enough for the loss to fall linearly.
         expected = 0.01 * before
         for name, gradient in gradients.items():
             parameters[name] -= expected / squares * gradient

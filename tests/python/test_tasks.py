@@ -1,4 +1,4 @@
-"""`model.pt` of a model of several problems: each named, shaped like numpy, equal to the command line."""
+"""`model.pt` of a model of several problems: problems are chosen by name, with numpy's shapes and the command line's answers."""
 
 import functools
 

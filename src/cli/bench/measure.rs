@@ -24,7 +24,7 @@ pub fn generation(recipe: &Recipe, threads: usize, duration: Duration) -> Result
     }))
 }
 
-/// Examples per second, in batches made by threads that share nothing.
+/// Examples per second that independent threads generate in batches.
 pub fn generate(recipe: &Recipe, threads: usize, duration: Duration) -> Result<f64> {
     let (source, format, batch) = (
         recipe.source(Split::Train)?,
@@ -54,7 +54,7 @@ pub fn generate(recipe: &Recipe, threads: usize, duration: Duration) -> Result<f
     Ok(rates?.iter().sum())
 }
 
-/// Calls a function with a trainer whose run folder lasts as long as the call.
+/// Calls a function with a trainer in a temporary run folder, deleted after the call.
 pub fn with_trainer<T>(
     recipe: Recipe,
     device: Device,
@@ -70,17 +70,17 @@ pub fn with_trainer<T>(
     call(&mut trainer)
 }
 
-/// Training steps of a recipe, measured.
+/// Measurements of a recipe's training steps.
 pub struct Training {
     pub profile: Profile,
     /// Examples per second.
     pub rate: f64,
-    /// Whether `rate` is of steps in CUDA graphs; those of `profile` never are.
+    /// Whether the steps of `rate` ran in CUDA graphs; those of `profile` never do.
     pub captured: bool,
     pub cost: Cost,
 }
 
-/// What one example costs a model.
+/// The cost of one example for a model.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
     pub parameters: f64,
@@ -88,7 +88,7 @@ pub struct Cost {
     pub positions: f64,
     /// Floating-point operations of a training step.
     pub flops: f64,
-    /// Numbers that layers write, on the way forward.
+    /// Numbers that the layers write in the forward pass.
     pub activations: f64,
 }
 
@@ -117,7 +117,7 @@ pub fn training(recipe: Recipe, device: Device, captures: bool, duration: Durati
     let (source, batch) = (recipe.source(Split::Train)?, recipe.training.batch_size as f64);
     with_trainer(recipe, device, captures, |trainer| {
         let profile = trainer.profile(source.clone(), duration)?;
-        // A device has work of many steps waiting, and threads share a batch.
+        // A CUDA device queues many steps, and several threads share a batch, so whole runs of steps are timed.
         let steps = if device.is_cuda() || trainer.recipe().training.threads > 1 {
             trainer.rate(source, duration)?
         } else {
@@ -160,12 +160,12 @@ pub fn train(recipe: Recipe, device: Device, captures: bool, duration: Duration)
 }
 
 pub fn decode(recipe: &Recipe, device: Device, duration: Duration) -> Result<Value> {
-    /// As many as an evaluation decodes together.
+    /// The batch size of evaluations.
     const BATCH: usize = 500;
     let model = recipe.build(device);
     let (rate, cost) = (decoding(recipe, &model, BATCH, duration)?, Cost::of(&model));
     let peak = peak::matrix_product_rate(device, Kind::Float);
-    // A step is three times the way forward, which is all that decoding does.
+    // Decoding is one forward pass: a third of a training step.
     let flops = rate * cost.flops / 3.0;
     Ok(json!({
         "examples_per_second": rate,
@@ -177,7 +177,7 @@ pub fn decode(recipe: &Recipe, device: Device, duration: Duration) -> Result<Val
     }))
 }
 
-/// Answers per second of a model, so many at a time.
+/// Answers per second of a model, in batches of `batch`.
 pub fn decoding(recipe: &Recipe, model: &Model, batch: usize, duration: Duration) -> Result<f64> {
     let source = recipe.source(Split::Train)?;
     let mut examples: Vec<Example> = Vec::new();
@@ -186,7 +186,7 @@ pub fn decoding(recipe: &Recipe, model: &Model, batch: usize, duration: Duration
     let case = Case { task, size };
     let operands: Vec<_> = examples.iter().map(|example| example.operands.as_slice()).collect();
     let solver = recipe.solver(model)?;
-    // TorchScript optimizes at the first two calls.
+    // TorchScript optimizes during the first two calls.
     for _ in 0..2 {
         solver.answers(case, &operands, 1)?;
     }
@@ -197,7 +197,7 @@ pub fn decoding(recipe: &Recipe, model: &Model, batch: usize, duration: Duration
     Ok(answers as f64 / begun.elapsed().as_secs_f64())
 }
 
-/// All of an evaluation: making the examples, decoding, measuring; with a model that has learned nothing.
+/// Times a whole evaluation (examples, decoding, measuring) with an untrained model.
 pub fn evaluation(recipe: &Recipe, device: Device, duration: Duration) -> Result<Value> {
     const COUNT: usize = 10_000;
     const EPOCH: f64 = 300_000.0;

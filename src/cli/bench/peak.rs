@@ -1,4 +1,4 @@
-//! What a device can do at most, as the measure of what is done with it.
+//! The peak rates of a device, as the reference for measured rates.
 
 use crate::recipe::Recipe;
 use crate::training::LinearTimes;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::time::Instant;
 use tch::{Cuda, Device, Kind, Tensor};
 
-/// Runs after the first, of which the fastest counts.
+/// Timed runs after a warmup; the fastest counts.
 const RUNS: usize = 5;
 
 pub fn measure(recipe: &Recipe, device: Device) -> Result<Value> {
@@ -33,7 +33,7 @@ pub fn matrix_product_rate(device: Device, kind: Kind) -> f64 {
     2.0 * (n as f64).powi(3) / seconds
 }
 
-/// Bytes per second that a copy reads and writes, of tensors beyond every cache.
+/// Bytes per second that a copy reads and writes; the tensors exceed all caches.
 pub fn bandwidth(device: Device) -> f64 {
     let bytes: i64 = 1 << if device.is_cuda() { 31 } else { 28 };
     let from = Tensor::ones([bytes], (Kind::Uint8, device));

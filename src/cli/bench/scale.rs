@@ -1,8 +1,12 @@
 //! How throughput changes as the work grows, and what bounds it.
 //!
-//! Three floors are set beside the time of a step: that of the smallest step (one 1×1 matrix, the same number of kernels and
-//! parameters), that of its products at the rate of a large one, and that of its traffic at the bandwidth of a large copy.
-//! The highest floor bounds the step where it makes at least half of its time; below that it is only the largest part.
+//! The time of a step is compared with three lower bounds:
+//!
+//! * latency: the smallest step (one 1×1 matrix, the same number of kernels and parameters);
+//! * compute: the step's matrix products at the rate of a large product;
+//! * memory: the step's memory traffic at the bandwidth of a large copy.
+//!
+//! The highest of them "bounds" the step if it is at least half of the step's time. Otherwise it is only the largest part.
 
 use super::measure::{Cost, decoding, generate, training};
 use super::peak;
@@ -24,14 +28,15 @@ const BATCHES: &[i64] = &[1, 4, 16, 64, 256, 1024];
 const WIDTHS: &[i64] = &[32, 64, 128, 256, 512];
 const DEPTHS: &[i64] = &[1, 2, 4, 8, 12];
 
-/// Reads and writes of a parameter in a training step: forward, backward, gradient, its norm and clipping, and the
-/// optimizer's three of four tensors. An estimate.
+/// Reads and writes of a parameter in a training step, estimated: forward, backward, gradient, its norm and clipping, and the
+/// optimizer, which uses four tensors and writes three of them.
 const PASSES_OF_PARAMETERS: f64 = 14.0;
-/// Reads and writes of an activation: written and read forward; it and its gradient again backward. An estimate.
+/// Reads and writes of an activation, estimated: written and read in the forward pass, and again with its gradient in the backward
+/// pass.
 const PASSES_OF_ACTIVATIONS: f64 = 6.0;
 const BYTES: f64 = 4.0;
 
-/// What is measured.
+/// The measured operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
 #[strum(serialize_all = "lowercase")]
 enum Work {
@@ -40,7 +45,7 @@ enum Work {
     Generate,
 }
 
-/// What grows.
+/// The quantity that grows along a curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
 #[strum(serialize_all = "lowercase")]
 enum Axis {
@@ -84,7 +89,7 @@ impl Axis {
     }
 }
 
-/// What bounds a step: index into [`BOUNDS`].
+/// The bound of a step, as an index into [`BOUNDS`].
 type Bound = usize;
 const BOUNDS: [&str; 4] = ["latency", "compute", "memory", "not a model"];
 
@@ -95,7 +100,7 @@ struct Point {
     /// Milliseconds of a batch.
     milliseconds: f64,
     positions: f64,
-    /// Shares of the floors in the time, in the order of [`BOUNDS`]; none where nothing is known of them.
+    /// Each lower bound as a share of the measured time, in the order of [`BOUNDS`]; `None` if unknown.
     floors: Option<[f64; 3]>,
 }
 
@@ -118,12 +123,12 @@ impl Point {
     }
 }
 
-/// What is measured once and used for many points.
+/// Reference measurements that many points share.
 struct Measures<'a> {
     recipe: &'a Recipe,
     device: Device,
     duration: Duration,
-    /// Products and bandwidth, by threads and whether they are of training.
+    /// Product rate and bandwidth, by threads and whether the work is training.
     peaks: HashMap<(usize, bool), (f64, f64)>,
     /// Seconds of the smallest step, by threads, work, width and depth.
     smallest: HashMap<(usize, bool, i64, i64), f64>,
@@ -149,7 +154,7 @@ impl Measures<'_> {
         })
     }
 
-    /// Examples per second, and what they cost a model.
+    /// Examples per second, and the cost of one for a model.
     fn rate(&self, work: Work, recipe: &Recipe, threads: usize) -> Result<(f64, Option<Cost>)> {
         tch::set_num_threads(threads as i32);
         Ok(match work {
@@ -195,7 +200,7 @@ impl Measures<'_> {
             )
         });
         let batch = recipe.training.batch_size as f64;
-        // Decoding goes forward only: a third of the operations, and activations are written and read once.
+        // Decoding has only a forward pass: a third of the operations; activations are written and read once.
         let (flops, numbers) = if trains {
             let activations = PASSES_OF_ACTIVATIONS * batch * cost.activations;
             (cost.flops, PASSES_OF_PARAMETERS * cost.parameters + activations)
@@ -306,7 +311,7 @@ pub fn run(recipe: &Recipe, device: Device, duration: Duration, output: Option<&
     }
 }
 
-/// Where a curve turns: `latency from 1, mostly compute from 64`.
+/// The values at which the bound of a curve changes: `latency from 1, mostly compute from 64`.
 fn turning(points: &[Point]) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut last = String::new();

@@ -1,5 +1,7 @@
-//! Measuring in turns with other programs, so that what disturbs the machine disturbs all alike: a line of JSON says what is
-//! measured, then every line of stdin is answered by the seconds of one turn, until stdin ends.
+//! Measures in turns with other programs, so that disturbances of the machine affect all alike.
+//!
+//! First prints a line of JSON that describes the measurement. Then answers every line of stdin with the seconds of one turn, until
+//! stdin ends.
 
 use super::measure::with_trainer;
 use crate::batch::BatchMaker;
@@ -15,7 +17,7 @@ use std::io;
 use std::time::Instant;
 use tch::Device;
 
-/// Turns of so many batches.
+/// Runs turns of `batches` generated batches.
 pub fn generate(recipe: &Recipe, batches: u64) -> Result<()> {
     let size = recipe.training.batch_size;
     let mut maker = BatchMaker::new(recipe.source(Split::Train)?, recipe.format(), size)?;
@@ -31,7 +33,7 @@ pub fn generate(recipe: &Recipe, batches: u64) -> Result<()> {
     Ok(())
 }
 
-/// Turns of so many steps of the training loop itself, which waits where it would write a line of its log.
+/// Runs turns of `steps` steps of the real training loop, which waits for stdin where it would write a line of its log.
 pub fn train(mut recipe: Recipe, device: Device, captures: bool, steps: u64) -> Result<()> {
     let source = recipe.source(Split::Train)?;
     let validation = recipe.source(Split::Validation)?;
@@ -50,7 +52,7 @@ pub fn train(mut recipe: Recipe, device: Device, captures: bool, steps: u64) -> 
     })
 }
 
-/// The examples of a turn, and the recipe with every value written out, for programs that do the same.
+/// The number of examples of a turn and the full recipe, so that other programs can do the same work.
 fn ready(recipe: &Recipe, examples: u64) -> Result<Value> {
     Ok(json!({ "examples": examples, "recipe": recipe.to_toml()? }))
 }
@@ -65,7 +67,7 @@ struct Turns {
     examples: u64,
 }
 
-/// Stdin has ended.
+/// The end of stdin, as an error that ends the training loop.
 #[derive(Debug, thiserror::Error)]
 #[error("no more turns are asked for")]
 struct NoMoreTurns;

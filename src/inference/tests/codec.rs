@@ -1,4 +1,4 @@
-//! Numbers and classes beside the encodings of Rust.
+//! Compares `codec.py` with the encodings of the Rust crate.
 
 use super::*;
 
@@ -15,7 +15,8 @@ fn codec(name: &str) -> Module {
     module
 }
 
-/// Numbers of all magnitudes below a bound, and neighbors of ties at every exponent, also where powers of ten are no doubles.
+/// Numbers of all magnitudes below a bound, and the neighbors of rounding ties at every exponent, including exponents whose powers
+/// of ten are no doubles.
 fn numbers(largest: f64) -> Vec<f64> {
     let mut seed = 5u64;
     let mut random = move || {

@@ -51,7 +51,7 @@ proptest! {
 
 #[test]
 fn a_hand_worked_condensed_form() {
-    // Begun with (3, 4), the norm is 5, and nothing is left beside it.
+    // The matrix is 5 times a rotation, so its bidiagonal form is 5 times the identity.
     let example = of_inverse(Matrix::from_row_slice(2, 2, &[3.0, 4.0, -4.0, 3.0]));
     let condensed = prepared(&condenser(), &[example]);
     assert!((&condensed.operands[0] - Matrix::from_diagonal_element(2, 2, 5.0)).amax() < 1e-12);
