@@ -6,7 +6,7 @@
 #
 # Trainings stop at the deadline. Another call with the same FOLDER resumes those in FOLDER/runs.
 # FOLDER gets check.log, bench.log, train.log and eval.log. FOLDER/results gets at most 8 files of at most 16 MiB: an archive of the
-# logs, and archives of the models (recipe, metrics, log, module in half precision). Small models share one archive.
+# logs, and archives of the models (recipe, metrics, log, weights in half precision). Small models share one archive.
 #
 # Variables:
 #     LAFORMER_BIN    the program [target/release/laformer]
@@ -75,9 +75,9 @@ train() {
     timeout "$left" "$LAFORMER_BIN" train "$recipe" --device "$DEVICE" --output "$runs/$name" --resume --set training.precision=fp32 \
         --set training.data_threads=2 --set evaluation.every=0 --set evaluation.count=$(( SHRINK == 1 ? 10000 : 50 )) \
         --set training.save_every=$(( steps / SHRINK / 10 )) --set training.steps=$(( steps / SHRINK )) >> "$log" 2>&1 || { tail -n 3 "$log"; return; }
-    "$LAFORMER_BIN" export "$runs/$name" --half --output "$runs/$name/half.pt" > /dev/null
-    "$LAFORMER_BIN" eval "$runs/$name/half.pt" --device "$DEVICE" --count $(( SHRINK == 1 ? 10000 : 50 )) >> "$folder/eval.log" 2>> "$log"
-    tar czf "$runs/$name.tgz" -C "$runs" "$name.log" "$name"/{config.toml,metrics.csv,curves.svg,README.md,half.pt}
+    "$LAFORMER_BIN" export "$runs/$name" --half --output "$runs/$name/half.safetensors" > /dev/null
+    "$LAFORMER_BIN" eval "$runs/$name/half.safetensors" --device "$DEVICE" --count $(( SHRINK == 1 ? 10000 : 50 )) >> "$folder/eval.log" 2>> "$log"
+    tar czf "$runs/$name.tgz" -C "$runs" "$name.log" "$name"/{config.toml,metrics.csv,curves.svg,README.md,half.safetensors}
     echo "$name: $(( $(date +%s) - start )) s, $(grep -h '^evaluated' "$log" | tail -n 1)"
 }
 export -f train

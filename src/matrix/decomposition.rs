@@ -341,13 +341,5 @@ pub(crate) fn fix_sign<'a>(entries: impl Iterator<Item = &'a f64>) -> f64 {
     if largest < 0.0 { -1.0 } else { 1.0 }
 }
 
-/// [Fixes](fix_sign) the sign of each column.
-pub(crate) fn fix_signs(vectors: &mut Matrix) {
-    for mut vector in vectors.column_iter_mut() {
-        let sign = fix_sign(vector.iter());
-        vector *= sign;
-    }
-}
-
 #[cfg(test)]
 mod tests;

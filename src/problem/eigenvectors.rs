@@ -43,7 +43,7 @@ impl Problem for Eigenvectors {
                 basis::rotate(vectors, &cluster, &rotation);
             }
         }
-        decomposition::fix_signs(vectors);
+        (self as &dyn Problem).fix_signs(solution);
     }
 
     /// `Σ|VᵀAV - diag(l)| / Σ|l|`, where V and l are predicted.

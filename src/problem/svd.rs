@@ -57,15 +57,12 @@ impl Problem for Svd {
                 basis::rotate(v, &cluster, &of_v);
             }
         }
-        for (column, value) in values.iter().enumerate() {
-            let of_u = decomposition::fix_sign(u.column(column).iter());
-            let of_v = if *value <= limit {
-                decomposition::fix_sign(v.column(column).iter())
-            } else {
-                of_u
-            };
-            u.column_mut(column).scale_mut(of_u);
-            v.column_mut(column).scale_mut(of_v);
+        let zeros = values.iter().take_while(|value| **value > limit).count()..values.len();
+        (self as &dyn Problem).fix_signs(solution);
+        // The signs of two vectors of a value near zero are independent.
+        for mut vector in solution[2].columns_mut(zeros.start, zeros.len()).column_iter_mut() {
+            let sign = decomposition::fix_sign(vector.iter());
+            vector *= sign;
         }
     }
 

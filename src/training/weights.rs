@@ -55,7 +55,7 @@ pub fn unsound(tensors: &BTreeMap<String, Tensor>) -> Option<&str> {
 }
 
 /// Fails if a tensor of a file is [`unsound`].
-pub fn require_sound(tensors: &BTreeMap<String, Tensor>, file: &Path) -> Result<()> {
+fn require_sound(tensors: &BTreeMap<String, Tensor>, file: &Path) -> Result<()> {
     match unsound(tensors) {
         None => Ok(()),
         Some(name) => bail!(
