@@ -21,6 +21,9 @@ ifndef LIBTORCH
   BUILD_READY := $(PYTHON_READY)
 endif
 
+# Evaluations and model cards record it.
+export LAFORMER_COMMIT := $(shell git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null)
+
 LAFORMER := $(abspath $(or $(CARGO_TARGET_DIR),target))/release/laformer
 DATA := data/eigenvalues-3x3.csv
 RECIPE := recipes/eigenvalues-3x3.toml
@@ -110,9 +113,9 @@ tools:
 	@[ -e "$(or $(PYTHON_READY),Makefile)" ] || echo "== First use: pip downloads torch with its CUDA libraries into .venv: 2.7 GB (4 minutes at 100 Mbit/s), 5 GB on disk"
 	@[ -e $(LAFORMER) ] || echo "== First build: cargo downloads and compiles about 200 crates and the bindings of libtorch: 4 to 10 minutes on two cores"
 
-.venv/.ready: requirements.txt | tools
+.venv/.ready: requirements.lock | tools
 	@command -v python3 > /dev/null || { echo "python3 is missing: install Python 3.11 or newer" >&2; exit 1; }
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$$(python3 --version) is too old: Python 3.11 or newer is needed; put it first in PATH as python3" >&2; exit 1; }
 	python3 -m venv .venv || { echo "Python cannot make environments: install its venv module (python3-venv), or activate an environment that has torch $(TORCH)" >&2; exit 1; }
-	.venv/bin/python -m pip install --disable-pip-version-check -r requirements.txt
+	.venv/bin/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
 	touch $@

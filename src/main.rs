@@ -5,8 +5,11 @@ use laformer::cli::{Arguments, Failure};
 use std::io::Write;
 use std::process::ExitCode;
 
+/// The commit that `make build` builds, as Git describes it; not in the library, so that a commit alone compiles only this file again.
+const COMMIT: Option<&str> = option_env!("LAFORMER_COMMIT");
+
 fn main() -> ExitCode {
-    match laformer::cli::run(Arguments::parse()) {
+    match laformer::cli::run(Arguments::parse(), COMMIT) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Found) => ExitCode::from(1),
         Err(Failure::Stopped(code)) => ExitCode::from(code),

@@ -8,7 +8,7 @@ use crate::dataset::{Collisions, Dimensions, Seen, Source, Table, collisions};
 use crate::evaluation::{Coverage, evaluate};
 use crate::matrix::{Family, Noise, Spectra, Spectrum, Split};
 use crate::recipe::Recipe;
-use crate::report::{self, PaperFigures, TestSet, sets_json, sets_table};
+use crate::report::{self, PaperFigures, Provenance, TestSet, sets_json, sets_table};
 use crate::training::Trained;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -85,7 +85,7 @@ struct TestSource {
 }
 
 impl Eval {
-    pub fn run(self) -> Result<(), Failure> {
+    pub fn run(self, commit: Option<&str>) -> Result<(), Failure> {
         let device = self.device.device().usage()?;
         self.check_predictions().usage()?;
         let mut trained = self.checkpoint.load(device)?;
@@ -122,7 +122,8 @@ impl Eval {
             report::write_predictions(path, &sets)?;
         }
         if self.json {
-            say!("{:#}", sets_json(&sets))?;
+            let provenance = Provenance::new(commit, &trained.recipe, device)?;
+            say!("{:#}", sets_json(&sets, &provenance))?;
         } else {
             say!("{}", sets_table(&sets))?;
         }

@@ -56,8 +56,8 @@ impl From<crate::libtorch::Error> for Failure {
     }
 }
 
-/// Runs a command.
-pub fn run(arguments: Arguments) -> Result<(), Failure> {
+/// Runs a command. `commit` is what the program was built from, for the record of measurements.
+pub fn run(arguments: Arguments, commit: Option<&str>) -> Result<(), Failure> {
     crate::libtorch::keep_memory();
     crate::libtorch::limit_threads();
     // Only training may replace fp32 by TF32.
@@ -66,8 +66,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Generate(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Encode(command) => command.run(),
-        Command::Train(command) => command.run(),
-        Command::Eval(command) => command.run(),
+        Command::Train(command) => command.run(commit),
+        Command::Eval(command) => command.run(commit),
         Command::Solve(command) => command.run(),
         Command::Analyze(command) => command.run(),
         Command::Export(command) => command.run(),

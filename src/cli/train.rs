@@ -10,7 +10,7 @@ use crate::inference::Solver;
 use crate::libtorch;
 use crate::matrix::{Split, fingerprint};
 use crate::recipe::{Precision, Recipe};
-use crate::report::{RunReport, estimate_line, log_line};
+use crate::report::{Provenance, RunReport, estimate_line, log_line};
 use crate::training::{
     Divergence, Ending, Estimate, Lock, LogLine, Observer, Origin, Progress, Run, Trainer, export, why_eager,
 };
@@ -57,7 +57,7 @@ pub struct Train {
 }
 
 impl Train {
-    pub fn run(self) -> Result<(), Failure> {
+    pub fn run(self, commit: Option<&str>) -> Result<(), Failure> {
         let text = fs::read_to_string(&self.recipe)
             .with_context(|| format!("cannot read the recipe {}", self.recipe.display()))
             .usage()?;
@@ -128,10 +128,12 @@ impl Train {
             }
         }
         let repeats = training.repeats().is_some();
-        let report = RunReport::new(&run, &recipe, &trainer.part_names(), repeats)?;
+        let provenance = Provenance::new(commit, &recipe, device)?;
+        let report = RunReport::new(&run, &recipe, provenance.clone(), &trainer.part_names(), repeats)?;
         let mut watcher = Watcher {
             report,
             recipe: &recipe,
+            provenance,
             run: &run,
             parameters: trainer.model().parameter_count(),
             signals: Signals::listen()?,
@@ -311,6 +313,7 @@ const OF_EACH_FAMILY: usize = 30;
 /// Prints progress, writes reports and exports the model during training.
 struct Watcher<'a> {
     recipe: &'a Recipe,
+    provenance: Provenance,
     run: &'a Run,
     report: RunReport,
     parameters: usize,
@@ -364,6 +367,7 @@ impl Observer for Watcher<'_> {
                 .improved(progress, evaluation, training_set, &families, self.parameters)?;
             let mut metrics = crate::report::evaluation_json(evaluation);
             metrics["precision"] = self.recipe.training.precision.name().into();
+            metrics["provenance"] = serde_json::json!(self.provenance);
             export(solver, self.recipe, &metrics, &self.run.module())?;
         }
         Ok(())

@@ -3,7 +3,7 @@
 use super::Capacity;
 use crate::memory;
 use crate::recipe::{Architecture, Config, DecoderKind, OptimizerKind, Precision, Recipe};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 /// Bytes per parameter.
 const PARAMETER: f64 = 4.0;
@@ -19,6 +19,16 @@ impl Recipe {
             &format!("the model's {parameters:.2e} parameters"),
         )
         .context("choose a smaller model.width or fewer layers")
+    }
+
+    /// Fails if a file with `count` numbers cannot hold this recipe's model. A few bytes could otherwise ask for all memory.
+    pub fn check_parameter_count(&self, count: usize) -> Result<()> {
+        let least = least_parameters(&self.model);
+        ensure!(
+            least <= count as f64,
+            "{count} numbers, but the recipe is of a model with at least {least:.0}: it is damaged"
+        );
+        Ok(())
     }
 
     /// Fails if training needs more memory than is available. On a CPU, that is memory for parameters, gradients,

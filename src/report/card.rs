@@ -1,6 +1,7 @@
 //! The model card: description, accuracy and usage of a checkpoint.
 
 use super::table::{Table, percent};
+use super::Provenance;
 use super::text::evaluation_table;
 use crate::dataset::{Format, Repetition};
 use crate::encoding::InputLayout;
@@ -15,6 +16,7 @@ use std::fmt::Write;
 /// The card as Markdown.
 pub fn card(
     recipe: &Recipe,
+    provenance: &Provenance,
     parameters: usize,
     progress: &Progress,
     evaluation: &Evaluation,
@@ -59,6 +61,7 @@ pub fn card(
          {from}\
          | training time | {minutes:.1} minutes |\n\
          | precision | {trained_in} |\n\
+         | made with | {provenance} |\n\
          | step | {step} of {steps} |\n\n\
          ## Accuracy on validation examples\n\n\
          An answer is right when its relative error is below the tolerance. *Ceiling*: what the exact answer scores after \

@@ -5,6 +5,7 @@ use super::curves::{Axis, Curve, accuracy_curves};
 use super::events::EventFile;
 use super::history::{EvaluationRow, evaluations};
 use super::metrics::Metrics;
+use super::Provenance;
 use super::table::percent;
 use crate::evaluation::Evaluation;
 use crate::file;
@@ -18,18 +19,26 @@ use anyhow::Result;
 pub struct RunReport {
     run: Run,
     recipe: Recipe,
+    provenance: Provenance,
     metrics: Metrics,
     events: Option<EventFile>,
 }
 
 impl RunReport {
     /// `parts` are the names of the parts of the loss. `repeats` says whether training repeats examples.
-    pub fn new(run: &Run, recipe: &Recipe, parts: &[String], repeats: bool) -> Result<Self> {
+    pub fn new(
+        run: &Run,
+        recipe: &Recipe,
+        provenance: Provenance,
+        parts: &[String],
+        repeats: bool,
+    ) -> Result<Self> {
         let (tolerances, problems) = (&recipe.evaluation.tolerances, &recipe.problems);
         let metrics = Metrics::new(&run.metrics(), parts, tolerances, &problems.names(), repeats);
         Ok(Self {
             run: run.clone(),
             recipe: recipe.clone(),
+            provenance,
             metrics,
             events: None,
         })
@@ -97,7 +106,15 @@ impl RunReport {
         families: &[(Family, Evaluation)],
         parameters: usize,
     ) -> Result<()> {
-        let card = card::card(&self.recipe, parameters, progress, evaluation, training_set, families)?;
+        let card = card::card(
+            &self.recipe,
+            &self.provenance,
+            parameters,
+            progress,
+            evaluation,
+            training_set,
+            families,
+        )?;
         file::replace(&self.run.card(), card.as_bytes())
     }
 

@@ -2,7 +2,7 @@
 
 use super::table::percent;
 use super::text::{error_percent, evaluation_json, evaluation_table};
-use super::{PaperFigures, Table};
+use super::{PaperFigures, Provenance, Table};
 use crate::dataset::Collisions;
 use crate::evaluation::{Accuracy, Evaluation, Outside};
 use serde_json::{Map, Value, json};
@@ -133,10 +133,11 @@ fn two_digits(share: f64) -> String {
     format!("{:.2}", 100.0 * share)
 }
 
-/// The results of a single set, or of several by name.
-pub fn sets_json(sets: &[TestSet]) -> Value {
+/// The results of a single set, or of several by name; each with what it was measured with.
+pub fn sets_json(sets: &[TestSet], provenance: &Provenance) -> Value {
     let measures = |set: &TestSet| {
         let mut measures = evaluation_json(&set.evaluation);
+        measures["provenance"] = json!(provenance);
         if let Some(outside) = set.outside {
             measures["outside"] = json!({ "range": outside.range, "ranks": outside.ranks });
         }

@@ -278,6 +278,10 @@ pub fn load_model(path: &Path, device: Device) -> Result<(Recipe, Model)> {
         )
     })?;
     let recipe = parsed(recipe, &path)?;
+    let count = tensors.values().map(Tensor::numel).sum();
+    recipe
+        .check_parameter_count(count)
+        .with_context(|| path.display().to_string())?;
     recipe.check_model_memory()?;
     let model = recipe.build(device);
     weights::copy_into(&model.variables(), &tensors, &path)?;

@@ -1,7 +1,7 @@
 //! Checks and repairs of answers, and their analysis, with the shipped models.
 
 use super::training::json;
-use super::{done, refuse, succeed, tiny_recipe};
+use super::{done, refuse, succeed, tiny_recipe, tiny_run};
 use serde_json::Value;
 use std::path::Path;
 
@@ -276,6 +276,33 @@ fn condensed_forms_are_trained_answered_and_drawn() {
         text.contains("encoding.input = \"condensed") && text.contains("only inverses"),
         "{text}"
     );
+}
+
+#[test]
+fn an_evaluation_tells_what_it_was_measured_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tiny_run(path, "run", "add", &[]);
+    let measured = json(path, &["eval", "run", "--count", "10", "--device", "cpu", "--json"]);
+    let found = &measured["provenance"];
+    assert_eq!(found["laformer"], env!("CARGO_PKG_VERSION"));
+    let recipe = std::fs::read_to_string(path.join("run/config.toml")).unwrap();
+    let recipe = format!("{:016x}", laformer::matrix::fingerprint(&recipe));
+    assert_eq!(found["recipe"], Value::from(recipe.clone()));
+    assert_eq!(found["device"], "cpu");
+    let doctor = succeed(path, &["doctor"]);
+    for key in ["libtorch", "instructions"] {
+        assert!(doctor.contains(found[key].as_str().unwrap()), "{key}: {found} {doctor}");
+    }
+    assert!(!found["processor"].as_str().unwrap().is_empty());
+    assert!(found["threads"].as_u64() >= Some(1));
+    assert!(found["commit"].is_null() || found["commit"].as_str().unwrap().len() >= 7);
+    // The card of the training names the same recipe.
+    let card = std::fs::read_to_string(path.join("run/README.md")).unwrap();
+    assert!(card.contains(&format!("recipe {recipe} |")), "{card}");
+    let several = json(path, &["eval", "run", "--count", "10", "--dim", "1,2", "--json"]);
+    let several = several.as_object().unwrap();
+    assert!(several.len() == 2 && several.values().all(|set| set["provenance"]["recipe"] == recipe.as_str()));
 }
 
 #[test]

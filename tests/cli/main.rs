@@ -68,7 +68,7 @@ fn here(folder: &Path, arguments: &[&str]) -> (i32, String) {
     std::env::set_current_dir(folder).expect("the folder exists");
     let ended = match Arguments::try_parse_from(["laformer"].iter().chain(arguments)) {
         Err(error) => (error.exit_code(), error.to_string()),
-        Ok(arguments) => match laformer::cli::run(arguments) {
+        Ok(arguments) => match laformer::cli::run(arguments, None) {
             Ok(()) => (0, String::new()),
             Err(Failure::Found) => (1, String::new()),
             Err(Failure::Usage(error)) => (2, format!("{error:#}")),

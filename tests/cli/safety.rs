@@ -406,6 +406,21 @@ fn flipped_bits_are_found_or_change_nothing() {
     assert!(text.contains("resume.safetensors is damaged: its checksum"), "{text}");
 }
 
+#[test]
+fn a_small_file_cannot_ask_for_a_large_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let recipe = "problem = \"add\"\ndim = 2\n[model]\nwidth = 8192\nheads = 64\nencoder_layers = 4\n".to_string();
+    let weights: [(&str, safetensors::tensor::TensorView); 0] = [];
+    let content = safetensors::serialize(weights, Some([("recipe".to_string(), recipe)].into())).unwrap();
+    fs::write(path.join("x.safetensors"), content).unwrap();
+    let text = refuse(path, 1, &["eval", "x.safetensors"]);
+    assert!(
+        text.contains("x.safetensors: 0 numbers, but the recipe is of a model with at least 32"),
+        "{text}"
+    );
+}
+
 /// A module whose `answers` prints a line first.
 fn hostile(module: &Path) -> Vec<u8> {
     let mut old = ZipArchive::new(File::open(module).unwrap()).unwrap();

@@ -1,12 +1,13 @@
-"""The shipped checkpoints are as accurate as their recorded evaluations, within the uncertainty of a small sample."""
+"""The shipped checkpoints are as accurate as their recorded evaluations, within the uncertainty of a small sample, and NumPy agrees."""
 
+import csv
 import json
 import math
 import os
 
 import pytest
+import scorer
 import torch
-
 from conftest import ROOT
 
 # The number of matrices, out of the 10,000 of the evaluation; `make zoo-check` takes all.
@@ -34,10 +35,12 @@ def test_what_300_matrices_tell():
 
 
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
-def test_shipped_checkpoints_are_as_accurate_as_their_table_says(laformer, folder):
+def test_shipped_checkpoints_are_as_accurate_as_their_table_says(laformer, folder, tmp_path):
     told = json.loads((folder / "evaluation.json").read_text())
-    found = json.loads(laformer("eval", folder, "--count", COUNT, "--json"))
+    predictions = tmp_path / "predictions.csv"
+    found = json.loads(laformer("eval", folder, "--count", COUNT, "--json", "--predictions", predictions))
     assert found["count"] == COUNT
+    agree(found, predictions)
     for tolerance, wanted in told["accuracy"].items():
         share = found["accuracy"][tolerance]
         if COUNT == told["count"]:
@@ -45,6 +48,21 @@ def test_shipped_checkpoints_are_as_accurate_as_their_table_says(laformer, folde
             assert abs(share - wanted) <= 0.002, tolerance
         else:
             assert probability(round(COUNT * share), COUNT, wanted) >= RARE, (tolerance, share, wanted)
+
+
+def agree(found, predictions):
+    """Asserts that an independent scorer finds the same errors, and the same answers right at every tolerance."""
+    with open(predictions, newline="") as rows:
+        rows = list(csv.DictReader(rows))
+    assert len(rows) == COUNT
+    right = dict.fromkeys(found["accuracy"], 0)
+    for row in rows:
+        told = float(row["error"])
+        error = scorer.error(row["problem"], json.loads(row["operands"]), json.loads(row["prediction"]))
+        assert math.isclose(error, told, rel_tol=1e-6, abs_tol=1e-9), (row["index"], error, told)
+        for tolerance in right:
+            right[tolerance] += error < float(tolerance)
+    assert {tolerance: count / COUNT for tolerance, count in right.items()} == found["accuracy"]
 
 
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
