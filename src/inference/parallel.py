@@ -25,8 +25,7 @@ def proposals(self, source: Tensor, task: int, rows: int, cols: int, beam: int) 
         after.select(-1, self.last_digit).add_(1)
     both = self.decoded(torch.stack([classes, after]), self.output_codec)
     written = both[0]
-    # The digits stand for an interval of half a unit on either side. `share` is the place in it: 0 is the end with the smaller magnitude,
-    # 1 the other end. Zero stays zero.
+    # Interpolates within half a unit of the last digit: `share` 0 is the end with the smaller magnitude, 1 the other end. Zero stays zero.
     within = written + (both[1] - written) * (share.to(torch.float64) - 0.5)
     numbers = torch.where(written == 0, written, within)
     return numbers.unsqueeze(1), score.unsqueeze(1)

@@ -115,11 +115,9 @@ def eigenvalues_above(self, matrix: Tensor, numbers: Tensor) -> Tensor:
 
 
 # The relative error of `values` [batch, count], descending. To the power `power`, they should be the eigenvalues of symmetric matrices
-# (power 1), or of Gram matrices (power 2: singular values).
-#
-# Bisection finds the distance of each value from the true one. The k-th true value, with k from 0, is within d of `value` if more than k
-# eigenvalues lie above value - d, and at most k above value + d. The first interval is from 1e-7 of an upper bound to that bound; ten
-# halvings on a logarithmic scale find the distance within 2 %.
+# (power 1), or of Gram matrices (power 2: singular values). Bisection finds the distance of each value from the true one. The k-th true
+# value, with k from 0, is within d of `value` if more than k eigenvalues lie above value - d, and at most k above value + d. The first
+# interval is from 1e-7 of an upper bound to that bound; ten halvings on a logarithmic scale find the distance within 2 %.
 def spectrum_error(self, matrix: Tensor, values: Tensor, power: int) -> Tensor:
     rank = torch.arange(values.size(1), dtype=values.dtype, device=values.device)
     too_large = self.eigenvalues_above(matrix, values * values.abs().pow(power - 1)) <= rank
