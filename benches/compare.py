@@ -1,20 +1,20 @@
-"""Measures laformer beside what it is compared with, and prints the sections of docs/results/speed.md.
+"""Compares the speed of laformer with PyTorch and LAWT, and prints the sections of docs/results/speed.md.
 
-    python benches/compare.py                            what `make bench` runs: step paper generate
+    python benches/compare.py                            the sections of `make bench`: step paper generate
     python benches/compare.py step --threads 2 --record  one section, also written into docs/results/speed.md
     LAWT=path/to/LAWT python benches/compare.py generate paper
 
-step       a training step of recipes/eigenvalues-3x3.toml, and that of the same model in plain PyTorch, eager and compiled
-paper      the same of the paper's model of eigenvalues of 5x5 matrices, and of LAWT's own trainer
-cuda       the same on a CUDA device, in CUDA graphs and launched kernel by kernel
-generate   encoded examples of the nine problems at 5x5, and those of LAWT's generator
-evaluate   the evaluation of 10,000 matrices as a share of an epoch
-device     what the device can do at most
-scale      throughput as sizes, batch, width, depth and threads grow; draws benches/scale.svg
-flat       memory and time of a step over 100,000 steps; writes benches/flat.csv
+step       training steps of recipes/eigenvalues-3x3.toml, and of the same model in plain PyTorch, eager and compiled
+paper      training steps of the paper's model for eigenvalues of 5x5 matrices, the same in PyTorch, and LAWT's own trainer
+cuda       training steps of the paper's model on a CUDA device, with CUDA graphs and kernel by kernel, and in PyTorch
+generate   generation of encoded examples of nine problems at 5x5, by laformer and by LAWT
+evaluate   the time to evaluate 10,000 matrices as a share of an epoch
+device     the peak rates of the device
+scale      throughput over size, batch, width, depth and threads; draws benches/scale.svg
+flat       memory and time per step over 100,000 steps; writes benches/flat.csv
 
-Programs that are compared run at once and take turns of a second or so, so that what disturbs the machine disturbs both. A
-ratio is of two turns that follow each other; above 1, laformer is faster.
+All programs of a comparison run at the same time, but only one of them works: they take turns of about a second. So disturbances of the
+machine affect all of them. A ratio compares the turns of two programs in one round; above 1, laformer is faster.
 """
 
 import argparse
@@ -36,13 +36,13 @@ ROOT = Path(__file__).resolve().parent.parent
 LAFORMER = Path(os.environ.get("LAFORMER_BIN", ROOT / "target/release/laformer")).resolve()
 REPORT = ROOT / "docs/results/speed.md"
 PAPER = ["--set", "model.architecture=paper", "--set", "encoding.input=FP15", "--set", "encoding.output=FP15"]
-# Settings of the baseline: AdamW for all parameters, no label smoothing.
+# Settings that make laformer do the work of the baseline: AdamW for all parameters, no label smoothing.
 SAME_WORK = ["--set", "training.optimizer=adamw", "--set", "loss.smoothing=0"]
-# The files that measurements depend on, without the report itself.
+# The files on which measurements depend. If one has changes, the report says so beside the commit.
 CODE = ["src", "recipes", "tests/python", "benches/*.py", "Cargo.toml", "Cargo.lock", "build.rs"]
-# Uncounted first turns, in which caches fill and programs compile.
+# The number of first turns that are not counted: caches fill and programs compile.
 WARMUP = 2
-# Names of the nine problems, ours and LAWT's.
+# The names of nine problems in laformer and in LAWT.
 PROBLEMS = {
     "transpose": "transpose",
     "add": "matrix_sum",
@@ -57,7 +57,7 @@ PROBLEMS = {
 
 
 class Contestant:
-    """A program that takes turns. It first prints a description, then answers every line with the seconds of a turn."""
+    """A program that takes turns. It first prints a description as JSON. Then it answers every line of stdin with the seconds of a turn."""
 
     def __init__(self, name, command):
         self.name, self.seconds = name, []
@@ -101,7 +101,7 @@ def contest():
 
 
 def alternate(contestants, rounds):
-    """Lets each contestant take `rounds` turns, in an order that is reversed after every round."""
+    """Lets each contestant take `rounds` turns. The order of the contestants is reversed after every round."""
     for contestant in contestants:
         for _ in range(WARMUP):
             contestant.turn()
@@ -149,7 +149,7 @@ def training(name, steps, threads, *words):
 
 
 def baseline(name, steps, threads, ours, folder, *words):
-    """The same model as that of the contestant `ours`, in plain PyTorch."""
+    """The model of the contestant `ours`, trained by plain PyTorch, as another contestant."""
     config, run, data = folder / "config.toml", folder / "run", folder / "data.csv"
     if not config.exists():
         recipe = ours.ready["recipe"]
@@ -242,7 +242,7 @@ def cuda(options):
 
 
 def generate(options):
-    """Encoded examples of the nine problems."""
+    """The generation of encoded examples of nine problems."""
     lawt = checkout("the comparison of generators is left out")
     if not lawt:
         return
@@ -266,7 +266,7 @@ def generate(options):
 
 
 def evaluate(options):
-    """Evaluation as a share of an epoch."""
+    """The time of an evaluation as a share of an epoch."""
     ours = ["--recipe", ROOT / "recipes/eigenvalues-3x3.toml", "--dim", "5"]
     rows = []
     for threads in options.threads:
@@ -295,7 +295,7 @@ def device(options):
 
 
 def scale(options):
-    """Curves over sizes, batch, width, depth and threads."""
+    """Throughput over size, batch, width, depth and threads."""
     text = laformer("bench", "scale", "--seconds", str(options.seconds or 1.0), "--output", ROOT / "benches/scale.svg")
     yield (
         "Eigenvalues with the default model (width 128, 2+1 layers, batch 64, 5x5, Muon, bf16; decoding in fp32), one of these "
@@ -327,7 +327,7 @@ count = 100
 
 
 def flat(options):
-    """Memory and time of a long run."""
+    """Memory and time per step of a long run."""
     steps = options.steps or 100_000
     window = max(1, steps // 100)
     samples = []
@@ -375,7 +375,7 @@ def resources(pid):
 
 
 def checkout(otherwise):
-    """The folder of LAWT from the environment; `None` if it is not set."""
+    """The folder of LAWT from the environment variable `LAWT`; `None` if it is not set."""
     path = os.environ.get("LAWT")
     if not path:
         print(f"LAWT is not set, so {otherwise}: LAWT=path/to/LAWT make bench", file=sys.stderr)

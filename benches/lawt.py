@@ -1,10 +1,10 @@
 """Runs turns of LAWT (github.com/facebookresearch/LAWT), the code of Charton's "Linear algebra with transformers".
 
-    python benches/lawt.py PATH generate eigenvalues --turns 10      batches of 64 encoded examples, 5x5
-    python benches/lawt.py PATH train eigenvalues --turns 2          steps of its trainer, sweeps/eigenvalues.json, on the CPU
+    python benches/lawt.py PATH generate eigenvalues --turns 10      10 batches of 64 encoded 5x5 examples per turn
+    python benches/lawt.py PATH train eigenvalues --turns 2          2 steps of its trainer per turn (sweeps/eigenvalues.json, on the CPU)
 
-PATH is a checkout of LAWT. Its modules are called as its train.py calls them; this project contains none of its code. First
-prints a line of JSON that describes the measurement. Then answers every line of stdin with the seconds of one turn.
+PATH is a checkout of LAWT. This script calls LAWT's modules as LAWT's train.py does; this project contains none of LAWT's code. It first
+prints a line of JSON that describes the measurement. Then it answers every line of stdin with the seconds of one turn.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main():
 
 
 def environment(options, threads):
-    """Parameters and environment, built as train.py builds them."""
+    """LAWT's parameters and environment, built as its train.py builds them."""
     import torch
     import train
     import src
@@ -68,7 +68,7 @@ def environment(options, threads):
 
 
 def generating(arguments, folder):
-    """Batches of LAWT's own loader, in this process: sampled, solved, encoded, collated."""
+    """Turns of LAWT's data loader, in this process: examples are drawn, solved, encoded, and put into batches."""
     options = {"cpu": "true", "operation": arguments.operation, "batch_size": 64, "num_workers": 0, "env_base_seed": 1}
     params, env = environment(options, arguments.threads)
     loader = iter(env.create_train_iterator("numeric", None, params))
@@ -81,7 +81,7 @@ def generating(arguments, folder):
 
 
 def training(arguments, folder):
-    """Steps of LAWT's own trainer with the settings of its sweep, in fp32."""
+    """Turns of LAWT's trainer, with the settings of its sweep, in fp32."""
     sweep = json.loads((arguments.path / f"sweeps/{arguments.operation}.json").read_text())
     options = {name: values[0] for name, values in sweep.items() if name not in NOT_ON_A_CPU}
     options |= {"cpu": "true", "dump_path": folder, "env_base_seed": 1}

@@ -1,12 +1,14 @@
-"""Ships runs: `python checkpoints/ship.py RUN… [--device TEXT] [--readout NAME]`. Then it fills the tables of the documentation.
+"""Ships runs: `python checkpoints/ship.py RUN… [--device TEXT] [--readout NAME]`. Then fills the tables of the documentation.
 
-A shipped checkpoint holds the module and its weights, both with matrices in half precision, the recipe, the metrics, the curve, the card, and
-`evaluation.json`. That is what `laformer eval --trust --count 10000` printed for the module. `written` is the accuracy with `--readout median`,
-where the module answers between the digits. `families` is what `laformer eval --suite structured --count 200` printed for each family of
-matrices. `make zoo-check` measures again and compares.
+The folder of a shipped checkpoint has the module and its weights (both store matrices in half precision), the recipe, the metrics, the
+learning curves, the model card, and `evaluation.json`. That file has the output of `laformer eval --trust --count 10000` and in addition:
 
-A checkpoint that is shipped already, `checkpoints/*/`, is exported and measured again. A run that began with a shipped checkpoint counts
-the examples and minutes of that, too.
+- `written`: the accuracy with `--readout median`, if the module interpolates between digits.
+- `families`: accuracies for each family of matrices, from `laformer eval --suite structured --count 200`.
+- `earlier`: examples and minutes of the checkpoint whose weights the run began with, if there is one.
+- `device`, `commit`, and the numbers of the model card.
+
+`make zoo-check` measures again and compares. If a RUN is a shipped checkpoint, `checkpoints/*/`, it is exported and measured again.
 """
 
 import argparse
@@ -22,7 +24,7 @@ import tomllib
 HERE = pathlib.Path(__file__).parent
 LAFORMER = os.environ.get("LAFORMER_BIN", str(HERE.parent / "target/release/laformer"))
 COUNT = 10_000
-# Of each family of matrices.
+# The number of matrices of each family.
 FEW = 200
 
 
@@ -31,21 +33,22 @@ def output(*command):
 
 
 def card(folder):
-    """What the model card of a run tells: examples and minutes as they are written there, and parameters."""
+    """From the model card of a run: the number of parameters, and the texts of examples and minutes."""
     lines = [line.strip("| \n").split(" | ") for line in (folder / "README.md").read_text().splitlines() if line.startswith("| ")]
     rows = {line[0]: line[1] for line in lines if len(line) == 2}
     return {"parameters": int(rows["parameters"]), "trained_on": rows["trained on"], "training_time": rows["training time"]}
 
 
 def spent(told):
-    """Examples and minutes of a checkpoint, with those of what it began with."""
+    """Examples and minutes of a checkpoint, including those of the checkpoints that it began with."""
     earlier = told.get("earlier", {"examples": 0, "minutes": 0})
     examples, minutes = int(told["trained_on"].split(" examples")[0]), float(told["training_time"].removesuffix(" minutes"))
     return {"examples": earlier["examples"] + examples, "minutes": round(earlier["minutes"] + minutes, 1)}
 
 
 def origin_of(run):
-    """What was spent on what a run began with, a run beside it or a shipped checkpoint; nothing where it began with none."""
+    """Examples and minutes of the checkpoint that a run began with, as `earlier`; empty if it began with none. That checkpoint is shipped,
+    or its run is in the same folder."""
     recipe = tomllib.loads((run / "config.toml").read_text())
     name = recipe["training"].get("from", "").split(" ")[0]
     if not name:
@@ -70,7 +73,7 @@ def ship(run, device, commit, readout):
         output(LAFORMER, "export", str(run), "--half", "--output", str(folder / file), *options)
     if readout:
         config = folder / "config.toml"
-        # Recipes of before there was a choice do not name it; `decoder` is the key before.
+        # Older recipes have no `readout`. It is put after the key `decoder`.
         without = re.sub(r'^readout = ".*"\n', "", config.read_text(), flags=re.MULTILINE)
         config.write_text(re.sub(r'^(decoder = ".*"\n)', rf'\1readout = "{readout}"\n', without, flags=re.MULTILINE))
     measured = [LAFORMER, "eval", str(folder), "--trust", "--count", str(COUNT), "--json"]
@@ -88,7 +91,7 @@ def ship(run, device, commit, readout):
 
 
 def show(card, found):
-    """Puts the accuracies of the shipped module into its card, in place of those of its last validation."""
+    """Replaces the accuracies in a model card, those of the last validation, by those of the shipped module."""
     percent = lambda share: f"{100 * share:.2f} %"
     lines = [
         "## Accuracy", "",

@@ -1,14 +1,17 @@
 """Fills the tables of the documentation from measurements in JSON: `python docs/results.py`.
 
-A page marks a table by `<!-- table: NAME -->` and `<!-- end -->`; what stands between is replaced.
+A table stands between `<!-- table: NAME -->` and `<!-- end -->` of a page. This script replaces the text between these marks. NAME is:
 
-- `checkpoints` and `shipped` list the models that have a `checkpoints/*/evaluation.json`, which `checkpoints/ship.py` wrote.
-- `families` is how well some of them answer each family of matrices.
-- `FILE/TABLE` is a table of `results/FILE.json`. `python docs/results.py --measure FILE/TABLE` runs its commands again and keeps what they print.
+- `checkpoints` or `shipped`: all models with a `checkpoints/*/evaluation.json`, which `checkpoints/ship.py` writes.
+- `families`: the accuracies of some of them for each family of matrices.
+- `FILE/TABLE`: a table of `results/FILE.json`. `python docs/results.py --measure FILE/TABLE` runs its commands and stores their outputs.
 
-A table of `results/*.json` has `columns`, `rows`, `command` (or a `setup` in words), `commit`, `processor` and `date`. A cell is text, a number,
-a list of accuracies in percent, or `{"checkpoint": NAME, "field": FIELD}`. A table with `commands` has `outputs`: the JSON that each command
-printed. Its rows and columns name an output, or null, and what to take from it: the end of a key for rows, a field for columns.
+A table of `results/*.json` has `columns`, `rows`, `command` (or a `setup` in words), `commit`, `processor` and `date`. A cell is text, a
+number, a list of accuracies in percent, or `{"checkpoint": NAME, "field": FIELD}`.
+
+A table with `commands` has `outputs`, the JSON that each command printed. A row is `[OUTPUT, END]`, and a column is `[OUTPUT, FIELD]`. The
+row's OUTPUT names the output of a cell; if it is null, the column's does. END selects a part of it by the end of a key; if it is empty, the
+whole output counts. FIELD is a field of that part.
 """
 
 import argparse
@@ -34,7 +37,7 @@ def accuracies(values, decimals=2):
 
 
 def shares(found):
-    """Accuracies by tolerance from the output of `laformer eval --json`, in percent."""
+    """Accuracies in percent, in the order of `TOLERANCES`, from a field of the output of `laformer eval --json`."""
     return [None if tolerance not in found else 100 * found[tolerance] for tolerance in TOLERANCES]
 
 
@@ -57,12 +60,12 @@ class Checkpoint:
         return [cls(path.parent) for path in sorted((ROOT / "checkpoints").glob("*/evaluation.json"))]
 
     def field(self, name):
-        """One of the fields of the tables, as text."""
+        """The text of a table's field."""
         found, earlier = self.found, self.found.get("earlier", {"examples": 0, "minutes": 0})
         if name in ("accuracy", "ceiling"):
             return accuracies(shares(found[name]))
         if name == "written":
-            # A model that already answers with written digits was measured only once.
+            # Without interpolation, answers are the written digits, and there is only one accuracy.
             return accuracies(shares(found.get("written", found["accuracy"])))
         if name == "paper":
             return accuracies(shares(found["paper"]["accuracy"]), 1) if "paper" in found else "-"
@@ -70,7 +73,7 @@ class Checkpoint:
             low, high = found["interval"]["0.01"]
             return f"{100 * low:.2f} to {100 * high:.2f}"
         if name == "worst family":
-            # Leaves out families whose exact answers do not survive rounding, because they are too near to singular.
+            # Leaves out families with matrices so close to singular that even exact answers become wrong by rounding.
             fair = {name: one for name, one in found.get("families", {}).items() if one["ceiling"]["0.05"] >= 0.99}
             worst = min(fair, key=lambda name: [fair[name]["accuracy"][tolerance] for tolerance in ("0.05", "0.02")], default=None)
             return "-" if worst is None else f"{worst} {accuracies(shares(fair[worst]['accuracy']), 1)}"
@@ -98,7 +101,7 @@ def checkpoint_table(columns, link):
 
 
 def family_table(models):
-    """A row for each family: each model's accuracies within 5 and 2 %, and in parentheses the ceiling within 5 % if it is not 100 %."""
+    """A row for each family, with each model's accuracies within 5 and 2 %. The ceiling within 5 % follows in parentheses, if not 100 %."""
     found = [Checkpoint(ROOT / "checkpoints" / name).found["families"] for name in models]
 
     def text(family):
@@ -122,7 +125,8 @@ def cell(value, decimals):
 
 
 def pick(output, end, field):
-    """The shares of one row in percent. `end` selects one of several distributions by the end of its key; `field` is a path of keys."""
+    """Accuracies in percent from an output. `end` selects one of several distributions by the end of its key. `field` is a path of keys,
+    separated by spaces."""
     if end:
         output = next(value for key, value in output.items() if key.endswith(end))
     for part in field.split(" "):
@@ -133,7 +137,7 @@ def pick(output, end, field):
 
 
 def measured(table):
-    """The cells of a table whose commands printed JSON."""
+    """The columns and rows of a table with the stored outputs of commands."""
     rows = []
     for title, (row_output, end) in table["rows"].items():
         outputs = [(table["outputs"][row_output or output], field) for output, field in table["columns"].values()]

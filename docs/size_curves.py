@@ -13,7 +13,7 @@ LARGEST_SEEN, LARGEST = 6, 10
 
 
 def curve(sets):
-    """(size, accuracy) of each test, ascending."""
+    """Pairs (size, accuracy) of all test sets, by ascending size."""
     sizes = {int(name.split(" ")[1].split("x")[0]): found["accuracy"][TOLERANCE] for name, found in sets.items()}
     return sorted(sizes.items())
 

@@ -1,6 +1,6 @@
 """Measures how often wrong and right answers are flagged: `python docs/trust.py [MODEL…]` writes `results/trust.json`.
 
-Each shipped model answers matrices of all families and uniform ones. `python docs/results.py` then fills the page.
+Each shipped model in `MODELS` answers matrices of all families, and uniform matrices. Afterwards, `python docs/results.py` fills the page.
 """
 
 import json
@@ -25,7 +25,7 @@ def evaluated(model, *options):
 
 
 def counts(sets):
-    """For wrong and for right answers: pairs of their number and the number of flagged ones."""
+    """Two pairs, for wrong and for right answers: their number, and how many of them are flagged."""
     shares = [[one["flagged"][kind] for one in sets] for kind in ("wrong", "right")]
     return [(sum(share["of"] for share in kind), round(sum(share["of"] * share["share"] for share in kind))) for kind in shares]
 

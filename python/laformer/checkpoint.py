@@ -16,7 +16,7 @@ MODULE, WEIGHTS = "model.pt", "model.safetensors"
 
 
 def load(path_or_name, device, trust):
-    """Loads a checkpoint; returns its module and its recipe."""
+    """Loads a checkpoint. Returns its module and its recipe."""
     file = find(path_or_name, trust)
     return read_module(file, device) if trust else read_weights(file, device)
 
@@ -40,13 +40,13 @@ def read_weights(file, device):
     try:
         module = engine.parse(tensors, text)
     except Exception as error:
-        # The file may be anything, so every exception means the same.
+        # An unknown file can raise any exception here; all of them mean that the package cannot run it.
         raise ValueError(f"{file} holds no model that this version of the package can run: {first_line(error)}") from error
     return module.to(device), module.recipe
 
 
 def find(path_or_name, trust):
-    """The file for a path or name: weights, or with `trust` a module."""
+    """The file that a path or name stands for: weights, or the TorchScript module if `trust` is true."""
     path = pathlib.Path(path_or_name)
     if path.exists():
         return file_of(path, trust)
@@ -66,7 +66,7 @@ def find(path_or_name, trust):
 
 
 def folders():
-    """The folders of named checkpoints: that of the environment variable, or `checkpoints` here and in the repository."""
+    """The folders with named checkpoints: the environment variable's, or else `checkpoints` in the working directory and the repository."""
     if VARIABLE in os.environ:
         return [pathlib.Path(os.environ[VARIABLE])]
     here, repository = pathlib.Path("checkpoints").absolute(), pathlib.Path(__file__).resolve().parents[2] / "checkpoints"

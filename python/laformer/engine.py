@@ -1,4 +1,4 @@
-"""The inference engine without TorchScript: the files of `inference` run as ordinary Python with a `Network`."""
+"""The inference engine without TorchScript: runs the files of `inference` as ordinary Python, with a `Network` as the model."""
 
 import functools
 import importlib
@@ -13,12 +13,12 @@ from torch import nn
 from .network import Network
 
 FILES = {path.stem for path in pathlib.Path(__file__).with_name("inference").glob("*.py")}
-# The methods that TorchScript modules have traced, and that a `Network` provides here.
+# The methods that are traced in TorchScript modules. Here a `Network` provides them.
 TRACED = ("encode_source", "query", "field_logits", "start", "decode_step")
 
 
 class Engine(nn.Module):
-    """The Python counterpart of laformer's TorchScript modules, with the same names of methods, attributes and buffers."""
+    """The Python counterpart of laformer's TorchScript modules. Methods, attributes and buffers have the same names."""
 
     def __init__(self, recipe, attributes, tensors):
         super().__init__()
@@ -61,7 +61,7 @@ def build(recipe, attributes, tensors):
 
 
 def parse(tensors, text):
-    """The engine from the text and the tensors of a file that `laformer export` wrote."""
+    """Builds the engine from tensors and metadata of a file that `laformer export` wrote. Raises an error if the engine cannot run."""
     if "recipe" not in text:
         raise ValueError("it has no recipe: it was not written by laformer")
     if "tables" not in text:

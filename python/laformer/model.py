@@ -16,7 +16,8 @@ METHODS = ("solve", "soft_solve", "residual", "encode", "generate", "decode", "f
 def load(path_or_name, device="cpu", trust=False):
     """Loads a model from a run folder, a `.safetensors` file, or a name such as `"eigenvalues-5x5"`. By default, no code of the file runs.
 
-    Names are looked up in the folder of the environment variable `LAFORMER_CHECKPOINTS`, or in `checkpoints`, here and in the repository.
+    Names are looked up in the folder that the environment variable `LAFORMER_CHECKPOINTS` names. If it is not set, they are looked up in
+    `checkpoints`, in the working directory and in the repository.
     `trust=True` loads the TorchScript module `model.pt`, or another `.pt` file, and runs its code: use it only for files that you trust.
     """
     return Model(*checkpoint.load(path_or_name, device, trust))
@@ -53,7 +54,7 @@ class Model:
         operands = [read(value, place == 0) for place, value in enumerate(operands)]
         options = {key: read(value) for key, value in options.items()}
         numbers = sum(map(count, [*operands, *options.values()]))
-        # torch optimizes a method during its first two calls, for a second or more, and gains nothing for these small operations.
+        # Without optimization, because it takes a second or more in a method's first two calls and does not speed up small operations.
         with torch.jit.optimized_execution(False), THREADS.of(numbers):
             try:
                 answer = getattr(self.module, name)(*operands, **options)

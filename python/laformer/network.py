@@ -15,12 +15,12 @@ CELLS = {"lstm": (torch.lstm, 2), "gru": (torch.gru, 1)}
 CONSTANTS = ("scale", "frequencies")
 # The exponents that have a one-hot feature in `digits`.
 EXPONENTS = range(-38, 39)
-# The smallest divisor of a channel's norm: smaller root mean squares count as this.
+# Lower bound of the root mean square in `state_norm`.
 LEAST = 1e-3
 
 
 class Parameters(nn.Module):
-    """Tensors as attributes by their dotted names: `parameters.encoder.norm.weight`. Numbered names become a sequence."""
+    """Makes tensors attributes by their dotted names: `parameters.encoder.norm.weight`. Groups with numbered names can be iterated over."""
 
     def __init__(self, tensors):
         super().__init__()
@@ -44,7 +44,7 @@ class Parameters(nn.Module):
 
 
 class Network(Parameters):
-    """A laformer model. `fields` are the names of a number's fields in the order in which a parallel decoder predicts them."""
+    """A laformer model. `fields` are the names of a number's fields, in the order in which a parallel decoder predicts them."""
 
     def __init__(self, config, tensors, fields):
         super().__init__(tensors)
@@ -77,7 +77,8 @@ class Network(Parameters):
         return linear(F.gelu(linear(features, weights.mix)), weights.out)
 
     def grid(self, source, cells, weights):
-        """Embeds operands on a grid `[batch, side, side, width]`. `cells` `[operands, side, side]` are places in the source, or -1."""
+        """Embeds operands on a grid `[batch, side, side, width]`. `cells` `[operands, side, side]` has the index of every operand's
+        coefficient in the source, or -1 outside the operand."""
         given = (cells >= 0).float()
         numbers = source[:, cells.clamp(min=0)] * given
         vectors = self.values(source[:, cells.clamp(min=0)]) * given.unsqueeze(-1)
@@ -111,7 +112,7 @@ class Network(Parameters):
         return x.flatten(1, 2) if self.pair else x
 
     def looped(self, x, weights, loops, layers):
-        """Applies layers `loops` times, with a norm before all (post-norm, whose layers end with a norm) or after all (pre-norm)."""
+        """Applies all layers `loops` times. The extra norm comes first in post-norm models, whose layers end with a norm, else last."""
         x = embedded = norm(x, weights.norm) if self.post else x
         for turn in range(loops):
             x = layers(x + embedded if turn and self.config["input_injection"] else x, turn)
@@ -121,7 +122,7 @@ class Network(Parameters):
         return norm(x + sublayer(x), weights) if self.post else x + sublayer(norm(x, weights))
 
     def end(self, before, x, weights):
-        """The feed-forward sublayer, and optionally a gate that mixes the layer's input and output."""
+        """The feed-forward sublayer, and an optional gate that mixes the layer's input `before` and its output."""
         new = self.residual(x, weights.feedforward_norm, lambda x: self.feedforward(x, weights.feedforward))
         if "gate" not in weights:
             return new
@@ -151,7 +152,8 @@ class Network(Parameters):
         return state + self.feedforward(norm(state, weights.feedforward_norm), weights.feedforward)
 
     def product(self, state, weights):
-        """`h + W norm(a b)`: matrix products channel by channel. In half of the channels `b` is transposed."""
+        """`h + W norm(a b)` for the state `h` `[batch, side, side, width]`: a matrix product in every channel. In half of the channels, `b`
+        is transposed."""
         a, b = linear(self.state_norm(state, weights, "before"), weights.factors).chunk(2, -1)
         plain, transposed = b.chunk(2, -1)
         b = torch.cat([plain, transposed.transpose(1, 2)], -1)
@@ -180,12 +182,12 @@ class Network(Parameters):
         return y, torch.cat([hidden, memory])
 
     def first_state(self, hidden):
-        """The state whose visible part is `hidden` `[batch, width]`."""
+        """The initial state `[states, batch, width]` with the hidden state `hidden` `[batch, width]`. The cell state of an LSTM is 0."""
         states = CELLS[self.config["architecture"]][1]
         return torch.stack([hidden, torch.zeros_like(hidden)][:states])
 
     def read_both_ways(self, x, mask):
-        """Bidirectional layers. The mirrored sequences keep their padding at the end."""
+        """Bidirectional recurrent layers. For the backward direction, sequences are reversed, but their padding stays at the end."""
         place = torch.arange(x.size(1), device=x.device).expand(x.shape[:2])
         length = torch.full_like(place[:, :1], x.size(1)) if mask is None else mask[:, 0, 0].sum(1, keepdim=True)
         mirror = torch.where(place < length, length - 1 - place, place).unsqueeze(-1)
@@ -200,7 +202,8 @@ class Network(Parameters):
     # ---- Decoders
 
     def start(self, memory):
-        """Keys and values of the memory for every layer, `[layers, 2, batch, heads, sources, d]`, and the cache before the first step."""
+        """Returns keys and values of the encoded source for every layer, `[layers, 2, batch, heads, sources, d]`, and the cache before the
+        first step."""
         layers, heads = list(self.decoder.layers), self.config["decoder_heads"]
         cross = torch.stack(
             [linear(memory, layer.cross_attention.kv).unflatten(-1, (2, heads, -1)).permute(2, 0, 3, 1, 4) for layer in layers]
@@ -210,7 +213,8 @@ class Network(Parameters):
         return cross, cross[..., :0, :].repeat(self.config["decoder_loops"], 1, 1, 1, 1, 1)
 
     def decoded_states(self, x, cross, cache, mask):
-        """Applies all layers to `x` `[batch, length, width]`; returns it and the longer cache. Without a cache, attention is not causal."""
+        """Applies all layers to `x` `[batch, length, width]`. Returns the result and the extended cache. Without a cache, self-attention is
+        not causal."""
         longer = []
 
         def layers(x, turn):
@@ -242,7 +246,8 @@ class Network(Parameters):
         return linear(torch.cat([found, hidden], -1), weights.mix).tanh(), state
 
     def next_logits(self, tokens, positions, cross, cache, mask):
-        """Logits `[batch, length, vocabulary]` of the tokens after each of `tokens` `[batch, length]`, which follow the cached ones."""
+        """Returns the logits `[batch, length, vocabulary]` of the token after each of `tokens` `[batch, length]`, and the extended cache.
+        The given cache belongs to the tokens before `tokens`."""
         x = F.embedding(tokens, self.decoder.tokens) + places(positions, self.decoder.positions)
         x, cache = self.decoded_states(x, cross, cache, self.visible(mask))
         return F.linear(x, self.decoder.tokens, self.decoder.bias), cache
@@ -262,7 +267,7 @@ class Network(Parameters):
         queries = (places(positions, weights.positions) + task).expand(len(memory), -1, -1)
         mask = self.visible(mask)
         if self.config["decoder"] == "none":
-            # Queries first, so that padding stays last.
+            # Queries come first, so that padding stays at the end.
             mask = None if mask is None else F.pad(mask, (len(positions), 0), value=True)
             return self.encoded_memory(torch.cat([queries, memory], 1), mask)[:, : len(positions)]
         cross, cache = self.start(memory)
@@ -290,13 +295,14 @@ def norm(x, weights):
 
 
 def places(positions, weights):
-    """The sum of the table entries for the columns of `positions` `[length, 5]`."""
+    """The position embeddings `[length, width]`: the sum of one table entry for each column of `positions` `[length, 5]`."""
     columns = enumerate(("flat", "matrix", "row", "column", "field"))
     return sum(F.embedding(positions[:, i], getattr(weights, name)) for i, name in columns if name in weights)
 
 
 def self_attention(x, weights, heads, mask=None, past=None):
-    """Also returns keys and values `[2, batch, heads, length, d]`, appended to those of `past`. With `past`, attention is causal."""
+    """Returns the attention's output, and keys and values `[2, batch, heads, length, d]`, appended to those of `past`. With `past`,
+    attention is causal."""
     query, *new = linear(x, weights.qkv).unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4)
     new = torch.stack(new)
     if past is not None:
@@ -312,7 +318,7 @@ def cross_attention(x, weights, cross, mask):
 
 
 def waves(x, weights):
-    """Features of a number: itself, its sign, its logarithm, a signed logarithm, sines and cosines: `[.., 22]`."""
+    """The features `[.., 22]` of numbers: the number, its sign, its logarithm, a signed logarithm, sines and cosines."""
     x = x.unsqueeze(-1)
     scaled, angle = x * weights.scale, x * weights.frequencies
     logarithm = lambda least: (10 * scaled.abs()).clamp(min=least).log10()
@@ -320,7 +326,7 @@ def waves(x, weights):
 
 
 def digits(x, weights):
-    """The sign of a number, then its digits and its exponent as one-hot vectors."""
+    """The features of numbers: the sign, then each digit and the exponent as one-hot vectors."""
     count = (weights.mix.weight.size(1) - 1 - len(EXPONENTS)) // 10
 
     def written(number):

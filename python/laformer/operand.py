@@ -5,7 +5,7 @@ import torch
 
 
 def as_tensor(value):
-    """Converts anything that numpy takes to a float64 or int64 tensor, and a tuple of arrays item by item. A tensor stays as it is."""
+    """Converts anything that numpy accepts to a float64 or int64 tensor. Keeps tensors; tuples of arrays become tuples of tensors."""
     if isinstance(value, torch.Tensor):
         return value
     if isinstance(value, tuple) and any(isinstance(item, (np.ndarray, torch.Tensor)) for item in value):
@@ -17,7 +17,7 @@ def as_tensor(value):
     if array.dtype.kind not in "biuf":
         raise TypeError(f"an operand must have real numbers, not {type(value).__name__} of {array.dtype}")
     is_whole = np.can_cast(array.dtype, np.int64)
-    # Copies, because torch warns about read-only arrays and refuses negative strides.
+    # Copies the array, because torch warns about read-only arrays and does not accept negative strides.
     return torch.from_numpy(array.astype(np.int64 if is_whole else np.float64, order="C"))
 
 

@@ -1,4 +1,4 @@
-"""Reads safetensors files: the header's length in eight bytes, a JSON header, then the tensors' bytes."""
+"""Reads safetensors files: eight bytes with the length of the header, a JSON header, and the bytes of the tensors."""
 
 import json
 import math
@@ -21,7 +21,7 @@ CHECKSUM = "checksum"
 
 
 def read(path):
-    """The tensors of a file by name, and its metadata. Raises `ValueError` if the file is damaged."""
+    """Returns the tensors of a file by name, and its metadata. Raises `ValueError` if the file is damaged."""
     with open(path, "rb") as file:
         content = file.read()
     try:
@@ -43,11 +43,11 @@ def parsed(content):
         dtype = DTYPES[entry["dtype"]]
         if any(type(size) is not int or size < 0 for size in shape) or stop - start != math.prod(shape) * dtype.itemsize:
             raise ValueError(f"{name} has {stop - start} bytes, which are no {entry['dtype']} of shape {shape}")
-        # Tensors must follow each other without holes and overlaps.
+        # Tensors must follow each other without gaps or overlaps.
         if start != end or stop > len(data):
             raise ValueError(f"{name} has the bytes {start} to {stop} of {len(data)}, where {end} was expected to be the first")
         end = stop
-        # `frombuffer` refuses empty buffers.
+        # `frombuffer` does not accept empty buffers.
         tensors[name] = torch.frombuffer(bytearray(data[start:stop]), dtype=dtype).view(shape) if stop > start else torch.empty(shape, dtype=dtype)
     if end != len(data):
         raise ValueError(f"it has {len(data)} bytes of tensors, but its header tells of {end}")
@@ -57,7 +57,7 @@ def parsed(content):
 
 
 def checksum(header, data, text):
-    """The CRC-32 that laformer writes, of the metadata and the tensors (docs/commands.md, "A run folder")."""
+    """The CRC-32 of metadata and tensors that laformer writes as checksum (docs/commands.md, "A run folder")."""
     found = zlib.crc32("".join(f"{key} {text[key]}\n" for key in sorted(text) if key != CHECKSUM).encode())
     for name, entry in sorted(header.items()):
         found = zlib.crc32(f"{name} {entry['dtype']} {entry['shape']}\n".encode(), found)

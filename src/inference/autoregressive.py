@@ -1,4 +1,4 @@
-"""A decoder that writes one token after another, with a cache of what it has read."""
+"""The autoregressive decoder: writes one token after another. A cache holds what its layers computed for earlier tokens."""
 
 from typing import List, Tuple
 
@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 
-# Numbers and logarithms of probabilities: see `proposed`.
+# Returns the numbers of the answers [batch, beam, count], and the logarithms of their probabilities [batch, beam].
 def proposals(self, source: Tensor, task: int, rows: int, cols: int, beam: int) -> Tuple[Tensor, Tensor]:
     tokens, scores = self.search(source, task, rows, cols, beam)
-    # A beam wider than the number of legal answers has hypotheses that are none: their score is -inf.
+    # If the beam is wider than the number of legal answers, the remaining hypotheses are illegal and have a score of -inf.
     classes, _ = self.parsed(tokens.flatten(0, 1), self.solution_shapes(task, rows, cols))
     numbers = self.decoded(classes, self.output_codec).unflatten(0, [tokens.size(0), tokens.size(1)])
     return numbers, scores
@@ -19,18 +19,19 @@ def answer_tokens(self, source: Tensor, task: int, rows: int, cols: int, beam: i
     return self.search(source, task, rows, cols, beam)[0][:, 0]
 
 
-# Of the tokens that are read: all but the last.
+# The positions of the tokens that the decoder reads: all tokens of the answer except the last.
 def answer_positions(self, task: int, rows: int, cols: int) -> Tensor:
     return self.token_positions(self.solution_shapes(task, rows, cols), self.output_starts.size(0))[:-1]
 
 
-# Keys and values of the memory, and the cache before the first step; dimension 2 of both is the batch.
+# Returns the keys and values of the encoded source for cross-attention, and the cache before the first step. Dimension 2 of both tensors
+# is the batch.
 def started(self, source: Tensor, task: int, rows: int, cols: int) -> Tuple[Tensor, Tensor]:
     return self.start(self.encode_source(source, self.source_positions(task, rows, cols, source.size(1))))
 
 
-# [hypotheses, tokens]: which tokens may follow. `slot` is how far a sequence is in its slots, `state` how far in a number;
-# one that is done is followed by `<pad>`.
+# Which tokens may follow each hypothesis, bool [hypotheses, tokens]. `slot` [hypotheses] is the index of its next slot, and `state`
+# [hypotheses] the grammar's state within a number. After a finished sequence, only `<pad>` may follow.
 def legal(self, slots: Tensor, slot: Tensor, state: Tensor) -> Tensor:
     words = self.grammar_allowed[state]
     tokens = torch.constant_pad_nd(words, [self.first_word(), self.named_tasks()], 0)
@@ -39,14 +40,14 @@ def legal(self, slots: Tensor, slot: Tensor, state: Tensor) -> Tensor:
     return torch.where((forced < 0).unsqueeze(1), tokens, only)
 
 
-# Beam search over sequences that the grammar allows; a beam of 1 is greedy. Scores are log-probabilities among the legal
-# tokens. Returns [batch, beam, length] tokens from the first on, and scores float64 [batch, beam].
+# Beam search over the sequences that the grammar allows; a beam of 1 is greedy search. Returns tokens [batch, beam, length], with the first
+# token, and scores, float64 [batch, beam]. A score is the sum of log-probabilities, each among the legal tokens.
 def search(self, source: Tensor, task: int, rows: int, cols: int, beam: int) -> Tuple[Tensor, Tensor]:
     if beam < 1 or beam > 1000:
         raise ValueError("beam must be from 1 to 1000, not {}".format(beam))
     batch, device = source.size(0), source.device
     wanted = self.slots(self.solution_shapes(task, rows, cols))
-    # The last slot is where a finished sequence stays.
+    # A finished sequence stays at an extra slot, which is `<pad>`.
     slots = torch.tensor(wanted + [1], device=device)
     positions = self.answer_positions(task, rows, cols)
     cross, cache = self.started(source, task, rows, cols)
@@ -55,7 +56,7 @@ def search(self, source: Tensor, task: int, rows: int, cols: int, beam: int) -> 
     tokens = torch.full([batch * beam, 1], self.target_starts[task], dtype=torch.int64, device=device)
     slot = torch.zeros([batch * beam], dtype=torch.int64, device=device)
     state = torch.zeros_like(slot)
-    # At first all hypotheses are the same: only one may go on.
+    # At first all hypotheses are equal, so only one of them may continue.
     scores = torch.zeros([batch, beam], dtype=torch.float64, device=device)
     scores[:, 1:] = float("-inf")
     first = torch.arange(batch, device=device).unsqueeze(1) * beam
@@ -78,7 +79,7 @@ def search(self, source: Tensor, task: int, rows: int, cols: int, beam: int) -> 
     return tokens.unflatten(0, [batch, beam]), scores
 
 
-# Slot and state after a token.
+# Returns the slots and states of hypotheses after their next token.
 def advanced(self, slots: Tensor, slot: Tensor, state: Tensor, token: Tensor) -> Tuple[Tensor, Tensor]:
     number = slots[slot] < 0
     word = torch.where(number, token - self.first_word(), torch.zeros_like(token)).clamp(min=0)
@@ -88,8 +89,8 @@ def advanced(self, slots: Tensor, slot: Tensor, state: Tensor, token: Tensor) ->
     return slot, following.clamp(min=0)
 
 
-# Logits of every token of `target [batch, length]` but the first, given those before it and source as `encode` returns it:
-# [batch, length - 1, tokens].
+# The logits [batch, length - 1, tokens] of every token of `target` [batch, length] except the first, given the tokens before it. `source`
+# is from `encode`.
 def forward(self, source: Tensor, target: Tensor, rows: int = 0, cols: int = 0) -> Tensor:
     source, target = self.read_source(source), self.integers(target, "target")
     task = self.source_task(source)
@@ -107,7 +108,7 @@ def forward(self, source: Tensor, target: Tensor, rows: int = 0, cols: int = 0) 
     return torch.stack(parts, 1)
 
 
-# Tokens of tasks, which come after the words; a model of one problem has none.
+# The number of tokens that name a task. They follow the words of the encoding in the vocabulary; a model of one problem has none.
 def named_tasks(self) -> int:
     if len(self.names) > 1:
         return len(self.names)

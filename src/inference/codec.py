@@ -1,10 +1,12 @@
-"""Numbers and their classes: the arithmetic of the encodings in float64, bit for bit as Rust encodes training targets.
+"""Converts numbers to classes and back, in float64. The results are bit for bit those of Rust's encodings (encoding/decimal.rs).
 
-A codec is a list of integers: kind (0: P10 and P1000, 1: B1999, 2: FP15), digits, 10^digits, and for the first kind the values of
-the last digit of each group of digits.
+An encoding writes a number as fields, such as sign, digits and exponent. The class of a field is the index of its value.
 
-The buffer `powers_of_ten` is float64 [4, 221]. Row 0 is 10^-110 to 10^110; at 10^0 and beyond, rows 1 and 2 are the leading 26
-bits of row 0 and what follows them, row 3 is what row 0 lacks.
+A codec is a list of integers: kind (0: P10 and P1000, 1: B1999, 2: FP15), digits, 10^digits, and for kind 0 the unit of each group of
+digits: the value of its last digit in the mantissa.
+
+The buffer `powers_of_ten` is float64 [4, 221], with a column for each power from 10^-110 to 10^110. Row 0 is the nearest double. Rows 1
+and 2 are its leading 26 bits and the rest of its bits. Row 3 is the error of row 0, 10^k - row 0, for k from 0.
 """
 
 from typing import List, Tuple
@@ -13,7 +15,7 @@ import torch
 from torch import Tensor
 
 
-# Numbers [...] to classes [..., fields] in the order in which they are written.
+# Converts numbers [...] to classes [..., fields], in the order of a token sequence.
 def encoded(self, x: Tensor, codec: List[int]) -> Tensor:
     if codec[0] == 0:
         return self.positional_classes(x, codec[1], codec[2], codec[3:])
@@ -22,7 +24,7 @@ def encoded(self, x: Tensor, codec: List[int]) -> Tensor:
     return self.float_classes(x, codec[1], codec[2], 9 * codec[2] // 10)
 
 
-# Classes [..., fields] to numbers float64 [...].
+# Converts classes [..., fields] to float64 numbers [...].
 def decoded(self, classes: Tensor, codec: List[int]) -> Tensor:
     if codec[0] == 0:
         negative, mantissa, exponent = self.positional_parts(classes, codec[3:])
@@ -33,26 +35,26 @@ def decoded(self, classes: Tensor, codec: List[int]) -> Tensor:
     return self.number(negative, mantissa, exponent)
 
 
-# 10^exponent as the nearest double, for exponents up to 110.
+# The double nearest to 10^exponent, for exponents from -110 to 110.
 def power_of_ten(self, exponent: Tensor) -> Tensor:
     return self.powers_of_ten[0][exponent + 110]
 
 
-# Refuses the first number that is not valid.
+# Raises ValueError if a number is not valid. The message names the first such number, and the limit 10^below of the encoding.
 def check_numbers(self, x: Tensor, valid: Tensor, below: int) -> None:
     if not bool(valid.all()):
         value = float(x[~valid][0])
         raise ValueError("{} cannot be encoded: finite numbers of magnitudes below 1e{} can".format(value, below))
 
 
-# magnitude * 10^shift to the nearest integer, below 10^9. Ties go to even integers, or up.
+# magnitude * 10^shift, rounded to the nearest integer; it must be below 10^9. Ties go to the even integer, or up if `up` is true.
 def scaled(self, magnitude: Tensor, shift: Tensor, up: bool) -> Tensor:
-    # One of the two is 10^0, by which all is exact.
+    # One of the two factors is 1, so only the operation with the other one rounds.
     times = self.powers_of_ten[:, 110 + shift.clamp(min=0)]
     over = self.powers_of_ten[:, 110 - shift.clamp(max=0)]
     below = (magnitude * times[0] / over[0]).floor()
     tie = below + 0.5
-    # magnitude * times - tie * over, of halves whose products are exact (Dekker 1971).
+    # The sign of magnitude * times - tie * over decides. Factors are split into halves, whose products are exact (Dekker 1971).
     big = magnitude * 134217729.0
     high = big - (big - magnitude)
     low = magnitude - high
@@ -71,8 +73,9 @@ def scaled(self, magnitude: Tensor, shift: Tensor, up: bool) -> Tensor:
     return (below + rises.to(torch.float64)).to(torch.int64)
 
 
-# Rounds to `digits` digits, where `limit` is 10^digits: (negative, mantissa, exponent) for ± mantissa × 10^exponent. Below
-# 10^floor the unit of the last digit stays. Ties go to even mantissas, or up. Numbers from 10^below on are refused.
+# Rounds numbers to `digits` significant digits; `limit` is 10^digits. Returns (negative, mantissa, exponent) for ± mantissa × 10^exponent.
+# Below 10^floor, the last digit keeps the unit that it has at 10^floor (fixed point). Ties go to the even mantissa, or up if `up` is
+# true. Raises ValueError for NaN and for magnitudes of 1e110 or more; the message names the encoding's limit 10^below.
 def decimal(self, x: Tensor, digits: int, limit: int, floor: int, up: bool, below: int) -> Tuple[Tensor, Tensor, Tensor]:
     magnitude = x.abs()
     self.check_numbers(x, magnitude < 1e110, below)
@@ -97,7 +100,7 @@ def number(self, negative: Tensor, mantissa: Tensor, exponent: Tensor) -> Tensor
     return torch.where(negative & (mantissa > 0), -magnitude, magnitude)
 
 
-# `decimal` within the exponents E-100 to E100: zero below, an error above.
+# `decimal` with exponents from -100 to 100. Smaller numbers become 0; larger ones raise ValueError.
 def scientific(self, x: Tensor, digits: int, limit: int) -> Tuple[Tensor, Tensor, Tensor]:
     x = x.detach().to(torch.float64)
     negative, mantissa, exponent = self.decimal(x, digits, limit, -110, False, 100 + digits)
@@ -107,7 +110,7 @@ def scientific(self, x: Tensor, digits: int, limit: int) -> Tuple[Tensor, Tensor
     return negative & ~zero, torch.where(zero, torch.zeros_like(mantissa), mantissa), exponent
 
 
-# P10 and P1000: sign, groups of digits, exponent. `units` are the values of the groups' last digits.
+# P10 and P1000: the fields are sign, groups of digits, and exponent. `units` has the unit of each group in the mantissa.
 def positional_classes(self, x: Tensor, digits: int, limit: int, units: List[int]) -> Tensor:
     negative, rest, exponent = self.scientific(x, digits, limit)
     parts = [negative.to(torch.int64)]
@@ -119,7 +122,7 @@ def positional_classes(self, x: Tensor, digits: int, limit: int, units: List[int
     return torch.stack(parts, -1)
 
 
-# Whether the number is negative, its mantissa and its exponent.
+# The inverse of `positional_classes`: returns (negative, mantissa, exponent).
 def positional_parts(self, classes: Tensor, units: List[int]) -> Tuple[Tensor, Tensor, Tensor]:
     mantissa = torch.zeros_like(classes[..., 0])
     for i in range(len(units)):
@@ -127,7 +130,7 @@ def positional_parts(self, classes: Tensor, units: List[int]) -> Tuple[Tensor, T
     return classes[..., 0] == 1, mantissa, classes[..., len(units) + 1] - 100
 
 
-# B1999: signed mantissa, exponent.
+# B1999: the fields are the signed mantissa and the exponent.
 def signed_classes(self, x: Tensor, digits: int, limit: int) -> Tensor:
     negative, mantissa, exponent = self.scientific(x, digits, limit)
     return torch.stack([limit - 1 + torch.where(negative, -mantissa, mantissa), exponent + 100], -1)
@@ -138,7 +141,8 @@ def signed_parts(self, classes: Tensor, limit: int) -> Tuple[Tensor, Tensor, Ten
     return mantissa < 0, mantissa.abs(), classes[..., 1] - 100
 
 
-# FP15: one class, positive magnitudes first. `limit` magnitudes are in fixed point, then `each` per exponent.
+# FP15: the only field is the whole number. Its classes are 0 and the positive numbers, ascending, then the negative ones by ascending
+# magnitude. The first `limit` magnitudes, including 0, are in fixed point; then each of 15 exponents has `each` mantissas.
 def float_classes(self, x: Tensor, digits: int, limit: int, each: int) -> Tensor:
     x = x.detach().to(torch.float64)
     negative, mantissa, exponent = self.decimal(x, digits, limit, -7, True, 9)

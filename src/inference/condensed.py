@@ -1,8 +1,7 @@
-"""A model that reads the condensed form of the matrix to invert.
+"""The input transform of models that read the condensed form of a matrix A to invert.
 
-The matrix is transposed, and Householder reflections U and V make it bidiagonal: U Aᵀ Vᵀ has nothing but the diagonal and what is
-right above it. The column that the reflections begin with is the one by which errors of the inverse grow least. The inverse of A is the
-reflected inverse of the form.
+The condensed form is the upper bidiagonal matrix B = U Aᵀ Vᵀ. U and V are products of Householder reflections; V also exchanges the first
+column of Aᵀ with another one, chosen for the smallest error growth (`bidiagonalization`). The answer is A⁻¹ = (Vᵀ B⁻¹ U)ᵀ.
 """
 
 from typing import List, Tuple
@@ -11,13 +10,13 @@ import torch
 from torch import Tensor
 
 
-# What is read of operands, and how it was made: the reflections U and V.
+# Returns the condensed form B, and the orthogonal matrices U and V.
 def question(self, operands: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
     matrix = operands[0].transpose(1, 2)
     left, right, growth = self.bidiagonalization(matrix, 0)
     for first in range(1, matrix.size(2)):
         other_left, other_right, other = self.bidiagonalization(matrix, first)
-        # Rounding errors do not decide between equal ones.
+        # The margin keeps rounding errors from choosing between columns that are equally good.
         smaller = other < growth * (1 - 1e-9)
         growth = torch.where(smaller, other, growth)
         smaller = smaller.unsqueeze(1).unsqueeze(2)
@@ -25,23 +24,23 @@ def question(self, operands: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
     return [left @ matrix @ right.transpose(1, 2)], [left, right]
 
 
-# The inverse of the operand, from that of what was read.
+# Maps the inverse of the condensed form to the inverse of the operand.
 def reply(self, solution: List[Tensor], made: List[Tensor]) -> List[Tensor]:
     left, right = made
     return [(right.transpose(1, 2) @ solution[0] @ left).transpose(1, 2)]
 
 
-# The inverse of what was read, from that of the operand.
+# Maps the inverse of the operand to the inverse of the condensed form: the answer that the model learns.
 def lesson(self, solution: List[Tensor], made: List[Tensor]) -> List[Tensor]:
     left, right = made
     inverse = right @ solution[0].transpose(1, 2) @ left.transpose(1, 2)
-    # Below the diagonal there are rounding errors of zeros, which would be written with digits and exponents.
+    # The zeros below the diagonal have rounding errors, whose digits and exponents the model would have to learn.
     zero = inverse.abs() < 1e-13 * inverse.abs().amax([1, 2], keepdim=True)
     return [torch.where(zero, torch.zeros_like(inverse), inverse)]
 
 
-# Reflections that make a matrix bidiagonal once one of its columns has changed places with the first, and the growth [batch] of
-# errors of the inverse.
+# Exchanges column `first` of a matrix with its first column, and makes the matrix bidiagonal by Householder reflections. Returns U, V and
+# the error growth [batch]: the sum Σ|b_jj (B⁻¹)_ij| over the inverse of the bidiagonal matrix B.
 def bidiagonalization(self, matrix: Tensor, first: int) -> Tuple[Tensor, Tensor, Tensor]:
     n = matrix.size(1)
     order = torch.arange(n, device=matrix.device)
@@ -62,22 +61,23 @@ def bidiagonalization(self, matrix: Tensor, first: int) -> Tuple[Tensor, Tensor,
     return left, right, growth
 
 
-# Identities [batch, length, length].
+# Identity matrices [batch, length, length].
 def identity(self, matrix: Tensor, length: int) -> Tensor:
     return torch.eye(length, dtype=matrix.dtype, device=matrix.device).expand(matrix.size(0), -1, -1)
 
 
-# Reflections [batch, n, n] that leave vectors [batch, n] nothing but their norm at a place and what stands before it.
+# The Householder reflections [batch, n, n] that set all entries of vectors [batch, n] after index `place` to 0. The entry at `place`
+# becomes the norm of the entries from there on; entries before it stay as they are.
 def reflection(self, x: Tensor, place: int) -> Tensor:
     past = torch.zeros_like(x[:, :place])
     x = x[:, place:]
-    # Squares of very small numbers are zero.
+    # Divides by the largest magnitude first, because squares of very small numbers underflow to 0.
     x = x / self.or_one(x.abs().amax(1, keepdim=True))
     first, rest = x[:, :1], x[:, 1:]
     norm = self.or_one(x.square().sum(1, keepdim=True)).sqrt()
-    # first - norm, not as a difference of two numbers that may be nearly equal.
+    # first - norm, without cancellation if the two are nearly equal.
     start = torch.where(first < 0, first - norm, -rest.square().sum(1, keepdim=True) / (first.abs() + norm))
     axis = torch.cat([past, start, rest], 1)
-    # Zeros, and what is straight, stay as they are.
+    # For vectors that need no reflection, the axis is 0 and the result the identity.
     axis = axis / self.or_one(axis.square().sum(1, keepdim=True)).sqrt()
     return self.identity(axis, axis.size(1)) - 2 * axis.unsqueeze(2) * axis.unsqueeze(1)

@@ -1,9 +1,10 @@
-"""Methods of every module: from operands to the answer.
+"""The methods that all modules have: from operands to answers.
 
-Files of this folder are compiled by TorchScript as methods of one module, in which `self` has the traced methods of the model
-(trace.rs) and the tables that tell models apart (tables.rs). They are ordinary Python, too: a `self` with those members runs them.
+TorchScript compiles the files of this folder as methods of one module. Its `self` also has the traced methods of the model (trace.rs)
+and the tables with the settings that differ between models (tables.rs). The files are ordinary Python, too, and run with any `self`
+that has these members.
 
-A size is the rows and columns of the first operand. A task is the place of a problem among those of the model.
+A size is the number of rows and columns of the first operand. A task is the index of a problem among the problems of the model.
 """
 
 from typing import Any, List, Optional, Tuple
@@ -11,13 +12,13 @@ from typing import Any, List, Optional, Tuple
 import torch
 from torch import Tensor, no_grad
 from torch import device as Device
-from torch.jit import isinstance  # noqa: A004, of types with parameters, as TorchScript has it
+from torch.jit import isinstance  # noqa: A004, unlike Python's own, it accepts types such as List[Tensor]
 
 
-# The answer, shaped as numpy.linalg shapes it: a tensor, or a tuple of them; float64. With `check` also its residual, and whether it is
-# to be trusted: one of each, or one for each matrix of a batch.
+# Returns the answer in float64, with the shapes of numpy.linalg: a tensor, or a tuple of tensors. With `check`, returns a tuple of the
+# answer, its residual, and whether the residual is small enough to trust the answer; the last two are scalars, or [batch] for a batch.
 def solve(self, matrix: Tensor, other: Optional[Tensor] = None, beam: int = 1, problem: str = "", check: bool = False) -> Any:
-    # TorchScript inlines and optimizes all methods at the first calls, so the model is called in one place.
+    # TorchScript inlines and optimizes all methods during the first calls. A second call of the model here would double their time.
     with no_grad():
         task = self.task_of(problem)
         operands, batched = self.operands(matrix, other, task)
@@ -34,8 +35,8 @@ def solve(self, matrix: Tensor, other: Optional[Tensor] = None, beam: int = 1, p
     return answer, residual, residual < self.trust
 
 
-# How wrong an answer is, shaped as `solve` shapes it: one number, or one for each matrix of a batch. The answer comes last:
-# `residual(matrix, answer)`, or `residual(left, right, answer)` where a problem has two operands.
+# Returns the relative error of an answer, from operands and answer alone (residual.py): a scalar, or [batch] for a batch. The answer has
+# the shapes that `solve` returns. It is the last argument: `residual(matrix, answer)`, or `residual(left, right, answer)` for two operands.
 def residual(self, matrix: Tensor, other: Any = None, answer: Any = None, problem: str = "") -> Tensor:
     task = self.task_of(problem)
     parts = self.parts(answer)
@@ -51,7 +52,7 @@ def residual(self, matrix: Tensor, other: Any = None, answer: Any = None, proble
     return residual
 
 
-# As `solve`, with expected numbers in place of chosen ones, and a gradient.
+# Like `solve`, but every number of the answer is the expected value of its predicted distribution. So the answer has a gradient.
 def soft_solve(self, matrix: Tensor, other: Optional[Tensor] = None, problem: str = "") -> Any:
     task = self.task_of(problem)
     operands, batched = self.operands(matrix, other, task)
@@ -69,8 +70,8 @@ def soft_solve(self, matrix: Tensor, other: Optional[Tensor] = None, problem: st
     return self.shaped(self.answered(torch.cat(parts).unsqueeze(1), made, factors, task, rows, cols), task, batched)
 
 
-# Answers for operands [batch, rows, cols], `beam` for each, the most probable first: the matrices of the answers [batch * beam,
-# rows, cols], and the logarithms of their probabilities [batch, beam].
+# Returns `beam` answers for each example of `operands` [batch, rows, cols], the most probable first: matrices [batch * beam, rows, cols],
+# and the natural logarithms of the answers' probabilities [batch, beam].
 def answers(self, operands: List[Tensor], task: int, beam: int) -> Tuple[List[Tensor], Tensor]:
     rows, cols = operands[0].size(1), operands[0].size(2)
     read, made, factors = self.asked(operands, task)
@@ -78,11 +79,12 @@ def answers(self, operands: List[Tensor], task: int, beam: int) -> Tuple[List[Te
     return self.answered(numbers, made, factors, task, rows, cols), score
 
 
-# Names of the problems that the model answers.
+# The names of the problems that the model answers.
 def problems(self) -> List[str]:
     return self.names
 
 
+# The task of a problem's name. The name may be empty if the model answers one problem.
 def task_of(self, problem: str) -> int:
     if problem == "" and len(self.names) == 1:
         return 0
@@ -98,12 +100,12 @@ def task_of(self, problem: str) -> int:
 # ---- Sizes and shapes
 
 
-# Where the model is, and everything that it makes.
+# The device of the model and of all tensors that its methods create.
 def device(self) -> Device:
     return self.output_starts.device
 
 
-# The length that a code stands for: 1, rows, columns, or the smaller of rows and columns.
+# The number of rows or columns that a code stands for (`Side` in problem/facts.rs): 1, rows, cols, or the smaller of the two.
 def side(self, code: int, rows: int, cols: int) -> int:
     if code == 0:
         return 1
@@ -114,6 +116,7 @@ def side(self, code: int, rows: int, cols: int) -> int:
     return min(rows, cols)
 
 
+# The shapes of matrices at a size. `sides` has two codes for each matrix, for its rows and its columns.
 def shapes(self, sides: List[int], rows: int, cols: int) -> List[Tuple[int, int]]:
     result: List[Tuple[int, int]] = []
     for matrix in range(len(sides) // 2):
@@ -129,6 +132,7 @@ def solution_shapes(self, task: int, rows: int, cols: int) -> List[Tuple[int, in
     return self.shapes(self.solution_sides[task], rows, cols)
 
 
+# The number of coefficients in matrices of these shapes.
 def count(self, shapes: List[Tuple[int, int]]) -> int:
     total = 0
     for rows, cols in shapes:
@@ -153,7 +157,7 @@ def check_size(self, task: int, rows: int, cols: int) -> None:
 # ---- Operands
 
 
-# Operands as they are given, as checked batches float64 [batch, rows, cols], and whether they came as a batch.
+# Checks the operands of a call and converts them to float64 [batch, rows, cols]. Also returns whether they had a batch dimension.
 def operands(self, matrix: Tensor, other: Optional[Tensor], task: int) -> Tuple[List[Tensor], bool]:
     forms = self.operand_forms[task]
     names = ["matrix"]
@@ -178,7 +182,7 @@ def operands(self, matrix: Tensor, other: Optional[Tensor], task: int) -> Tuple[
     return checked, batched
 
 
-# [rows, cols] or [batch, rows, cols] to float64 [batch, rows, cols] where the model is.
+# Converts [rows, cols] or [batch, rows, cols] to float64 [batch, rows, cols] on the model's device.
 def matrix_batch(self, operand: Tensor, name: str) -> Tensor:
     if operand.dim() == 2:
         operand = operand.unsqueeze(0)
@@ -189,7 +193,8 @@ def matrix_batch(self, operand: Tensor, name: str) -> Tensor:
     return operand.to(self.device(), torch.float64)
 
 
-# A vector [rows] or [rows, 1]; beside a batch also [batch, rows] or [batch, rows, 1].
+# Converts a vector to float64 [batch, rows, 1]. It may be [rows] or [batch, rows, 1]; with a single matrix also [rows, 1], and with a
+# batch of matrices also [batch, rows].
 def column_batch(self, operand: Tensor, name: str, batched: bool) -> Tensor:
     if operand.dim() == 1 or (operand.dim() == 2 and batched):
         operand = operand.unsqueeze(-1)
@@ -199,7 +204,7 @@ def column_batch(self, operand: Tensor, name: str, batched: bool) -> Tensor:
     return self.matrix_batch(operand, name)
 
 
-# Operands of one batch, or an error that says what is wrong.
+# Checks operands and expands them to a common batch size. Raises ValueError if they do not fit the problem or each other.
 def checked(self, operands: List[Tensor], names: List[str], task: int) -> List[Tensor]:
     rows, cols = operands[0].size(1), operands[0].size(2)
     self.check_size(task, rows, cols)
@@ -224,7 +229,8 @@ def checked(self, operands: List[Tensor], names: List[str], task: int) -> List[T
     return result
 
 
-# Rounding errors of a computed matrix are forgiven: 1e-6 of its largest coefficient.
+# Returns (A + Aᵀ) / 2. Raises ValueError if A and Aᵀ differ by more than 1e-6 of the largest coefficient; smaller differences are
+# rounding errors of a computed matrix.
 def symmetrized(self, matrix: Tensor, name: str, task: int) -> Tensor:
     difference = (matrix - matrix.transpose(1, 2)).abs()
     if matrix.numel() > 0 and bool((difference > 1e-6 * matrix.abs().amax([1, 2], keepdim=True)).any()):
@@ -232,17 +238,19 @@ def symmetrized(self, matrix: Tensor, name: str, task: int) -> Tensor:
     return matrix / 2 + matrix.transpose(1, 2) / 2
 
 
-# ---- From operands to what the model reads, and from its numbers to the answer
+# ---- From operands to the model's input, and from the model's numbers to the answer
 
 
-# What the model reads of operands, how it was made from them (condensed.py), and the factors of the normalization (normalization.py).
+# Rounds, normalizes (normalization.py) and transforms (condensed.py) operands for the model. Returns the matrices that the model reads,
+# the matrices of the transform, and the factors of the normalization; `answered` needs the last two.
 def asked(self, operands: List[Tensor], task: int) -> Tuple[List[Tensor], List[Tensor], List[Tensor]]:
     operands, factors = self.normalized(self.as_read(operands), task)
     read, made = self.question(operands)
     return read, made, factors
 
 
-# The matrices of answers [batch * beam, rows, cols] from numbers [batch, beam, count].
+# Converts the model's numbers [batch, beam, count] to the answer's matrices [batch * beam, rows, cols]: undoes the transform and the
+# normalization of `asked`.
 def answered(self, numbers: Tensor, made: List[Tensor], factors: List[Tensor], task: int, rows: int, cols: int) -> List[Tensor]:
     beam = numbers.size(1)
     solution = self.matrices(numbers.flatten(0, 1), self.solution_shapes(task, rows, cols))
@@ -252,8 +260,9 @@ def answered(self, numbers: Tensor, made: List[Tensor], factors: List[Tensor], t
     return self.unnormalized(self.with_signs(self.reply(solution, made), task), factors, task)
 
 
-# Gives columns of vectors the sign of solutions: the largest entry of the first of these matrices, the first of equal ones, is
-# positive.
+# Fixes the signs of eigenvectors and singular vectors as in the solutions of the training: column j of all matrices in `vectors` is
+# multiplied by 1 or -1, so that in the first of these matrices, its entry of largest magnitude is positive. Among equal magnitudes, the
+# first entry decides.
 def with_signs(self, solution: List[Tensor], task: int) -> List[Tensor]:
     vectors = self.vectors[task]
     if len(vectors) > 0:
@@ -266,13 +275,14 @@ def with_signs(self, solution: List[Tensor], task: int) -> List[Tensor]:
     return solution
 
 
-# Examples that are computed at once, so that memory stays small.
+# The number of examples that are computed at once. It is limited to save memory.
 def chunk(self, task: int, rows: int, cols: int, beam: int) -> int:
     numbers = self.count(self.operand_shapes(task, rows, cols)) + self.count(self.solution_shapes(task, rows, cols))
     return max(1, 65536 // (numbers * max(1, beam)))
 
 
-# Numbers [batch, beam, count] of the answers to operands, and the logarithms of the answers' probabilities [batch, beam].
+# Runs the model on the matrices that `asked` returned. Returns the numbers of the answers [batch, beam, count], and the natural
+# logarithms of the answers' probabilities [batch, beam].
 def proposed(self, read: List[Tensor], task: int, rows: int, cols: int, beam: int) -> Tuple[Tensor, Tensor]:
     size = self.chunk(task, rows, cols, beam)
     numbers: List[Tensor] = []
@@ -285,7 +295,7 @@ def proposed(self, read: List[Tensor], task: int, rows: int, cols: int, beam: in
     return torch.cat(numbers), torch.cat(scores)
 
 
-# [batch, count] numbers to matrices.
+# Splits numbers [batch, count] into matrices [batch, rows, cols], each in row-major order.
 def matrices(self, numbers: Tensor, shapes: List[Tuple[int, int]]) -> List[Tensor]:
     result: List[Tensor] = []
     done = 0
@@ -295,7 +305,8 @@ def matrices(self, numbers: Tensor, shapes: List[Tuple[int, int]]) -> List[Tenso
     return result
 
 
-# Matrices [batch, rows, cols] as numpy shapes them: without the batch where the operands had none.
+# Converts matrices [batch, rows, cols] to the shapes of numpy.linalg. `solution_forms` has a code for each matrix: 0 keeps it, 1 makes
+# a column a vector, 2 transposes, and 3 makes a 1x1 matrix a scalar. The batch dimension is removed if the operands had none.
 def shaped(self, solution: List[Tensor], task: int, batched: bool) -> Any:
     result: List[Tensor] = []
     for i in range(len(solution)):
@@ -316,7 +327,7 @@ def shaped(self, solution: List[Tensor], task: int, batched: bool) -> Any:
     return result[0], result[1], result[2]
 
 
-# The tensors of an answer; none of what is no answer.
+# The tensors of an answer as a list. The list is empty if `answer` is not a tensor, a tuple of two or three, or a list of tensors.
 def parts(self, answer: Any) -> List[Tensor]:
     parts: List[Tensor] = []
     if isinstance(answer, Tensor):
@@ -330,7 +341,8 @@ def parts(self, answer: Any) -> List[Tensor]:
     return parts
 
 
-# The matrices [batch, rows, cols] of an answer to operands, from its tensors.
+# The inverse of `shaped`: converts the tensors of an answer to float64 matrices [batch, rows, cols]. Raises ValueError if their number
+# or a shape does not fit the operands.
 def unshaped(self, parts: List[Tensor], operands: List[Tensor], task: int, batched: bool) -> List[Tensor]:
     shapes = self.solution_shapes(task, operands[0].size(1), operands[0].size(2))
     if len(parts) != len(shapes):

@@ -1,8 +1,11 @@
-"""The exact invariances of problems. What they leave free is fixed before the model reads a problem, and given back to its answer.
+"""Normalization of operands by exact invariances of a problem, and the inverse map for answers.
 
-The coefficients of an operand get the root mean square of the training, spectra lose their mean, and rows and columns of a matrix to
-invert get one scale. What was done is told by factors: the shift and the scales of both operands [batch, 1, 1], and the scales of rows
-and of columns [batch, n].
+Operands are scaled to the root mean square that coefficients have in training. Matrices whose eigenvalues are wanted are shifted by a
+multiple of the identity, so that the mean eigenvalue is 0. A matrix to invert is equilibrated: its rows and columns are scaled to equal
+root mean squares.
+
+The list `factors` has five tensors: the shift, the scales of the first and the second operand (each [batch, 1, 1]), and the scales of
+the rows [batch, rows] and of the columns [batch, cols] of the first operand.
 """
 
 from typing import List, Tuple
@@ -11,8 +14,9 @@ import torch
 from torch import Tensor
 
 
-# The equivalent problem, and its factors; the problem itself where the model does without. Gradients pass through shift and scales: the
-# model itself sees neither change.
+# Returns the normalized operands and the factors. A model without normalization gets unchanged operands, a shift of 0 and scales of 1.
+# Shift and scales of operands have gradients: if only these change, the model reads the same numbers, and the gradient can pass through the
+# factors alone. The scales of rows and columns count as constants.
 def normalized(self, operands: List[Tensor], task: int) -> Tuple[List[Tensor], List[Tensor]]:
     shift = torch.zeros_like(operands[0][:, :1, :1])
     rows, cols = torch.ones_like(operands[0][:, :, 0]), torch.ones_like(operands[0][:, 0])
@@ -22,7 +26,7 @@ def normalized(self, operands: List[Tensor], task: int) -> Tuple[List[Tensor], L
         if self.shifts[task] == 1:
             shift = matrix.diagonal(dim1=1, dim2=2).mean(1).view(-1, 1, 1)
             shifted = matrix - shift * torch.eye(matrix.size(1), dtype=matrix.dtype, device=matrix.device)
-            # Of a multiple of the identity, rounding errors of its mean are left.
+            # A multiple of the identity must become 0; rounding errors of the mean would be scaled up later.
             matrix = torch.where(shifted.abs() <= 1e-15 * shift.abs(), torch.zeros_like(shifted), shifted)
         if self.equilibrates[task] == 1:
             rows, cols = self.equilibration(matrix.detach())
@@ -37,26 +41,27 @@ def normalized(self, operands: List[Tensor], task: int) -> Tuple[List[Tensor], L
     return operands, [shift] + scales + [rows, cols]
 
 
-# The factor [batch, 1, 1] that brings coefficients to the root mean square of the training, or to less where one would be too large.
-# Infinite where all are zero: whatever grows with them is zero, too.
+# The factor [batch, 1, 1] that scales coefficients to the root mean square of the training, or to less if the largest would become too
+# large. It is infinite if all coefficients are 0. Then a matrix of the solution that grows with the operands becomes 0 in `unnormalized`.
 def scale(self, operands: List[Tensor]) -> Tensor:
     numbers = torch.cat([operand.flatten(1) for operand in operands], 1)
     largest = numbers.abs().amax(1, keepdim=True)
     unit = self.or_one(largest)
     spread = self.or_one((numbers / unit).square().mean(1, keepdim=True)).sqrt()
-    # Coefficients that are uniform up to a magnitude have √3 of their deviation at most.
+    # Uniformly distributed coefficients are at most √3 times their root mean square. Larger ones would be outside the training's range.
     scale = (self.deviation / spread).clamp(max=1.7320508075688772 * self.deviation) / unit
     return torch.where(largest > 0, scale, torch.full_like(scale, float("inf"))).unsqueeze(2)
 
 
-# A product that is zero where a factor is infinite.
+# The product of numbers and a factor, but 0 if the factor is infinite.
 def times(self, numbers: Tensor, factor: Tensor) -> Tensor:
     infinite = torch.isinf(factor)
-    # A gradient of zero times infinity would be no number.
+    # Replaces the infinite factor before the product, because 0 times infinity would make the gradient NaN.
     return torch.where(infinite, torch.zeros_like(numbers), numbers * torch.where(infinite, torch.ones_like(factor), factor))
 
 
-# By how much a matrix of the solution grows with the operands.
+# The factor [batch, 1, 1] by which the scales of the operands multiply matrix `place` of the solution: each scale to the power of the
+# matrix's degree of homogeneity. That degree may contain the number of rows, as for determinants.
 def growth(self, factors: List[Tensor], task: int, place: int) -> Tensor:
     degrees, of_second = self.degrees[task], self.second_degrees[task]
     degree = 0
@@ -68,7 +73,7 @@ def growth(self, factors: List[Tensor], task: int, place: int) -> Tensor:
     return growth
 
 
-# The solution of the problem, from that of the equivalent one.
+# Maps the solution of the normalized problem to the solution of the original problem.
 def unnormalized(self, solution: List[Tensor], factors: List[Tensor], task: int) -> List[Tensor]:
     solution = [solution[i] / self.growth(factors, task, i) for i in range(len(solution))]
     if self.equilibrates[task] == 1:
@@ -78,7 +83,7 @@ def unnormalized(self, solution: List[Tensor], factors: List[Tensor], task: int)
     return solution
 
 
-# The solution of the equivalent problem, from that of the problem.
+# The inverse of `unnormalized`: maps the solution of the original problem to the solution of the normalized problem.
 def normalized_solution(self, solution: List[Tensor], factors: List[Tensor], task: int) -> List[Tensor]:
     if self.shifts[task] == 1:
         solution = [solution[0] - factors[0]] + solution[1:]
@@ -87,9 +92,10 @@ def normalized_solution(self, solution: List[Tensor], factors: List[Tensor], tas
     return [self.times(solution[i], self.growth(factors, task, i)) for i in range(len(solution))]
 
 
-# Factors [batch, n] of rows and of columns that bring their root mean squares to one, as near as a few rounds do (Sinkhorn and Knopp 1967).
+# Returns factors of the rows [batch, rows] and of the columns [batch, cols] that scale all root mean squares to about 1. Rows and columns
+# are scaled in turn, 16 times (Sinkhorn and Knopp 1967).
 def equilibration(self, matrix: Tensor) -> Tuple[Tensor, Tensor]:
-    # Squares of very small and very large numbers are no numbers.
+    # Divides by the largest magnitude first, so that squares neither overflow nor underflow.
     unit = self.or_one(matrix.abs().amax([1, 2], keepdim=True))
     scaled = matrix / unit
     rows, cols = 1 / unit.expand(-1, matrix.size(1), 1), torch.ones_like(matrix[:, :1])

@@ -1,7 +1,11 @@
-"""A decoder that predicts all coefficients at once: a hidden state for each, its fields one after another.
+"""The parallel decoder: predicts all coefficients of an answer at once, from one hidden state each. The fields of a coefficient are
+predicted one after another; each depends on the fields before it.
 
-Each row of the table `fields` is a field in the order of prediction: what it says (0: sign, 1: exponent, 2: mantissa, 3: the whole
-number), the class of zero, the worth of a class, and whether larger classes are larger magnitudes (1).
+The table `fields` has a row for each field, in the order of prediction. A row has four numbers: the part of the number (0: sign,
+1: exponent, 2: mantissa, 3: the whole number), the class of zero, the value of one class, and 1 if larger classes mean larger magnitudes.
+
+The readout says how distributions become numbers. 0: the most probable class of each field. 1: the same, but the median for the digits
+of P10 and P1000. 2: the median, interpolated within the last digit.
 """
 
 from typing import List, Tuple
@@ -10,7 +14,7 @@ import torch
 from torch import Tensor
 
 
-# Numbers and logarithms of probabilities: see `proposed`.
+# Returns the numbers of the answer [batch, 1, count], and the logarithm of its probability [batch, 1].
 def proposals(self, source: Tensor, task: int, rows: int, cols: int, beam: int) -> Tuple[Tensor, Tensor]:
     if beam != 1:
         raise ValueError("this model predicts all coefficients at once: beam must be 1, not {}".format(beam))
@@ -21,13 +25,13 @@ def proposals(self, source: Tensor, task: int, rows: int, cols: int, beam: int) 
         after.select(-1, self.last_digit).add_(1)
     both = self.decoded(torch.stack([classes, after]), self.output_codec)
     written = both[0]
-    # The number at a share of those that these digits are written for; zero stays.
+    # Interpolates within half a unit of the last digit: `share` 0 is the end with the smaller magnitude, 1 the other end. Zero stays zero.
     within = written + (both[1] - written) * (share.to(torch.float64) - 0.5)
     numbers = torch.where(written == 0, written, within)
     return numbers.unsqueeze(1), score.unsqueeze(1)
 
 
-# Hidden states [batch, count, width] of the coefficients of the answer.
+# The hidden states [batch, count, width] of the answer's coefficients.
 def hidden(self, source: Tensor, task: int, rows: int, cols: int) -> Tensor:
     memory = self.encode_source(source, self.source_positions(task, rows, cols, source.size(1)))
     positions = self.coefficient_positions(self.solution_shapes(task, rows, cols))
@@ -36,8 +40,8 @@ def hidden(self, source: Tensor, task: int, rows: int, cols: int) -> Tensor:
     return self.query(memory, positions, self.tasks(source), source != 1)
 
 
-# Classes [batch, count, fields] in the order in which they are written; the share [batch, count] of the probability of the last
-# digits that lies below the median; the logarithm of each answer's probability, float64 [batch].
+# Chooses the classes of all fields. Returns the classes [batch, count, fields] in the order of a token sequence; the share [batch, count]
+# of the probability of the last digits that lies below the median; and the logarithm of each answer's probability, float64 [batch].
 def predict(self, hidden: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
     known = torch.zeros([hidden.size(0), hidden.size(1), 0], dtype=torch.int64, device=hidden.device)
     share = torch.full([hidden.size(0), hidden.size(1)], 0.5, dtype=torch.float32, device=hidden.device)
@@ -53,8 +57,8 @@ def predict(self, hidden: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
     return known.index_select(2, self.written_order), share, score
 
 
-# Adds the class of the next digits of the median; `share [batch, count]` of the probability lies below the median among the
-# numbers that begin with `known`. Returns the share for the digits that follow, too.
+# Appends the next digits of the median to `known`. Among the numbers with the fields `known`, the fraction `share` [batch, count] of the
+# probability lies below the median. Also returns that fraction for the numbers with the appended digits.
 def with_median(self, known: Tensor, logits: Tensor, share: Tensor) -> Tuple[Tensor, Tensor]:
     probability = logits.softmax(-1)
     reached = probability.cumsum(-1)
@@ -70,15 +74,15 @@ def answer_tokens(self, source: Tensor, task: int, rows: int, cols: int, beam: i
         raise ValueError("this model predicts all coefficients at once: beam must be 1, not {}".format(beam))
     classes, _, _ = self.predict(self.hidden(source, task, rows, cols))
     if self.variable_output == 1:
-        # A decoder may choose the digits 053, but only 530 can be written.
+        # The decoder may choose the digits 053, but a sequence must have 530 with a smaller exponent.
         classes = self.encoded(self.decoded(classes, self.output_codec), self.output_codec)
     zeros = self.decoded(classes, self.output_codec) == 0
     shapes = self.solution_shapes(task, rows, cols)
     return self.written(classes, zeros, self.output_starts, self.output_short, shapes, self.target_starts[task])
 
 
-# Logits of every field's classes, one field after another as they are predicted, each given the target's fields before it:
-# source as `encode` returns it and target [batch, length] as `generate` does, to [batch, count, classes of all fields].
+# The logits of all fields [batch, count, classes of all fields], concatenated in the order of prediction. Every field is given the
+# target's fields before it. `source` is from `encode`, and `target` [batch, length] has tokens as `generate` returns them.
 def forward(self, source: Tensor, target: Tensor, rows: int = 0, cols: int = 0) -> Tensor:
     source, target = self.read_source(source), self.integers(target, "target")
     task = self.source_task(source)
@@ -91,19 +95,19 @@ def forward(self, source: Tensor, target: Tensor, rows: int = 0, cols: int = 0) 
     return torch.cat(logits, -1)
 
 
-# ---- Expected numbers, which have a gradient where chosen classes have none
+# ---- Expected values, which have a gradient; chosen classes have none
 
 
-# Mantissas of several fields are expected over this many of the most probable beginnings. Ten are all that a first digit leaves;
-# to leave others out changes a field by less than a class of the one before.
+# The number of prefixes over which the expected value of a mantissa of several fields is taken: the most probable ones. In P10, ten are
+# all first digits. Leaving out other prefixes changes the expected value of a field by less than one class of the field before it.
 def paths(self) -> int:
     return 10
 
 
-# The expected numbers, float64 [batch, count]: E[sign] E[mantissa] 10^exponent, where the mantissa is expected given the most probable
-# sign and exponent. The exponent is not expected, because 10^100 would outweigh everything, however improbable. So the layers that
-# choose it have no gradient, and the number jumps where the choice changes. Operands of value models have a gradient as far as the
-# features of a number have one; those of `value_features = "digits"` have none.
+# The expected values of the numbers, float64 [batch, count]: E[sign] E[mantissa] 10^exponent. The mantissa is predicted for the most
+# probable sign and exponent. The exponent is the most probable one, because 10^100 would dominate an expected value, however improbable.
+# So the layers that choose the exponent have no gradient, and the number jumps where the choice changes. In models that read values,
+# operands have a gradient if the features of a number have one; `value_features = "digits"` has none.
 def expected(self, source: Tensor, task: int, rows: int, cols: int) -> Tensor:
     for field in self.fields:
         if field[0] == 3:
@@ -112,7 +116,7 @@ def expected(self, source: Tensor, task: int, rows: int, cols: int) -> Tensor:
 
 
 def soft_numbers(self, hidden: Tensor) -> Tensor:
-    # Classes on every path [batch, count, paths, fields], and the paths' probabilities.
+    # The classes of every prefix [batch, count, paths, fields], and the probabilities of the prefixes [batch, count, paths].
     known = torch.zeros([hidden.size(0), hidden.size(1), 1, 0], dtype=torch.int64, device=hidden.device)
     weights = torch.ones([hidden.size(0), hidden.size(1), 1], dtype=torch.float64, device=hidden.device)
     sign, power = torch.ones_like(weights[..., 0]), torch.ones_like(weights[..., 0])
@@ -137,14 +141,15 @@ def soft_numbers(self, hidden: Tensor) -> Tensor:
     return sign * mantissa * power
 
 
-# Logits of a field on every path: [batch, count, paths, classes].
+# The logits of a field after every prefix: [batch, count, paths, classes].
 def path_logits(self, rank: int, hidden: Tensor, known: Tensor) -> Tensor:
     paths = known.size(2)
     logits = self.field_logits(rank, hidden.repeat_interleave(paths, 1), known.flatten(1, 2))
     return logits.unflatten(1, [hidden.size(1), paths])
 
 
-# The most probable paths with one more field, whose `probabilities` are [batch, count, paths, classes].
+# Extends the prefixes by one field, whose `probabilities` are [batch, count, paths, classes]. Returns the most probable extended prefixes
+# and their weights [batch, count, paths], which sum to 1.
 def branched(self, known: Tensor, weights: Tensor, probabilities: Tensor) -> Tuple[Tensor, Tensor]:
     classes = probabilities.size(3)
     candidates = (weights.unsqueeze(-1) * probabilities).flatten(2)

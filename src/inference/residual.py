@@ -1,7 +1,8 @@
-"""How wrong an answer is, from the operands and the answer alone.
+"""Relative errors of answers, computed from the operands and the answer, without a solution.
 
-`checks` has a code for each problem (problem/facts.rs), by which `relative_error` chooses a function. Operands and answers are matrices
-float64 [batch, rows, cols]; every function returns a relative error [batch]: zero for exact answers, and infinite where there is none.
+`checks` has a code for each problem (`Check` in problem/facts.rs), by which `relative_error` chooses a formula. Operands and answers are
+float64 matrices [batch, rows, cols]. Errors are [batch]: 0 for exact answers up to rounding, and infinite if the error is not a finite
+number.
 """
 
 from typing import List
@@ -10,8 +11,8 @@ import torch
 from torch import Tensor, no_grad
 
 
-# The relative error of answers, by which they are right or wrong; of spectra, to 2 % of itself; of vectors, the
-# distance from orthonormal ones where that is larger.
+# The relative error by which evaluations count answers as right or wrong. Two cases differ. For eigenvalues and singular values, the
+# result is within 2 % of that error. For eigenvectors and singular vectors, it is at least their distance from orthonormality.
 def relative_error(self, operands: List[Tensor], answer: List[Tensor], task: int) -> Tensor:
     check, matrix, first = self.checks[task], operands[0], answer[0]
     with no_grad():
@@ -44,7 +45,8 @@ def relative_error(self, operands: List[Tensor], answer: List[Tensor], task: int
     return error
 
 
-# Refuses matrices that are singular to working precision, where the problem needs an inverse. Scales of rows and columns do not matter.
+# If the problem needs an inverse, raises ValueError for matrices that are singular to working precision. They are equilibrated first,
+# because rows or columns of very different scales do not make a matrix singular.
 def check_regular(self, matrix: Tensor, task: int) -> None:
     if self.regular[task] == 1:
         with no_grad():
@@ -57,7 +59,7 @@ def check_regular(self, matrix: Tensor, task: int) -> None:
                 raise ValueError("{} is singular: it has no inverse".format(name))
 
 
-# Σ|error| / Σ|truth|.
+# Σ|error| / Σ|truth| [batch]: 0 if the error is 0, infinite if the quotient is not a finite number.
 def ratio(self, error: Tensor, truth: Tensor) -> Tensor:
     error, scale = error.abs().flatten(1).sum(1), truth.abs().flatten(1).sum(1)
     ratio = torch.where(error == 0, torch.zeros_like(error), error / scale)
@@ -74,7 +76,8 @@ def from_identity(self, matrix: Tensor) -> Tensor:
     return self.ratio(matrix - unit, unit.expand_as(matrix))
 
 
-# Σ|Vᵀ V - I| / 2n, half because products have twice the error of vectors; without it zeros would be right, which diagonalize, too.
+# Σ|Vᵀ V - I| / 2n. The 2 is there because small errors of V count twice in the product. Without this check, zeros would be right
+# answers: zero values and vectors satisfy `from_diagonal`.
 def from_orthonormal(self, vectors: Tensor) -> Tensor:
     return self.from_identity(vectors.transpose(1, 2) @ vectors) / 2
 
@@ -88,17 +91,19 @@ def symmetric_part(self, matrix: Tensor) -> Tensor:
     return matrix / 2 + matrix.transpose(1, 2) / 2
 
 
-# Of a linear system: the step from the answer to A x = b. The residual itself is small for wrong answers to ill-conditioned systems.
+# The relative error of the answer x to A x = b: Σ|d| / Σ|x + d| with A d = b - A x. The residual b - A x itself is no measure, because it
+# is small for wrong answers, too, if the system is ill-conditioned.
 def system_error(self, matrix: Tensor, vector: Tensor, answer: Tensor) -> Tensor:
     step = torch.linalg.solve_ex(matrix, vector - matrix @ answer)[0]
     return self.ratio(step, answer + step)
 
 
-# How many eigenvalues of symmetric matrices lie above numbers [batch, count]: as many as A - x I has positive pivots (Sylvester).
+# For every x of `numbers` [batch, count], the number of eigenvalues of a symmetric matrix A that are larger than x. By Sylvester's law of
+# inertia, it is the number of positive pivots of A - x I in Gaussian elimination.
 def eigenvalues_above(self, matrix: Tensor, numbers: Tensor) -> Tensor:
     shifted = matrix.unsqueeze(1) - torch.diag_embed(numbers.unsqueeze(2).expand(-1, -1, matrix.size(1)))
     above = torch.zeros_like(numbers)
-    # Pivots that are nearly zero would lose what is left; for others of this size, the matrix changes as little.
+    # A pivot near 0 would destroy the rest of the matrix. ±least instead changes A by at most 1e-8 of its largest coefficient.
     least = 1e-8 * self.or_one(matrix.abs().amax([1, 2]).view(-1, 1))
     for _ in range(matrix.size(1)):
         pivot = shifted[:, :, 0, 0]
@@ -109,12 +114,14 @@ def eigenvalues_above(self, matrix: Tensor, numbers: Tensor) -> Tensor:
     return above
 
 
-# Of values [batch, count], descending, whose powers should be the eigenvalues of symmetric matrices. The distance of each from the right
-# one is enclosed: only within it is the right number of eigenvalues above.
+# The relative error of `values` [batch, count], descending. To the power `power`, they should be the eigenvalues of symmetric matrices
+# (power 1), or of Gram matrices (power 2: singular values). Bisection finds the distance of each value from the true one. The k-th true
+# value, with k from 0, is within d of `value` if more than k eigenvalues lie above value - d, and at most k above value + d. The first
+# interval is from 1e-7 of an upper bound to that bound; ten halvings on a logarithmic scale find the distance within 2 %.
 def spectrum_error(self, matrix: Tensor, values: Tensor, power: int) -> Tensor:
     rank = torch.arange(values.size(1), dtype=values.dtype, device=values.device)
     too_large = self.eigenvalues_above(matrix, values * values.abs().pow(power - 1)) <= rank
-    # No eigenvalue is larger than the sum of a row.
+    # No eigenvalue has a larger magnitude than the largest Σ|coefficient| of a row.
     largest = matrix.abs().sum(2).amax(1, keepdim=True).pow(1 / power)
     high = (largest + values.abs()).amax(1, keepdim=True).expand_as(values)
     low = 1e-7 * high
@@ -127,14 +134,15 @@ def spectrum_error(self, matrix: Tensor, values: Tensor, power: int) -> Tensor:
     return self.ratio(high, torch.where(too_large, values - high, values + high))
 
 
-# AᵀA or AAᵀ, the smaller: its eigenvalues are the squares of the singular values.
+# AᵀA or AAᵀ, whichever is smaller. Its eigenvalues are the squares of the singular values of A.
 def smaller_gram(self, matrix: Tensor) -> Tensor:
     if matrix.size(1) < matrix.size(2):
         return matrix @ matrix.transpose(1, 2)
     return matrix.transpose(1, 2) @ matrix
 
 
-# Of a determinant: beside that which traces give (Faddeev and LeVerrier), once rows and columns have one scale.
+# The relative error of a determinant. The true one follows from traces (Faddeev-LeVerrier algorithm), after rows and columns are
+# equilibrated.
 def determinant_error(self, matrix: Tensor, answer: Tensor) -> Tensor:
     rows, cols = self.equilibration(matrix)
     matrix = matrix * rows.unsqueeze(2) * cols.unsqueeze(1)
@@ -146,7 +154,8 @@ def determinant_error(self, matrix: Tensor, answer: Tensor) -> Tensor:
     return self.difference(answer, coefficient * (-1) ** matrix.size(1))
 
 
-# Of an exponential: beside its series, applied to unit vectors in steps of a norm of one.
+# The relative error of a matrix exponential. The true one is exp(A / steps) to the power `steps`, by 19 terms of the Taylor series.
+# There are enough steps for a 1-norm of A / steps of at most 1, but at most 300.
 def exponential_error(self, matrix: Tensor, answer: Tensor) -> Tensor:
     image = torch.eye(matrix.size(1), dtype=matrix.dtype, device=matrix.device).expand_as(matrix)
     steps = max(1, min(300, int(matrix.abs().sum(1).amax().ceil())))
@@ -158,13 +167,14 @@ def exponential_error(self, matrix: Tensor, answer: Tensor) -> Tensor:
     return self.difference(answer, image)
 
 
-# Of a matrix sign: steps of Newton from the answer to S S = I and S A = A S. Roots of the identity that commute with A are many; but that of S A
-# alone has all its eigenvalues on the right of the imaginary axis, and then powers of (S A + c I)⁻¹ (S A - c I) vanish.
+# The relative error of a matrix sign. Three steps of Newton's method for S S = I and S A = A S lead from the answer to a nearby solution S,
+# with which the answer is compared. These equations have several solutions. S is the sign of A only if all eigenvalues of S A have positive
+# real parts, and then powers of (S A + I)⁻¹ (S A - I) converge to 0. Otherwise the error is infinite.
 def sign_error(self, matrix: Tensor, answer: Tensor) -> Tensor:
     n = matrix.size(1)
     unit = torch.eye(n, dtype=matrix.dtype, device=matrix.device).expand_as(matrix)
     matrix = matrix / self.or_one(matrix.abs().amax([1, 2], keepdim=True))
-    # Those of other numbers have no decomposition.
+    # `pinv` fails for NaN, infinity and very large numbers. Such answers are replaced by 0 here; their error is infinite.
     is_finite = answer.abs().amax([1, 2]) < 1e8
     answer = torch.where(is_finite.view(-1, 1, 1), answer, torch.zeros_like(answer))
     sign = answer
@@ -181,7 +191,7 @@ def sign_error(self, matrix: Tensor, answer: Tensor) -> Tensor:
     return torch.where(is_root, self.difference(answer, sign), torch.full_like(answer[:, 0, 0], float("inf")))
 
 
-# The matrix of X ↦ left X right, where X is read row by row.
+# The matrix of the linear map X ↦ left X right, for X in row-major order.
 def kronecker(self, left: Tensor, right: Tensor) -> Tensor:
     product = left.unsqueeze(2).unsqueeze(4) * right.transpose(1, 2).unsqueeze(1).unsqueeze(3)
     return product.flatten(3).flatten(1, 2)

@@ -1,4 +1,8 @@
-"""Numbers in token sequences. `<s>` is 0, `<pad>` 1, `V<n>` 1 + n, and word w of the encoding 102 + w; tasks come after the words."""
+"""Writes numbers as token sequences and reads them.
+
+A sequence is `<s>` (or a task's token), then `V<rows> V<cols>` and the numbers of each matrix, then `<s>`. The token of `<s>` is 0, of
+`<pad>` 1, of `V<n>` 1 + n, and of word w of the encoding 102 + w. The tokens of tasks follow the words.
+"""
 
 from typing import List, Tuple
 
@@ -10,8 +14,9 @@ def first_word(self) -> int:
     return 102
 
 
-# [batch, count, fields] classes to [batch, length] tokens that begin with `first`. `starts [fields]` are the words of the classes 0; where `zeros
-# [batch, count]`, only the fields of `short [fields]` are written, and shorter sequences end with `<pad>`.
+# Converts classes [batch, count, fields] to tokens [batch, length]; `first` is the first token. `starts` [fields] has the word of each
+# field's class 0. Of a number with `zeros` [batch, count], only the fields with `short` [fields] are written. Shorter sequences are
+# padded at the end.
 def written(self, classes: Tensor, zeros: Tensor, starts: Tensor, short: Tensor,
             shapes: List[Tuple[int, int]], first: int) -> Tensor:
     batch = classes.size(0)
@@ -39,7 +44,7 @@ def written(self, classes: Tensor, zeros: Tensor, starts: Tensor, short: Tensor,
     return tokens[:, :length]
 
 
-# The tokens that a sequence of these matrices is made of: marks are given, -1 stands for a number.
+# The slots of a sequence after its first token: the only possible token, or -1 for a number, which may have several tokens.
 def slots(self, shapes: List[Tuple[int, int]]) -> List[int]:
     result: List[int] = []
     for rows, cols in shapes:
@@ -50,7 +55,7 @@ def slots(self, shapes: List[Tuple[int, int]]) -> List[int]:
     return result
 
 
-# The shapes that the first of `tokens [batch, length]` announces; the problem has `matrices` of them.
+# The shapes of the problem's matrices, read from the first sequence of `tokens` [batch, length]. There are `matrices` of them.
 def announced_shapes(self, tokens: Tensor, matrices: int) -> List[Tuple[int, int]]:
     row: List[int] = tokens[0].tolist()
     next: List[List[int]] = self.grammar_next.tolist()
@@ -75,14 +80,15 @@ def announced_shapes(self, tokens: Tensor, matrices: int) -> List[Tuple[int, int
     return shapes
 
 
-# Tokens where the model is.
+# Converts tokens to int64 on the model's device. Raises ValueError if they are not integers.
 def integers(self, tokens: Tensor, name: str) -> Tensor:
     if tokens.is_floating_point() or tokens.is_complex():
         raise ValueError("{} must be integers".format(name))
     return tokens.to(self.device(), torch.int64)
 
 
-# [batch, length] tokens of matrices of these shapes to [batch, count, fields] classes.
+# Converts the tokens [batch, length] of matrices of these shapes to classes [batch, count, fields]. Raises ValueError if a sequence is
+# illegal.
 def read(self, tokens: Tensor, shapes: List[Tuple[int, int]]) -> Tensor:
     classes, legal = self.parsed(tokens, shapes)
     if not bool(legal.all()):
@@ -90,10 +96,10 @@ def read(self, tokens: Tensor, shapes: List[Tuple[int, int]]) -> Tensor:
     return classes
 
 
-# The same, and which of the sequences are legal [batch].
+# Like `read`, but instead of raising an error, also returns which sequences are legal, bool [batch].
 def parsed(self, tokens: Tensor, shapes: List[Tuple[int, int]]) -> Tuple[Tensor, Tensor]:
     batch, fields, count = tokens.size(0), self.output_starts.size(0), self.count(shapes)
-    # One place more, for what is not of a number.
+    # The extra column at the end takes the tokens that belong to no number.
     classes = torch.zeros([batch, count * fields + 1], dtype=torch.int64, device=tokens.device)
     number = torch.zeros([batch], dtype=torch.int64, device=tokens.device)
     state = torch.zeros_like(number)

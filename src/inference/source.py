@@ -1,4 +1,4 @@
-"""Sources, which a model reads (values.py, tokens.py), and where their numbers stand."""
+"""Sources, the tensors that a model reads (values.py, tokens.py), and the positions of their numbers."""
 
 from typing import Any, List, Optional, Tuple
 
@@ -6,14 +6,14 @@ import torch
 from torch import Tensor, no_grad
 
 
-# The source of operands, as `generate` and `forward` take it.
+# Converts operands to a source for `generate` and `forward`. Operands are rounded and transformed as in `solve`, but not normalized.
 def encode(self, matrix: Tensor, other: Optional[Tensor] = None, problem: str = "") -> Tensor:
     task = self.task_of(problem)
     operands, _ = self.operands(matrix, other, task)
     return self.source_of(self.question(self.as_read(operands))[0], task)
 
 
-# Answers of many sources of one size as tokens [batch, length], computed in parts so that memory stays small.
+# Answers sources of one size by tokens [batch, length]. Large batches are computed in parts to save memory.
 def generate(self, source: Tensor, rows: int = 0, cols: int = 0, beam: int = 1) -> Tensor:
     source = self.read_source(source)
     task = self.source_task(source)
@@ -30,7 +30,7 @@ def generate(self, source: Tensor, rows: int = 0, cols: int = 0, beam: int = 1) 
     return torch.cat(parts)
 
 
-# The matrices of an answer's tokens.
+# Converts the tokens [batch, length] of answers to matrices, with the shapes that `solve` returns for a batch.
 def decode(self, tokens: Tensor) -> Any:
     tokens = self.integers(tokens, "tokens")
     if tokens.dim() != 2 or tokens.size(0) == 0 or tokens.size(1) == 0:
@@ -43,7 +43,7 @@ def decode(self, tokens: Tensor) -> Any:
     return self.shaped(self.with_signs(self.matrices(self.decoded(self.read(tokens, shapes), self.output_codec), shapes), task), task, True)
 
 
-# The task [batch] that each source names; 0 where the model has one.
+# The task of each source [batch], from its first entry. It is 0 if the model has one problem.
 def tasks(self, source: Tensor) -> Tensor:
     first = source[:, 0].to(torch.int64)
     if len(self.names) == 1:
@@ -51,7 +51,7 @@ def tasks(self, source: Tensor) -> Tensor:
     return first - self.first_task
 
 
-# The task of all sources.
+# The task that all sources of the batch have. Raises ValueError if they differ.
 def source_task(self, source: Tensor) -> int:
     if len(self.names) == 1 or source.size(0) == 0 or source.size(1) == 0:
         return 0
@@ -62,7 +62,7 @@ def source_task(self, source: Tensor) -> int:
     return task
 
 
-# The size that a source was made for; 0 asks for it to be read from the source.
+# Returns the size, and raises ValueError if it does not fit the model or the source. If rows or cols is 0, reads it from the source.
 def known_size(self, source: Tensor, task: int, rows: int, cols: int) -> Tuple[int, int]:
     if rows == 0 or cols == 0:
         rows, cols = self.size_of(source, task)
@@ -74,23 +74,23 @@ def known_size(self, source: Tensor, task: int, rows: int, cols: int) -> Tuple[i
     return rows, cols
 
 
-# ---- Positions: rows of (place in the sequence, matrix, row, column, field). Row, column and field count from 1 and are 0 for what
-# belongs to no coefficient.
+# ---- Positions [length, 5]: place in the sequence, index of the matrix, row, column, field. Row, column and field count from 1; they are 0
+# for tokens that belong to no coefficient.
 
 
-# [rows * cols, 3]: matrix, and row and column from 1, of every coefficient in the order of reading.
+# The matrix, row and column of each coefficient of a matrix, in row-major order: [rows * cols, 3].
 def places(self, matrix: int, rows: int, cols: int) -> Tensor:
     index = torch.arange(rows * cols, device=self.device())
     row = torch.div(index, cols, rounding_mode="floor")
     return torch.stack([torch.full_like(index, matrix), 1 + row, 1 + index - row * cols], 1)
 
 
-# [length, 5]: a number that counts up, then places and field.
+# Puts the place in the sequence, counted from 0, before the other columns.
 def numbered(self, rest: Tensor) -> Tensor:
     return torch.cat([torch.arange(rest.size(0), device=rest.device).unsqueeze(1), rest], 1)
 
 
-# Positions of one per coefficient: field 1.
+# Positions of coefficients, one for each; the field is 1.
 def coefficient_positions(self, shapes: List[Tuple[int, int]]) -> Tensor:
     parts: List[Tensor] = []
     for matrix in range(len(shapes)):
@@ -99,7 +99,7 @@ def coefficient_positions(self, shapes: List[Tuple[int, int]]) -> Tensor:
     return self.numbered(torch.cat([places, torch.ones_like(places[:, :1])], 1))
 
 
-# Positions of tokens: `<s>`, then `V<rows> V<cols>` and the coefficients of every matrix, then `<s>`.
+# Positions of the tokens of a sequence (sequence.py) in which every number has `fields` tokens.
 def token_positions(self, shapes: List[Tuple[int, int]], fields: int) -> Tensor:
     mark = torch.zeros([1, 4], dtype=torch.int64, device=self.device())
     parts = [mark]
@@ -114,7 +114,7 @@ def token_positions(self, shapes: List[Tuple[int, int]], fields: int) -> Tensor:
     return self.numbered(torch.cat(parts))
 
 
-# Rows and columns of the grid on which a pair model lays operands of these shapes.
+# The side of the square grid on which a pair model places operands of these shapes.
 def grid_side(self, shapes: List[Tuple[int, int]]) -> int:
     side = 1
     for rows, cols in shapes:
@@ -122,7 +122,8 @@ def grid_side(self, shapes: List[Tuple[int, int]]) -> int:
     return side
 
 
-# Positions of coefficients [count, 5] with the cell that answers each in the first column: spectra are read on the diagonal.
+# Replaces the first column of positions [count, 5] by the index of the grid cell from which a pair model reads the coefficient. Spectra are
+# read from the diagonal. Bit i of `diagonal` says whether matrix i of the solution is a spectrum.
 def answer_cells(self, positions: Tensor, task: int, side: int) -> Tensor:
     matrix, row, column = positions[:, 1], positions[:, 2], positions[:, 3]
     diagonal = torch.bitwise_right_shift(torch.full_like(matrix, self.diagonal[task]), matrix) % 2 == 1

@@ -1,4 +1,4 @@
-"""A source of tokens, int64 [batch, length], as the input encoding writes them."""
+"""Sources of models that read tokens of the input encoding: int64 [batch, length]."""
 
 from typing import List, Tuple
 
@@ -6,17 +6,18 @@ import torch
 from torch import Tensor
 
 
-# Operands rounded as the input encoding writes them.
+# Rounds operands to numbers of the input encoding.
 def as_read(self, operands: List[Tensor]) -> List[Tensor]:
     result: List[Tensor] = []
     for operand in operands:
         numbers = operand.flatten(1)
-        # Gradients reach no tokens; that of an operand is refused, not zero.
+        # The added zero keeps the operand's gradient. Tokens have none, so `soft_solve` raises ValueError for operands that require one.
         numbers = self.decoded(self.encoded(numbers, self.input_codec), self.input_codec) + (numbers - numbers.detach())
         result.append(numbers.unflatten(1, [operand.size(1), operand.size(2)]))
     return result
 
 
+# Converts rounded operands to a source.
 def source_of(self, operands: List[Tensor], task: int) -> Tensor:
     values = torch.cat([operand.flatten(1) for operand in operands], 1)
     classes = self.encoded(values, self.input_codec)
@@ -25,7 +26,7 @@ def source_of(self, operands: List[Tensor], task: int) -> Tensor:
     return self.written(classes, zeros, self.input_starts, self.input_short, shapes, self.source_starts[task])
 
 
-# A source that is given, where the model is.
+# Checks a source from the caller, and moves it to the model's device.
 def read_source(self, source: Tensor) -> Tensor:
     if source.dim() != 2:
         raise ValueError("source must be [batch, length], as encode returns it; not {}".format(source.size()))
@@ -37,6 +38,7 @@ def read_source(self, source: Tensor) -> Tensor:
     return source
 
 
+# The rows and columns of the first operand of a source.
 def size_of(self, source: Tensor, task: int) -> Tuple[int, int]:
     if self.min_rows == self.max_rows and self.min_cols == self.max_cols:
         return self.min_rows, self.min_cols
@@ -45,7 +47,7 @@ def size_of(self, source: Tensor, task: int) -> Tuple[int, int]:
     return int(source[0, 1]) - 1, int(source[0, 2]) - 1
 
 
-# 0 where sources of one size differ in length.
+# The length of sources of a size; 0 if it depends on the numbers.
 def source_length(self, task: int, rows: int, cols: int) -> int:
     if self.variable_input == 1:
         return 0

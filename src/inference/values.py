@@ -1,4 +1,4 @@
-"""A source of values: float32 [batch, count], after the task where there are several. The numbers themselves are read."""
+"""Sources of models that read the numbers themselves: float32 [batch, count]. If the model has several problems, the task comes first."""
 
 from typing import List, Tuple
 
@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 
-# Operands rounded to the digits of the input. Gradients pass as if they were not: what is added is zero.
+# Rounds operands to the digits of the input encoding. The added zero passes gradients through as if nothing were rounded (straight-through
+# estimator).
 def as_read(self, operands: List[Tensor]) -> List[Tensor]:
     numbers = torch.cat([operand.flatten(1) for operand in operands], 1)
     negative, mantissa, exponent = self.scientific(numbers, self.input_codec[1], self.input_codec[2])
@@ -14,9 +15,10 @@ def as_read(self, operands: List[Tensor]) -> List[Tensor]:
     return self.matrices(rounded, [(operand.size(1), operand.size(2)) for operand in operands])
 
 
+# Converts rounded operands to a source.
 def source_of(self, operands: List[Tensor], task: int) -> Tensor:
     values = torch.cat([operand.flatten(1) for operand in operands], 1)
-    # Features of larger ones are beyond float32.
+    # The features of larger numbers would overflow float32.
     large = values.detach().abs() >= 1e18
     if bool(large.any()):
         raise ValueError("{} is too large: this model reads numbers of magnitudes below 1e18".format(float(values[large][0])))
@@ -29,7 +31,7 @@ def source_of(self, operands: List[Tensor], task: int) -> Tensor:
     return values
 
 
-# A source that is given, where the model is.
+# Checks a source from the caller, and moves it to the model's device.
 def read_source(self, source: Tensor) -> Tensor:
     if source.dim() != 2:
         raise ValueError("source must be [batch, count], as encode returns it; not {}".format(source.size()))
@@ -39,6 +41,7 @@ def read_source(self, source: Tensor) -> Tensor:
     return source
 
 
+# The rows and columns of the first operand of a source, if its length decides them. Otherwise raises ValueError.
 def size_of(self, source: Tensor, task: int) -> Tuple[int, int]:
     if self.min_rows == self.max_rows and self.min_cols == self.max_cols:
         return self.min_rows, self.min_cols
@@ -53,7 +56,7 @@ def source_length(self, task: int, rows: int, cols: int) -> int:
     return self.read_positions(self.operand_shapes(task, rows, cols)).size(0) + int(len(self.names) > 1)
 
 
-# Places of the coefficients, or of a pair model its cells.
+# The positions of the source's entries [count, 5]; for a pair model, its cells [operands, side, side].
 def source_positions(self, task: int, rows: int, cols: int, length: int) -> Tensor:
     shapes = self.operand_shapes(task, rows, cols)
     if self.grid > 0:
@@ -64,8 +67,8 @@ def source_positions(self, task: int, rows: int, cols: int, length: int) -> Tens
     return self.numbered(places)
 
 
-# Positions of the coefficients that are read, as `reading` says: all (0), those on or below the diagonal (1), or the diagonal and what
-# is right above it (2). The first column is their place among all.
+# The positions of the coefficients that the model reads. `reading` chooses them: all (0), those on or below the diagonal (1), or those on
+# the diagonal and the superdiagonal (2). The first column is the index among all coefficients.
 def read_positions(self, shapes: List[Tuple[int, int]]) -> Tensor:
     positions = self.coefficient_positions(shapes)
     row, col = positions[:, 2], positions[:, 3]
@@ -76,8 +79,8 @@ def read_positions(self, shapes: List[Tuple[int, int]]) -> Tensor:
     return positions
 
 
-# Places in the source of each operand's coefficients, -1 where it has none: [operands, side, side]. A problem with fewer operands
-# than the model has room for lacks the last ones.
+# For every cell of a pair model's grid, the index of the operand's coefficient in the source, or -1 outside the operand:
+# [operands, side, side]. If the problem has fewer operands than the model supports, the last grids have only -1.
 def source_cells(self, shapes: List[Tuple[int, int]]) -> Tensor:
     side = self.grid_side(shapes)
     cells: List[Tensor] = []

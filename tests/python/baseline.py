@@ -1,14 +1,14 @@
-"""Trains the reference model: plain PyTorch with its fast parts, as the baseline of benchmarks.
+"""Trains the reference model in plain PyTorch, with its fastest parts: the baseline of benchmarks.
 
     laformer generate eigenvalues --dim 3 --count 100000 --output data.csv
     laformer export checkpoints/eigenvalues-3x3 --output model.safetensors
     python tests/python/baseline.py model.safetensors data.csv --steps 500 --precision bf16 --compile
 
-Training continues from the weights of the file, by its recipe. All examples are encoded before the first step, so that only the
-training steps are timed. Labels are not smoothed; the optimizer is fused AdamW for all parameters.
+Training starts from the weights of the file and follows its recipe. All examples are encoded before the first step, so that only the
+training steps are timed. Labels are not smoothed, and the optimizer is fused AdamW for all parameters.
 
-With `--turns STEPS`, every line of stdin is answered with the seconds of STEPS steps, as by `laformer bench train --turns`. So both
-can be measured in turns.
+With `--turns STEPS`, this script answers every line of stdin with the seconds of STEPS steps. `laformer bench train --turns` does the
+same, so that both can take turns.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 
 def read(path, model):
-    """Sources and targets of all rows of a CSV file, which all have one size."""
+    """Sources and targets from the rows of a CSV file, which all have the same size."""
     with open(path, newline="") as file:
         rows = [(json.loads(row["operands"]), json.loads(row["solution"])) for row in csv.DictReader(file)]
     numbers = lambda matrices: [x for matrix in matrices for row in matrix for x in row]

@@ -1,4 +1,4 @@
-"""An independent codec of laformer's sequences: numbers, matrices and positions, after the paper (arXiv 2112.01898, section 2.1)."""
+"""An independent implementation of laformer's encodings: numbers, matrices and positions. See the paper, arXiv 2112.01898, section 2.1."""
 
 from collections import namedtuple
 from decimal import ROUND_HALF_UP, Decimal
@@ -30,7 +30,7 @@ def shapes(problem, rows, cols):
     }[problem]
 
 
-# One of the symbols of a number: class c is the word first + c.
+# A field is one symbol of a number. Its class c is the word `first + c` of the encoding.
 Field = namedtuple("Field", "name first classes")
 
 
@@ -64,11 +64,11 @@ class Encoding:
         return f"mantissa{i + 1}" if i else "mantissa"
 
     def magnitudes(self):
-        """The count of FP15's positive numbers: fixed-point ones, then all mantissas without leading zero at 15 exponents."""
+        """The count of positive numbers in FP15: those in fixed point, and for each of 15 exponents the mantissas without a leading 0."""
         return 10**self.digits - 1 + 15 * 9 * 10 ** (self.digits - 1)
 
     def encode(self, x):
-        """The classes of a number within the encoding's range."""
+        """The classes of a number, which must be in the range of the encoding."""
         if self.name == "FP15":
             return [self.encode_fp15(x)]
         text, exponent = f"{abs(x):.{self.digits - 1}e}".split("e")
@@ -97,7 +97,7 @@ class Encoding:
         return self.name == "P10" and 1 < place < len(self.fields) - 1 and classes[1] == 0
 
     def write(self, matrices):
-        """The token sequence of nested lists."""
+        """The token sequence of matrices, which are nested lists."""
         tokens = [START]
         for matrix in matrices:
             tokens += [1 + len(matrix), 1 + len(matrix[0])]
@@ -150,7 +150,7 @@ def token_positions(shapes, fields):
 
 
 def cells(operands):
-    """`[operands, side, side]`: the place of each coefficient in the source, or -1 outside the matrix."""
+    """The cells of a pair model's grid `[operands, side, side]`: the index of each coefficient in the source, or -1 outside the operand."""
     side, first, grids = max(map(max, operands)), 0, []
     for rows, cols in operands:
         grids.append([[first + i * cols + j if i < rows and j < cols else -1 for j in range(side)] for i in range(side)])
@@ -159,7 +159,8 @@ def cells(operands):
 
 
 def answer_cells(problem, operands, solution):
-    """`[count, 5]`: the cell from which each coefficient is read, then its position. Spectra are read from the diagonal."""
+    """Position indices of the answer of a pair model, `[count, 5]`. The first column is the cell from which the coefficient is read.
+    Spectra are read from the diagonal."""
     side, positions = max(map(max, operands)), coefficient_positions(solution)
     for position in positions:
         _, matrix, row, column, _ = position.tolist()

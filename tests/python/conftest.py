@@ -1,4 +1,4 @@
-"""Runs the real binary, and trains tiny models with it: each once per session, shared by all workers of pytest-xdist."""
+"""Fixtures that run the binary and train tiny models with it. Each model is trained once per session, for all workers of pytest-xdist."""
 
 import csv
 import fcntl
@@ -9,7 +9,7 @@ import os
 import pathlib
 import subprocess
 
-# Set before torch is loaded, for this process and its children. One thread each, because tests run in parallel.
+# Every process uses one thread, because tests run in parallel. The variables must be set before torch is loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
 
@@ -18,8 +18,8 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 
 ROOT = pathlib.Path(__file__).parents[2]
-# Models that train in a moment, until answers have the size of solutions and depend on the operands. An untrained model answers
-# 1e90, where rounding errors mean nothing.
+# Settings of models that train in a moment. Their answers have the size of solutions and depend on the operands. Untrained models give
+# answers like 1e90, for which comparisons are useless.
 TINY = {
     "model.width": 32,
     "model.encoder_layers": 2,
@@ -34,7 +34,7 @@ TINY = {
     # Tests compare sources with the given operands. test_normalization.py tests models that normalize.
     "encoding.normalize": "false",
 }
-# The size of the tiny models of every problem.
+# The sizes and other recipe lines of the tiny model of each problem.
 SIZES = {
     "transpose": "rows = 3\ncols = 4",
     "add": "rows = 3\ncols = 4",
@@ -55,7 +55,7 @@ SIZES = {
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "optimized: run modules as torch rewrites them")
-    # The function is deprecated only in Python, and nothing else loads a module that C++ has written.
+    # The function is deprecated in Python, but there is no other one that loads modules written by C++.
     config.addinivalue_line("filterwarnings", "ignore:`torch.jit.load` is deprecated:DeprecationWarning")
 
 
@@ -76,7 +76,10 @@ def laformer():
 
 @pytest.fixture(scope="session")
 def train(laformer, tmp_path_factory):
-    """The run folder of a tiny model: `train("eigenvalues", {"model.architecture": "paper"}, size="dim = 3")`."""
+    """A function that trains a tiny model and returns its run folder.
+
+    For example `train("eigenvalues", {"model.architecture": "paper"}, size="dim = 3")`.
+    """
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
@@ -88,7 +91,7 @@ def train(laformer, tmp_path_factory):
         folder = shared / f"{problem}-{key}"
         folder.mkdir(exist_ok=True)
         with open(folder / "lock", "w") as lock:
-            # If several workers need a model at once, only the first trains it.
+            # If several workers need the same model at once, only the first one trains it.
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not (folder / "trained").exists():
                 (folder / "recipe.toml").write_text(recipe)
@@ -108,7 +111,7 @@ def execution(request):
         yield
 
 
-# torch optimizes during the first calls of a method, so tests call it this often.
+# Tests call a method this often, because torch optimizes it during its first calls.
 CALLS = 3
 
 
@@ -147,13 +150,13 @@ def operands(problem, count, seed=0, rows=3, cols=4):
 
 
 # The relative difference allowed between answers. If 1000 mantissas are equally probable, a difference of 1e-5 in fp32 logits moves the
-# median by 1e-2 units of the last digit: 1e-4 of the smallest mantissa, 100. A whole unit would be 1e-3 of the largest.
+# median by 1e-2 units of the last digit: 1e-4 of the smallest mantissa, which is 100. A unit of that digit is 1e-3 of the largest.
 ROUNDING = 1e-4
 
 
 def assert_same_answers(found, expected, ties=1):
-    """Asserts that the answers of two processes, thread counts or batch sizes are close. Each is a tuple of `[examples, ..]`. Up to `ties`
-    examples may differ, because their most probable classes may be equally probable."""
+    """Asserts that answers are close, for example those of two processes, thread counts or batch sizes. `found` and `expected` are tuples
+    of tensors `[examples, ..]`. Up to `ties` examples may differ, because several classes may be equally probable."""
     differ = False
     for one, other in zip(found, expected, strict=True):
         assert one.shape == other.shape
@@ -165,7 +168,7 @@ def assert_same_answers(found, expected, ties=1):
 
 
 def as_module(problem, matrices):
-    """Converts the matrices of a solution from the command line to the shapes of a module's answer, without batch."""
+    """Converts the matrices of an answer from the command line to the shapes of a module's answer without a batch dimension."""
     tensors = [torch.tensor(matrix, dtype=torch.float64) for matrix in matrices]
     if problem == "svd":
         tensors[2] = tensors[2].T

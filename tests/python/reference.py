@@ -1,6 +1,6 @@
-"""The forward pass without the inference engine: the package's network with the encodings and positions of an independent codec.
+"""The forward pass without the inference engine: the package's network, with encodings and positions of an independent implementation.
 
-It reads `model.safetensors`, whose metadata hold the recipe. Its logits are those of `model.pt` for the same source and target:
+It reads `model.safetensors`, whose metadata contains the recipe. For the same source and target, its logits equal those of `model.pt`:
 
     model = reference.load("checkpoints/eigenvalues-3x3/model.safetensors")
     logits = model(source, target)
@@ -35,7 +35,7 @@ class Reference(Network):
         self.size = None if any("-" in size for size in sizes) else list(map(int, sizes))
 
     def all_positions(self, rows, cols):
-        """Position indices of the source, and those of the answer's coefficients (parallel decoders) or tokens."""
+        """The position indices of the source, and of the answer: its coefficients (parallel decoders) or its tokens."""
         operands, solution = codec.shapes(self.problem, rows, cols)
         if self.pair:
             return codec.cells(operands), codec.answer_cells(self.problem, operands, solution)
@@ -48,8 +48,8 @@ class Reference(Network):
         return source, codec.token_positions(solution, len(self.output.fields))[:-1]
 
     def forward(self, source, target, rows=None, cols=None):
-        """Logits for a source from `encode` of model.pt and for target tokens from `generate`. The size is needed if the model has
-        several."""
+        """The logits for a source from `encode` of model.pt and target tokens from `generate`. If the model has several sizes, `rows` and
+        `cols` are needed."""
         rows, cols = (rows, cols) if rows else self.size
         if self.parallel:
             target = torch.tensor([self.output.read(row) for row in target.tolist()])
@@ -59,7 +59,7 @@ class Reference(Network):
         return self.logits(source, target.to(source.device), *positions)
 
     def logits(self, source, target, source_positions, target_positions):
-        """Logits for a target of classes `[batch, count, fields]` (parallel decoders) or of input tokens."""
+        """The logits for a target: classes `[batch, count, fields]` (parallel decoders), or the tokens that the decoder reads."""
         mask = source != codec.PAD
         memory = self.encode_source(source, source_positions if self.pair else source_positions[: source.shape[1]])
         if not self.parallel:
@@ -70,7 +70,7 @@ class Reference(Network):
 
 
 def load(path):
-    """The model of a `model.safetensors`, ready to answer."""
+    """Loads a model from a `model.safetensors`, ready to answer."""
     tensors, text = safetensors.read(path)
     # Names without a dot are tables of the engine.
     return Reference(tomllib.loads(text["recipe"]), {name: tensor for name, tensor in tensors.items() if "." in name}).eval()

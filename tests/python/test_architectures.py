@@ -1,4 +1,4 @@
-"""`model.pt` of every architecture but the plain transformers answers like the command line, alone or in a batch."""
+"""For architectures other than plain transformers, `model.pt` gives the command line's answers, with and without a batch."""
 
 import pytest
 import torch

@@ -10,7 +10,7 @@ import scorer
 import torch
 from conftest import ROOT
 
-# The number of matrices, out of the 10,000 of the evaluation; `make zoo-check` takes all.
+# The number of matrices, out of the 10,000 of the evaluation. `make zoo-check` uses all of them.
 COUNT = int(os.environ.get("LAFORMER_CHECKPOINT_TESTS", "300"))
 SHIPPED = sorted(path.parent for path in (ROOT / "checkpoints").glob("*/evaluation.json"))
 
@@ -20,8 +20,8 @@ RARE = 3e-5
 
 
 def probability(right, count, share):
-    """The smaller tail probability, of at most `right` and of at least `right` right answers, for a model of accuracy `share`."""
-    # An evaluation of 10,000 matrices does not know a share more precisely.
+    """The smaller tail probability for a model with the accuracy `share`: of at most, or of at least, `right` right answers."""
+    # An evaluation of 10,000 matrices does not measure an accuracy more precisely.
     share = min(max(share, 1e-4), 1 - 1e-4)
     ways = lambda k: math.lgamma(count + 1) - math.lgamma(k + 1) - math.lgamma(count - k + 1)
     each = [math.exp(ways(k) + k * math.log(share) + (count - k) * math.log(1 - share)) for k in range(count + 1)]
@@ -44,7 +44,7 @@ def test_shipped_checkpoints_are_as_accurate_as_their_table_says(laformer, folde
     for tolerance, wanted in told["accuracy"].items():
         share = found["accuracy"][tolerance]
         if COUNT == told["count"]:
-            # The matrices are the same, so only rounding on another processor may differ.
+            # The matrices are the same, so only rounding errors of another processor can make a difference.
             assert abs(share - wanted) <= 0.002, tolerance
         else:
             assert probability(round(COUNT * share), COUNT, wanted) >= RARE, (tolerance, share, wanted)

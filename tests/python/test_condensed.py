@@ -1,4 +1,4 @@
-"""Models of inverses that read a condensed form: the transposed matrix, reduced to bidiagonal form."""
+"""Models that compute inverses from a condensed form: the transposed matrix, reduced to bidiagonal form."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,8 @@ CONDENSED = {"encoding.input": "condensed"}
 
 
 def bidiagonal(matrix):
-    """The bidiagonal form's numbers in reading order, by an independent method: Golub-Kahan recurrences from the first axis."""
+    """The numbers of the bidiagonal form in reading order, by an independent method: Golub-Kahan recurrences that start at the first unit
+    vector."""
     n = len(matrix)
     right, left, numbers = [np.eye(n)[0]], [], []
     for k in range(n):
@@ -26,13 +27,13 @@ def bidiagonal(matrix):
 
 
 def growth(numbers):
-    """The error growth of a form B: the sum of the magnitudes of its inverse, with columns scaled by B's diagonal."""
+    """The error growth of a bidiagonal form B: the sum of magnitudes of its inverse, whose columns are multiplied by B's diagonal."""
     form = np.diag(numbers[::2]) + np.diag(numbers[1::2], 1)
     return np.abs(np.linalg.inv(form) * numbers[::2]).sum()
 
 
 def condensed(matrix):
-    """The form with the least error growth, over all choices of the transposed matrix's first column."""
+    """The bidiagonal form with the smallest error growth, among all choices of the first column of the transposed matrix."""
     return min((bidiagonal(np.roll(matrix.T, -first, 1)) for first in range(len(matrix))), key=growth)
 
 

@@ -1,8 +1,8 @@
 """Compares laformer's training gradients with those of the independent model.
 
-The gradients are computed from one training step. The first step of AdamW changes a weight by rate * g / (|g| + epsilon). With an
-epsilon that is not small compared with the gradients, this change determines g. So the whole path is tested: examples, encodings,
-loss, backward pass, flat parameters and optimizer.
+The gradients are computed from one training step. The first step of AdamW changes a weight by rate * g / (|g| + epsilon). If epsilon is
+not small compared with the gradient g, the change determines g. So this tests the whole path: examples, encodings, loss, backward pass,
+flat parameters and optimizer.
 """
 
 import baseline

@@ -1,4 +1,4 @@
-"""The module's sources run as ordinary Python, and `laformer eval` compared with the module in Python."""
+"""The source files of the module run as ordinary Python and give its answers, and so do the methods that evaluations call."""
 
 import importlib.util
 import types
@@ -11,7 +11,7 @@ PAPER = {"model.architecture": "paper"}
 
 
 class Written:
-    """A module whose scripted methods are run by Python from their source files."""
+    """A module whose scripted methods Python runs from their source files."""
 
     def __init__(self, module, *files):
         self.module = module

@@ -1,4 +1,4 @@
-"""`model.pt` in plain torch: shaped like numpy, equal to the command line, clear about what it refuses."""
+"""`model.pt` in plain torch: answers have numpy's shapes and equal the command line's, and errors say what is wrong."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ NUMPY = {
 problems = pytest.mark.parametrize("problem", NUMPY)
 PAPER = {"model.architecture": "paper"}
 TRIANGLE = {"encoding.input": "triangle"}
-# A readout that answers with written digits, without interpolation.
+# A readout that gives the written digits, without interpolation.
 WRITTEN = {"model.readout": "median"}
 
 
@@ -158,7 +158,7 @@ def test_digits_that_cannot_be_written_are_generated_as_the_same_number(train, p
     model, arrays = load(train(problem, WRITTEN | {"encoding.output": "P10"})), operands(problem, 3)
     decoded = tuple_of(model.decode(model.generate(model.encode(*map(torch.from_numpy, arrays)))))
     for a, b in zip(decoded, solve(model, arrays), strict=True):
-        # Powers beyond 10^22 are not exact, and P10 ends at 1e-98.
+        # Powers beyond 10^22 are not exact doubles, and P10 has no numbers below 1e-98.
         assert torch.allclose(a, b, rtol=1e-14, atol=1e-98)
 
 

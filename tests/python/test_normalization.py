@@ -1,4 +1,4 @@
-"""Operands are scaled to the training's scale, and answers back. Otherwise, scales and shifts of spectra do not change answers."""
+"""Models scale operands to the scale of the training, and answers back. So answers of scaled or shifted operands are scaled or shifted."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from conftest import as_given, assert_same_answers, load, operands, solved, tupl
 from test_module import NUMPY
 
 NORMALIZE = {"encoding.normalize": "true"}
-# The degree of homogeneity of each matrix of the solution; a pair if both operands have their own scales.
+# The degree of homogeneity of each matrix of the solution: a pair if each of two operands has its own scale.
 DEGREES = {
     "transpose": [1],
     "add": [1],

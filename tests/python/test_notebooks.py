@@ -1,4 +1,4 @@
-"""The notebooks run in a fresh kernel and compute what their text says. LAFORMER_KEEP_OUTPUTS=1 saves their outputs (`make notebooks`)."""
+"""The notebooks run in a new kernel and compute what their text says. LAFORMER_KEEP_OUTPUTS=1 stores their outputs (`make notebooks`)."""
 
 import copy
 import json
@@ -11,14 +11,14 @@ from nbclient import NotebookClient
 
 FOLDER = ROOT / "notebooks"
 NAMES = ["quick-start", "generalization", "what-is-my-transformer-doing", "composition"]
-# Seconds allowed for a cell; the longest takes about twenty on an idle core.
+# Time limit of a cell in seconds. The slowest one takes about 20 seconds on an idle core.
 TIMEOUT = 1800
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Runs a whole notebook; returns the values of expressions at its end."""
-    # Ignores the user's profile, backend and checkpoints.
+    """A function that runs a whole notebook and returns the values of expressions at its end."""
+    # Ignores the user's IPython profile, Matplotlib backend and checkpoints.
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     for name in ("MPLBACKEND", "LAFORMER_CHECKPOINTS"):
         monkeypatch.delenv(name, raising=False)
@@ -32,7 +32,7 @@ def run(tmp_path, monkeypatch):
         NotebookClient(executed, timeout=TIMEOUT, **options).execute()
         values = json.loads(executed.cells.pop().outputs[0].text)
         if os.environ.get("LAFORMER_KEEP_OUTPUTS"):
-            # The kernel adds its version to the metadata.
+            # Restores the metadata, to which the kernel adds its version.
             executed.metadata = notebook.metadata
             nbformat.write(executed, path)
         return values
@@ -66,7 +66,7 @@ def test_what_is_my_transformer_doing(run):
     )
     assert abs(correlations["largest coefficient"]) < 0.2
     assert min(inverses.values()) > 0.5 and gap < 0
-    # Shares among right and among wrong answers; None if there are no such answers.
+    # Each pair has a share among right answers and one among wrong answers; None if there are no such answers.
     right, wrong = of_vectors["eigenvalues"]
     assert right > 0.99 and (wrong is None or wrong > 0.8)
     right, wrong = of_inverses["coefficients of P"]

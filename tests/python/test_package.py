@@ -1,4 +1,4 @@
-"""The package in `python`: answers of both loaders, in several processes and threads, and errors for invalid files and arguments."""
+"""The package in `python`: the answers of both loaders, also in several processes and threads; errors for invalid files and arguments."""
 
 import copy
 import importlib.util
@@ -29,12 +29,12 @@ def tensors_of(answer):
 
 
 def opened(path):
-    """Loads a model of these tests; the code of `.pt` files is trusted."""
+    """Loads a model of these tests, and trusts the code of `.pt` files."""
     return package.load(path, trust=path.suffix == ".pt")
 
 
 def compare(folder, arrays, **options):
-    """Compares both files of a run with the module that plain torch loads."""
+    """Asserts that both files of a run, loaded by the package, give the answers of the module loaded by plain torch."""
     wanted = tuple_of(load(folder).solve(*map(torch.from_numpy, arrays), **options))
     for file in ("model.pt", "model.safetensors"):
         assert_same_answers(tensors_of(opened(folder / file).solve(*arrays, **options)), wanted)
@@ -96,7 +96,7 @@ def test_answers_are_given_in_kind(train, problem, file):
         answers = tuple_of(model.solve(*given))
         assert all(isinstance(answer, np.ndarray) and answer.dtype == np.float64 for answer in answers)
         assert all(np.array_equal(a, b.numpy()) for a, b in zip(answers, wanted, strict=True))
-    # One example alone has the same answer as in a batch.
+    # A single example has the same answer as in a batch.
     alone = tuple_of(model.solve(*(array[0] for array in arrays)))
     assert_same_answers([torch.from_numpy(answer[None]) for answer in alone], [answer[:1] for answer in wanted], ties=0)
 
@@ -502,6 +502,6 @@ def linear_maps(block):
 @pytest.mark.parametrize("problem", ["eigenvalues", "inverse"])
 @pytest.mark.optimized
 def test_solve_calls_the_model_in_one_place(train, problem):
-    """Every call of the model is inlined and optimized, so a second one would double the time of the first calls of `solve`."""
+    """TorchScript inlines and optimizes every call of the model. A second call would double the time of the first calls of `solve`."""
     module = torch.jit.load(str(train(problem) / "model.pt"))
     assert linear_maps(module.solve.inlined_graph) == linear_maps(module.proposals.inlined_graph) > 0

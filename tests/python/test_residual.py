@@ -1,4 +1,4 @@
-"""Residuals equal independent formulas in NumPy, are near the true error, and are zero for exact answers. Also singular matrices."""
+"""Residuals equal independent formulas in NumPy, are near the true error, and are 0 for exact answers. Singular matrices raise errors."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def diagonalization(u, matrix, v, values):
 
 
 def error(problem, arrays, answer):
-    """The error of an answer, by formulas of its own."""
+    """The error of an answer, by independent formulas."""
     matrix = arrays[0]
     if problem in ("inverse", "symmetric-inverse"):
         return magnitude(matrix @ answer[0] - np.eye(len(matrix[0]))) / len(matrix[0])
@@ -72,7 +72,7 @@ def test_checked_answers_are_those_of_solve_with_their_residuals(train, problem)
     assert all(torch.equal(a, b) for a, b in zip(tuple_of(checked), answer, strict=True))
     assert found.dtype == torch.float64 and trusted.dtype == torch.bool and found.shape == trusted.shape == (5,)
     assert torch.equal(trusted, found < 0.05)
-    # The number of steps of the exponential's series depends on the whole batch.
+    # The whole batch determines the number of steps for matrix exponentials, so single answers may have other rounding errors.
     assert torch.allclose(model.residual(*map(torch.from_numpy, arrays), checked), found, rtol=1e-9)
     alone, one, verdict = model.solve(*(torch.from_numpy(array[0]) for array in arrays), check=True)
     assert one.shape == verdict.shape == () and torch.allclose(one, residual(model, [array[:1] for array in arrays], [part.numpy()[None] for part in tuple_of(alone)])[0])
@@ -81,7 +81,8 @@ def test_checked_answers_are_those_of_solve_with_their_residuals(train, problem)
 @pytest.mark.parametrize(
     "matrix, right, wrong",
     [
-        # Repeated eigenvalues, whose power sums hardly change; the same eigenvalues with other multiplicities; a zero matrix.
+        # Wrong answers with nearly the same power sums; the right eigenvalues with wrong multiplicities; a zero matrix; values of
+        # very different sizes.
         (np.diag([3.0, 3.0, 1.0]), [3.0, 3.0, 1.0], [3.3, 2.7, 1.0]),
         (np.diag([3.0, 1.0, 1.0]), [3.0, 1.0, 1.0], [3.0, 3.0, 1.0]),
         (np.zeros((3, 3)), [0.0, 0.0, 0.0], [0.0, 0.0, -1e-9]),

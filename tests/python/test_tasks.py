@@ -1,4 +1,4 @@
-"""`model.pt` of a model of several problems: problems are chosen by name, with numpy's shapes and the command line's answers."""
+"""`model.pt` of models with several problems: problems are chosen by name; answers have numpy's shapes and equal the command line's."""
 
 import functools
 
