@@ -102,6 +102,23 @@ bench: build $(PYTHON_READY) ## Take turns with the references and print ratios;
 cuda: build $(PYTHON_READY) ## On a machine with a CUDA device: check, measure, and train models that read matrices as they are (25 minutes)
 	LAFORMER_BIN=$(LAFORMER) benches/cuda.sh checkpoints/cuda
 
+# What reads input of others; see tests/inputs/targets.rs. An input that fails is written to fuzz/artifacts.
+READERS := csv recipe matrix tokens safetensors run
+SECONDS_EACH ?= 60
+
+.PHONY: fuzz
+fuzz: $(BUILD_READY) ## Feed every reader of files with what libFuzzer makes of the corpus, SECONDS_EACH=60 (cargo install cargo-fuzz)
+	for reader in $(READERS); do \
+		mkdir -p fuzz/corpus/$$reader; \
+		RUSTC_BOOTSTRAP=1 LD_LIBRARY_PATH=$$($(PYTHON) -c 'import torch, os; print(os.path.join(torch.__path__[0], "lib"))') \
+			cargo fuzz run --sanitizer none $$reader fuzz/corpus/$$reader tests/inputs/corpus/$$reader -- \
+			-max_total_time=$(SECONDS_EACH) -rss_limit_mb=2048 -timeout=10 -max_len=65536; \
+	done
+
+.PHONY: audit
+audit: ## Check dependencies for known vulnerabilities, licenses and sources (cargo install cargo-deny)
+	cargo deny check
+
 .PHONY: clean-data
 clean-data: ## Delete the generated files in data/
 	rm -f data/*.csv data/*.partial

@@ -19,7 +19,7 @@ pub use search::{Answer, Checked, Search};
 
 use crate::dataset::{Case, Example, Format, Source};
 use crate::encoding::{InputLayout, round_matrices};
-use crate::inference::{Checker, Preparation, Solver, TRUST};
+use crate::inference::{Solver, TRUST};
 use crate::matrix::{Matrix, Shape};
 use crate::memory;
 use crate::problem::Problem;
@@ -238,9 +238,7 @@ pub fn evaluate(
     let count = source.count().map_or(count, |len| count.min(len as usize));
     check_memory(source, count)?;
     let mut measured = Vec::with_capacity(count);
-    let preparations: Vec<_> = solver.formats().iter().map(Preparation::new).collect::<Result<_>>()?;
-    let checkers = solver.formats().iter().map(|format| Checker::new(format.problem));
-    let checkers: Vec<_> = checkers.collect::<Result<_>>()?;
+    let (preparations, checkers) = (solver.preparations()?, solver.checkers()?);
     let examples: Vec<(u64, Example)> = (0..count as u64)
         .into_par_iter()
         .map(|index| Ok((index, source.example(index)?)))

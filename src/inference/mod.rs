@@ -31,10 +31,26 @@ use crate::recipe::Readout;
 use anyhow::{Context, Result, anyhow};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::OnceLock;
 use tch::{Device, Kind, Tensor};
 
 /// An answer with a residual below this counts as trustworthy.
 pub const TRUST: f64 = 0.05;
+
+/// One value for each format, made at the first use.
+fn of_each<'a, T>(
+    made: &'a OnceLock<Vec<T>>,
+    formats: &[Format],
+    make: impl Fn(&Format) -> Result<T>,
+) -> Result<&'a [T]> {
+    match made.get() {
+        Some(made) => Ok(made),
+        None => {
+            let new = formats.iter().map(make).collect::<Result<_>>()?;
+            Ok(made.get_or_init(|| new))
+        }
+    }
+}
 
 /// One proposed answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +67,9 @@ pub struct Solver {
     /// One per problem, in the order of the tasks.
     formats: Vec<Format>,
     device: Device,
+    /// Compiled at the first use, which takes a tenth of a second.
+    checkers: OnceLock<Vec<Checker>>,
+    preparations: OnceLock<Vec<Option<Preparation>>>,
 }
 
 impl Solver {
@@ -76,6 +95,8 @@ impl Solver {
             module,
             formats: model.formats().to_vec(),
             device: model.device(),
+            checkers: OnceLock::new(),
+            preparations: OnceLock::new(),
         })
     }
 
@@ -87,6 +108,8 @@ impl Solver {
             module,
             formats: format.tasks(),
             device,
+            checkers: OnceLock::new(),
+            preparations: OnceLock::new(),
         })
     }
 
@@ -105,6 +128,7 @@ impl Solver {
     /// Stops scaling operands to the scale of the training.
     pub fn stop_normalizing(&mut self) -> Result<()> {
         self.formats.iter_mut().for_each(|format| format.deviation = None);
+        self.preparations = OnceLock::new();
         Ok(self.module.set_ints("normalizes", &vec![0; self.formats.len()])?)
     }
 
@@ -115,6 +139,16 @@ impl Solver {
     /// The format of every problem, in the order of the tasks.
     pub fn formats(&self) -> &[Format] {
         &self.formats
+    }
+
+    /// What measures the residuals of answers to each problem.
+    pub fn checkers(&self) -> Result<&[Checker]> {
+        of_each(&self.checkers, &self.formats, |format| Checker::new(format.problem))
+    }
+
+    /// What prepares the operands of each problem; `None` where they are read unchanged.
+    pub fn preparations(&self) -> Result<&[Option<Preparation>]> {
+        of_each(&self.preparations, &self.formats, Preparation::new)
     }
 
     /// The format of the first problem; everything in it but the problem holds for all problems of the model.

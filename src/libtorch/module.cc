@@ -4,6 +4,7 @@
 #include <caffe2/serialize/read_adapter_interface.h>
 #include <torch/csrc/jit/frontend/resolver.h>
 #include <torch/csrc/jit/frontend/tracer.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/serialization/export.h>
 #include <torch/script.h>
 
@@ -350,6 +351,9 @@ char* laformer_module_call(Module* module, const char* method, at::Tensor* const
                            const int64_t* numbers, size_t number_count, laformer_receive receive, void* context) {
   return guarded([&] {
     at::NoGradGuard no_grad;
+    // Optimized methods are no faster here, because they spend their time in large products. But TorchScript optimizes again for every
+    // shape of the inputs, which takes a tenth of a second to several.
+    const torch::jit::GraphOptimizerEnabledGuard as_written(false);
     const auto found = module->find_method(method);
     TORCH_CHECK(found, "there is no method `", method, "`");
     size_t tensor = 0, number = 0;

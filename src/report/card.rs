@@ -1,7 +1,7 @@
 //! The model card: description, accuracy and usage of a checkpoint.
 
-use super::table::{Table, percent};
 use super::Provenance;
+use super::table::{Table, percent};
 use super::text::evaluation_table;
 use crate::dataset::{Format, Repetition};
 use crate::encoding::InputLayout;

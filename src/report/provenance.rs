@@ -5,7 +5,7 @@ use crate::matrix::fingerprint;
 use crate::recipe::Recipe;
 use anyhow::Result;
 use std::{env, fmt};
-use sysinfo::System;
+use sysinfo::{CpuRefreshKind, System};
 use tch::Device;
 
 /// The program, recipe and machine of a measurement: what is needed to repeat it.
@@ -49,16 +49,21 @@ impl Provenance {
 }
 
 fn processor() -> String {
-    let mut system = System::new();
-    system.refresh_cpu_list(sysinfo::CpuRefreshKind::nothing());
-    let name = system.cpus().first().map_or("", |cpu| cpu.brand().trim());
-    if name.is_empty() { env::consts::ARCH } else { name }.to_string()
+    let name = System::new().ok().and_then(|mut system| {
+        system.refresh_cpu_list(CpuRefreshKind::nothing());
+        system.cpus().first().map(|cpu| cpu.brand().trim().to_string())
+    });
+    name.filter(|name| !name.is_empty())
+        .unwrap_or_else(|| env::consts::ARCH.to_string())
 }
 
 /// `laformer 0.2.0 of a0fc84d, libtorch 2.13.0, AMD EPYC with AVX2, cpu, 2 threads, recipe 1f…`
 impl fmt::Display for Provenance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let commit = self.commit.as_deref().map_or(String::new(), |commit| format!(" of {commit}"));
+        let commit = self
+            .commit
+            .as_deref()
+            .map_or(String::new(), |commit| format!(" of {commit}"));
         write!(
             f,
             "laformer {}{commit}, libtorch {}, {} with {}, {}, {} thread{}, recipe {}",

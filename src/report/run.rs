@@ -1,11 +1,11 @@
 //! Updates a run folder's files for people: metrics, TensorBoard events, curves, model card.
 
+use super::Provenance;
 use super::card;
 use super::curves::{Axis, Curve, accuracy_curves};
 use super::events::EventFile;
 use super::history::{EvaluationRow, evaluations};
 use super::metrics::Metrics;
-use super::Provenance;
 use super::table::percent;
 use crate::evaluation::Evaluation;
 use crate::file;
@@ -26,13 +26,7 @@ pub struct RunReport {
 
 impl RunReport {
     /// `parts` are the names of the parts of the loss. `repeats` says whether training repeats examples.
-    pub fn new(
-        run: &Run,
-        recipe: &Recipe,
-        provenance: Provenance,
-        parts: &[String],
-        repeats: bool,
-    ) -> Result<Self> {
+    pub fn new(run: &Run, recipe: &Recipe, provenance: Provenance, parts: &[String], repeats: bool) -> Result<Self> {
         let (tolerances, problems) = (&recipe.evaluation.tolerances, &recipe.problems);
         let metrics = Metrics::new(&run.metrics(), parts, tolerances, &problems.names(), repeats);
         Ok(Self {

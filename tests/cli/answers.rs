@@ -302,7 +302,12 @@ fn an_evaluation_tells_what_it_was_measured_with() {
     assert!(card.contains(&format!("recipe {recipe} |")), "{card}");
     let several = json(path, &["eval", "run", "--count", "10", "--dim", "1,2", "--json"]);
     let several = several.as_object().unwrap();
-    assert!(several.len() == 2 && several.values().all(|set| set["provenance"]["recipe"] == recipe.as_str()));
+    assert!(
+        several.len() == 2
+            && several
+                .values()
+                .all(|set| set["provenance"]["recipe"] == recipe.as_str())
+    );
 }
 
 #[test]

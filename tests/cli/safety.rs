@@ -416,7 +416,7 @@ fn a_small_file_cannot_ask_for_a_large_model() {
     fs::write(path.join("x.safetensors"), content).unwrap();
     let text = refuse(path, 1, &["eval", "x.safetensors"]);
     assert!(
-        text.contains("x.safetensors: 0 numbers, but the recipe is of a model with at least 32"),
+        text.contains("x.safetensors: 0 numbers, but the recipe is of a model with at least 3489660928"),
         "{text}"
     );
 }

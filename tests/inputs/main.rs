@@ -9,7 +9,9 @@ use std::sync::LazyLock;
 
 /// The corpus of a target, sorted by name.
 fn corpus(target: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/inputs/corpus").join(target);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/inputs/corpus")
+        .join(target);
     let mut files: Vec<_> = fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
         .map(|file| file.unwrap().path())
@@ -23,9 +25,25 @@ type Change = (prop::sample::Index, Vec<u8>, usize);
 
 fn changes() -> impl Strategy<Value = Vec<Change>> {
     let interesting = prop::sample::select(vec![
-        &b"0"[..], b"-", b"[", b"]", b"\"", b",", b"\n", b"{", b"=", b"1e400", b"99999999999999999999", b"nan", b"\xff", b"\0",
+        &b"0"[..],
+        b"-",
+        b"[",
+        b"]",
+        b"\"",
+        b",",
+        b"\n",
+        b"{",
+        b"=",
+        b"1e400",
+        b"99999999999999999999",
+        b"nan",
+        b"\xff",
+        b"\0",
     ]);
-    let inserted = prop_oneof![interesting.prop_map(<[u8]>::to_vec), prop::collection::vec(any::<u8>(), 0..8)];
+    let inserted = prop_oneof![
+        interesting.prop_map(<[u8]>::to_vec),
+        prop::collection::vec(any::<u8>(), 0..8)
+    ];
     prop::collection::vec((any::<prop::sample::Index>(), inserted, 0..12usize), 1..6)
 }
 

@@ -21,7 +21,10 @@ pub fn csv(bytes: &[u8]) {
     });
     if let Ok(summary) = verified {
         let lines = bytes.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count() + 1;
-        assert!(summary.rows as usize <= lines && bad <= 2 * lines, "more rows than lines");
+        assert!(
+            summary.rows as usize <= lines && bad <= 2 * lines,
+            "more rows than lines"
+        );
     }
 }
 
@@ -80,13 +83,19 @@ pub fn tokens(bytes: &[u8]) {
         if encoding.encode(value, &mut classes[..count]).is_ok() {
             let written = encoding.decode(&classes[..count]);
             assert!(written.is_finite(), "{value:e} is written as {written:e}");
-            assert_eq!(encoding.round(written).ok(), Some(written), "{value:e} is rounded twice");
+            assert_eq!(
+                encoding.round(written).ok(),
+                Some(written),
+                "{value:e} is rounded twice"
+            );
         }
     }
     let parts = rest.chunks(4).chain(std::iter::repeat(&[][..]));
     let number = |part: &[u8]| part.iter().fold(0, |number, byte| number << 8 | u32::from(*byte));
     let fields = encoding.fields().iter().zip(parts);
-    let classes: Vec<u32> = fields.map(|(field, part)| number(part) % field.classes() as u32).collect();
+    let classes: Vec<u32> = fields
+        .map(|(field, part)| number(part) % field.classes() as u32)
+        .collect();
     assert!(encoding.decode(&classes).is_finite(), "{classes:?}");
     walk(grammar, rest);
 }
@@ -99,7 +108,9 @@ fn walk(grammar: &Grammar, bytes: &[u8]) {
         let allowed = &grammar.allowed()[at];
         let begin = usize::from(*byte) * 257 % allowed.len();
         let mut words = (begin..allowed.len()).chain(0..begin);
-        let word = words.find(|&word| allowed[word]).expect("something may follow in every state");
+        let word = words
+            .find(|&word| allowed[word])
+            .expect("something may follow in every state");
         state = grammar.next()[at][word];
     }
 }
@@ -120,7 +131,11 @@ pub fn run(bytes: &[u8]) {
     let folder = Folder::new();
     let (config, rest) = split(bytes);
     let (metrics, resume) = split(rest);
-    for (name, content) in [("config.toml", config), ("metrics.csv", metrics), ("resume.safetensors", resume)] {
+    for (name, content) in [
+        ("config.toml", config),
+        ("metrics.csv", metrics),
+        ("resume.safetensors", resume),
+    ] {
         fs::write(folder.0.join(name), content).expect("the folder is writable");
     }
     let _ = report::evaluations(&folder.0.join("metrics.csv"));
@@ -146,7 +161,11 @@ impl Folder {
     fn new() -> Self {
         let memory = PathBuf::from("/dev/shm");
         let parent = if memory.is_dir() { memory } else { std::env::temp_dir() };
-        let path = parent.join(format!("laformer-{}-{:?}", std::process::id(), std::thread::current().id()));
+        let path = parent.join(format!(
+            "laformer-{}-{:?}",
+            std::process::id(),
+            std::thread::current().id()
+        ));
         fs::create_dir_all(&path).expect("the folder is writable");
         Self(path)
     }
