@@ -4,11 +4,12 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::exit;
 
-const SOURCES: [&str; 4] = [
+const SOURCES: [&str; 5] = [
     "src/libtorch/bridge.cc",
     "src/libtorch/channels.cc",
     "src/libtorch/graph.cc",
     "src/libtorch/module.cc",
+    "src/libtorch/process_group.cc",
 ];
 const HEADERS: [&str; 2] = ["src/libtorch/bridge.h", "src/libtorch/guard.h"];
 
@@ -67,11 +68,27 @@ fn main() {
         env::var("LIBTORCH_CXX11_ABI").as_deref().unwrap_or("1"),
     );
     let has_cuda = libraries.join("libtorch_cuda.so").is_file();
-    if let Some(cuda) = has_cuda.then(|| cuda_headers(&libraries)).flatten() {
+    let cuda = has_cuda.then(|| cuda_headers(&libraries)).flatten();
+    // The headers of NCCL include more of CUDA than its runtime; a whole toolkit has them.
+    let has_toolkit = cuda.as_ref().is_some_and(|cuda| cuda.join("nv/target").is_file());
+    if let Some(cuda) = cuda {
         build
             .define("LAFORMER_CUDA_GRAPHS", None)
             .flag("-isystem")
             .flag(cuda.as_os_str());
+    }
+    if env::var_os("CARGO_FEATURE_DISTRIBUTED").is_some() {
+        build.define("LAFORMER_DISTRIBUTED", None);
+        // Only where libtorch has no headers of Gloo.
+        build.flag("-idirafter").flag("src/libtorch");
+        if let (true, Some(nccl)) = (has_toolkit, nccl_headers(&libraries)) {
+            build
+                .define("LAFORMER_NCCL", None)
+                .define("USE_C10D_NCCL", None)
+                .flag("-isystem")
+                .flag(nccl.as_os_str());
+        }
+        build.define("USE_C10D_GLOO", None);
     }
     build.compile("laformer_bridge");
 
@@ -111,6 +128,13 @@ fn cuda_headers(libraries: &Path) -> Option<PathBuf> {
         }
     }
     None
+}
+
+/// Where the header of NCCL is: beside a torch of pip, or installed in the system.
+fn nccl_headers(libraries: &Path) -> Option<PathBuf> {
+    [libraries.join("../../nvidia/nccl/include"), "/usr/include".into()]
+        .into_iter()
+        .find(|folder| folder.join("nccl.h").is_file())
 }
 
 /// Major, minor and patch version of the headers of libtorch.

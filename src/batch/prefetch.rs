@@ -1,7 +1,7 @@
 //! Batches prepared in advance by threads. Their sequence does not depend on the number of threads.
 
 use super::{Batch, Batcher};
-use crate::dataset::{Example, Format, Source};
+use crate::dataset::{Example, Format, Share, Source};
 use anyhow::{Result, anyhow};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -20,21 +20,22 @@ pub struct Prefetch {
 }
 
 impl Prefetch {
+    /// `share` is the part of each batch to make, or the batch size.
     pub fn new(
         source: Arc<dyn Source>,
         format: &Format,
-        batch_size: usize,
+        share: impl Into<Share>,
         first_step: u64,
         threads: usize,
         device: Device,
     ) -> Self {
-        let threads = threads.max(1);
+        let (threads, share) = (threads.max(1), share.into());
         let lanes = (0..threads)
             .map(|lane| {
                 let (sender, receiver) = sync_channel(AHEAD);
                 let (source, format) = (source.clone(), format.clone());
                 thread::spawn(move || {
-                    let mut maker = BatchMaker::new(source, format, batch_size);
+                    let mut maker = BatchMaker::new(source, format, share);
                     for step in (first_step + lane as u64..).step_by(threads) {
                         let batch = match &mut maker {
                             Ok(maker) => maker.batch(step),
@@ -71,21 +72,22 @@ pub struct BatchMaker {
     /// One per task.
     batchers: Vec<Batcher>,
     examples: Vec<Example>,
-    batch_size: usize,
+    share: Share,
 }
 
 impl BatchMaker {
-    pub fn new(source: Arc<dyn Source>, format: Format, batch_size: usize) -> Result<Self> {
+    /// `share` is the part of each batch to make, or the batch size.
+    pub fn new(source: Arc<dyn Source>, format: Format, share: impl Into<Share>) -> Result<Self> {
         Ok(Self {
             source,
             batchers: format.tasks().into_iter().map(Batcher::new).collect::<Result<_>>()?,
             examples: Vec::new(),
-            batch_size,
+            share: share.into(),
         })
     }
 
     pub fn batch(&mut self, step: u64) -> Result<Batch> {
-        let size = self.source.fill_batch(step, self.batch_size, &mut self.examples)?;
+        let size = self.source.fill_share(step, self.share, &mut self.examples)?;
         self.batchers[self.source.task_at(step)].batch(size, &self.examples)
     }
 }

@@ -9,7 +9,7 @@ use crate::matrix::{Matrix, text};
 use crate::problem::Form;
 use crate::recipe::{Architecture, DecoderKind, MAX_EXAMPLES, Readout, Recipe};
 use crate::report::Table;
-use crate::training::{Trained, why_eager};
+use crate::training::{Rank, Trained, why_eager};
 use anyhow::{Context, Error, Result, bail, ensure};
 use clap::Args;
 use serde_json::Value;
@@ -45,6 +45,17 @@ pub struct DeviceOption {
 }
 
 impl DeviceOption {
+    /// The device of one of several processes that train together: on a machine with several CUDA devices, each has its own.
+    pub fn device_of(&self, rank: Option<&Rank>) -> Result<Device> {
+        match (self.device.as_str(), rank) {
+            ("auto" | "cuda", Some(rank)) if Cuda::device_count() > 0 => Self {
+                device: format!("cuda:{}", rank.local),
+            }
+            .device(),
+            _ => self.device(),
+        }
+    }
+
     pub fn device(&self) -> Result<Device> {
         let count = Cuda::device_count() as usize;
         let index = match self.device.as_str() {

@@ -12,13 +12,15 @@ use crate::matrix::{Split, fingerprint};
 use crate::recipe::{Precision, Recipe};
 use crate::report::{Provenance, RunReport, estimate_line, log_line};
 use crate::training::{
-    Divergence, Ending, Estimate, Lock, LogLine, Observer, Origin, Progress, Run, Trainer, export, why_eager,
+    Divergence, Ending, Estimate, Lock, LogLine, Observer, Origin, Progress, Rank, Ranks, Run, Trainer, export,
+    why_eager,
 };
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tch::Device;
 
 /// Train a model from a recipe
@@ -51,6 +53,9 @@ pub struct Train {
     /// Begin anew in the place of the run in the folder, whose files are deleted as soon as the new run can start
     #[arg(long, conflicts_with = "resume")]
     overwrite: bool,
+    /// Seconds after which processes that train together (torchrun) give up on one that is silent
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: u64,
     /// Use only deterministic kernels: the same bits from the same device and number of threads
     #[arg(long)]
     deterministic: bool,
@@ -70,13 +75,29 @@ impl Train {
         let origin = self.from.as_deref().map(Origin::load).transpose()?;
         self.begin_from(origin.as_ref(), &mut recipe).usage()?;
         self.read_from(&mut recipe).usage()?;
-        let device = self.device.device().usage()?;
+        let rank = Rank::from_environment().usage()?;
+        let is_first = rank.as_ref().is_none_or(Rank::is_first);
+        let device = self.device.device_of(rank.as_ref()).usage()?;
         self.graph.check(recipe.model.architecture, device).usage()?;
         libtorch::set_deterministic(self.deterministic)?;
         let (training, validation) = self.sources(&recipe).usage()?;
         self.keep_resolved(&mut recipe).usage()?;
-        recipe.resolve_threads();
+        if let Some(rank) = &rank {
+            rank.check_batch(recipe.training.batch_size).usage()?;
+        }
+        recipe.resolve_threads(rank.as_ref());
         let precision = recipe.resolve_precision(device)?;
+        let ranks = match rank {
+            Some(rank) => Some(Ranks::join(rank, device, Duration::from_secs(self.timeout))?),
+            None => None,
+        };
+        if let Some(ranks) = &ranks {
+            // All train by the same values, also where they were measured.
+            recipe = Recipe::parse(&ranks.text(&recipe.to_toml()?)?, &[])?;
+        }
+        if !is_first {
+            return self.follow(recipe, device, ranks);
+        }
         recipe.check_training_memory(device == Device::Cpu)?;
         check_memory(validation.as_ref(), recipe.evaluation.count * recipe.problems.len())?;
         let lock = Lock::take(&self.path()?)?;
@@ -138,16 +159,39 @@ impl Train {
             parameters: trainer.model().parameter_count(),
             signals: Signals::listen()?,
         };
+        if let Some(ranks) = ranks {
+            tell!("{} processes train together", ranks.rank().count);
+            trainer.join(ranks)?;
+        }
         let ending = trainer.train(training, validation.as_ref(), &mut watcher)?;
-        if let (Ending::Stopped(step), Some(signal)) = (ending, watcher.signals.received()) {
+        if let Ending::Stopped(step) = ending {
+            // Of several processes, another one may have received the signal.
+            let signal = watcher.signals.received();
             tell!(
                 "stopped by {} after step {step}, which is saved: --resume goes on with it",
-                signal.name
+                signal.map_or("another process", |signal| signal.name)
             );
-            return Err(Failure::Stopped(signal.code));
+            return Err(Failure::Stopped(signal.map_or(STOPPED, |signal| signal.code)));
         }
         say!("{}", run.folder().display())?;
         Ok(())
+    }
+
+    /// Trains as another process than the first: computes shares of batches, and writes nothing.
+    fn follow(&self, recipe: Recipe, device: Device, ranks: Option<Ranks>) -> Result<(), Failure> {
+        let (training, validation) = self.sources(&recipe).usage()?;
+        let run = Run::at(&self.path()?);
+        let mut trainer = Trainer::new(recipe, run, device, false)?;
+        if let Some(ranks) = ranks {
+            trainer.join(ranks)?;
+        }
+        let mut follower = Follower(Signals::listen()?);
+        match trainer.train(training, validation.as_ref(), &mut follower)? {
+            Ending::Stopped(_) => Err(Failure::Stopped(
+                follower.0.received().map_or(STOPPED, |signal| signal.code),
+            )),
+            Ending::Done => Ok(()),
+        }
     }
 
     fn sources(&self, recipe: &Recipe) -> Result<(Arc<dyn Source>, Arc<dyn Source>)> {
@@ -307,8 +351,39 @@ impl Train {
     }
 }
 
+/// The exit code of a process that stops with another one: that of SIGTERM.
+const STOPPED: u8 = 143;
+
 /// Examples of each matrix family for the accuracies on the model card.
 const OF_EACH_FAMILY: usize = 30;
+
+/// Another process than the first: it only hears signals.
+struct Follower(Signals);
+
+impl Observer for Follower {
+    fn started(&mut self, _step: u64) -> Result<()> {
+        Ok(())
+    }
+
+    fn logged(&mut self, _line: &LogLine) -> Result<()> {
+        Ok(())
+    }
+
+    fn stops(&self) -> bool {
+        self.0.received().is_some()
+    }
+
+    fn evaluated(
+        &mut self,
+        _progress: &Progress,
+        _evaluation: &Evaluation,
+        _training_set: Option<&Evaluation>,
+        _solver: &Solver,
+        _improved: bool,
+    ) -> Result<()> {
+        Ok(())
+    }
+}
 
 /// Prints progress, writes reports and exports the model during training.
 struct Watcher<'a> {

@@ -1,7 +1,7 @@
 //! Mixtures of examples of several problems for one model.
 
 use super::repetition::shuffled;
-use super::{Example, Source, Stream};
+use super::{Example, Share, Source, Stream};
 use crate::matrix::Shape;
 use anyhow::Result;
 use std::sync::Arc;
@@ -41,9 +41,9 @@ impl Source for Mixture {
         None
     }
 
-    fn fill_batch(&self, step: u64, batch_size: usize, examples: &mut Vec<Example>) -> Result<Shape> {
+    fn fill_share(&self, step: u64, share: Share, examples: &mut Vec<Example>) -> Result<Shape> {
         let (_, round) = self.task_and_index(step);
-        self.streams[self.task_at(step)].fill_batch(round, batch_size, examples)
+        self.streams[self.task_at(step)].fill_share(round, share, examples)
     }
 
     fn task_of(&self, index: u64) -> usize {

@@ -23,7 +23,7 @@ pub use format::{Case, Format, Target};
 pub use generation::{InvalidShard, Shard, generate};
 pub use mixture::Mixture;
 pub use repetition::Repetition;
-pub use source::Source;
+pub use source::{Share, Source};
 pub use specification::Specification;
 pub use stream::{Exhausted, Stream, Targets};
 pub use table::Table;

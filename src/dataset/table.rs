@@ -1,6 +1,6 @@
 //! Examples from a CSV file, for training and evaluation.
 
-use super::{Case, Dimensions, Example, Format, Reader, Source, Targets};
+use super::{Case, Dimensions, Example, Format, Reader, Share, Source, Targets};
 use crate::encoding::round_matrices;
 use crate::matrix::{Address, Generator, Noise, Shape, Split, fingerprint};
 use anyhow::{Context, Error, Result, bail, ensure};
@@ -137,12 +137,17 @@ impl Source for Table {
     }
 
     /// Draws one task and size in proportion to its rows, then rows of it with replacement.
-    fn fill_batch(&self, step: u64, batch_size: usize, examples: &mut Vec<Example>) -> Result<Shape> {
+    fn fill_share(&self, step: u64, share: Share, examples: &mut Vec<Example>) -> Result<Shape> {
         let (group, mut generator) = self.group_at(step);
         let (case, rows) = &self.groups[group];
-        let mut draw = || rows[generator.random_range(0..rows.len())];
+        let drawn = (0..share.batch_size).map(|_| rows[generator.random_range(0..rows.len())]);
         examples.clear();
-        examples.extend((0..batch_size).map(|_| self.examples[draw()].1.clone()));
+        examples.extend(
+            drawn
+                .skip(share.first)
+                .take(share.count)
+                .map(|row| self.examples[row].1.clone()),
+        );
         Ok(case.size)
     }
 

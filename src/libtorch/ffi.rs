@@ -3,6 +3,7 @@
 use super::{Error, Result};
 use std::any::Any;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ptr::NonNull;
 use tch::Tensor;
 use torch_sys::C_tensor;
 
@@ -21,6 +22,12 @@ pub(super) struct RawGraph {
 /// A `c10::StreamGuard`.
 #[repr(C)]
 pub(super) struct RawStreamGuard {
+    _private: [u8; 0],
+}
+
+/// A `laformer::ProcessGroup`.
+#[repr(C)]
+pub(super) struct RawProcessGroup {
     _private: [u8; 0],
 }
 
@@ -69,6 +76,22 @@ unsafe extern "C" {
     pub(super) fn laformer_graph_begin(graph: *mut RawGraph, sharing: *mut RawGraph) -> *mut c_char;
     pub(super) fn laformer_graph_end(graph: *mut RawGraph) -> *mut c_char;
     pub(super) fn laformer_graph_replay(graph: *mut RawGraph) -> *mut c_char;
+    pub(super) fn laformer_group_join(
+        host: *const c_char,
+        port: u16,
+        serves: bool,
+        prefix: *const c_char,
+        rank: c_int,
+        count: c_int,
+        seconds: i64,
+        cuda: bool,
+        group: *mut *mut RawProcessGroup,
+    ) -> *mut c_char;
+    pub(super) fn laformer_group_sum(group: *mut RawProcessGroup, tensor: *const C_tensor) -> *mut c_char;
+    pub(super) fn laformer_group_broadcast(group: *mut RawProcessGroup, tensor: *const C_tensor) -> *mut c_char;
+    pub(super) fn laformer_group_tell(group: *mut RawProcessGroup, key: *const c_char) -> *mut c_char;
+    pub(super) fn laformer_group_told(group: *mut RawProcessGroup, key: *const c_char, told: *mut bool) -> *mut c_char;
+    pub(super) fn laformer_group_free(group: *mut RawProcessGroup);
     pub(super) fn laformer_module_new(module: *mut *mut RawModule) -> *mut c_char;
     pub(super) fn laformer_module_free(module: *mut RawModule);
     pub(super) fn laformer_module_register_parameter(
@@ -163,6 +186,11 @@ pub(super) unsafe fn take_text(text: *mut c_char) -> String {
         laformer_free(text);
         copy
     }
+}
+
+/// A new object of the bridge.
+pub(super) fn owned<T>(raw: *mut T, what: &str) -> Result<NonNull<T>> {
+    NonNull::new(raw).ok_or_else(|| Error(format!("libtorch made no {what}")))
 }
 
 pub(super) fn c_text(text: &str) -> Result<CString> {

@@ -35,7 +35,7 @@ impl Stream {
         // SAFETY: on success `guard` holds a new object of ours.
         unsafe { ffi::check(ffi::laformer_stream_enter(index, &mut guard)) }?;
         Ok(Self {
-            guard: owned(guard, "stream")?,
+            guard: ffi::owned(guard, "stream")?,
         })
     }
 }
@@ -79,7 +79,7 @@ impl Graph {
         // SAFETY: on success `raw` holds a new graph of ours.
         unsafe { ffi::check(ffi::laformer_graph_new(&mut raw)) }?;
         let graph = Self {
-            raw: owned(raw, "graph")?,
+            raw: ffi::owned(raw, "graph")?,
         };
         let sharing = sharing.map_or(ptr::null_mut(), |other| other.raw.as_ptr());
         // SAFETY: live graphs.
@@ -105,10 +105,6 @@ impl Drop for Graph {
         // SAFETY: ours, and not used again.
         let _ = unsafe { ffi::check(ffi::laformer_graph_free(self.raw.as_ptr())) };
     }
-}
-
-fn owned<T>(raw: *mut T, what: &str) -> Result<NonNull<T>> {
-    NonNull::new(raw).ok_or_else(|| Error(format!("libtorch made no {what}")))
 }
 
 #[cfg(test)]

@@ -7,12 +7,14 @@ mod ffi;
 mod graph;
 mod module;
 mod optimizer;
+mod process_group;
 mod runtime;
 
 pub use channels::{channel_norm, channel_product};
 pub use graph::{Graph, Stream, pin_memory};
 pub use module::Module;
 pub use optimizer::{Adam, AdamState, set_gradient};
+pub use process_group::{ProcessGroup, Rendezvous};
 pub use runtime::{Capabilities, Tf32, capabilities, keep_memory, limit_threads, seeded, set_deterministic, set_tf32};
 
 /// An error message of libtorch, without its backtrace.

@@ -74,12 +74,17 @@ impl Run {
         Ok(run)
     }
 
+    /// The run in a folder, which another process begins and writes.
+    pub fn at(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_path_buf(),
+        }
+    }
+
     /// Prepares a run without changing files; [`Self::begin`] creates it. Fails if the folder has a run that must not
     /// be overwritten, or an unrelated file that the run would overwrite.
     pub fn prepare(folder: &Path, overwrites: bool) -> Result<Self> {
-        let run = Self {
-            folder: folder.to_path_buf(),
-        };
+        let run = Self::at(folder);
         if file::exists(&run.config())? {
             ensure!(
                 overwrites,

@@ -4,6 +4,7 @@
 
 use super::loss::{BatchLoss, Loss};
 use super::parameters::FlatParameters;
+use super::ranks::Rank;
 use crate::batch::Batch;
 use crate::model::Model;
 use crate::recipe::Recipe;
@@ -26,11 +27,13 @@ fn shares(recipe: &Recipe, device: Device) -> usize {
 }
 
 impl Recipe {
-    /// Replaces `training.threads = 0` by the number of available threads, but at most one per 16 examples of a batch.
-    pub fn resolve_threads(&mut self) {
+    /// Replaces `training.threads = 0` by the number of available threads, but at most one per 16 examples of a batch. If
+    /// processes train together, this is the number of each: those of this machine share its threads, and all share the batch.
+    pub fn resolve_threads(&mut self, rank: Option<&Rank>) {
         if self.training.threads == 0 {
-            let available = thread::available_parallelism().map_or(1, NonZero::get);
-            self.training.threads = available.min(self.training.batch_size / LEAST).max(1);
+            let (local_count, count) = rank.map_or((1, 1), |rank| (rank.local_count, rank.count));
+            let available = thread::available_parallelism().map_or(1, NonZero::get) / local_count;
+            self.training.threads = available.min(self.training.batch_size / count / LEAST).max(1);
         }
     }
 }
@@ -141,7 +144,11 @@ impl Worker {
 impl BatchLoss {
     /// Scales the loss of a part to its contribution to the mean over `size` examples.
     pub fn share(self, batch: &Batch, size: usize) -> Self {
-        let share = batch.source.size()[0] as f64 / size as f64;
+        let count = batch.source.size()[0];
+        if count as usize == size {
+            return self;
+        }
+        let share = count as f64 / size as f64;
         Self {
             total: self.total * share,
             parts: self.parts * share,
@@ -189,7 +196,7 @@ mod tests {
             let text = format!("problem = \"add\"\ndim = 2\ntraining.batch_size = {batch}");
             let mut recipe = Recipe::parse(&text, &[]).unwrap();
             assert_eq!(recipe.training.threads, 0, "the default");
-            recipe.resolve_threads();
+            recipe.resolve_threads(None);
             recipe.training.threads
         };
         let available = thread::available_parallelism().map_or(1, NonZero::get);

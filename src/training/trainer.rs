@@ -8,11 +8,12 @@ use super::observer::{Ending, Estimate, LogLine, Observer};
 use super::optimizer::Optimizer;
 use super::origin::Origin;
 use super::parameters::FlatParameters;
+use super::ranks::Ranks;
 use super::run::{Progress, Run, Window};
 use super::shards::Shards;
 use super::weights;
 use crate::batch::{Batch, Prefetch};
-use crate::dataset::Source;
+use crate::dataset::{Share, Source};
 use crate::evaluation::{Search, evaluate};
 use crate::inference::Solver;
 use crate::model::Model;
@@ -40,6 +41,8 @@ pub struct Trainer {
     average: Option<Average>,
     loss: Loss,
     shards: Shards,
+    /// The processes that train this model together, if there are several.
+    ranks: Option<Ranks>,
     progress: Progress,
     /// The sums since the last log line, if the run was resumed from a save between two lines.
     window: Option<Tensor>,
@@ -77,6 +80,7 @@ impl Trainer {
             average,
             loss,
             shards,
+            ranks: None,
             progress: Progress::default(),
             window: None,
         };
@@ -86,8 +90,53 @@ impl Trainer {
         Ok(trainer)
     }
 
-    /// Continues from the last save.
+    /// Trains together with other processes from now on. Each computes its share of every batch, and process 0 evaluates and saves.
+    /// All take the state of process 0.
+    pub fn join(&mut self, ranks: Ranks) -> Result<()> {
+        self.captures = false;
+        self.ranks = Some(ranks);
+        self.take_state()
+    }
+
+    /// Takes weights, optimizer state and progress of process 0.
+    fn take_state(&mut self) -> Result<()> {
+        let Some(ranks) = &self.ranks else { return Ok(()) };
+        let _no_grad = tch::no_grad_guard();
+        self.progress = serde_json::from_str(&ranks.text(&serde_json::to_string(&self.progress)?)?)?;
+        let mut tensors = vec![self.flat.values.shallow_clone()];
+        tensors.extend(self.optimizer.state().into_values());
+        tensors.extend(self.average.as_ref().map(|average| average.state().1));
+        ranks.broadcast(&mut tensors)?;
+        if self.progress.window.steps > 0 {
+            let mut sums = self.window.take().unwrap_or_else(|| self.sums());
+            ranks.broadcast([&mut sums])?;
+            self.window = Some(sums);
+        }
+        Ok(())
+    }
+
+    /// Whether this process evaluates and writes the files of the run.
+    fn is_first(&self) -> bool {
+        self.ranks.as_ref().is_none_or(|ranks| ranks.rank().is_first())
+    }
+
+    /// Whether any of the processes is to stop.
+    fn stops(&self, observer: &dyn Observer) -> Result<bool> {
+        match &self.ranks {
+            Some(ranks) => ranks.any(observer.stops()),
+            None => Ok(observer.stops()),
+        }
+    }
+
+    /// Continues from the last save, which process 0 reads for all.
     fn load(&mut self) -> Result<()> {
+        if self.is_first() {
+            self.load_save()?;
+        }
+        self.take_state()
+    }
+
+    fn load_save(&mut self) -> Result<()> {
         let (state, progress) = self.run.load_resume(&self.model)?;
         let damaged = || format!("{} is damaged", self.run.resume().display());
         self.optimizer.load(&state).with_context(damaged)?;
@@ -183,7 +232,7 @@ impl Trainer {
         let mut batches = Prefetch::new(
             examples.clone(),
             &format,
-            training.batch_size,
+            self.share(),
             self.progress.step,
             training.data_threads,
             self.model.device(),
@@ -211,7 +260,7 @@ impl Trainer {
             if step == training.steps {
                 return Ok(Ending::Done);
             }
-            if observer.stops() {
+            if self.stops(observer)? {
                 self.progress.elapsed += meter.pause();
                 self.save(&meter)?;
                 return Ok(Ending::Stopped(step));
@@ -245,6 +294,14 @@ impl Trainer {
         }
     }
 
+    /// The part of each batch that this process computes.
+    fn share(&self) -> Share {
+        let batch_size = self.recipe.training.batch_size;
+        self.ranks
+            .as_ref()
+            .map_or(batch_size.into(), |ranks| ranks.share(batch_size))
+    }
+
     /// The runner of this trainer's steps.
     pub(super) fn steps(&self) -> Result<Steps> {
         Steps::new(self.model.device(), self.captures)
@@ -263,9 +320,14 @@ impl Trainer {
     /// of tensors differ between steps.
     pub(super) fn step(&mut self, batch: &Batch, sums: &mut Tensor) -> Result<()> {
         let loss = self.gradient(batch)?;
+        let mut losses = Tensor::cat(&[&loss.total.detach().view([1]), &loss.parts], 0);
+        if let Some(ranks) = &self.ranks {
+            ranks.sum(&mut self.flat.gradients)?;
+            ranks.sum(&mut losses)?;
+        }
         let norm = self.update()?;
         let _no_grad = tch::no_grad_guard();
-        let losses = Tensor::cat(&[&loss.total.detach().view([1]), &loss.parts, &norm.view([1])], 0);
+        let losses = Tensor::cat(&[&losses, &norm.view([1])], 0);
         let count = losses.numel() as i64;
         // A sum stays infinite or NaN after any such term.
         let mut sums_of = sums.narrow(0, 0, count);
@@ -277,13 +339,17 @@ impl Trainer {
 
     /// Computes the loss of a batch, and its gradient in the flat parameters.
     fn gradient(&mut self, batch: &Batch) -> Result<BatchLoss> {
+        let size = match self.ranks {
+            Some(_) => self.recipe.training.batch_size,
+            None => batch.source.size()[0] as usize,
+        };
         if self.shards.is_alone() {
-            let loss = self.forward(batch);
+            let loss = self.forward(batch).share(batch, size);
             loss.total.backward();
             return Ok(loss);
         }
         self.flat.zero_gradients();
-        let (kind, size) = (self.recipe.training.precision.kind(), batch.source.size()[0] as usize);
+        let kind = self.recipe.training.precision.kind();
         let (model, loss) = (&self.model, &self.loss);
         self.shards.gradient(batch, &mut self.flat, |own| {
             loss.forward(model, own, kind).share(own, size)
@@ -326,6 +392,9 @@ impl Trainer {
 
     /// Saves the state for [`Self::load`], if it is finite.
     fn save(&mut self, meter: &Meter) -> Result<()> {
+        if let Some(ranks) = &self.ranks {
+            ranks.check_equal(&self.flat.values, self.progress.step)?;
+        }
         let mut state: BTreeMap<String, Tensor> = self.model.variables();
         state.extend(self.optimizer.state());
         state.extend(self.average.as_ref().map(Average::state));
@@ -336,7 +405,10 @@ impl Trainer {
         if meter.window.steps > 0 {
             state.insert(WINDOW.to_string(), meter.sums.shallow_clone());
         }
-        self.run.save_resume(&self.recipe, state, &self.progress)
+        if self.is_first() {
+            self.run.save_resume(&self.recipe, state, &self.progress)?;
+        }
+        Ok(())
     }
 
     /// The factor of the learning rates after all retries.
@@ -345,11 +417,23 @@ impl Trainer {
     }
 
     /// Evaluates the weights, or their mean if there is one, and saves them if they are the best.
+    /// Other processes wait for process 0.
     fn evaluate(&mut self, training: &dyn Source, validation: &dyn Source, observer: &mut dyn Observer) -> Result<()> {
-        self.exchange_average();
-        let result = self.evaluate_weights(training, validation, observer);
-        self.exchange_average();
-        result
+        let mut stopped = false;
+        if self.is_first() {
+            self.exchange_average();
+            let result = self.evaluate_weights(training, validation, observer);
+            self.exchange_average();
+            match result {
+                Err(error) if error.is::<Stopped>() => stopped = true,
+                result => result?,
+            }
+        }
+        if let Some(ranks) = &self.ranks {
+            ranks.wait_for_first(&format!("evaluated/{}/{}", self.progress.retries, self.progress.step))?;
+            stopped = ranks.any(stopped)?;
+        }
+        if stopped { Err(Stopped.into()) } else { Ok(()) }
     }
 
     fn exchange_average(&mut self) {

@@ -1,0 +1,154 @@
+"""Several processes train one model: to the same weights as one, and without losing a run when one of them is lost."""
+
+import csv
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import ROOT, TINY
+from reference import safetensors
+
+BINARY = os.environ.get("LAFORMER_BIN", str(ROOT / "target/release/laformer"))
+SETTINGS = TINY | {
+    "training.batch_size": 10,
+    "training.steps": 12,
+    "training.average": 0.2,
+    "training.log_every": 2,
+    "training.threads": 1,
+    "evaluation.every": 6,
+}
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def arguments(folder, *options, **settings):
+    (folder / "recipe.toml").write_text('problem = "eigenvalues"\ndim = "2-3"\n')
+    sets = [part for name, value in sorted((SETTINGS | settings).items()) for part in ("--set", f"{name}={value}")]
+    return ["train", str(folder / "recipe.toml"), "--output", str(folder / "run"), "--device", "cpu", "--timeout", "60", *sets, *options]
+
+
+def start(count, command):
+    """Starts the processes as srun does, with torchrun's variables; returns them in the order of their ranks."""
+    port = str(free_port())
+    place = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "LOCAL_WORLD_SIZE": str(count)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    ranks = [os.environ | place | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
+    return [subprocess.Popen([BINARY, *command], env=environment, **pipes) for environment in ranks]
+
+
+def ended(processes):
+    """The exit code and the messages of each process."""
+    said = [process.communicate(timeout=120)[1] for process in processes]
+    return [(process.returncode, text) for process, text in zip(processes, said, strict=True)]
+
+
+def trained(folder, count, *options, **settings):
+    folder.mkdir(exist_ok=True)
+    results = ended(start(count, arguments(folder, *options, **settings)))
+    assert [code for code, _ in results] == [0] * count, results
+    return folder / "run"
+
+
+def losses(run):
+    with open(run / "metrics.csv", newline="") as rows:
+        return [(int(row["step"]), float(row["loss"])) for row in csv.DictReader(rows) if row["loss"]]
+
+
+def assert_same_run(found, expected):
+    for (step, loss), (other_step, other) in zip(losses(found), losses(expected), strict=True):
+        assert step == other_step and abs(loss - other) <= 1e-5 * other, (step, loss, other)
+    for file in ["model.safetensors", "resume.safetensors"]:
+        ours, theirs = safetensors.read(found / file)[0], safetensors.read(expected / file)[0]
+        assert ours.keys() == theirs.keys()
+        for name, tensor in theirs.items():
+            difference = (ours[name].double() - tensor.double()).abs().max()
+            assert difference <= 1e-4 * max(float(tensor.double().abs().max()), 1e-3), (file, name, difference)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("alone")
+    subprocess.run([BINARY, *arguments(folder)], check=True, capture_output=True)
+    return folder / "run"
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_several_processes_train_as_one_does(alone, tmp_path, count):
+    run = trained(tmp_path, count)
+    assert_same_run(run, alone)
+    assert sorted(path.name.split(".")[0] for path in run.iterdir()) == sorted(path.name.split(".")[0] for path in alone.iterdir())
+
+
+def wait_for(condition, *processes):
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until, [process.poll() for process in processes]
+        time.sleep(0.02)
+
+
+LONG = {"training.steps": 100_000, "evaluation.every": 0, "training.save_every": 10}
+
+
+def test_a_signal_to_one_saves_and_another_number_of_processes_goes_on(tmp_path):
+    save = tmp_path / "run/resume.safetensors"
+    processes = start(2, arguments(tmp_path, **LONG))
+    wait_for(save.exists, *processes)
+    # The first process hears of it by the second.
+    processes[1].send_signal(signal.SIGTERM)
+    first, second = ended(processes)
+    assert second[0] == 128 + signal.SIGTERM, second
+    step = int(re.search(r"after step (\d+), which is saved", first[1])[1])
+    before = save.stat().st_mtime_ns
+    processes = start(3, arguments(tmp_path, "--resume", **LONG))
+    wait_for(lambda: save.stat().st_mtime_ns > before, *processes)
+    processes[0].send_signal(signal.SIGTERM)
+    first, *_ = ended(processes)
+    assert f"going on after step {step}" in first[1], first
+
+
+def test_a_lost_process_is_named(tmp_path):
+    processes = start(3, arguments(tmp_path, **LONG))
+    wait_for((tmp_path / "run/resume.safetensors").exists, *processes)
+    processes[1].kill()
+    first, _, last = ended(processes)
+    for code, text in [first, last]:
+        assert code == 1 and "process 1 of 3 is lost" in text, text
+
+
+def test_torchrun_starts_again_from_the_last_save(tmp_path):
+    settings = {"training.steps": 60, "evaluation.every": 0, "training.save_every": 5}
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "3", "--monitor-interval", "0.1"]
+    command += ["--master-addr", "127.0.0.1", "--master-port", str(free_port()), "--no-python", BINARY, *arguments(tmp_path, "--resume", **settings)]
+    agent = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    wait_for((tmp_path / "run/resume.safetensors").exists, agent)
+    children = subprocess.run(["pgrep", "-P", str(agent.pid)], capture_output=True, text=True).stdout.split()
+    os.kill(int(children[-1]), signal.SIGKILL)
+    said = agent.communicate(timeout=120)[0]
+    assert agent.returncode == 0, said
+    assert re.search(r"going on after step \d+", said), said
+    assert [step for step, _ in losses(tmp_path / "run")] == list(range(2, 61, 2))
+
+
+@pytest.mark.parametrize(
+    "variables, message",
+    [
+        ({"WORLD_SIZE": "2"}, "WORLD_SIZE=2 says that processes train together, but RANK is missing"),
+        ({"WORLD_SIZE": "2", "RANK": "2"}, "RANK=2: there are 2 processes, numbered from 0"),
+        ({"WORLD_SIZE": "two", "RANK": "0"}, "WORLD_SIZE=two: a number of processes is needed"),
+        ({"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "x", "MASTER_PORT": "99999"}, "MASTER_PORT=99999"),
+        ({"WORLD_SIZE": "20", "RANK": "0", "MASTER_ADDR": "x", "MASTER_PORT": "1"}, "20 processes train together"),
+    ],
+)
+def test_variables_that_cannot_be_are_refused(tmp_path, variables, message):
+    done = subprocess.run([BINARY, *arguments(tmp_path)], env=os.environ | variables, capture_output=True, text=True)
+    assert done.returncode == 2 and message in done.stderr, done.stderr
+    assert not (tmp_path / "run").exists()
