@@ -63,7 +63,9 @@ impl Rank {
             local,
             local_count: local_count.max(1),
             host: needed("MASTER_ADDR")?,
-            port: port.parse().with_context(|| format!("MASTER_PORT={port}: a port is a number below 65536"))?,
+            port: port
+                .parse()
+                .with_context(|| format!("MASTER_PORT={port}: a port is a number below 65536"))?,
             agent: variable("TORCHELASTIC_USE_AGENT_STORE").as_deref() == Some("True"),
             attempt: variable("TORCHELASTIC_RESTART_COUNT").unwrap_or_default(),
         }))
