@@ -29,7 +29,7 @@ struct ProcessGroup {
   c10::intrusive_ptr<c10d::ProcessGroupNCCL> cuda;
 #endif
 
-  c10d::Backend& of(const at::Tensor& tensor) {
+  c10d::Backend& of([[maybe_unused]] const at::Tensor& tensor) {
 #ifdef LAFORMER_NCCL
     if (tensor.is_cuda() && cuda) return *cuda;
 #endif

@@ -125,7 +125,7 @@ def test_a_lost_process_is_named(tmp_path):
 
 
 def test_torchrun_starts_again_from_the_last_save(tmp_path):
-    settings = {"training.steps": 60, "evaluation.every": 0, "training.save_every": 5}
+    settings = {"training.steps": 60, "evaluation.every": 0, "training.save_every": 6}
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "3", "--monitor-interval", "0.1"]
     command += ["--master-addr", "127.0.0.1", "--master-port", str(free_port()), "--no-python", BINARY, *arguments(tmp_path, "--resume", **settings)]
     agent = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
