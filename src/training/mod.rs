@@ -5,6 +5,7 @@ mod capture;
 mod divergence;
 mod lock;
 mod loss;
+mod meter;
 mod observer;
 mod optimizer;
 mod origin;

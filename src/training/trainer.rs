@@ -4,12 +4,13 @@ use super::average::Average;
 use super::capture::{self, Steps};
 use super::divergence::{Divergence, advice};
 use super::loss::{BatchLoss, Loss};
+use super::meter::{Meter, WINDOW};
 use super::observer::{Ending, Estimate, LogLine, Observer};
 use super::optimizer::Optimizer;
 use super::origin::Origin;
 use super::parameters::FlatParameters;
 use super::ranks::Ranks;
-use super::run::{Progress, Run, Window};
+use super::run::{Progress, Run};
 use super::shards::Shards;
 use super::weights;
 use crate::batch::{Batch, Prefetch};
@@ -18,7 +19,7 @@ use crate::evaluation::{Search, evaluate};
 use crate::inference::Solver;
 use crate::model::Model;
 use crate::recipe::Recipe;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -51,8 +52,6 @@ pub struct Trainer {
 
 /// Factor of the learning rate for each return to a save.
 const RETRY: f64 = 0.5;
-/// Name of the log's sums in a save.
-const WINDOW: &str = "log.sums";
 
 /// The error that ends an evaluation on request.
 #[derive(Debug, thiserror::Error)]
@@ -320,7 +319,7 @@ impl Trainer {
     /// of tensors differ between steps.
     pub(super) fn step(&mut self, batch: &Batch, sums: &mut Tensor) -> Result<()> {
         let loss = self.gradient(batch)?;
-        let mut losses = Tensor::cat(&[&loss.total.detach().view([1]), &loss.parts], 0);
+        let mut losses = tch::no_grad(|| Tensor::cat(&[&loss.total.view([1]), &loss.parts], 0));
         if let Some(ranks) = &self.ranks {
             ranks.sum(&mut self.flat.gradients)?;
             ranks.sum(&mut losses)?;
@@ -512,82 +511,6 @@ impl Trainer {
             elapsed: self.progress.elapsed,
             remaining: (steps - step) as f64 / rate.max(1e-9),
             precision: self.recipe.training.precision,
-        })
-    }
-}
-
-/// Sums on the device, which are read only for log lines, and a clock that stops during saves and evaluations.
-struct Meter {
-    /// See [`Trainer::sums`].
-    sums: Tensor,
-    window: Window,
-    since: Instant,
-}
-
-struct Means {
-    loss: f64,
-    parts: Vec<f64>,
-    gradient_norm: f64,
-    /// Number of steps before the first one whose loss or gradient is not finite.
-    sound: u64,
-    steps: u64,
-    seconds: f64,
-    waiting: f64,
-}
-
-impl Meter {
-    /// Starts at zero, or at the `saved` sums if the run was interrupted between two log lines.
-    fn new(mut sums: Tensor, saved: Option<Tensor>, window: Window) -> Result<Self> {
-        if let Some(saved) = saved {
-            ensure!(
-                saved.size() == sums.size(),
-                "{WINDOW} has another shape than this run writes"
-            );
-            sums.copy_(&saved);
-        }
-        Ok(Self {
-            sums,
-            window,
-            since: Instant::now(),
-        })
-    }
-
-    /// Stops the clock. Returns the seconds since it was started.
-    fn pause(&mut self) -> f64 {
-        let seconds = self.since.elapsed().as_secs_f64();
-        self.window.seconds += seconds;
-        seconds
-    }
-
-    fn go_on(&mut self) {
-        self.since = Instant::now();
-    }
-
-    /// Steps per second since the last log line.
-    fn rate(&self) -> Result<f64> {
-        // Reading a value waits until the device has finished all steps.
-        let _: Vec<f32> = Vec::try_from(&self.sums)?;
-        let seconds = self.window.seconds + self.since.elapsed().as_secs_f64();
-        Ok(self.window.steps as f64 / seconds.max(1e-9))
-    }
-
-    fn take(&mut self) -> Result<Means> {
-        let Window { steps, seconds, waited } = std::mem::take(&mut self.window);
-        let count = steps.max(1) as f64;
-        let sums: Vec<f32> = Vec::try_from(&self.sums)?;
-        let means: Vec<f64> = sums.iter().map(|&sum| f64::from(sum) / count).collect();
-        let _ = self.sums.zero_();
-        let [loss, parts @ .., gradient_norm, _] = means.as_slice() else {
-            bail!("the log has no sums")
-        };
-        Ok(Means {
-            loss: *loss,
-            parts: parts.to_vec(),
-            gradient_norm: *gradient_norm,
-            sound: sums[sums.len() - 1] as u64,
-            steps,
-            seconds,
-            waiting: waited / seconds.max(1e-9),
         })
     }
 }
