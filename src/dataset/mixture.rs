@@ -97,6 +97,23 @@ mod tests {
     }
 
     #[test]
+    fn shares_together_are_the_whole_batch() {
+        for repetition in [Repetition::Never, Repetition::Fixed { examples: 7 }] {
+            let mixture = Mixture::of(streams(repetition));
+            for (step, parts) in (0..12).zip([1, 2, 3, 4, 10].into_iter().cycle()) {
+                let (mut whole, mut part, mut joined) = (Vec::new(), Vec::new(), Vec::new());
+                let size = mixture.fill_batch(step, 10, &mut whole).unwrap();
+                for number in 0..parts {
+                    let share = Share::of(10, number, parts);
+                    assert_eq!(mixture.fill_share(step, share, &mut part).unwrap(), size);
+                    joined.append(&mut part);
+                }
+                assert_eq!(joined, whole, "step {step}, {parts} shares");
+            }
+        }
+    }
+
+    #[test]
     fn a_batch_equals_the_batch_of_its_problem_alone() {
         let (alone, mixture) = (streams(Repetition::Never), Mixture::of(streams(Repetition::Never)));
         let mut steps = [0; 3];
