@@ -19,6 +19,7 @@ mod solve;
 mod train;
 mod transfer;
 mod verify;
+mod watcher;
 
 use clap::{Parser, Subcommand};
 pub use failure::Failure;

@@ -3,18 +3,15 @@
 use super::options::{DeviceOption, GraphOption};
 use super::output::{say, tell};
 use super::signals::Signals;
+use super::watcher::{Follower, Watcher};
 use super::{Failure, UsageError};
 use crate::dataset::{Repetition, Source, Table};
-use crate::evaluation::{Evaluation, check_memory, families};
-use crate::inference::Solver;
+use crate::evaluation::check_memory;
 use crate::libtorch;
 use crate::matrix::{Split, fingerprint};
 use crate::recipe::{Precision, Recipe};
-use crate::report::{Provenance, RunReport, estimate_line, log_line};
-use crate::training::{
-    Divergence, Ending, Estimate, Lock, LogLine, Observer, Origin, Progress, Rank, Ranks, Run, Trainer, export,
-    why_eager,
-};
+use crate::report::{Provenance, RunReport};
+use crate::training::{Ending, Lock, Origin, Rank, Ranks, Run, Trainer, why_eager};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use std::fs;
@@ -22,6 +19,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tch::Device;
+
+/// The exit code of a process that stops with another one: that of SIGTERM.
+const STOPPED: u8 = 143;
 
 /// Train a model from a recipe
 #[derive(Debug, Args)]
@@ -76,7 +76,6 @@ impl Train {
         self.begin_from(origin.as_ref(), &mut recipe).usage()?;
         self.read_from(&mut recipe).usage()?;
         let rank = Rank::from_environment().usage()?;
-        let is_first = rank.as_ref().is_none_or(Rank::is_first);
         let device = self.device.device_of(rank.as_ref()).usage()?;
         self.graph.check(recipe.model.architecture, device).usage()?;
         libtorch::set_deterministic(self.deterministic)?;
@@ -87,17 +86,16 @@ impl Train {
         }
         recipe.resolve_threads(rank.as_ref());
         let precision = recipe.resolve_precision(device)?;
-        let ranks = match rank {
-            Some(rank) => Some(Ranks::join(rank, device, Duration::from_secs(self.timeout))?),
-            None => None,
-        };
+        let timeout = Duration::from_secs(self.timeout);
+        let ranks = rank.map(|rank| Ranks::join(rank, device, timeout)).transpose()?;
         if let Some(ranks) = &ranks {
             // All train by the same values, also where they were measured.
             recipe = Recipe::parse(&ranks.text(&recipe.to_toml()?)?, &[])?;
         }
-        if !is_first {
-            return self.follow(recipe, device, ranks);
-        }
+        let ranks = match ranks {
+            Some(ranks) if !ranks.rank().is_first() => return self.follow(recipe, device, ranks),
+            ranks => ranks,
+        };
         recipe.check_training_memory(device == Device::Cpu)?;
         check_memory(validation.as_ref(), recipe.evaluation.count * recipe.problems.len())?;
         let lock = Lock::take(&self.path()?)?;
@@ -150,11 +148,10 @@ impl Train {
         }
         let repeats = training.repeats().is_some();
         let provenance = Provenance::new(commit, &recipe, device)?;
-        let report = RunReport::new(&run, &recipe, provenance.clone(), &trainer.part_names(), repeats)?;
+        let report = RunReport::new(&run, &recipe, provenance, &trainer.part_names(), repeats)?;
         let mut watcher = Watcher {
             report,
             recipe: &recipe,
-            provenance,
             run: &run,
             parameters: trainer.model().parameter_count(),
             signals: Signals::listen()?,
@@ -178,13 +175,11 @@ impl Train {
     }
 
     /// Trains as another process than the first: computes shares of batches, and writes nothing.
-    fn follow(&self, recipe: Recipe, device: Device, ranks: Option<Ranks>) -> Result<(), Failure> {
+    fn follow(&self, recipe: Recipe, device: Device, ranks: Ranks) -> Result<(), Failure> {
         let (training, validation) = self.sources(&recipe).usage()?;
         let run = Run::at(&self.path()?);
         let mut trainer = Trainer::new(recipe, run, device, false)?;
-        if let Some(ranks) = ranks {
-            trainer.join(ranks)?;
-        }
+        trainer.join(ranks)?;
         let mut follower = Follower(Signals::listen()?);
         match trainer.train(training, validation.as_ref(), &mut follower)? {
             Ending::Stopped(_) => Err(Failure::Stopped(
@@ -348,103 +343,5 @@ impl Train {
             return Ok(run);
         }
         Run::prepare(&folder, self.overwrite)
-    }
-}
-
-/// The exit code of a process that stops with another one: that of SIGTERM.
-const STOPPED: u8 = 143;
-
-/// Examples of each matrix family for the accuracies on the model card.
-const OF_EACH_FAMILY: usize = 30;
-
-/// Another process than the first: it only hears signals.
-struct Follower(Signals);
-
-impl Observer for Follower {
-    fn started(&mut self, _step: u64) -> Result<()> {
-        Ok(())
-    }
-
-    fn logged(&mut self, _line: &LogLine) -> Result<()> {
-        Ok(())
-    }
-
-    fn stops(&self) -> bool {
-        self.0.received().is_some()
-    }
-
-    fn evaluated(
-        &mut self,
-        _progress: &Progress,
-        _evaluation: &Evaluation,
-        _training_set: Option<&Evaluation>,
-        _solver: &Solver,
-        _improved: bool,
-    ) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// Prints progress, writes reports and exports the model during training.
-struct Watcher<'a> {
-    recipe: &'a Recipe,
-    provenance: Provenance,
-    run: &'a Run,
-    report: RunReport,
-    parameters: usize,
-    signals: Signals,
-}
-
-impl Observer for Watcher<'_> {
-    fn started(&mut self, step: u64) -> Result<()> {
-        if step > 0 {
-            tell!("going on after step {step}");
-        }
-        self.report.started(step)
-    }
-
-    fn stops(&self) -> bool {
-        self.signals.received().is_some()
-    }
-
-    fn diverged(&mut self, divergence: &Divergence) -> Result<()> {
-        tell!("{divergence}: going back to the last save with half the learning rate");
-        Ok(())
-    }
-
-    fn logged(&mut self, line: &LogLine) -> Result<()> {
-        tell!("{}", log_line(line));
-        self.report.logged(line)
-    }
-
-    fn estimated(&mut self, estimate: Estimate) -> Result<()> {
-        tell!("{}", estimate_line(estimate));
-        Ok(())
-    }
-
-    fn evaluated(
-        &mut self,
-        progress: &Progress,
-        evaluation: &Evaluation,
-        training_set: Option<&Evaluation>,
-        solver: &Solver,
-        improved: bool,
-    ) -> Result<()> {
-        tell!(
-            "{}",
-            crate::report::evaluation_line(progress.step, evaluation, training_set, improved)
-        );
-        self.report.evaluated(progress, evaluation, training_set)?;
-        if improved {
-            let count = self.recipe.evaluation.count.min(OF_EACH_FAMILY);
-            let families = families(solver, self.recipe, count)?;
-            self.report
-                .improved(progress, evaluation, training_set, &families, self.parameters)?;
-            let mut metrics = crate::report::evaluation_json(evaluation);
-            metrics["precision"] = self.recipe.training.precision.name().into();
-            metrics["provenance"] = serde_json::json!(self.provenance);
-            export(solver, self.recipe, &metrics, &self.run.module())?;
-        }
-        Ok(())
     }
 }

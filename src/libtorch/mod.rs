@@ -15,7 +15,9 @@ pub use graph::{Graph, Stream, pin_memory};
 pub use module::Module;
 pub use optimizer::{Adam, AdamState, set_gradient};
 pub use process_group::{ProcessGroup, Rendezvous};
-pub use runtime::{Capabilities, Tf32, capabilities, keep_memory, limit_threads, seeded, set_deterministic, set_tf32};
+pub use runtime::{
+    Capabilities, Tf32, capabilities, device_name, keep_memory, limit_threads, seeded, set_deterministic, set_tf32,
+};
 
 /// An error message of libtorch, without its backtrace.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -352,7 +352,7 @@ char* laformer_module_call(Module* module, const char* method, at::Tensor* const
   return guarded([&] {
     at::NoGradGuard no_grad;
     // Optimized methods are no faster here, because they spend their time in large products. But TorchScript optimizes again for every
-    // shape of the inputs, which takes a tenth of a second to several.
+    // shape of the inputs, which takes up to a second.
     const torch::jit::GraphOptimizerEnabledGuard as_written(false);
     const auto found = module->find_method(method);
     TORCH_CHECK(found, "there is no method `", method, "`");

@@ -1,6 +1,6 @@
 //! TorchScript modules: traced from Rust closures, extended with scripted source, called, saved and loaded.
 
-use super::{Error, Result, ffi};
+use super::{Error, Result, device_name, ffi};
 use std::collections::BTreeMap;
 use std::ffi::{CString, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,11 +27,7 @@ impl Module {
 
     /// Loads the content of a file onto a device.
     pub fn load(content: &[u8], device: Device) -> Result<Self> {
-        let device = match device {
-            Device::Cuda(index) => format!("cuda:{index}"),
-            _ => "cpu".to_owned(),
-        };
-        let device = ffi::c_text(&device)?;
+        let device = ffi::c_text(&device_name(device))?;
         let mut raw = ptr::null_mut();
         // SAFETY: live bytes, which the module does not keep, and text; on success `raw` holds a new module that becomes ours.
         unsafe {

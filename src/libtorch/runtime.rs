@@ -4,6 +4,7 @@ use super::{Result, ffi};
 use std::ffi::CStr;
 use std::ptr;
 use std::sync::{Mutex, PoisonError};
+use tch::Device;
 
 /// The capabilities of libtorch on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,14 @@ pub fn capabilities() -> Result<Capabilities> {
         cuda_compiled: tch::utils::has_cudart(),
         cuda_devices: usize::try_from(tch::Cuda::device_count()).unwrap_or(0),
     })
+}
+
+/// libtorch's name of a device: `cpu`, `cuda:0`.
+pub fn device_name(device: Device) -> String {
+    match device {
+        Device::Cuda(index) => format!("cuda:{index}"),
+        _ => "cpu".to_owned(),
+    }
 }
 
 /// Makes every operation bitwise reproducible on the same device and thread count. Operations without a deterministic kernel fail.
@@ -101,7 +110,7 @@ pub fn keep_memory() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::{Device, Kind, Tensor};
+    use tch::{Kind, Tensor};
 
     #[test]
     fn a_seed_gives_the_same_numbers_beside_other_threads() {

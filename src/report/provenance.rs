@@ -39,10 +39,7 @@ impl Provenance {
             libtorch: found.version,
             processor: processor(),
             instructions: found.cpu,
-            device: match device {
-                Device::Cuda(index) => format!("cuda:{index}"),
-                _ => "cpu".into(),
-            },
+            device: libtorch::device_name(device),
             threads: found.threads,
         })
     }

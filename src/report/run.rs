@@ -38,6 +38,10 @@ impl RunReport {
         })
     }
 
+    pub fn provenance(&self) -> &Provenance {
+        &self.provenance
+    }
+
     pub fn started(&mut self, step: u64) -> Result<()> {
         self.metrics.start(step)?;
         let mut events = EventFile::create(self.run.folder())?;

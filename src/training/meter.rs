@@ -11,8 +11,7 @@ pub const WINDOW: &str = "log.sums";
 /// Sums on the device, which are read only for log lines, and a clock that stops during saves and evaluations.
 #[derive(Debug)]
 pub struct Meter {
-    /// The sums of the loss, its parts and the gradient norm, and the number of steps before the first that is not finite;
-    /// `[parts + 3]` float32.
+    /// See [`Trainer::sums`](super::Trainer).
     pub sums: Tensor,
     pub window: Window,
     since: Instant,

@@ -5,7 +5,7 @@ use crate::libtorch::{ProcessGroup, Rendezvous};
 use anyhow::{Context, Result, bail, ensure};
 use std::time::{Duration, Instant};
 use std::{env, thread};
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 /// The place of this process among those that train together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -231,10 +231,10 @@ impl Ranks {
     }
 }
 
-/// A checksum of the bits of a float32 tensor.
+/// A checksum of the bits of a tensor.
 fn crc(numbers: &Tensor) -> Result<i64> {
-    let numbers: Vec<f32> = Vec::try_from(numbers.to_device(Device::Cpu).to_kind(Kind::Float).view([-1]))?;
-    let mut hasher = crc32fast::Hasher::new();
-    numbers.iter().for_each(|number| hasher.update(&number.to_le_bytes()));
-    Ok(hasher.finalize().into())
+    let numbers = numbers.to_device(Device::Cpu).contiguous();
+    let mut bytes = vec![0; numbers.numel() * numbers.kind().elt_size_in_bytes()];
+    numbers.f_copy_data_u8(&mut bytes, numbers.numel())?;
+    Ok(crc32fast::hash(&bytes).into())
 }

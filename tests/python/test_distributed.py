@@ -125,7 +125,7 @@ def test_a_lost_process_is_named(tmp_path):
 
 
 def test_torchrun_starts_again_from_the_last_save(tmp_path):
-    settings = {"training.steps": 60, "evaluation.every": 0, "training.save_every": 6}
+    settings = {"training.steps": 600, "evaluation.every": 0, "training.save_every": 6}
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "3", "--monitor-interval", "0.1"]
     command += ["--master-addr", "127.0.0.1", "--master-port", str(free_port()), "--no-python", BINARY, *arguments(tmp_path, "--resume", **settings)]
     agent = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -135,7 +135,7 @@ def test_torchrun_starts_again_from_the_last_save(tmp_path):
     said = agent.communicate(timeout=120)[0]
     assert agent.returncode == 0, said
     assert re.search(r"going on after step \d+", said), said
-    assert [step for step, _ in losses(tmp_path / "run")] == list(range(2, 61, 2))
+    assert [step for step, _ in losses(tmp_path / "run")] == list(range(2, 601, 2))
 
 
 @pytest.mark.parametrize(
