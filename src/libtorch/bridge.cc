@@ -1,7 +1,7 @@
 // Runtime settings and the parts of an optimizer step.
 #include "bridge.h"
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 #include <ATen/Version.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/_foreach_add.h>

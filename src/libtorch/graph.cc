@@ -2,7 +2,7 @@
 // functions fail with a message.
 #include "bridge.h"
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 #include <c10/core/StreamGuard.h>
 
 #ifdef LAFORMER_CUDA_GRAPHS
