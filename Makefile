@@ -1,7 +1,7 @@
-# Builds, runs and tests laformer. `make help` lists what there is.
+# Builds, runs and tests laformer. `make help` lists the targets.
 #
-# libtorch comes from the first of these that is there: LIBTORCH; the active python3, when it has the torch of
-# requirements.txt; .venv, which is made on first use. It is the same for every target, so nothing is compiled twice.
+# libtorch comes from the first of these that exists: LIBTORCH; the active python3, if it has the torch version of
+# requirements.txt; .venv, which is created on first use. All targets use the same one, so nothing is compiled twice.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -21,14 +21,14 @@ ifndef LIBTORCH
   BUILD_READY := $(PYTHON_READY)
 endif
 
-# Evaluations and model cards record it.
+# Evaluations and model cards record this commit.
 export LAFORMER_COMMIT := $(shell git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null)
 
 LAFORMER := $(abspath $(or $(CARGO_TARGET_DIR),target))/release/laformer
 DATA := data/eigenvalues-3x3.csv
 RECIPE := recipes/eigenvalues-3x3.toml
 RUN := checkpoints/first-run
-# Tests run beside each other, as many as there are cores and with one thread each, so that none waits for another.
+# Tests run in parallel, at most four and one per core. Each uses one thread, so that none waits for another.
 PYTEST = LAFORMER_BIN=$(LAFORMER) $(PYTHON) -m pytest -n auto --maxprocesses 4 --dist worksteal
 test test-portable: export OMP_NUM_THREADS ?= 1
 
@@ -54,20 +54,21 @@ run: build $(PYTHON_READY) ## Generate and verify data, train eigenvalues of 3x3
 	$(PYTHON) notebooks/compare.py $(RUN)/model.pt
 
 .PHONY: test
-test: build test-tools ## Run all tests, those of Rust and those of Python
+test: build test-tools ## Run all Rust and Python tests
 	cargo test --release --locked
 	cargo test --release --locked --no-default-features --lib
 	$(PYTEST) tests/python
 
-# What imitates a machine in each line; `make test` is the native one with a thread. Sensitive are tests that compare numbers of two processes,
-# kernels or batch sizes. Kernels differ by architecture and not by problem, so three problems go from recipe to export.
+# Each line imitates a machine; `make test` covers the native one with one thread. Sensitive tests compare numbers of
+# two processes, kernels or batch sizes. Kernels differ by architecture, not by problem, so three problems go from
+# recipe to export.
 MACHINES := "ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 OMP_NUM_THREADS=1" \
 	"ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=2"
 PROBLEMS := eigenvalues matrix_product svd
 SENSITIVE := tests/python/test_{architectures,tasks,gradients,reference,package}.py -k "command_line or gradient or sizes or of_the_module"
 
 .PHONY: test-portable
-test-portable: build test-tools ## Run the sensitive tests on imitations of lesser processors, and with two threads
+test-portable: build test-tools ## Run the sensitive tests with older processors' instructions, and with two threads
 	for machine in $(MACHINES); do \
 		echo "== $$machine"; \
 		env $$machine cargo test --release --locked --lib -- model:: inference:: training::; \
@@ -81,11 +82,11 @@ test-tools: $(PYTHON_READY)
 		{ echo "a package of requirements.txt is missing: $(PYTHON) -m pip install -r requirements.txt" >&2; exit 1; }
 
 .PHONY: notebooks
-notebooks: test-tools ## Run the notebooks and keep their outputs in them (minutes)
+notebooks: test-tools ## Run the notebooks and save their outputs in them (minutes)
 	LAFORMER_KEEP_OUTPUTS=1 $(PYTHON) -m pytest tests/python/test_notebooks.py
 
 .PHONY: zoo-check
-zoo-check: build $(PYTHON_READY) ## Measure all shipped checkpoints again, on 10,000 matrices each
+zoo-check: build $(PYTHON_READY) ## Evaluate all shipped checkpoints again, on 10,000 matrices each
 	LAFORMER_BIN=$(LAFORMER) LAFORMER_CHECKPOINT_TESTS=10000 $(PYTHON) -m pytest tests/python/test_checkpoints.py
 
 .PHONY: lint
@@ -96,19 +97,19 @@ lint: tools $(BUILD_READY) ## Check formatting, clippy and the documentation
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps
 
 .PHONY: bench
-bench: build $(PYTHON_READY) ## Take turns with the references and print ratios; LAWT=path adds LAWT, BENCH="step --threads 2" chooses
+bench: build $(PYTHON_READY) ## Compare speed with the references and print ratios; LAWT=path adds LAWT, BENCH="step --threads 2" selects
 	LAFORMER_BIN=$(LAFORMER) $(PYTHON) benches/compare.py $(BENCH)
 
 .PHONY: cuda
-cuda: build $(PYTHON_READY) ## On a machine with a CUDA device: check, measure, and train models that read matrices as they are (25 minutes)
+cuda: build $(PYTHON_READY) ## On a machine with a CUDA device: check, measure, and train models that read matrices unchanged (25 minutes)
 	LAFORMER_BIN=$(LAFORMER) benches/cuda.sh checkpoints/cuda
 
-# What reads input of others; see tests/inputs/targets.rs. An input that fails is written to fuzz/artifacts.
+# The readers of untrusted input; see tests/inputs/targets.rs. An input that fails is written to fuzz/artifacts.
 READERS := csv recipe matrix tokens safetensors run
 SECONDS_EACH ?= 60
 
 .PHONY: fuzz
-fuzz: $(BUILD_READY) ## Feed every reader of files with what libFuzzer makes of the corpus, SECONDS_EACH=60 (cargo install cargo-fuzz)
+fuzz: $(BUILD_READY) ## Fuzz every reader of files, starting from the corpus, SECONDS_EACH=60 (cargo install cargo-fuzz)
 	for reader in $(READERS); do \
 		mkdir -p fuzz/corpus/$$reader; \
 		RUSTC_BOOTSTRAP=1 LD_LIBRARY_PATH=$$($(PYTHON) -c 'import torch, os; print(os.path.join(torch.__path__[0], "lib"))') \
@@ -134,6 +135,6 @@ tools:
 .venv/.ready: requirements.lock | tools
 	@command -v python3 > /dev/null || { echo "python3 is missing: install Python 3.11 or newer" >&2; exit 1; }
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$$(python3 --version) is too old: Python 3.11 or newer is needed; put it first in PATH as python3" >&2; exit 1; }
-	python3 -m venv .venv || { echo "Python cannot make environments: install its venv module (python3-venv), or activate an environment that has torch $(TORCH)" >&2; exit 1; }
+	python3 -m venv .venv || { echo "Python cannot create environments: install its venv module (python3-venv), or activate an environment that has torch $(TORCH)" >&2; exit 1; }
 	.venv/bin/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
 	touch $@

@@ -1,4 +1,4 @@
-//! Compiles the C++ bridge against the libtorch that torch-sys found, and lets every binary find it at run time.
+//! Compiles the C++ bridge against the libtorch that torch-sys found, and lets every binary find libtorch at run time.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -69,7 +69,7 @@ fn main() {
     );
     let has_cuda = libraries.join("libtorch_cuda.so").is_file();
     let cuda = has_cuda.then(|| cuda_headers(&libraries)).flatten();
-    // The headers of NCCL include more of CUDA than its runtime; a whole toolkit has them.
+    // The headers of NCCL also include CUDA headers outside of the runtime; only a whole toolkit has all of them.
     let has_toolkit = cuda.as_ref().is_some_and(|cuda| cuda.join("nv/target").is_file());
     if let Some(cuda) = cuda {
         build
@@ -79,7 +79,7 @@ fn main() {
     }
     if env::var_os("CARGO_FEATURE_DISTRIBUTED").is_some() {
         build.define("LAFORMER_DISTRIBUTED", None);
-        // Only where libtorch has no headers of Gloo.
+        // `-idirafter` comes last: these headers of Gloo are used only if libtorch has none.
         build.flag("-idirafter").flag("src/libtorch");
         if let (true, Some(nccl)) = (has_toolkit, nccl_headers(&libraries)) {
             build
@@ -94,23 +94,23 @@ fn main() {
 
     // Binaries, tests, examples and benches start without LD_LIBRARY_PATH.
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", libraries.display());
-    // libtorch_cuda registers its kernels when it is loaded; no symbol of it is named, so the linker would drop it.
+    // libtorch_cuda registers its kernels when it is loaded. The linker would drop it, because no symbol of it is used.
     if has_cuda {
         for target in ["bin=laformer-libtorch", "tests"] {
             println!("cargo:rustc-link-arg-{target}=-Wl,--push-state,--no-as-needed,-ltorch_cuda,--pop-state");
         }
     }
-    // `laformer` looks for it there before it starts the program.
+    // `laformer` looks for libtorch there before it starts `laformer-libtorch`.
     println!("cargo:rustc-env=LAFORMER_LIBTORCH={}", libraries.display());
 }
 
-/// Where the headers of the CUDA runtime are: beside a torch of pip, or in the toolkit. CUDA graphs need them; without them the
-/// bridge says that it has none.
+/// The folder of the CUDA runtime's headers: beside a torch from pip, or in the toolkit. CUDA graphs need them; without
+/// them, the bridge reports that it has no CUDA graphs.
 fn cuda_headers(libraries: &Path) -> Option<PathBuf> {
     for variable in ["CUDA_HOME", "CUDA_PATH"] {
         println!("cargo:rerun-if-env-changed={variable}");
     }
-    // Of a wheel: site-packages/torch/lib and site-packages/nvidia.
+    // Wheels are installed in site-packages/torch/lib and site-packages/nvidia.
     let wheels = libraries.join("../../nvidia");
     let toolkits = ["CUDA_HOME", "CUDA_PATH"].into_iter().filter_map(env::var_os);
     let folders = ["cu13/include", "cuda_runtime/include"]
@@ -120,9 +120,9 @@ fn cuda_headers(libraries: &Path) -> Option<PathBuf> {
         .chain(["/usr/local/cuda/include".into()])
         .filter(|folder| folder.join("cuda_runtime_api.h").is_file());
     for folder in folders {
-        // Cargo looks again when the rest is installed.
+        // Cargo runs this script again when a missing header is installed.
         println!("cargo:rerun-if-changed={}", folder.display());
-        // Of another package, nvidia-cuda-crt, and included by the first.
+        // This header is included by the first one, but comes from another package, nvidia-cuda-crt.
         if folder.join("crt/host_defines.h").is_file() {
             return Some(folder);
         }
@@ -130,14 +130,14 @@ fn cuda_headers(libraries: &Path) -> Option<PathBuf> {
     None
 }
 
-/// Where the header of NCCL is: beside a torch of pip, or installed in the system.
+/// The folder of NCCL's header: beside a torch from pip, or installed in the system.
 fn nccl_headers(libraries: &Path) -> Option<PathBuf> {
     [libraries.join("../../nvidia/nccl/include"), "/usr/include".into()]
         .into_iter()
         .find(|folder| folder.join("nccl.h").is_file())
 }
 
-/// Major, minor and patch version of the headers of libtorch.
+/// Major, minor and patch version of libtorch's headers.
 fn version(include: &Path) -> [Option<u32>; 3] {
     let text = std::fs::read_to_string(include.join("torch/headeronly/version.h"))
         .or_else(|_| std::fs::read_to_string(include.join("torch/version.h")))

@@ -13,8 +13,9 @@ device     the peak rates of the device
 scale      throughput over size, batch, width, depth and threads; draws benches/scale.svg
 flat       memory and time per step over 100,000 steps; writes benches/flat.csv
 
-All programs of a comparison run at the same time, but only one of them works: they take turns of about a second. So disturbances of the
-machine affect all of them. A ratio compares the turns of two programs in one round; above 1, laformer is faster.
+All programs of a comparison are started together, but only one of them works at a time: they take turns of about a
+second. Disturbances of the machine therefore affect all of them. A ratio compares the turns of two programs in one
+round; above 1, laformer is faster.
 """
 
 import argparse

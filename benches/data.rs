@@ -1,6 +1,7 @@
 //! Times one example of every problem at 5x5, in nanoseconds on one core: `cargo bench`.
 //!
-//! The columns are: solving by nalgebra alone, drawing and solving, and batches encoded for this crate's and for the paper's models.
+//! The columns are solving by nalgebra alone, drawing and solving, batches encoded for this crate's models, and batches
+//! encoded for the paper's models.
 
 use anyhow::Result;
 use laformer::batch::BatchMaker;
@@ -53,7 +54,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Nanoseconds of one example; each call of `batch` makes a batch.
+/// Nanoseconds per example. Each call of `batch` makes a batch.
 fn nanoseconds(mut batch: impl FnMut(u64) -> Result<()>) -> Result<f64> {
     batch(0)?;
     let (begun, mut steps) = (Instant::now(), 0);

@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-/// Keys whose values differ, each with both values as TOML; `nothing` stands for a missing key.
+/// Returns the keys whose values differ, each with both values as TOML. `nothing` stands for a missing key.
 pub fn differences(a: &Table, b: &Table) -> Vec<(String, String, String)> {
     let mut found = Vec::new();
     collect(a, b, "", &mut found);

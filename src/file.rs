@@ -15,8 +15,8 @@ const MOST_BYTES: u64 = 1 << 32;
 /// The longest chain of symbolic links that Linux follows.
 const LINKS: usize = 40;
 
-/// Lets `write` fill a temporary file beside `path`, then renames it to `path`. A kill at any instant leaves the old file intact.
-/// If `path` is a symbolic link, its target is replaced. A replaced file keeps its mode.
+/// Lets `write` fill a temporary file beside `path`, then renames it to `path`. If the process is killed meanwhile, the
+/// old file stays intact. If `path` is a symbolic link, its target is replaced. A replaced file keeps its mode.
 pub fn replace_by(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let replace = || -> Result<()> {
         let place = followed(path);
@@ -28,7 +28,7 @@ pub fn replace_by(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Resul
         // A rename would destroy a device or a pipe.
         ensure!(
             old.as_ref().is_none_or(fs::Metadata::is_file),
-            "it is there and is no regular file"
+            "it exists, but is not a regular file"
         );
         let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty());
         let beside = Builder::new()
@@ -59,7 +59,7 @@ fn followed(path: &Path) -> PathBuf {
     place
 }
 
-/// Whether a path exists; an error if the system cannot tell.
+/// Whether a path exists. Fails if the system cannot tell.
 pub fn exists(path: &Path) -> Result<bool> {
     match path.try_exists() {
         // A parent of the path is a regular file.
@@ -71,22 +71,23 @@ pub fn exists(path: &Path) -> Result<bool> {
 /// The content of a regular file of at most 4 GiB.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     let cannot = || format!("cannot read {}", path.display());
-    let file = fs::File::open(path).with_context(cannot)?;
-    let found = file.metadata().with_context(cannot)?;
-    ensure!(found.is_file(), "{} is no regular file", path.display());
+    // To open a pipe would wait for its writer.
+    let found = fs::metadata(path).with_context(cannot)?;
+    ensure!(found.is_file(), "{} is not a regular file", path.display());
     ensure!(
         found.len() <= MOST_BYTES,
-        "{} has {} bytes: files of at most {MOST_BYTES} are read",
+        "{} has {} bytes, but at most {MOST_BYTES} are allowed",
         path.display(),
         found.len()
     );
+    let file = fs::File::open(path).with_context(cannot)?;
     let mut content = Vec::new();
     // The file may have grown since its size was read.
     file.take(MOST_BYTES).read_to_end(&mut content).with_context(cannot)?;
     Ok(content)
 }
 
-/// Whether a file name is that of a temporary file, left behind when a write was killed.
+/// Whether a file name belongs to a temporary file, which a killed write leaves behind.
 pub fn is_partial(name: &str) -> bool {
     name.starts_with('.') && name.ends_with(PARTIAL)
 }
@@ -120,7 +121,7 @@ mod tests {
     fn what_is_no_regular_file_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         assert!(replace(folder.path(), b"x").is_err());
-        assert!(format!("{:#}", replace(Path::new("/dev/null"), b"x").unwrap_err()).contains("no regular file"));
+        assert!(format!("{:#}", replace(Path::new("/dev/null"), b"x").unwrap_err()).contains("not a regular file"));
     }
 
     #[test]

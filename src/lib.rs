@@ -1,14 +1,14 @@
 //! Trains transformers to solve problems of numerical linear algebra.
 //!
-//! The modules, lowest first; each uses only the modules listed before it:
+//! The modules are listed lowest first. Each module uses only modules listed before it:
 //!
 //! * [`matrix`]: reproducible random matrices;
-//! * [`problem`]: one file per problem: draws operands, solves them with nalgebra, measures a prediction;
+//! * [`problem`]: the problems, one file each: sampling operands, solving with nalgebra, measuring errors;
 //! * [`encoding`]: numbers as tokens, and the grammar of legal answers;
 //! * [`dataset`]: examples as streams and CSV files;
-//! * `recipe`: all settings of a training, parsed and validated once;
+//! * `recipe`: all settings of a training run, parsed and validated once;
 //! * `model`: the transformer, written once for training, decoding and export;
-//! * `inference`: the TorchScript module that answers in training, on the command line and in Python;
+//! * `inference`: the TorchScript module that computes answers, in training, on the command line and in Python;
 //! * `batch`: examples as the model's input tensors;
 //! * `evaluation`: accuracies with confidence intervals and upper bounds;
 //! * `training`: the loop, optimizers, checkpoints;
@@ -19,8 +19,8 @@
 //!
 //! # Data, without libtorch
 //!
-//! `laformer = { version = "0.2", default-features = false }` has the first four modules. An example depends only on a seed, a
-//! split and an index.
+//! `laformer = { version = "0.2", default-features = false }` provides the first four modules. An example depends only
+//! on a seed, a split and an index.
 //!
 //! ```
 //! use laformer::dataset::{Specification, Stream};

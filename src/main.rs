@@ -5,7 +5,8 @@ use laformer::cli::{Arguments, Failure};
 use std::io::Write;
 use std::process::ExitCode;
 
-/// The commit that `make build` builds, as Git describes it; not in the library, so that a commit alone compiles only this file again.
+/// The commit that `make build` compiles, from `git describe`. It is not in the library, so that a new commit
+/// recompiles only this file.
 const COMMIT: Option<&str> = option_env!("LAFORMER_COMMIT");
 
 fn main() -> ExitCode {

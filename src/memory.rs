@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use sysinfo::System;
 
-/// Bytes that the system and the process's control group have left; `None` if unknown.
+/// Available memory in bytes, within the limits of the system and the process's control group. `None` if unknown.
 fn available() -> Option<u64> {
     let mut system = System::new().ok()?;
     system.refresh_memory();
@@ -11,7 +11,7 @@ fn available() -> Option<u64> {
     Some(system.available_memory().min(free)).filter(|&bytes| bytes > 0)
 }
 
-/// Fails if fewer than `bytes` are available. `what` (a plural) says in the error what needs them.
+/// Fails if fewer than `bytes` are available. The error says that `what`, a plural noun, needs them.
 pub fn require(bytes: f64, what: &str) -> Result<()> {
     let Some(available) = available() else { return Ok(()) };
     let gib = |bytes: f64| bytes / f64::from(1 << 30);

@@ -1,4 +1,4 @@
-//! Examples are drawn, solved and encoded in memory that is used again and again.
+//! Tests that drawing, solving and encoding examples reuses memory.
 
 use laformer::batch::BatchMaker;
 use laformer::matrix::{Spectrum, Split};
@@ -7,7 +7,7 @@ use laformer::recipe::Recipe;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-/// Rust's own allocator, which counts. libtorch has another.
+/// The system's allocator with a count of Rust's allocations. libtorch does not use it.
 struct Counting;
 
 thread_local! {
@@ -33,7 +33,7 @@ static ALLOCATOR: Counting = Counting;
 
 const BATCH: usize = 1_000;
 
-/// Allocations while a second batch is made, of 5x5 matrices.
+/// The number of allocations for a second batch of 5x5 matrices.
 fn allocations(problem: &str, settings: &str) -> u64 {
     let text = format!("problem = \"{problem}\"\ndim = 5\n{settings}");
     let recipe = Recipe::parse(&text, &[]).unwrap();
@@ -45,7 +45,8 @@ fn allocations(problem: &str, settings: &str) -> u64 {
     COUNT.get() - before
 }
 
-/// The batch itself takes some dozens; so does a matrix here and there that nalgebra fails on.
+/// Asserts that there are few allocations. The batch itself needs some dozens, and so does an occasional matrix on
+/// which nalgebra fails.
 fn assert_few(problem: &str, settings: &str) {
     let count = allocations(problem, settings);
     assert!(count < BATCH as u64 / 10, "{problem}, {settings}: {count} allocations");

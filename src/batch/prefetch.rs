@@ -66,7 +66,7 @@ impl Prefetch {
     }
 }
 
-/// Creates the batch of any step, as a pure function of source and step.
+/// Creates the batch of any step. The batch is a pure function of source and step.
 pub struct BatchMaker {
     source: Arc<dyn Source>,
     /// One per task.

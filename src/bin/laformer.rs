@@ -1,9 +1,9 @@
-//! The launcher `laformer`. It runs commands that need no model itself, because libtorch takes most of a second to load. For all
-//! others it starts `laformer-libtorch`; if libtorch is missing, it says how to install it.
+//! The launcher `laformer`. It runs the commands that need no model itself, because libtorch takes most of a second to
+//! load. For all other commands it starts `laformer-libtorch`. If libtorch is missing, it says how to install it.
 //!
-//! `laformer-libtorch` (`src/main.rs`, installed beside the launcher) is linked to libtorch. Without libtorch, the system's loader
-//! ends it before `main` with an unhelpful message. Every user of this crate's library is linked to libtorch, too. The launcher
-//! therefore compiles its own copy of the modules that need no libtorch.
+//! `laformer-libtorch` (`src/main.rs`, installed beside the launcher) is linked to libtorch. Without libtorch, the
+//! system's loader ends it before `main` with an unhelpful message. Every program that uses this crate's library is
+//! linked to libtorch, too. The launcher therefore compiles its own copy of the modules that need no libtorch.
 
 // The library uses the rest of the modules.
 #![allow(dead_code, unused_imports, unused_macros)]
@@ -40,7 +40,7 @@ struct Arguments {
     command: Commands,
 }
 
-/// All commands, for `--help`; those without arguments here are the program's.
+/// All commands, for `--help`. `laformer-libtorch` runs the commands that have no arguments here.
 #[derive(Debug, Subcommand)]
 enum Commands {
     Generate(cli::Generate),
@@ -48,6 +48,8 @@ enum Commands {
     Encode(cli::Encode),
     /// Train a model from a recipe
     Train,
+    /// Train variants of recipes with several seeds, each into a run folder of its own
+    Sweep,
     /// Measure a checkpoint on examples it has never seen
     Eval,
     /// Solve one problem with a model, and check the answer
@@ -57,13 +59,13 @@ enum Commands {
     /// Write a checkpoint as a TorchScript module (.pt) or as weights (.safetensors)
     Export,
     Runs(cli::Runs),
-    /// Compare runs by how many examples they took: accuracy on validation examples against the examples of the run
+    /// Compare runs: validation accuracy against the number of training examples
     Curve,
     /// Test runs of a symmetric problem on all spectra: a table of training by test
     Transfer,
     /// Measure how fast this machine generates, trains or decodes
     Bench,
-    /// Show versions, devices and threads: what will work on this machine
+    /// Show versions, devices and threads, and the options that work on this machine
     Doctor,
 }
 
@@ -73,7 +75,7 @@ const BUILT_WITH: &str = env!("LAFORMER_LIBTORCH");
 const TORCH: &str = env!("LAFORMER_TORCH");
 const LIBRARY: &str = "libtorch_cpu.so";
 const PROGRAM: &str = "laformer-libtorch";
-/// The exit code of shells and the loader if a program cannot be started.
+/// The exit code with which shells and the loader report that a program cannot be started.
 const NOT_STARTED: i32 = 127;
 
 fn main() -> ExitCode {
@@ -145,8 +147,8 @@ fn start() -> ExitCode {
     }
 }
 
-/// Makes waiting OpenMP threads sleep. By default they spin, which takes cores from the threads they wait for on a shared machine.
-/// OpenMP reads these variables when it is loaded. Variables that the user has set stay.
+/// Makes waiting OpenMP threads sleep. By default they spin, and on a shared machine take cores from the threads that
+/// they wait for. OpenMP reads these variables when it is loaded. Variables that the user has set are kept.
 fn wait_passively(command: &mut Command) {
     const SETTINGS: [(&str, &str); 2] = [("OMP_WAIT_POLICY", "PASSIVE"), ("KMP_BLOCKTIME", "0")];
     if env::var_os("GOMP_SPINCOUNT").is_none() {

@@ -19,29 +19,29 @@ use tch::Kind;
 
 /// Analyze a model's right and wrong answers, and what predicts failure
 ///
-/// Reports which properties of a solution (norms, orthogonality, values) the answers have at each tolerance. Reports how condition
-/// numbers and other quantities of the input or of the answer alone differ between right and wrong answers, and whether the model's
-/// own probability predicts failure. With --matrix, also draws the attention of every layer and head.
+/// Reports which properties of a solution (norms, orthogonality, values) the answers have at each tolerance. Compares
+/// right and wrong answers by condition number and by other quantities of the input or of the answer alone. Reports
+/// whether the model's probability predicts failure. With --matrix, also draws the attention of every layer and head.
 #[derive(Debug, Args)]
 pub struct Analyze {
     /// A run folder or a .safetensors file
     checkpoint: PathBuf,
-    /// Number of examples, of each problem
+    /// Number of examples per problem
     #[arg(long, default_value_t = 10_000)]
     count: usize,
     /// Seed of the test examples [default: the recipe's]
     #[arg(long)]
     seed: Option<u64>,
-    /// Relative error below which an answer counts as right where right and wrong ones are compared
+    /// Relative error below which an answer counts as right, for comparing right and wrong answers
     #[arg(long, default_value_t = 0.05, allow_negative_numbers = true)]
     tolerance: f64,
     /// Write the report, its tables as CSV and its pictures into this folder
     #[arg(long, value_name = "FOLDER")]
     output: Option<PathBuf>,
-    /// Draw the attention for these operands, each as JSON, into the folder: [[2,1],[1,3]]
+    /// Draw the attention for these operands into the folder; each is a matrix as JSON: [[2,1],[1,3]]
     #[arg(long, num_args = 1.., value_name = "MATRIX", requires = "output")]
     matrix: Vec<String>,
-    /// The problem whose attention is drawn, of a model of several
+    /// The problem whose attention is drawn; needed if the model answers several
     #[arg(long, requires = "matrix")]
     problem: Option<String>,
     #[command(flatten)]
@@ -103,7 +103,7 @@ impl Analyze {
         let evaluation = evaluate(
             &trained.solver,
             source.as_ref(),
-            count,
+            0..count as u64,
             tolerances,
             &Search::default(),
             progress,
@@ -209,7 +209,7 @@ fn panels(maps: &[AttentionMap], layers: usize, sources: &[String], targets: &[S
                 format!("decoder {cross} to source")
             }
         };
-        // Some encoders read queries, too: before the source.
+        // Some encoders also read the queries, which come before the source.
         let names = |length: i64| -> Vec<String> {
             let both = || targets.iter().chain(sources).cloned().collect();
             match length as usize {

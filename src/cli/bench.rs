@@ -30,19 +30,19 @@ pub struct Bench {
     /// Size of the matrices [default: the recipe's, or 5]
     #[arg(long)]
     dim: Option<String>,
-    /// Change a key of the recipe: training.batch_size=128
+    /// Set a key of the recipe, for example training.batch_size=128
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Threads that generate or train, or those of libtorch
+    /// Threads that generate or train; in other benchmarks, threads of libtorch
     #[arg(long, default_value_t = 1)]
     threads: usize,
     /// How long to measure
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
-    /// Of generate or train: answer every line of stdin with the seconds that so many batches or steps take
+    /// For generate and train: for each line of stdin, run this many batches or steps and print the seconds
     #[arg(long, value_name = "STEPS")]
     turns: Option<u64>,
-    /// Of scale: where to draw the curves
+    /// For scale: the file into which the curves are drawn
     #[arg(long, value_name = "FILE.svg")]
     output: Option<PathBuf>,
     /// Print JSON
@@ -58,15 +58,15 @@ pub struct Bench {
 enum What {
     /// Examples drawn, solved and encoded
     Generate,
-    /// Training steps, and the share of each of their parts
+    /// Training steps, and the share of time of each part
     Train,
     /// Answers of a model
     Decode,
     /// The evaluation of 10,000 matrices, as a share of an epoch of 300,000 examples
     Evaluate,
-    /// All of this as sizes, batch, width, depth and threads grow
+    /// Training, decoding and generation as sizes, batch, width, depth and threads grow
     Scale,
-    /// What the device can do at most: matrix products, memory
+    /// The peak rates of the device: matrix products and memory
     Device,
 }
 
@@ -163,7 +163,7 @@ impl Bench {
         let recipe = Recipe::parse(&text, &overrides)?;
         ensure!(
             self.what != What::Scale || recipe.dimensions.is_square(),
-            "the sizes of scale are square: give the recipe dim in place of rows and cols"
+            "scale needs square sizes: set dim in the recipe instead of rows and cols"
         );
         Ok(recipe)
     }

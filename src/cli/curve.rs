@@ -1,4 +1,4 @@
-//! `laformer curve`: accuracy against examples, of several runs.
+//! `laformer curve`: the accuracies of several runs against their numbers of training examples.
 
 use super::options::{Comparison, ComparisonOptions};
 use super::{Failure, UsageError};
@@ -12,10 +12,10 @@ use clap::Args;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// Compare runs by how many examples they took: accuracy on validation examples against the examples of the run
+/// Compare runs: validation accuracy against the number of training examples
 ///
-/// A run that began with the weights of another (train --from) counts its own examples alone. The picture has examples on a
-/// logarithmic axis.
+/// A run that began with the weights of another (train --from) counts only its own examples. In the picture, the axis
+/// of examples is logarithmic.
 #[derive(Debug, Args)]
 pub struct Curve {
     /// Run folders
@@ -24,7 +24,7 @@ pub struct Curve {
     /// Relative error below which an answer counts as right; one of the runs' evaluation.tolerances
     #[arg(long, default_value_t = 0.05, allow_negative_numbers = true)]
     tolerance: f64,
-    /// One point for each run, its last evaluation; runs that differ in nothing but their length are one line
+    /// Show only the last evaluation of each run, and join runs that differ only in length to one line
     #[arg(long)]
     ends: bool,
     #[command(flatten)]
@@ -45,7 +45,7 @@ struct Line {
     points: Vec<Point>,
 }
 
-/// Lines at a tolerance.
+/// The lines to compare, and the tolerance of their accuracies.
 struct Lines {
     tolerance: f64,
     lines: Vec<Line>,
@@ -95,7 +95,7 @@ impl Curve {
         let (tolerances, rows) = report::evaluations(&run.metrics())?;
         ensure!(
             !rows.is_empty(),
-            "{folder} was not evaluated yet: go on with train --resume"
+            "{folder} was not evaluated yet: continue it with train --resume"
         );
         let is_ours = |text: &String| text.parse::<f64>().is_ok_and(|tolerance| tolerance == self.tolerance);
         let Some(column) = tolerances.iter().position(is_ours) else {

@@ -33,7 +33,7 @@ impl SizeOptions {
     }
 }
 
-/// Fails if there are more threads than speed up any machine.
+/// Fails above 256 threads, which speed up no machine.
 pub fn check_threads(threads: usize) -> Result<()> {
     const MOST: usize = 256;
     ensure!(
@@ -43,7 +43,7 @@ pub fn check_threads(threads: usize) -> Result<()> {
     Ok(())
 }
 
-/// A progress bar on stderr that disappears when it is done. It is not drawn if stderr is no terminal.
+/// A progress bar on stderr that disappears when it is done. It is not drawn if stderr is not a terminal.
 pub fn progress_bar(total: u64, what: &str) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());

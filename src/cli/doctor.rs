@@ -1,4 +1,4 @@
-//! `laformer doctor`: what will work here.
+//! `laformer doctor`: versions and devices of this machine.
 
 use super::Failure;
 use super::output::say;
@@ -10,7 +10,7 @@ use clap::Args;
 use std::env;
 use tch::Device;
 
-/// Show versions, devices and threads: what will work on this machine
+/// Show versions, devices and threads, and the options that work on this machine
 #[derive(Debug, Args)]
 pub struct Doctor {}
 

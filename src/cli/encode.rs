@@ -20,7 +20,7 @@ impl Encode {
     pub fn run(self) -> Result<(), Failure> {
         let encoding = encoding::named(&self.encoding).usage()?;
         let matrix = text::parse(&self.matrix)
-            .with_context(|| format!("`{}` is no matrix", self.matrix))
+            .with_context(|| format!("`{}` is not a matrix", self.matrix))
             .usage()?;
         let vocabulary = Vocabulary::new(encoding);
         say!("{}", vocabulary.words_of_matrix(&matrix).usage()?.join(" "))?;

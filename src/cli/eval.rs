@@ -4,11 +4,11 @@ use super::data_options::progress_bar;
 use super::options::{CheckpointOption, DeviceOption, ReadoutOption, SearchOptions, check_count};
 use super::output::{say, tell};
 use super::{Failure, UsageError};
-use crate::dataset::{Collisions, Dimensions, Seen, Source, Table, collisions};
-use crate::evaluation::{Coverage, evaluate};
+use crate::dataset::{Collisions, Dimensions, Seen, Shard, Source, Table, collisions};
+use crate::evaluation::{Coverage, Evaluation, Search, evaluate};
 use crate::matrix::{Family, Noise, Spectra, Spectrum, Split};
 use crate::recipe::Recipe;
-use crate::report::{self, PaperFigures, Provenance, TestSet, sets_json, sets_table};
+use crate::report::{self, PaperFigures, Predictions, Provenance, TestSet, sets_json, sets_table};
 use crate::training::Trained;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -18,13 +18,13 @@ use std::sync::Arc;
 
 /// Measure a checkpoint on examples it has never seen
 ///
-/// Lists, as in --dim 4,5,6, give one row for each value; lists of several options, for each combination. Answers for noisy
-/// matrices are measured against the clean ones.
+/// A list, as in --dim 4,5,6, gives one row per value. Lists for several options give one row per combination.
+/// For noisy matrices, errors are measured against the clean ones.
 #[derive(Debug, Args)]
 pub struct Eval {
     #[command(flatten)]
     checkpoint: CheckpointOption,
-    /// Number of examples, of each problem
+    /// Number of examples per problem
     #[arg(long, default_value_t = 10_000)]
     count: usize,
     /// Seed of the test examples [default: the recipe's]
@@ -39,19 +39,19 @@ pub struct Eval {
     /// Columns of rectangular matrices: 4, or 4-8
     #[arg(long, value_name = "N|N-M", requires = "rows")]
     cols: Option<String>,
-    /// Laws of the eigenvalues: laplace, a list, or all [default: the recipe's]
+    /// Distributions of the eigenvalues: laplace, a list, or all [default: the recipe's]
     #[arg(long, value_delimiter = ',')]
     spectrum: Vec<String>,
-    /// Families of matrices, one row for each: structured, all that there are
+    /// A suite of matrix families, one row per family: structured is the suite of all families
     #[arg(long, conflicts_with_all = ["spectrum", "noise"])]
     suite: Option<Suite>,
     /// Bounds of the coefficients: 20, or a list [default: the recipe's]
     #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     magnitude: Vec<f64>,
-    /// Noise on the coefficients, as a share of their standard deviation: 0.02, or a list [default: the recipe's]
+    /// Noise on the coefficients, as a fraction of their standard deviation: 0.02, or a list [default: the recipe's]
     #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     noise: Vec<Noise>,
-    /// Measure on the rows of a CSV file instead of the stream
+    /// Measure on the rows of a CSV file instead of generated examples
     #[arg(long, value_name = "FILE.csv", conflicts_with_all = ["dim", "rows", "cols", "spectrum", "suite", "magnitude", "seed"])]
     data: Option<PathBuf>,
     #[command(flatten)]
@@ -61,7 +61,13 @@ pub struct Eval {
     /// Write every answer to a CSV file
     #[arg(long, value_name = "FILE.csv")]
     predictions: Option<PathBuf>,
-    /// Prove that none of the examples occurs among those of the training and the validation; takes as long as making them
+    /// Measure only part K of N of the examples, such as 2/8; --parts combines the parts
+    #[arg(long, value_name = "K/N", requires = "predictions", conflicts_with_all = ["check_disjoint"])]
+    shard: Option<Shard>,
+    /// Combine the --predictions files of the same command with each --shard, without running the model
+    #[arg(long, value_name = "FILE.csv", num_args = 1.., conflicts_with_all = ["shard", "predictions"])]
+    parts: Vec<PathBuf>,
+    /// Count the training and validation examples that occur in the test; takes as long as generating them
     #[arg(long, conflicts_with = "data")]
     check_disjoint: bool,
     /// Print JSON
@@ -71,7 +77,7 @@ pub struct Eval {
     device: DeviceOption,
 }
 
-/// Tests that belong together.
+/// A named set of tests.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Suite {
     Structured,
@@ -92,7 +98,7 @@ impl Eval {
         self.readout.apply(&mut trained).usage()?;
         let sources = self.sources(&trained).usage()?;
         let search = self.search.search(&mut trained).usage()?;
-        let tolerances = &trained.recipe.evaluation.tolerances;
+        let parts = self.read_parts(&sources).usage()?;
         let coverage = self.coverage(&trained)?;
         let seen = if self.check_disjoint {
             self.seen_before(&trained)?
@@ -101,14 +107,18 @@ impl Eval {
         };
         let mut sets = Vec::new();
         for (TestSource { name, source, paper }, seen) in sources.into_iter().zip(seen) {
-            let count = self.total(&trained);
-            let total = source.count().map_or(count as u64, |len| len.min(count as u64));
-            let bar = progress_bar(total, &name);
-            let evaluation = evaluate(&trained.solver, source.as_ref(), count, tolerances, &search, |more| {
-                bar.inc(more as u64);
-                Ok(())
-            })?;
-            bar.finish_and_clear();
+            let count = self.total(&trained) as u64;
+            let count = source.count().map_or(count, |len| len.min(count));
+            let evaluation = match &parts {
+                Some(parts) => parts.evaluation(
+                    &name,
+                    source.as_ref(),
+                    count,
+                    trained.solver.formats(),
+                    &trained.recipe.evaluation.tolerances,
+                )?,
+                None => self.measure(&trained, &name, source.as_ref(), count, &search)?,
+            };
             let outside = coverage.as_ref().map(|coverage| coverage.of_evaluation(&evaluation));
             sets.push(TestSet {
                 name,
@@ -130,7 +140,38 @@ impl Eval {
         Ok(())
     }
 
-    /// The eigenvalues of the training distribution, if the test's may differ.
+    /// Answers the examples of a test, or those of the shard, and measures the errors.
+    fn measure(
+        &self,
+        trained: &Trained,
+        name: &str,
+        source: &dyn Source,
+        count: u64,
+        search: &Search,
+    ) -> Result<Evaluation> {
+        let indices = self.shard.map_or(0..count, |shard| shard.indices(count));
+        let bar = progress_bar(indices.end - indices.start, name);
+        let tolerances = &trained.recipe.evaluation.tolerances;
+        let evaluation = evaluate(&trained.solver, source, indices, tolerances, search, |more| {
+            bar.inc(more as u64);
+            Ok(())
+        })?;
+        bar.finish_and_clear();
+        Ok(evaluation)
+    }
+
+    /// Reads the answers of `--parts`. Fails if they belong to other tests.
+    fn read_parts(&self, tests: &[TestSource]) -> Result<Option<Predictions>> {
+        if self.parts.is_empty() {
+            return Ok(None);
+        }
+        let parts = Predictions::read(&self.parts).context("--parts")?;
+        let names: Vec<&str> = tests.iter().map(|test| test.name.as_str()).collect();
+        parts.check_sets(&names).context("--parts")?;
+        Ok(Some(parts))
+    }
+
+    /// The eigenvalues of the training distribution, if the problem has a spectrum and those of the tests may differ.
     fn coverage(&self, trained: &Trained) -> Result<Option<Coverage>> {
         let differs =
             !self.dim.is_empty() || !self.spectrum.is_empty() || !self.magnitude.is_empty() || self.data.is_some();
@@ -214,14 +255,14 @@ impl Eval {
         for (what, name) in origins.into_iter().filter(|(_, name)| !name.is_empty()) {
             ensure!(
                 !self.check_disjoint,
-                "--check-disjoint: this model has seen {what} {name} as well, which cannot be made again from its recipe"
+                "--check-disjoint: this model was also trained on {what} {name}, which its recipe cannot generate again"
             );
         }
         let mut names = HashSet::new();
         let sources = self.tests(trained)?.into_iter().map(|(name, test)| {
             ensure!(names.insert(name.clone()), "{name} is asked for twice");
             let source = test.source(Split::Test)?;
-            // Draws an example of each problem, so that numbers that the encodings cannot write fail before anything is measured.
+            // Draws one example per problem, so that numbers outside the range of an encoding fail before measuring.
             let first = match self.suite {
                 // Draws all examples, because families without solutions are left out as a whole.
                 Some(_) => self.total(trained),
@@ -295,7 +336,7 @@ impl Eval {
         Ok(named)
     }
 
-    /// Checks that the model can read a test; returns the test's name.
+    /// Checks that the model can read a test, and returns the test's name.
     fn check(&self, test: &Recipe, trained: &Trained) -> Result<String> {
         let size = if self.rows.is_some() { "--rows, --cols" } else { "--dim" };
         let dimensions = test.dimensions;
@@ -324,7 +365,7 @@ impl Eval {
         }
         ensure!(
             !self.spectrum.iter().any(|text| text == "all"),
-            "--spectrum {}: all stands for every one, and alone",
+            "--spectrum {}: all cannot be combined with other spectra",
             self.spectrum.join(",")
         );
         let spectra = self.spectrum.iter().map(|text| text.parse().context("--spectrum"));

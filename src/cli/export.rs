@@ -18,7 +18,7 @@ pub struct Export {
     /// Where to write: FILE.pt or FILE.safetensors
     #[arg(long)]
     output: PathBuf,
-    /// Store matrices in half precision, in half the space; what is computed stays fp32
+    /// Store matrices in half precision, which halves the file; computations stay in fp32
     #[arg(long)]
     half: bool,
     #[command(flatten)]

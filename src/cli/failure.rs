@@ -3,7 +3,7 @@
 /// The failure of a command; each kind has its exit code.
 #[derive(Debug)]
 pub enum Failure {
-    /// The command finished and has reported what it found wrong: exit code 1.
+    /// The command finished and has reported the errors that it found: exit code 1.
     Found,
     /// The arguments are invalid: exit code 2.
     Usage(anyhow::Error),

@@ -15,7 +15,8 @@ use std::path::PathBuf;
 
 /// Write solved examples as CSV
 ///
-/// Without noise, since the solution of a row solves its operands; training and evaluation add it (data.noise, eval --noise).
+/// The examples have no noise, so that each solution solves the operands of its row. Training and evaluation add noise
+/// (data.noise, eval --noise).
 #[derive(Debug, Args)]
 pub struct Generate {
     #[arg(help = format!("A problem: {}", problem::ALL.iter().map(|problem| problem.name()).collect::<Vec<_>>().join(", ")))]
@@ -27,22 +28,22 @@ pub struct Generate {
     count: u64,
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Which of the disjoint streams: train, validation or test
+    /// The stream of examples: train, validation or test; the streams are disjoint
     #[arg(long, default_value = "train")]
     split: Split,
     /// How entries are drawn: uniform or gaussian
     #[arg(long, default_value = "uniform")]
     coefficients: Coefficients,
-    /// Bound of uniform entries; gaussian ones have the same deviation
+    /// Bound of uniform entries; Gaussian entries have the same standard deviation
     #[arg(long, default_value_t = 10.0, allow_negative_numbers = true)]
     magnitude: f64,
-    /// Law of the eigenvalues of symmetric problems, or a mixture: laplace+gaussian
+    /// Distribution of the eigenvalues of symmetric problems, or a mixture: laplace+gaussian
     #[arg(long, default_value = "semicircle")]
     spectrum: Spectra,
-    /// Matrices of a family in place of independent entries: identity, covariance, toeplitz, ...
+    /// Draw matrices of this family instead of independent entries: identity, covariance, toeplitz, ...
     #[arg(long)]
     family: Option<Family>,
-    /// Make part K of N; the parts concatenate to the whole file
+    /// Generate only part K of N; the concatenated parts are the whole file
     #[arg(long, value_name = "K/N", default_value = "1/1")]
     shard: Shard,
     /// Threads; 0 for one per core

@@ -16,6 +16,7 @@ mod output;
 mod runs;
 mod signals;
 mod solve;
+mod sweep;
 mod train;
 mod transfer;
 mod verify;
@@ -26,7 +27,7 @@ pub use failure::Failure;
 use failure::UsageError;
 pub use signals::Signal;
 
-/// Train transformers that calculate, and check what they answer.
+/// Train transformers to do numerical linear algebra, and check their answers
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 100)]
 pub struct Arguments {
@@ -40,6 +41,7 @@ enum Command {
     Verify(verify::Verify),
     Encode(encode::Encode),
     Train(train::Train),
+    Sweep(sweep::Sweep),
     Eval(eval::Eval),
     Solve(solve::Solve),
     Analyze(analyze::Analyze),
@@ -57,7 +59,7 @@ impl From<crate::libtorch::Error> for Failure {
     }
 }
 
-/// Runs a command. `commit` is what the program was built from, for the record of measurements.
+/// Runs a command. `commit` is the commit that the program was built from; reports of measurements name it.
 pub fn run(arguments: Arguments, commit: Option<&str>) -> Result<(), Failure> {
     crate::libtorch::keep_memory();
     crate::libtorch::limit_threads();
@@ -68,6 +70,7 @@ pub fn run(arguments: Arguments, commit: Option<&str>) -> Result<(), Failure> {
         Command::Verify(command) => command.run(),
         Command::Encode(command) => command.run(),
         Command::Train(command) => command.run(commit),
+        Command::Sweep(command) => command.run(commit),
         Command::Eval(command) => command.run(commit),
         Command::Solve(command) => command.run(),
         Command::Analyze(command) => command.run(),

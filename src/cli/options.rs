@@ -21,7 +21,7 @@ use tch::{Cuda, Device};
 pub struct CheckpointOption {
     /// A run folder or a .safetensors file; with --trust a .pt file
     checkpoint: PathBuf,
-    /// Answer by the methods of model.pt or another .pt file: this runs code of the file
+    /// Answer with the methods in model.pt or another .pt file. This runs code from the file
     #[arg(long)]
     trust: bool,
 }
@@ -37,15 +37,15 @@ impl CheckpointOption {
 }
 
 /// `--device`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct DeviceOption {
-    /// Where to compute: auto (CUDA where there is one), cpu, cuda, cuda:1
+    /// Device: auto (CUDA if available, else the CPU), cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     device: String,
 }
 
 impl DeviceOption {
-    /// The device of one of several processes that train together: on a machine with several CUDA devices, each has its own.
+    /// The device of this process. If several processes train together, each has its own CUDA device.
     pub fn device_of(&self, rank: Option<&Rank>) -> Result<Device> {
         match (self.device.as_str(), rank) {
             ("auto" | "cuda", Some(rank)) if Cuda::device_count() > 0 => Self {
@@ -84,7 +84,7 @@ impl DeviceOption {
 /// `--no-graph`.
 #[derive(Debug, Args)]
 pub struct GraphOption {
-    /// On a CUDA device: launch the kernels of every step one by one, and capture none in a CUDA graph
+    /// On a CUDA device, launch every kernel by itself instead of capturing steps in CUDA graphs
     #[arg(long)]
     pub no_graph: bool,
 }
@@ -99,19 +99,19 @@ impl GraphOption {
     }
 }
 
-/// How answers are looked for: `--beam`, `--as-given`, `--verify`, `--repair`.
+/// Inference options: `--beam`, `--as-given`, `--verify`, `--repair`.
 #[derive(Debug, Args)]
 pub struct SearchOptions {
-    /// Candidates that an autoregressive decoder keeps
+    /// Beam width of an autoregressive decoder
     #[arg(long, default_value_t = 1)]
     beam: usize,
-    /// Answers operands as they are, without bringing them to the scale of the training
+    /// Do not rescale operands to the scale of the training data
     #[arg(long)]
     as_given: bool,
-    /// Checks every proposal by its residual, without solving, and takes the best
+    /// Choose the proposal with the smallest residual; this needs no exact solution
     #[arg(long)]
     verify: bool,
-    /// Goes one step from the answer towards the solution, where that lowers the residual
+    /// Move the answer one step toward the solution, unless this increases the residual
     #[arg(long)]
     repair: bool,
 }
@@ -136,7 +136,7 @@ impl SearchOptions {
 /// `--readout`.
 #[derive(Debug, Args)]
 pub struct ReadoutOption {
-    /// What a model that predicts all coefficients at once answers with [default: the recipe's]
+    /// How a parallel decoder turns its distributions into numbers [default: the recipe's]
     #[arg(long, value_parser = ["interpolated", "median", "mode"])]
     readout: Option<String>,
 }
@@ -157,7 +157,7 @@ impl ReadoutOption {
         let readout: Readout = serde_json::from_value(Value::from(name.as_str()))?;
         ensure!(
             recipe.model.decoder != DecoderKind::Autoregressive,
-            "--readout: this model writes token after token; leave it out"
+            "--readout: this model writes one token at a time and has no readout; leave it out"
         );
         Ok(Some(readout))
     }
@@ -185,7 +185,7 @@ pub fn read_operands(texts: &[String], trained: &Trained, format: &Format) -> Re
             Form::Column => text::parse(operand).or_else(|error| flat().map_err(|_| error)),
             _ => text::parse(operand),
         };
-        matrix.with_context(|| format!("`{operand}` is no matrix"))
+        matrix.with_context(|| format!("`{operand}` is not a matrix"))
     });
     let mut operands: Vec<Matrix> = operands.collect::<Result<_>>()?;
     let case = format.case_of(&operands)?;
@@ -221,13 +221,13 @@ pub fn check_count(count: usize) -> Result<()> {
     Ok(())
 }
 
-/// `--csv`, `--picture` and `--json`: what becomes of a comparison of runs.
+/// `--csv`, `--picture` and `--json`: the outputs of a comparison of runs.
 #[derive(Debug, Args)]
 pub struct ComparisonOptions {
     /// Write the accuracies to a CSV file
     #[arg(long, value_name = "FILE.csv")]
     csv: Option<PathBuf>,
-    /// Draw the accuracies
+    /// Draw the accuracies as an SVG picture
     #[arg(long, value_name = "FILE.svg")]
     picture: Option<PathBuf>,
     /// Print JSON
@@ -260,7 +260,7 @@ impl ComparisonOptions {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
             ensure!(
                 folder.is_none_or(|folder| folder.is_dir()),
-                "{option} {}: there is no such folder; make it, or choose another name",
+                "{option} {}: there is no such folder; create it, or choose another name",
                 path.display()
             );
         }

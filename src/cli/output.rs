@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
-/// `println!` that returns an error where `println!` panics. If the reader has closed stdout, the error ends the command quietly
+/// `println!`, with an error instead of a panic. If the reader has closed stdout, the error ends the command quietly
 /// (see [`super::Failure`]).
 macro_rules! say {
     ($($text:tt)*) => {
@@ -12,7 +12,7 @@ macro_rules! say {
 }
 pub(in crate::cli) use say;
 
-/// `eprintln!` without its panic: a closed stderr must not end a training of hours.
+/// `eprintln!` without its panic: a closed stderr must not end a training run.
 macro_rules! tell {
     ($($text:tt)*) => {
         $crate::cli::output::aside(format_args!($($text)*))

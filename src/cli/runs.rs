@@ -5,7 +5,7 @@ use super::output::say;
 use crate::dataset::Dimensions;
 use crate::differences::differences;
 use crate::file;
-use crate::report::{Table, last_evaluation, percent};
+use crate::report::{EvaluationRow, Table, last_evaluation, percent};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde::Deserialize;
@@ -18,9 +18,12 @@ pub struct Runs {
     /// Two run folders to compare
     #[arg(num_args = 0..=2)]
     folders: Vec<PathBuf>,
-    /// Where the run folders are
+    /// The folder that contains the run folders
     #[arg(long, default_value = "checkpoints")]
     root: PathBuf,
+    /// One row for all runs that differ only in their seeds: their mean accuracy and its 95 % interval
+    #[arg(long, conflicts_with = "folders")]
+    seeds: bool,
 }
 
 /// The text files of a run folder, which need no model and no libtorch.
@@ -30,7 +33,7 @@ struct Run {
     told: Told,
 }
 
-/// The recipe keys in the list.
+/// The recipe keys that the list shows.
 #[derive(Deserialize)]
 struct Told {
     problem: String,
@@ -81,8 +84,19 @@ impl Run {
 }
 
 impl Runs {
+    /// The list of the runs in a folder, with one row for all seeds.
+    #[cfg(feature = "libtorch")]
+    pub fn over_seeds(root: &Path) -> Self {
+        Self {
+            folders: Vec::new(),
+            root: root.to_path_buf(),
+            seeds: true,
+        }
+    }
+
     pub fn run(self) -> Result<(), Failure> {
         let table = match self.folders.as_slice() {
+            [] if self.seeds => list_over_seeds(&children(&self.root)?)?,
             [] => list(&children(&self.root)?)?,
             [one] => list(std::slice::from_ref(one))?,
             [a, b, ..] => compare(a, b)?,
@@ -136,6 +150,96 @@ fn list(folders: &[PathBuf]) -> Result<Table> {
     Ok(table)
 }
 
+/// A row for each group of runs that differ only in their seeds.
+fn list_over_seeds(folders: &[PathBuf]) -> Result<Table> {
+    let mut groups: Vec<(toml::Table, Vec<Run>)> = Vec::new();
+    for folder in folders {
+        let run = Run::open(folder)?;
+        let mut recipe = run.recipe.clone();
+        for section in ["data", "training"] {
+            if let Some(section) = recipe.get_mut(section).and_then(toml::Value::as_table_mut) {
+                section.remove("seed");
+            }
+        }
+        match groups.iter_mut().find(|(other, _)| *other == recipe) {
+            Some((_, runs)) => runs.push(run),
+            None => groups.push((recipe, vec![run])),
+        }
+    }
+    let mut table = Table::new(&[
+        "run",
+        "seeds",
+        "examples",
+        "minutes",
+        "within",
+        "mean accuracy",
+        "95 % interval",
+    ]);
+    for (_, runs) in &groups {
+        let rows: Vec<EvaluationRow> = runs
+            .iter()
+            .filter_map(|run| last_evaluation(&run.metrics()).transpose())
+            .collect::<Result<_>>()?;
+        let names: Vec<String> = runs.iter().map(|run| run.folder.display().to_string()).collect();
+        let mut cells = vec![shared_name(&names), rows.len().to_string()];
+        if rows.is_empty() {
+            cells.extend(["0", "-", "-", "not evaluated yet", "-"].map(String::from));
+        } else {
+            let count = rows.len() as f64;
+            let mean = |of: fn(&EvaluationRow) -> f64| rows.iter().map(of).sum::<f64>() / count;
+            let tolerances = &runs[0].told.evaluation.tolerances;
+            let statistics: Vec<(f64, Option<f64>)> = (0..tolerances.len())
+                .map(|place| {
+                    let found = rows.iter().filter_map(|row| row.accuracies.get(place).copied());
+                    mean_and_interval(&found.collect::<Vec<_>>())
+                })
+                .collect();
+            let means: Vec<f64> = statistics.iter().map(|(mean, _)| *mean).collect();
+            let intervals = statistics
+                .iter()
+                .map(|(_, half)| half.map_or("-".into(), |half| format!("± {}", percent(half))));
+            cells.extend([
+                format!("{:.0}", mean(|row| row.examples as f64)),
+                format!("{:.1}", mean(|row| row.elapsed / 60.0)),
+                percents(tolerances),
+                percents(&means),
+                intervals.collect::<Vec<_>>().join(" / "),
+            ]);
+        }
+        table.row(cells);
+    }
+    Ok(table)
+}
+
+/// The mean, and half the width of its 95 % interval by Student's t distribution; no interval for a single value.
+fn mean_and_interval(values: &[f64]) -> (f64, Option<f64>) {
+    /// Quantiles of 97.5 %, from one degree of freedom on.
+    const T: [f64; 10] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228];
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let freedom = values.len().saturating_sub(1);
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    // Beyond the table, the quantile of its last degree of freedom is a safe bound.
+    let t = T[freedom.clamp(1, T.len()) - 1];
+    let half = t * (squares / freedom as f64 / count).sqrt();
+    (mean, (freedom > 0).then_some(half))
+}
+
+/// A name for runs that differ only in their seeds: `add-whole` for `add-whole-1` and `add-whole-2`.
+fn shared_name(names: &[String]) -> String {
+    let is_seed = |text: &str| text.chars().all(|digit| digit.is_ascii_digit());
+    let without_seed = |name: &String| match name.rsplit_once('-') {
+        Some((name, seed)) if is_seed(seed) => Some(name.to_string()),
+        _ => None,
+    };
+    let shared = names.first().and_then(without_seed);
+    match (names, shared) {
+        ([one], _) => one.clone(),
+        (_, Some(shared)) if names.iter().all(|name| without_seed(name).as_ref() == Some(&shared)) => shared,
+        _ => names.join(", "),
+    }
+}
+
 fn percents(shares: &[f64]) -> String {
     shares
         .iter()
@@ -156,4 +260,26 @@ fn compare(a: &Path, b: &Path) -> Result<Table> {
     };
     table.row(vec!["accuracy (%)".to_string(), accuracy(&run_a)?, accuracy(&run_b)?]);
     Ok(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_interval_of_a_mean_is_that_of_student() {
+        // Deviation 0.1, so the standard error is 0.1 / sqrt(3).
+        let (mean, half) = mean_and_interval(&[0.8, 0.9, 1.0]);
+        assert!((mean - 0.9).abs() < 1e-12 && (half.unwrap() - 4.303 * 0.1 / 3f64.sqrt()).abs() < 1e-12);
+        assert_eq!(mean_and_interval(&[0.5]), (0.5, None));
+    }
+
+    #[test]
+    fn runs_are_named_by_what_they_share() {
+        let named = |names: &[&str]| shared_name(&names.iter().map(|name| name.to_string()).collect::<Vec<_>>());
+        assert_eq!(named(&["a/whole-1", "a/whole-2", "a/whole-10"]), "a/whole");
+        assert_eq!(named(&["a/batch-256-1", "a/batch-256-10"]), "a/batch-256");
+        assert_eq!(named(&["a/whole-1"]), "a/whole-1");
+        assert_eq!(named(&["a/my-run", "a/my-run2"]), "a/my-run, a/my-run2");
+    }
 }

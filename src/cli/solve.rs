@@ -23,7 +23,7 @@ pub struct Solve {
     /// One matrix as JSON for each operand: [[2,1],[1,3]]
     #[arg(required = true)]
     operands: Vec<String>,
-    /// The problem that is asked of a model of several
+    /// The problem to solve; needed if the model answers several
     #[arg(long)]
     problem: Option<String>,
     #[command(flatten)]
@@ -116,7 +116,7 @@ struct Solved {
 
 impl Solved {
     /// Whether the operands' scale is rare in training. Uniform coefficients are at most √3 times their standard deviation; few
-    /// uniform matrices have a root mean square below half of it.
+    /// uniform matrices have a root mean square below half of their standard deviation.
     fn is_of_another_scale(&self) -> bool {
         !self.is_normalized && (self.scale < 0.5 || self.scale > 3f64.sqrt())
     }

@@ -20,48 +20,69 @@ use std::sync::Arc;
 use std::time::Duration;
 use tch::Device;
 
-/// The exit code of a process that stops with another one: that of SIGTERM.
+/// Exit code of a process that stops because another one was stopped: the code of SIGTERM.
 const STOPPED: u8 = 143;
+
+/// Seconds after which a silent process counts as lost.
+const TIMEOUT: u64 = 600;
 
 /// Train a model from a recipe
 #[derive(Debug, Args)]
 pub struct Train {
     /// A recipe in TOML
     recipe: PathBuf,
-    /// The run folder [default: checkpoints/ and the recipe's name]
+    /// The run folder [default: checkpoints/NAME, where NAME is the recipe's file name without .toml]
     #[arg(long)]
     output: Option<PathBuf>,
-    /// Change a key of the recipe: training.batch_size=128
+    /// Set a key of the recipe, for example training.batch_size=128
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Train on the rows of a CSV file instead of the stream
+    /// Train on the rows of a CSV file instead of generated examples
     #[arg(long, value_name = "FILE.csv")]
     data: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceOption,
     #[command(flatten)]
     graph: GraphOption,
-    /// Threads on a CPU, 0 for one per core: short for --set training.threads=N
+    /// Threads on a CPU, 0 for one per core; the same as --set training.threads=N
     #[arg(long)]
     threads: Option<usize>,
-    /// Begin with the weights of a checkpoint of the same ingredients; sizes and data may differ
+    /// Begin with the weights of a checkpoint with the same model and encodings; sizes and data may differ
     #[arg(long, value_name = "CHECKPOINT")]
     from: Option<PathBuf>,
-    /// Go on with the run in the folder
+    /// Resume the run in the folder
     #[arg(long)]
     resume: bool,
-    /// Begin anew in the place of the run in the folder, whose files are deleted as soon as the new run can start
+    /// Replace the run in the folder; its files are deleted only when the new run can start
     #[arg(long, conflicts_with = "resume")]
     overwrite: bool,
-    /// Seconds after which processes that train together (torchrun) give up on one that is silent
-    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    /// If processes train together (torchrun): seconds to wait for a process that does not respond
+    #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
-    /// Use only deterministic kernels: the same bits from the same device and number of threads
+    /// Use only deterministic kernels: results are bitwise equal on the same device with as many threads
     #[arg(long)]
     deterministic: bool,
 }
 
 impl Train {
+    /// A command that begins a run, or resumes it if it exists.
+    pub fn new(recipe: PathBuf, output: PathBuf, overrides: Vec<String>, device: DeviceOption) -> Self {
+        Self {
+            recipe,
+            output: Some(output),
+            overrides,
+            data: None,
+            device,
+            graph: GraphOption { no_graph: false },
+            threads: None,
+            from: None,
+            resume: true,
+            overwrite: false,
+            timeout: TIMEOUT,
+            deterministic: false,
+        }
+    }
+
     pub fn run(self, commit: Option<&str>) -> Result<(), Failure> {
         let text = fs::read_to_string(&self.recipe)
             .with_context(|| format!("cannot read the recipe {}", self.recipe.display()))
@@ -89,7 +110,7 @@ impl Train {
         let timeout = Duration::from_secs(self.timeout);
         let ranks = rank.map(|rank| Ranks::join(rank, device, timeout)).transpose()?;
         if let Some(ranks) = &ranks {
-            // All train by the same values, also where they were measured.
+            // All processes use the same values, measured ones included.
             recipe = Recipe::parse(&ranks.text(&recipe.to_toml()?)?, &[])?;
         }
         let ranks = match ranks {
@@ -101,7 +122,7 @@ impl Train {
         let lock = Lock::take(&self.path()?)?;
         if lock.is_none() {
             tell!(
-                "the file system has no locks: nothing keeps a second process out of {}",
+                "the file system does not support locks: do not start a second process that writes to {}",
                 self.path()?.display()
             );
         }
@@ -135,7 +156,8 @@ impl Train {
         let settings = &recipe.training;
         if settings.warmup > settings.steps {
             tell!(
-                "training.warmup = {} is longer than the run: its learning rates are never reached; --set training.warmup={}",
+                "training.warmup = {} is longer than the run: training.learning_rate is never reached; \
+                 try --set training.warmup={}",
                 settings.warmup,
                 settings.steps / 20
             );
@@ -162,10 +184,10 @@ impl Train {
         }
         let ending = trainer.train(training, validation.as_ref(), &mut watcher)?;
         if let Ending::Stopped(step) = ending {
-            // Of several processes, another one may have received the signal.
+            // If processes train together, another one may have received the signal.
             let signal = watcher.signals.received();
             tell!(
-                "stopped by {} after step {step}, which is saved: --resume goes on with it",
+                "stopped by {} after step {step}, which is saved: continue with --resume",
                 signal.map_or("another process", |signal| signal.name)
             );
             return Err(Failure::Stopped(signal.map_or(STOPPED, |signal| signal.code)));
@@ -174,7 +196,7 @@ impl Train {
         Ok(())
     }
 
-    /// Trains as another process than the first: computes shares of batches, and writes nothing.
+    /// Trains as any process but process 0: computes its share of every batch, and writes no files.
     fn follow(&self, recipe: Recipe, device: Device, ranks: Ranks) -> Result<(), Failure> {
         let (training, validation) = self.sources(&recipe).usage()?;
         let run = Run::at(&self.path()?);
@@ -195,7 +217,7 @@ impl Train {
             Some(path) => {
                 ensure!(
                     recipe.data.repetition() == Repetition::Never,
-                    "--data {}: the rows of a file come again already; leave out data.examples, data.repeated and \
+                    "--data {}: the rows of a file are repeated anyway; leave out data.examples, data.repeated and \
                      data.repeated_share, or --data",
                     path.display()
                 );
@@ -213,7 +235,7 @@ impl Train {
             }
         };
         let validation = recipe.source(Split::Validation)?;
-        // Draws an example of each problem, so that numbers that the encodings cannot write fail before the run begins.
+        // Draws one example per problem, so that numbers outside the range of an encoding fail before the run begins.
         training.example(0)?;
         for index in 0..recipe.problems.len() as u64 {
             validation.example(index)?;
@@ -325,18 +347,19 @@ impl Train {
             if let Some((key, was, is)) = Recipe::differences(&begun, recipe)?.into_iter().next() {
                 ensure!(
                     key != "training.from" || self.from.is_some(),
-                    "{} was begun with the weights of {was} and has nothing to go on from yet: give them with --from, too",
+                    "{} was begun with the weights of {was} and has no saved state yet: pass --from again",
                     folder.display()
                 );
                 bail!(
-                    "{} was begun with {key} = {was}, not {is}; go on with the recipe of its config.toml, or choose \
+                    "{} was begun with {key} = {was}, not {is}; continue with the recipe in its config.toml, or choose \
                      another --output",
                     folder.display()
                 );
             }
             ensure!(
                 self.goes_on(&run) || !run.module().exists(),
-                "{} has a model, but no resume.safetensors to go on from: choose another --output, or begin anew with --overwrite",
+                "{} has a model, but no resume.safetensors to resume from: choose another --output, \
+                 or pass --overwrite",
                 folder.display()
             );
             run.clear_partial()?;

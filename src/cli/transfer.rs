@@ -16,9 +16,10 @@ use std::path::{Path, PathBuf};
 
 /// Test runs of a symmetric problem on all spectra: a table of training by test
 ///
-/// Beside the accuracies stands how much of each test lies outside of the training: the share of matrices with an eigenvalue
-/// outside of the middle 99.9 % of all training eigenvalues, and the same by rank, the largest with the largest and so on. A
-/// high accuracy where much is outside is generalization; where nothing is, it is interpolation. The picture is a heat map.
+/// Also shows how much of each test lies outside of the training distribution. This is the share of matrices with an
+/// eigenvalue outside of the middle 99.9 % of all training eigenvalues. A second share compares eigenvalues by rank,
+/// the largest with the largest and so on. A high accuracy is generalization if much is outside, and interpolation if
+/// nothing is. The picture is a heat map.
 #[derive(Debug, Args)]
 pub struct Transfer {
     /// Run folders or .safetensors files, of one problem and size
@@ -140,7 +141,7 @@ impl Transfer {
             let evaluation = evaluate(
                 &trained.solver,
                 &stream,
-                self.count,
+                0..self.count as u64,
                 &[self.tolerance],
                 search,
                 |more| {
@@ -332,7 +333,7 @@ fn name_by_spectrum(rows: &mut [Row]) {
 fn comparable(first: Option<&Recipe>, recipe: &Recipe) -> Result<()> {
     ensure!(
         recipe.problems.iter().all(|problem| problem.is_symmetric()),
-        "{} has no spectrum: a table of spectra is for runs of symmetric problems",
+        "{} has no spectrum: transfer is for runs of symmetric problems",
         recipe.problems
     );
     let Some(first) = first else { return Ok(()) };
@@ -349,7 +350,7 @@ fn comparable(first: Option<&Recipe>, recipe: &Recipe) -> Result<()> {
         .contains(&key.as_str());
         ensure!(
             is_free,
-            "{key} is {is}, but {was} in the first run: a table is of one problem and one size"
+            "{key} is {is}, but {was} in the first run: all runs need the same problem, size and coefficients"
         );
     }
     Ok(())

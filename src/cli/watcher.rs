@@ -1,4 +1,4 @@
-//! What `laformer train` does while a model trains.
+//! The observers of a run for `laformer train`: progress, reports and exports.
 
 use super::output::tell;
 use super::signals::Signals;
@@ -12,7 +12,7 @@ use anyhow::Result;
 /// Examples of each matrix family for the accuracies on the model card.
 const OF_EACH_FAMILY: usize = 30;
 
-/// Another process than the first: it only hears signals.
+/// The observer of every process but process 0. It only stops on signals.
 pub struct Follower(pub Signals);
 
 impl Observer for Follower {

@@ -1,4 +1,4 @@
-//! Test whether examples of a test set occur in the training data.
+//! Tests whether examples of a test set occur in the training data.
 
 use std::collections::HashMap;
 
@@ -28,14 +28,14 @@ pub struct Collisions {
     pub tests: u64,
     /// The number of training examples. Repetitions count.
     pub seen: u64,
-    /// The number of training examples whose operands equal those of a test example of the same problem, after
-    /// rounding.
+    /// The number of training examples whose operands, after rounding, equal the operands of a test example of the same
+    /// problem.
     pub collisions: u64,
 }
 
-/// Counts the training examples whose operands equal those of one of the first `tests` examples of a source.
+/// Counts the training examples whose operands equal the operands of any of the first `tests` examples of a source.
 ///
-/// Small matrices of few digits do collide by chance. Hashes find candidates, which are then compared.
+/// Small matrices of few digits may be equal by chance. Hashes find candidates, which are then compared.
 pub fn collisions(test: &dyn Source, tests: u64, seen: &[Seen<'_>]) -> Result<Collisions> {
     let mut found = Collisions {
         tests,
@@ -202,7 +202,7 @@ mod tests {
         };
         let of_two = seen(two, "3");
         assert!((340..460).contains(&of_two), "{of_two}");
-        // An index has one example of each of two sizes, of which the test set has one.
+        // An index has one example of each of two sizes; the test set has one of them.
         let of_sizes = seen(Repetition::Fixed { examples: 50 }, "2-3");
         assert!((300..500).contains(&of_sizes), "{of_sizes}");
     }

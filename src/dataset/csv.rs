@@ -68,30 +68,25 @@ pub fn write_row(
 pub struct Reader<R> {
     records: csv::Reader<LineFeeds<R>>,
     record: ByteRecord,
+    /// A record that was read in search of the header.
+    first: Option<ByteRecord>,
+    has_header: bool,
 }
 
 impl<R: io::Read> Reader<R> {
     /// Fails if the first line is not the header.
     pub fn new(input: R) -> Result<Self, BadRow> {
-        let records = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .from_reader(LineFeeds { input, last: b'\n' });
-        let mut reader = Self {
-            records,
-            record: ByteRecord::new(),
-        };
+        let mut reader = Self::of_part(input)?;
         let wanted = HEADER.join(",");
         let wrong = |found: String| BadRow {
             line: 1,
             column: None,
             reason: format!("the first line must be `{wanted}`, but {found}"),
         };
-        match reader.next_record() {
-            None => Err(wrong("the file is empty".to_owned())),
-            Some(Err(bad)) => Err(bad),
-            Some(Ok(record)) if record.iter().eq(HEADER.map(str::as_bytes)) => Ok(reader),
-            Some(Ok(record)) => {
+        match (reader.first.take(), reader.has_header) {
+            (_, true) => Ok(reader),
+            (None, false) => Err(wrong("the file is empty".to_owned())),
+            (Some(record), false) => {
                 let fields: Vec<_> = record.iter().map(String::from_utf8_lossy).collect();
                 let found: String = fields.join(",").chars().take(100).collect();
                 Err(wrong(format!("is `{found}`")))
@@ -99,8 +94,31 @@ impl<R: io::Read> Reader<R> {
         }
     }
 
+    /// A reader of one part of a file. Only the first part begins with the header.
+    pub fn of_part(input: R) -> Result<Self, BadRow> {
+        let records = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(LineFeeds { input, last: b'\n' });
+        let mut reader = Self {
+            records,
+            record: ByteRecord::new(),
+            first: None,
+            has_header: false,
+        };
+        let first = reader.next_record().transpose()?;
+        reader.has_header = first
+            .as_ref()
+            .is_some_and(|record| record.iter().eq(HEADER.map(str::as_bytes)));
+        reader.first = first.filter(|_| !reader.has_header);
+        Ok(reader)
+    }
+
     /// The next record, not yet parsed. `None` at the end, or after a read error.
     pub(super) fn next_record(&mut self) -> Option<Result<ByteRecord, BadRow>> {
+        if let Some(record) = self.first.take() {
+            return Some(Ok(record));
+        }
         match self.records.read_byte_record(&mut self.record) {
             Ok(false) => None,
             Ok(true) => {

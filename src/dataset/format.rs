@@ -66,7 +66,7 @@ impl Format {
         place.ok().filter(|_| self.problems.len() > 1)
     }
 
-    /// The format of the named problem; without a name, that of the only problem.
+    /// The format of the named problem, or without a name, of the only problem.
     pub fn named(&self, name: Option<&str>) -> Result<Self> {
         let task = match name {
             Some(name) => self.problems.task(name)?,
@@ -149,8 +149,8 @@ impl Format {
         }
     }
 
-    /// Position indices of the target at a size: one row per coefficient for a parallel decoder, or per token that an
-    /// autoregressive decoder reads, which are all but the last.
+    /// Position indices of the target at a size. A parallel decoder has one row per coefficient. An autoregressive
+    /// decoder has one row per token that it reads: all tokens except the last.
     pub fn target_positions(&self, size: Shape) -> Vec<[i64; 5]> {
         let shapes = self.problem.solution_shapes(size);
         match self.target {

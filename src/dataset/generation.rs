@@ -56,11 +56,11 @@ impl FromStr for Shard {
 
 /// The error of a text that is not a shard.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a shard: write its number and how many there are, from 1/8 to 8/8")]
+#[error("`{0}` is not a shard: write its number and the number of shards, from 1/8 to 8/8")]
 pub struct InvalidShard(String);
 
 /// Writes the examples of an index range as CSV on `threads` threads (0: one per core). The file does not depend on
-/// their number.
+/// the number of threads.
 ///
 /// `progress` receives the number of rows written since its last call.
 pub fn generate(
@@ -114,7 +114,7 @@ fn rows(stream: &Stream, indices: Range<u64>) -> Result<Vec<u8>> {
         // Rows that `verify` would refuse are not written.
         let sound = specification.problem().check(&example.operands, &example.solution);
         sound.map_err(Error::msg).with_context(|| {
-            format!("example {index} of {distribution} loses its digits: choose a magnitude that is nearer to 1")
+            format!("example {index} of {distribution} loses too many digits: choose a magnitude that is nearer to 1")
         })?;
         write_row(&mut writer, index, specification.problem(), &distribution, &example)?;
     }
@@ -208,7 +208,7 @@ mod tests {
             let message = wrong.parse::<Shard>().unwrap_err().to_string();
             assert_eq!(
                 message,
-                format!("`{wrong}` is not a shard: write its number and how many there are, from 1/8 to 8/8")
+                format!("`{wrong}` is not a shard: write its number and the number of shards, from 1/8 to 8/8")
             );
         }
     }

@@ -27,7 +27,7 @@ pub use source::{Share, Source};
 pub use specification::Specification;
 pub use stream::{Exhausted, Stream, Targets};
 pub use table::Table;
-pub use verification::{Summary, verify};
+pub use verification::{Summary, verify, verify_part};
 
 use crate::{
     matrix::{Matrix, Shape},

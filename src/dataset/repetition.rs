@@ -5,7 +5,7 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The choice of stream indices for training batches. Places count over all batches: place `k` of step `s` is
+/// The choice of stream indices for training batches. Places are numbered over all batches: place `k` of step `s` is
 /// `s * batch_size + k`. The index is a pure function of seed, step and place.
 ///
 /// All examples of a batch have the size of its step. If there are several sizes, an index has one example of each.

@@ -4,7 +4,8 @@ use super::{Example, Format, Stream, Targets};
 use crate::matrix::Shape;
 use anyhow::Result;
 
-/// The part of every training batch that one of several processes computes: `count` of its `batch_size` examples, from `first` on.
+/// The part of every training batch that one of several processes computes: `count` of its `batch_size` examples, from
+/// `first` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
     pub batch_size: usize,
@@ -56,7 +57,7 @@ pub trait Source: std::fmt::Debug + Send + Sync {
         0
     }
 
-    /// The number of first examples that training repeats; `None` without repetition.
+    /// The number of leading examples that training repeats; `None` without repetition.
     fn repeats(&self) -> Option<u64> {
         None
     }

@@ -33,7 +33,8 @@ impl Specification {
                 .collect();
             let spectra = &distribution.spectra;
             bail!(
-                "{name} has no spectrum, so it cannot be `{spectra}`: leave the spectrum out, or choose one of {}",
+                "{name} has no spectrum, so it cannot be `{spectra}`: leave the spectrum out, or choose one of the \
+                 problems {}",
                 symmetric.join(", ")
             );
         }
@@ -41,7 +42,10 @@ impl Specification {
             && !distribution.spectra.is_semicircle()
         {
             let spectra = &distribution.spectra;
-            bail!("matrices of the family `{family}` have spectra of their own, not `{spectra}`: choose one of both");
+            bail!(
+                "matrices of the family `{family}` have spectra of their own, not `{spectra}`: choose either a family \
+                 or a spectrum"
+            );
         }
         // The fields are public and may hold anything, so they are checked here.
         let Distribution {

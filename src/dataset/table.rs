@@ -136,7 +136,8 @@ impl Source for Table {
         Some(self.examples.len() as u64)
     }
 
-    /// Draws one task and size in proportion to its rows, then rows of it with replacement.
+    /// Draws a group of one task and size with probability proportional to its rows. Then draws rows of this group with
+    /// replacement.
     fn fill_share(&self, step: u64, share: Share, examples: &mut Vec<Example>) -> Result<Shape> {
         let (group, mut generator) = self.group_at(step);
         let (case, rows) = &self.groups[group];

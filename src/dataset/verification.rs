@@ -1,6 +1,6 @@
 //! Verification of example files: each row is checked against the mathematics.
 
-use std::{collections::BTreeMap, fmt, io};
+use std::{collections::BTreeMap, fmt, io, ops::AddAssign};
 
 use anyhow::{Context, Result};
 use csv::ByteRecord;
@@ -17,6 +17,16 @@ pub struct Summary {
     pub bad: u64,
     /// The number of correct rows of each problem and size.
     pub groups: BTreeMap<(&'static str, Shape), u64>,
+}
+
+impl AddAssign for Summary {
+    fn add_assign(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.bad += other.bad;
+        for (group, rows) in other.groups {
+            *self.groups.entry(group).or_default() += rows;
+        }
+    }
 }
 
 /// `1000 rows, all right: eigenvalues (5x5: 600, 6x6: 400)`
@@ -45,16 +55,29 @@ impl fmt::Display for Summary {
 /// Checks each row on `threads` threads (0: one per core) in bounded memory. `report` receives the bad rows in their
 /// order.
 ///
-/// A wrong header counts as a bad row and ends the check. Fails if threads cannot be started, or if `report` fails,
-/// which also ends the check.
-pub fn verify(input: impl io::Read, threads: usize, mut report: impl FnMut(BadRow) -> Result<()>) -> Result<Summary> {
+/// A wrong header counts as a bad row and ends the check. An error of `report` also ends it. Fails if threads cannot be
+/// started, or with the error of `report`.
+pub fn verify(input: impl io::Read, threads: usize, report: impl FnMut(BadRow) -> Result<()>) -> Result<Summary> {
+    verify_rows(Reader::new(input), threads, report)
+}
+
+/// Like [`verify`], for a part of a file: the header may be missing.
+pub fn verify_part(input: impl io::Read, threads: usize, report: impl FnMut(BadRow) -> Result<()>) -> Result<Summary> {
+    verify_rows(Reader::of_part(input), threads, report)
+}
+
+fn verify_rows<R: io::Read>(
+    reader: Result<Reader<R>, BadRow>,
+    threads: usize,
+    mut report: impl FnMut(BadRow) -> Result<()>,
+) -> Result<Summary> {
     const BATCH: usize = 4096;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
         .context("cannot start threads")?;
     let mut summary = Summary::default();
-    let mut reader = match Reader::new(input) {
+    let mut reader = match reader {
         Ok(reader) => reader,
         Err(bad) => {
             summary.bad += 1;

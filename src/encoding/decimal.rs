@@ -68,10 +68,11 @@ fn decimal_exponent(magnitude: f64) -> i32 {
     estimate + i32::from(magnitude >= power(estimate + 1))
 }
 
-/// A product below 10^9 with relative error 2^-51 that is closer to a half than this may lie on its other side.
+/// Exceeds the error of a product below 10^9 with relative error 2^-51. A product that is closer to a half-integer may
+/// lie on the wrong side of it.
 const NEAR_TIE: f64 = 1e-6;
 
-/// 2^52: the sum with a smaller number has the nearest integer in its last bits.
+/// 2^52. If a smaller number is added, the last bits of the sum are the nearest integer.
 const INTEGER_SHIFT: f64 = 4_503_599_627_370_496.0;
 
 /// The integer nearest to `magnitude × 10^shift`, below 10^9.
@@ -98,14 +99,14 @@ fn near_tie(magnitude: f64, shift: i32, below: u32, ties: Ties) -> u32 {
     below + u32::from(up)
 }
 
-/// Removes the extra digit of a mantissa that was rounded up. A cold function, because the division would slow down the
-/// common case.
+/// Removes the extra digit of a mantissa that was rounded up. The function is cold, because the division would slow
+/// down the common case.
 #[cold]
 fn carried(mantissa: u32, exponent: i32) -> (u32, i32) {
     (mantissa / 10, exponent + 1)
 }
 
-/// A number with the sign of `magnitude × 10^shift - tie`, where the two are close.
+/// A number with the sign of `magnitude × 10^shift - tie`. The two numbers must be close.
 fn residual(magnitude: f64, shift: i32, tie: f64) -> f64 {
     let factor = if shift >= 0 { magnitude } else { tie };
     let (power, rest) = (power(shift.abs()), power_rest(shift.abs()));

@@ -33,7 +33,8 @@ fn is_ordinary(value: f64) -> bool {
     (1023 - 300..1023 + 300).contains(&biased)
 }
 
-/// Rounds to the digits of an encoding. The result is zero below its smallest number; beyond its largest, an error.
+/// Rounds to the digits of an encoding. Magnitudes below its smallest number become zero. Fails for magnitudes above
+/// its largest number.
 #[inline(always)]
 pub fn round(name: &str, digits: u32, value: f64) -> Result<Decimal, OutOfRange> {
     if is_ordinary(value) {

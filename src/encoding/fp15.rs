@@ -12,7 +12,7 @@ const FLOOR: i32 = -7;
 #[derive(Debug)]
 pub struct Fp15 {
     digits: u32,
-    /// Created at first use: five digits have millions of words, and rounding needs none.
+    /// Created at first use, because five digits have millions of words, and rounding needs none.
     words: OnceLock<Vec<String>>,
     fields: [Field; 1],
     limit: String,

@@ -1,7 +1,7 @@
 //! The grammar of legal answers as an automaton of table look-ups, which TorchScript runs.
 //!
-//! States within a number are its fields. After a P10 zero's first digit comes an extra state, in which only E0 is
-//! legal.
+//! The states within a number are its fields. P10 has one more state after the first digit of a zero, in which only E0
+//! is legal.
 
 use super::{Encoding, exponent};
 
@@ -60,7 +60,7 @@ mod tests {
     use crate::encoding::tests::{all, written};
     use proptest::prelude::*;
 
-    /// The state after words of one number, -1 at its end; `None` if a word is illegal.
+    /// The state after some words of one number; -1 at its end, and `None` if a word is illegal.
     fn state_after(encoding: &dyn Encoding, words: &str) -> Option<i64> {
         let grammar = Grammar::new(encoding);
         words.split(' ').try_fold(0, |state, word| {

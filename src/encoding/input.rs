@@ -23,7 +23,7 @@ pub enum InputLayout {
     Whole,
     /// The coefficients on or below the diagonal, which determine a symmetric matrix.
     Triangle,
-    /// The diagonal and the one above it: all coefficients of an inverse problem's condensed form that are not zero.
+    /// The diagonal and the superdiagonal. They hold all nonzero coefficients of an inverse problem's condensed form.
     Condensed,
 }
 
@@ -88,8 +88,8 @@ impl FromStr for Input {
 /// The error of a name that is not an input.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error(
-    "{0}, or values for one position per coefficient, or triangle for one per coefficient of half a symmetric matrix, or \
-     condensed for those of its condensed form"
+    "{0}, or values (one position per coefficient), triangle (one per coefficient of half a symmetric matrix) or \
+     condensed (one per coefficient of the condensed form)"
 )]
 pub struct UnknownInput(#[from] UnknownEncoding);
 

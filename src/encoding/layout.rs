@@ -40,7 +40,7 @@ impl Layout {
         numbered(places)
     }
 
-    /// The rows after one for the task token.
+    /// Adds a row for the task token before the others.
     pub fn after_task(places: Vec<[i64; 5]>) -> Vec<[i64; 5]> {
         numbered(std::iter::once([0; 5]).chain(places).collect())
     }

@@ -47,7 +47,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// Whether larger classes are larger magnitudes if the classes predicted before are equal.
+    /// Whether a larger class means a larger magnitude if all classes predicted before are equal.
     pub fn is_magnitude(self) -> bool {
         matches!(self, Self::Mantissa { .. })
     }
@@ -111,9 +111,9 @@ pub trait Encoding: std::fmt::Debug + Send + Sync {
         }
     }
 
-    /// The position of `value` in the interval of numbers that round to its [classes](Self::encode), as a fraction: 0 at
-    /// the end near zero, 0.5 at [`Self::decode`], 1 at the far end. It is always 0.5 for zero, and for encodings whose
-    /// [last digit](last_digit) has no field of its own.
+    /// The position of `value` in the interval of numbers that round to its [classes](Self::encode), as a fraction. It
+    /// is 0 at the end near zero, 0.5 at [`Self::decode`], and 1 at the far end. It is always 0.5 for zero, and for
+    /// encodings whose [last digit](last_digit) has no field of its own.
     fn share_within(&self, value: f64, classes: &mut [u32]) -> f64 {
         let written = self.decode(classes);
         match last_digit(self.fields()) {
@@ -146,8 +146,7 @@ pub trait Encoding: std::fmt::Debug + Send + Sync {
         Ok(self.decode(classes))
     }
 
-    /// Applies [`Self::round`] to all values in place. In a provided method the calls of `round` are static, not
-    /// dynamic.
+    /// Applies [`Self::round`] to all values in place. A provided method calls `round` without dynamic dispatch.
     fn round_all(&self, values: &mut [f64]) -> Result<(), OutOfRange> {
         for value in values {
             *value = self.round(*value)?;
@@ -155,7 +154,7 @@ pub trait Encoding: std::fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Appends the classes of a matrix's coefficients, row by row. The start of its field is added to each class.
+    /// Appends the classes of a matrix's coefficients, row by row. Adds the start of its field to each class.
     fn write(&self, matrix: &Matrix, starts: &[i64], symbols: &mut Vec<i64>) -> Result<(), OutOfRange> {
         let mut classes = [0; MAX_FIELDS];
         let classes = &mut classes[..starts.len()];

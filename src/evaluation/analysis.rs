@@ -1,4 +1,4 @@
-//! Analysis of a model's answers: the properties that they have, and the indicators that predict failure.
+//! Analysis of a model's answers: which properties of solutions they have, and which indicators predict failure.
 
 use super::indicators::{Indicator, indicators as of_answer};
 use super::{Accuracy, Evaluation, Measured, properties};
@@ -29,12 +29,12 @@ pub struct IndicatorReport {
     pub indicator: Indicator,
     pub right: Option<Quantiles>,
     pub wrong: Option<Quantiles>,
-    /// The probability that a wrong answer has a larger value than a correct one (area under the ROC curve); 1/2 is
+    /// The area under the ROC curve: the probability that a wrong answer has a larger value than a correct one. 1/2 is
     /// chance.
     pub area: Option<f64>,
     /// The threshold that classifies most answers correctly. `None` if all answers are correct or all are wrong.
     pub threshold: Option<Threshold>,
-    /// Values in ascending order, each with whether its answer was correct.
+    /// Values in ascending order. Each comes with a flag: whether its answer was correct.
     pub values: Vec<(f64, bool)>,
 }
 
@@ -45,7 +45,7 @@ pub struct Quantiles {
     pub high: f64,
 }
 
-/// The fraction of values below the low quantile, and of those above the high one.
+/// The fraction of values below the low quantile, and the fraction above the high quantile.
 pub const TAIL: f64 = 0.02;
 
 /// Predicts failure for `indicator > value`, or for `indicator ≤ value` if small values indicate failure.

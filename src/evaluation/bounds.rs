@@ -8,11 +8,11 @@ use crate::problem::Problem;
 use anyhow::Result;
 use rayon::prelude::*;
 
-/// The error of the exact solution for noisy operands, measured with the clean operands like an answer. `None` without
-/// noise.
+/// The error of the exact solution for noisy operands. Like an answer's error, it is measured with the clean operands.
+/// `None` without noise.
 ///
-/// For a symmetric problem, it is the solution for the symmetric part, the best estimate of the clean matrix. If
-/// `is_halved`, the model reads only the lower triangle, and the solution is for that triangle mirrored.
+/// Symmetric problems are solved for the symmetric part, the best estimate of the clean matrix. If `is_halved`, the
+/// model reads only the lower triangle, and the problem is solved for the mirrored lower triangle.
 pub(super) fn limit(problem: &dyn Problem, is_halved: bool, size: Shape, example: &Example) -> Option<f64> {
     if example.clean.is_empty() {
         return None;
@@ -29,8 +29,8 @@ pub(super) fn limit(problem: &dyn Problem, is_halved: bool, size: Shape, example
     Some(error.unwrap_or(f64::INFINITY))
 }
 
-/// The solutions of examples of equal size, rounded to the output encoding. `None` if a value is out of its range. If
-/// there is a `preparation`, solutions are rounded in the form that the model predicts, and converted back.
+/// The solutions of examples of equal size, rounded to the output encoding. `None` if a value is out of its range.
+/// With a `preparation`, solutions are rounded in the form that the model predicts, and converted back.
 pub(super) fn rounded(
     format: &Format,
     preparation: Option<&Preparation>,
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn limits_agree_with_an_independent_computation() {
-        // Computed by another program; eigenvalues are those of the symmetric part.
+        // Computed by another program, with the eigenvalues of the symmetric part.
         let table = [
             ("eigenvalues", 0.01, [100.0, 100.0, 100.0, 99.7, 71.5]),
             ("eigenvalues", 0.02, [100.0, 100.0, 99.8, 71.2, 11.9]),

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// The largest number of training matrices that are examined.
 const MATRICES: u64 = 20_000;
-/// The fraction of eigenvalues cut off at each end: the range of a training set is the middle 99.9 %.
+/// The fraction of eigenvalues that is cut off at each end. The range of a training set is thus the middle 99.9 %.
 const TAIL: f64 = 0.0005;
 
 type Range = (f64, f64);

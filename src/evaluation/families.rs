@@ -15,9 +15,14 @@ pub fn families(solver: &Solver, recipe: &Recipe, count: usize) -> Result<Vec<(F
         let source = recipe.of_family(family).source(Split::Validation)?;
         let count = count * recipe.problems.len();
         if (0..count as u64).all(|index| source.example(index).is_ok()) {
-            let evaluation = evaluate(solver, source.as_ref(), count, tolerances, &Search::default(), |_| {
-                Ok(())
-            })?;
+            let evaluation = evaluate(
+                solver,
+                source.as_ref(),
+                0..count as u64,
+                tolerances,
+                &Search::default(),
+                |_| Ok(()),
+            )?;
             measured.push((family, evaluation));
         }
     }

@@ -27,6 +27,7 @@ use anyhow::{Context, Result};
 use bounds::{limit, rounded};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// The table's entry for a problem.
 fn entry<T: Copy>(table: &[(&str, T)], problem: &dyn Problem) -> Option<T> {
@@ -129,7 +130,7 @@ impl Evaluation {
         has_any.then(|| self.count(|measured| outcome(measured).map_or(f64::INFINITY, |outcome| outcome.error)))
     }
 
-    /// At each tolerance, the accuracy of those final answers whose residual is below the tolerance.
+    /// The accuracy at each tolerance, only of final answers with a residual below the tolerance.
     pub fn confirmed(&self) -> Vec<Accuracy> {
         let of = |tolerance: f64| {
             let confirmed = self
@@ -143,7 +144,7 @@ impl Evaluation {
         self.tolerances.iter().map(|&tolerance| of(tolerance)).collect()
     }
 
-    /// The number of answers with a residual too large to trust, among the wrong and among the correct final answers.
+    /// The numbers of final answers whose residual is too large to trust: first of wrong answers, then of correct ones.
     pub fn flagged(&self) -> [Accuracy; 2] {
         [false, true].map(|right| {
             let last = self.examples.iter().map(Measured::last);
@@ -225,26 +226,28 @@ pub fn check_memory(source: &dyn Source, count: usize) -> Result<()> {
     memory::require(all, &format!("{count} examples with their answers")).context("evaluate fewer examples")
 }
 
-/// Evaluates a module on the first `count` examples of a source, with all its problems. `progress` receives the number
+/// Evaluates a module on the examples of a source at `indices`, with all its problems. `progress` receives the number
 /// of newly finished examples; its error ends the evaluation.
 pub fn evaluate(
     solver: &Solver,
     source: &dyn Source,
-    count: usize,
+    indices: Range<u64>,
     tolerances: &[f64],
     search: &Search,
     progress: impl Fn(usize) -> Result<()>,
 ) -> Result<Evaluation> {
-    let count = source.count().map_or(count, |len| count.min(len as usize));
+    let end = source.count().map_or(indices.end, |len| indices.end.min(len));
+    let indices = indices.start.min(end)..end;
+    let count = (indices.end - indices.start) as usize;
     check_memory(source, count)?;
     let mut measured = Vec::with_capacity(count);
     let (preparations, checkers) = (solver.preparations()?, solver.checkers()?);
-    let examples: Vec<(u64, Example)> = (0..count as u64)
+    let examples: Vec<(u64, Example)> = indices
         .into_par_iter()
         .map(|index| Ok((index, source.example(index)?)))
         .collect::<Result<_>>()?;
-    // All sequences of a case have equal lengths, so batches are full and need no padding, whatever the number of
-    // sizes.
+    // All sequences of one task and size have equal lengths. Batches are therefore full, and need no padding even if
+    // there are many sizes.
     let mut cases: BTreeMap<(usize, Shape), Vec<(u64, Example)>> = BTreeMap::new();
     for (index, example) in examples {
         let task = source.task_of(index);

@@ -17,8 +17,8 @@ const TABLE: &[(&str, OfAnswer)] = &[
     ("svd", of_svd),
 ];
 
-/// The deviation of an answer, whose shapes may be wrong, from each property, by name. Empty for problems whose only
-/// property is the error.
+/// The deviation of an answer from each property of solutions, by name. The shapes of the answer may be wrong. Empty
+/// for problems whose only property is the error.
 pub(super) fn properties(
     problem: &dyn Problem,
     operands: &[Matrix],

@@ -88,8 +88,7 @@ impl Search {
         Ok(())
     }
 
-    /// Chooses among the proposals for each of several problems of one size. Proposals are ordered by probability, the
-    /// most probable first.
+    /// Chooses among the proposals for each of several problems of one size. The most probable proposal comes first.
     pub fn choose(
         &self,
         checker: &Checker,

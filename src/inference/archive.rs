@@ -76,7 +76,7 @@ fn checked(content: &[u8]) -> Result<String> {
         ensure!(total <= most, "its content has more than {most} bytes");
         // Reading to the end compares the checksum.
         let read = io::copy(&mut entry.take(size + 1), &mut io::sink()).with_context(|| name.clone())?;
-        ensure!(read == size, "{name} has another size than the archive says");
+        ensure!(read == size, "the size of {name} differs from its archive entry");
         folder = folder.or(name.strip_suffix(CONSTANTS).map(str::to_string));
     }
     folder.context("it is a ZIP archive, but no TorchScript module")

@@ -16,7 +16,7 @@ def question(self, operands: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
     left, right, growth = self.bidiagonalization(matrix, 0)
     for first in range(1, matrix.size(2)):
         other_left, other_right, other = self.bidiagonalization(matrix, first)
-        # The margin keeps rounding errors from choosing between columns that are equally good.
+        # The margin prevents rounding errors from choosing between equally good columns.
         smaller = other < growth * (1 - 1e-9)
         growth = torch.where(smaller, other, growth)
         smaller = smaller.unsqueeze(1).unsqueeze(2)

@@ -37,7 +37,7 @@ use tch::{Device, Kind, Tensor};
 /// An answer with a residual below this counts as trustworthy.
 pub const TRUST: f64 = 0.05;
 
-/// One value for each format, made at the first use.
+/// One value per format, created at the first use.
 fn of_each<'a, T>(
     made: &'a OnceLock<Vec<T>>,
     formats: &[Format],
@@ -125,7 +125,7 @@ impl Solver {
         Ok(self.module.set_int("readout", tables::readout(readout))?)
     }
 
-    /// Stops scaling operands to the scale of the training.
+    /// Stops scaling operands to the scale of the training data.
     pub fn stop_normalizing(&mut self) -> Result<()> {
         self.formats.iter_mut().for_each(|format| format.deviation = None);
         self.preparations = OnceLock::new();
@@ -141,12 +141,12 @@ impl Solver {
         &self.formats
     }
 
-    /// What measures the residuals of answers to each problem.
+    /// The checkers that compute residuals, one per problem.
     pub fn checkers(&self) -> Result<&[Checker]> {
         of_each(&self.checkers, &self.formats, |format| Checker::new(format.problem))
     }
 
-    /// What prepares the operands of each problem; `None` where they are read unchanged.
+    /// The input transform of each problem; `None` if operands are read unchanged.
     pub fn preparations(&self) -> Result<&[Option<Preparation>]> {
         of_each(&self.preparations, &self.formats, Preparation::new)
     }
@@ -189,7 +189,7 @@ impl Solver {
             log_probability,
         };
         let candidates: Vec<Candidate> = candidates.map(candidate).collect();
-        // If the beam is wider than the number of legal answers, the rest of it is illegal.
+        // If the beam is wider than the number of legal answers, the remaining candidates are illegal.
         let legal = |beam: &[Candidate]| {
             beam.iter()
                 .filter(|it| it.log_probability > f64::NEG_INFINITY)
@@ -274,7 +274,7 @@ fn said(error: libtorch::Error) -> anyhow::Error {
     let text = error.to_string();
     if text.contains("there is no method `answers`") {
         return anyhow!(
-            "this module is of laformer 0.1: write it anew by `laformer export CHECKPOINT --output FILE.pt`"
+            "this module was written by laformer 0.1: export it again by `laformer export CHECKPOINT --output FILE.pt`"
         );
     }
     match text.rsplit_once("ValueError: ") {

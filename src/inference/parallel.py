@@ -98,8 +98,8 @@ def forward(self, source: Tensor, target: Tensor, rows: int = 0, cols: int = 0) 
 # ---- Expected values, which have a gradient; chosen classes have none
 
 
-# The number of prefixes over which the expected value of a mantissa of several fields is taken: the most probable ones. In P10, ten are
-# all first digits. Leaving out other prefixes changes the expected value of a field by less than one class of the field before it.
+# The number of prefixes in the expected value of a mantissa of several fields: the most probable prefixes. In P10, ten are all first
+# digits. Leaving out other prefixes changes the expected value of a field by less than one class of the field before it.
 def paths(self) -> int:
     return 10
 

@@ -1,4 +1,4 @@
-//! Examples transformed as the model learns them, by the same TorchScript functions that its module contains.
+//! Transforms examples to the form that the model learns, by the same TorchScript functions that its module contains.
 
 use super::{form, methods, said, stacked, tables, unstacked};
 use crate::dataset::{Example, Format};

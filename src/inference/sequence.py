@@ -15,8 +15,8 @@ def first_word(self) -> int:
 
 
 # Converts classes [batch, count, fields] to tokens [batch, length]; `first` is the first token. `starts` [fields] has the word of each
-# field's class 0. Of a number with `zeros` [batch, count], only the fields with `short` [fields] are written. Shorter sequences are
-# padded at the end.
+# field's class 0. For numbers marked in `zeros` [batch, count], only fields marked in `short` [fields] are written. Shorter
+# sequences are padded at the end.
 def written(self, classes: Tensor, zeros: Tensor, starts: Tensor, short: Tensor,
             shapes: List[Tuple[int, int]], first: int) -> Tensor:
     batch = classes.size(0)

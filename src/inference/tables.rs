@@ -248,8 +248,8 @@ fn sides(parts: &[ProblemPart]) -> Vec<i64> {
         .collect()
 }
 
-/// The degree of homogeneity of each matrix of the solution, `a + b rows`, as pairs a, b. Empty if scaling the operands does not
-/// just scale the solution.
+/// The degree of homogeneity `a + b rows` of each matrix of the solution, as pairs a, b. Empty if scaling the operands
+/// changes the solution in another way than by a factor.
 fn degrees(format: &Format) -> Vec<i64> {
     let degrees = format.problem.facts().invariance.degrees.unwrap_or_default();
     let pair = |degree: &Degree| match *degree {

@@ -73,15 +73,16 @@ char* laformer_graph_replay(at::cuda::CUDAGraph* graph);
 
 // ---- Processes that train together (process_group.cc)
 
-// Joins `count` processes, of which this one is number `rank`, by the store at an address. One process serves the store. Keys of the store
-// begin with `prefix`. Every later call fails after `seconds` without the others. `cuda`: tensors on CUDA devices are summed, too.
+// Joins `count` processes, of which this one is number `rank`, by the store at an address. One of them serves it.
+// Keys of the store begin with `prefix`. A later call fails if others do not make it within `seconds`. With `cuda`,
+// tensors on CUDA devices are summed, too.
 char* laformer_group_join(const char* host, uint16_t port, bool serves, const char* prefix, int rank, int count,
                           int64_t seconds, bool cuda, laformer::ProcessGroup** group);
 // Replaces the tensor by its sum over all processes.
 char* laformer_group_sum(laformer::ProcessGroup* group, at::Tensor* tensor);
-// Replaces the tensor by that of process 0.
+// Replaces the tensor by its value in process 0.
 char* laformer_group_broadcast(laformer::ProcessGroup* group, at::Tensor* tensor);
-// Writes a key into the store; tells whether it is there.
+// Adds a key to the store; returns in `told` whether a key is there.
 char* laformer_group_tell(laformer::ProcessGroup* group, const char* key);
 char* laformer_group_told(laformer::ProcessGroup* group, const char* key, bool* told);
 void laformer_group_free(laformer::ProcessGroup* group);

@@ -188,7 +188,7 @@ pub(super) unsafe fn take_text(text: *mut c_char) -> String {
     }
 }
 
-/// A new object of the bridge.
+/// Takes a new object from the bridge. Fails if it is null.
 pub(super) fn owned<T>(raw: *mut T, what: &str) -> Result<NonNull<T>> {
     NonNull::new(raw).ok_or_else(|| Error(format!("libtorch made no {what}")))
 }
@@ -202,7 +202,7 @@ pub(super) fn pointers(tensors: &[Tensor]) -> Vec<*const C_tensor> {
     tensors.iter().map(Tensor::as_ptr).collect()
 }
 
-/// The first line of a panic's message. tch's panics quote libtorch's errors, escaped, with whole tensors and a backtrace.
+/// The first line of a panic's message. Panics of tch quote libtorch's errors with whole tensors and a backtrace.
 pub(super) fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic
         .downcast_ref::<String>()

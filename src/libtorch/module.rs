@@ -136,7 +136,7 @@ impl Module {
     }
 
     /// Calls a method without gradients. Tensor arguments come from `tensors`, integers and booleans from `numbers`, in order; an
-    /// argument of type `List[Tensor]` takes all remaining tensors. Returns the tensors of the result, those of lists in order.
+    /// argument of type `List[Tensor]` takes all remaining tensors. Returns the tensors of the result in order.
     pub fn call(&self, method: &str, tensors: &[Tensor], numbers: &[i64]) -> Result<Vec<Tensor>> {
         let method = ffi::c_text(method)?;
         let mut results: Vec<Tensor> = Vec::new();

@@ -8,7 +8,7 @@ use tch::Tensor;
 pub struct Adam {
     pub beta1: f64,
     pub beta2: f64,
-    /// Decoupled: each step shrinks the weights by the learning rate times this.
+    /// Decoupled weight decay: each step shrinks the weights by the learning rate times this.
     pub weight_decay: f64,
     pub epsilon: f64,
 }

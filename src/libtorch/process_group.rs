@@ -14,24 +14,24 @@ pub struct Rendezvous {
     pub port: u16,
     /// Whether this process serves the store.
     pub serves: bool,
-    /// What keys in the store begin with: another one for each attempt.
+    /// The prefix of the keys in the store; it differs between attempts.
     pub prefix: String,
     /// The number of this process, from 0.
     pub rank: usize,
     /// The number of processes.
     pub count: usize,
-    /// The time after which a call fails without the others.
+    /// The time after which a call fails if other processes have not made it.
     pub timeout: Duration,
     /// Whether tensors on CUDA devices are exchanged.
     pub cuda: bool,
 }
 
-/// All processes of a training. Each must make the same calls in the same order.
+/// The processes that train together. Each must make the same calls in the same order.
 pub struct ProcessGroup {
     raw: NonNull<ffi::RawProcessGroup>,
 }
 
-// SAFETY: c10d's process groups and stores lock what they share, and belong to no thread.
+// SAFETY: c10d's process groups and stores lock their shared state, and are not bound to a thread.
 unsafe impl Send for ProcessGroup {}
 
 impl fmt::Debug for ProcessGroup {
@@ -41,7 +41,7 @@ impl fmt::Debug for ProcessGroup {
 }
 
 impl ProcessGroup {
-    /// Waits until all processes have come.
+    /// Waits until all processes have joined.
     pub fn join(rendezvous: &Rendezvous) -> Result<Self> {
         let (host, prefix) = (ffi::c_text(&rendezvous.host)?, ffi::c_text(&rendezvous.prefix)?);
         let mut raw = ptr::null_mut();
@@ -64,19 +64,19 @@ impl ProcessGroup {
         })
     }
 
-    /// Replaces a tensor by its sum over all processes. It is summed in the same order everywhere, so all have the same bits.
+    /// Replaces a tensor by its sum over all processes. All sum in the same order, so their results are bitwise equal.
     pub fn sum(&self, tensor: &mut Tensor) -> Result<()> {
         // SAFETY: a live object and a live tensor.
         unsafe { ffi::check(ffi::laformer_group_sum(self.raw.as_ptr(), tensor.as_ptr())) }
     }
 
-    /// Replaces a tensor by that of process 0.
+    /// Replaces a tensor by its value in process 0.
     pub fn broadcast(&self, tensor: &mut Tensor) -> Result<()> {
         // SAFETY: a live object and a live tensor.
         unsafe { ffi::check(ffi::laformer_group_broadcast(self.raw.as_ptr(), tensor.as_ptr())) }
     }
 
-    /// Writes a key into the store, for [`Self::told`] of any process.
+    /// Adds a key to the store, so that [`Self::told`] is true for it in all processes.
     pub fn tell(&self, key: &str) -> Result<()> {
         let key = ffi::c_text(key)?;
         // SAFETY: a live object, and a text that lives through the call.

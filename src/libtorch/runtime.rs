@@ -74,13 +74,13 @@ impl Tf32 {
 
 impl Drop for Tf32 {
     fn drop(&mut self) {
-        // Setting the same flags succeeded before.
+        // Setting the same flags has succeeded before, so the error can be ignored.
         let _ = set_tf32(false);
     }
 }
 
 /// Limits libtorch's threads to the CPUs available to this process. libtorch counts the cores of the machine or of the affinity mask
-/// and ignores a container's CPU quota. A number in the environment stays.
+/// and ignores a container's CPU quota. A number set in the environment is kept.
 pub fn limit_threads() {
     let is_set = ["OMP_NUM_THREADS", "MKL_NUM_THREADS"].map(|name| std::env::var_os(name).is_some());
     let available = std::thread::available_parallelism().map_or(1, usize::from) as i32;

@@ -2,7 +2,7 @@
 
 use super::{Generator, name::named_by_text};
 
-/// One of the disjoint streams of random examples that a seed has.
+/// The use of an example. Each seed has one stream of random examples per split, and these streams are disjoint.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, strum::Display, strum::EnumCount, strum::IntoStaticStr, strum::VariantArray,
 )]

@@ -4,12 +4,12 @@
 use super::{Matrix, decomposition, decomposition::NotConverged};
 use std::ops::Range;
 
-/// Values count as equal if their difference is at most this fraction of the range of all values. Rounding coefficients
-/// to three digits moves values by less than a third of it.
+/// Values count as equal if their difference is at most this fraction of the range of all values (for singular values,
+/// of the largest value). Rounding coefficients to three digits changes values by less than a third of this difference.
 pub(crate) const CLOSENESS: f64 = 0.005;
 
-/// The clusters of `values`, which descend: index ranges of at least two values, each at most `limit` below its
-/// predecessor.
+/// The clusters of descending `values`, as index ranges. A cluster has at least two values. Each value is at most
+/// `limit` below its predecessor.
 pub(crate) fn clusters(values: &[f64], limit: f64) -> Vec<Range<usize>> {
     let mut clusters = Vec::new();
     let mut start = 0;
@@ -24,8 +24,8 @@ pub(crate) fn clusters(values: &[f64], limit: f64) -> Vec<Range<usize>> {
     clusters
 }
 
-/// The rotation of the given columns of an orthonormal basis that diagonalizes diag(n, …, 2, 1) in their span. If the
-/// columns span the whole space, they become the unit vectors.
+/// The rotation after which the given columns of an orthonormal basis diagonalize diag(n, …, 2, 1) in their span. If
+/// the columns span the whole space, they become the unit vectors.
 pub(crate) fn rotation(basis: &Matrix, columns: &Range<usize>) -> Result<Matrix, NotConverged> {
     let chosen = basis.columns(columns.start, columns.len());
     let mut weighted = chosen.into_owned();

@@ -69,8 +69,8 @@ pub(crate) fn eigen(matrix: &Matrix, values: &mut [f64], vectors: &mut Matrix) -
     Ok(())
 }
 
-/// Maps the eigenvalues of a symmetric matrix, from the largest to the smallest. Rounding errors of the result are not
-/// symmetric.
+/// Replaces each eigenvalue of a symmetric matrix by a function of it, from the largest to the smallest. Rounding
+/// errors make the result slightly asymmetric.
 pub(crate) fn replace_eigenvalues(
     matrix: &mut Matrix,
     mut replaced: impl FnMut(f64) -> f64,
@@ -97,8 +97,8 @@ pub(crate) fn fill_gram(matrix: &mut Matrix, draw: impl FnOnce(&mut [f64])) {
     });
 }
 
-/// A view of dynamic size. nalgebra sums products of static and dynamic matrices in different orders, and data sets
-/// must have the same bits in both cases.
+/// A view of dynamic size. nalgebra sums products of static and dynamic matrices in different orders. Data sets must
+/// have the same bits in both cases.
 fn dynamic<D: Dim>(matrix: &OMatrix<f64, D, D>) -> DMatrixView<'_, f64>
 where
     DefaultAllocator: Allocator<D, D>,
@@ -242,7 +242,8 @@ where
     SVD::try_new_unordered(padded, vectors, vectors, 5.0 * f64::EPSILON, MAXIMUM_ITERATIONS)
 }
 
-/// The largest relative error of nalgebra's singular values and vectors; beyond it, they are computed by [`jacobi`].
+/// The largest accepted relative error of nalgebra's singular values and vectors. If it is exceeded, [`jacobi`]
+/// computes them.
 const TOLERANCE: f64 = 1e-12;
 
 /// Whether A = U diag(s) Vᵀ to [`TOLERANCE`]. nalgebra loses digits if two singular values are close.
@@ -296,7 +297,8 @@ fn amax(matrix: &Matrix) -> f64 {
         .fold(0.0, |largest, x| f64::max(largest, x.abs()))
 }
 
-/// Writes a decomposition in the given order of its values, with our signs. `right(i, j)` is the entry of V.
+/// Writes a decomposition in the given order of its values, with signs from [`fix_sign`]. `right(i, j)` is the entry of
+/// V.
 fn write_svd<R, K, S>(
     order: &[usize],
     found: &[f64],
@@ -335,7 +337,7 @@ where
     })
 }
 
-/// The factor, 1 or -1, that makes the entry of largest magnitude positive. The first of equal magnitudes counts.
+/// The factor, 1 or -1, that makes the entry of largest magnitude positive. Of equal magnitudes, the first decides.
 pub(crate) fn fix_sign<'a>(entries: impl Iterator<Item = &'a f64>) -> f64 {
     let largest = entries.fold(0.0_f64, |largest, x| if x.abs() > largest.abs() { *x } else { largest });
     if largest < 0.0 { -1.0 } else { 1.0 }

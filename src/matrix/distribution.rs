@@ -33,7 +33,7 @@ impl Distribution {
     /// The magnitude of coefficients in the paper.
     pub const DEFAULT_MAGNITUDE: f64 = 10.0;
 
-    /// Fails if the magnitude is not a positive number.
+    /// A distribution without oversampling or family. Fails if the magnitude is not a positive number.
     pub fn new(coefficients: Coefficients, magnitude: f64, spectra: Spectra) -> Result<Self, InvalidDistribution> {
         if magnitude.is_finite() && magnitude > 0.0 {
             Ok(Self {
@@ -48,7 +48,7 @@ impl Distribution {
         }
     }
 
-    /// Fails if a share is not between 0 and 1.
+    /// Sets the oversampling. Fails if a share is not between 0 and 1.
     pub fn with_oversampling(self, oversampling: Oversampling) -> Result<Self, InvalidDistribution> {
         oversampling.validate()?;
         Ok(Self { oversampling, ..self })
@@ -157,7 +157,7 @@ impl FromStr for Distribution {
     }
 }
 
-/// An error in a text form, a magnitude or a share.
+/// The error of an invalid text form, magnitude or share.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDistribution {
     #[error("the magnitude of coefficients is `{0}`, but must be a positive number such as 10")]

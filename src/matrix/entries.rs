@@ -5,7 +5,7 @@ use rand_distr::StandardNormal;
 
 use super::{Generator, name::named_by_text};
 
-/// The distribution of a coefficient of magnitude A. Both have mean 0 and standard deviation A/√3.
+/// The distribution of a coefficient of magnitude A. Both variants have mean 0 and standard deviation A/√3.
 #[derive(
     Clone,
     Copy,
@@ -60,8 +60,8 @@ pub struct Entries {
     pub positive: f64,
     /// Probability that a coefficient is divided by up to six powers of ten; 0 changes nothing.
     pub small: f64,
-    /// Power to which the ratio of a coefficient to the magnitude is raised: 1 changes nothing, and 0 makes all as
-    /// large as the magnitude. Coefficients beyond the magnitude are not changed.
+    /// Power to which the ratio of a coefficient to the magnitude is raised. 1 changes nothing; 0 makes all
+    /// coefficients as large as the magnitude. Coefficients beyond the magnitude are not changed.
     pub power: f64,
 }
 

@@ -1,11 +1,11 @@
-//! Structured matrices that applications have, and that independent coefficients never form.
+//! Structured matrices. They occur in applications, but independent coefficients never form them.
 
 use super::{Coefficients, Generator, Matrix, mirror, name::named_by_text};
 use nalgebra::DVector;
 use rand::{RngExt, seq::SliceRandom};
 use rand_distr::StandardNormal;
 
-/// A family of structured matrices. A rectangular matrix is the corner of a square one.
+/// A family of structured matrices. A rectangular matrix is the upper left block of a square one.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, strum::Display, strum::EnumCount, strum::IntoStaticStr, strum::VariantArray,
 )]
@@ -79,11 +79,11 @@ pub enum Family {
 
 named_by_text!(Family, "family of matrices");
 
-/// Scales of families that do not define their own.
+/// The range of scales for families that do not define their own.
 const SCALE: std::ops::Range<f64> = 0.1..10.0;
 
 impl Family {
-    /// One of all families, each equally likely.
+    /// Draws a family. All families are equally likely.
     pub fn draw(generator: &mut Generator) -> Self {
         Self::ALL[generator.random_range(0..Self::ALL.len())]
     }
@@ -115,7 +115,7 @@ impl Family {
     }
 }
 
-/// The parameters of one draw. If it is symmetric, its lower triangle is later mirrored over the upper one.
+/// The parameters of one draw. The lower triangle of a symmetric matrix is later copied onto the upper one.
 struct Draw<'a> {
     side: usize,
     symmetric: bool,

@@ -36,7 +36,7 @@ pub(super) fn svd(matrix: &Matrix) -> (Matrix, Vec<f64>, Matrix) {
     (u, norms.into_iter().map(|norm| norm * scale).collect(), v)
 }
 
-/// Rotates pairs of columns of U until all are orthogonal, and those of V by the same angles.
+/// Rotates pairs of columns of U until all are orthogonal. The columns of V are rotated by the same angles.
 fn orthogonalize(u: &mut Matrix, v: &mut Matrix) {
     // Convergence is quadratic: even 10 sweeps are many.
     const SWEEPS: usize = 60;
@@ -72,8 +72,8 @@ fn rotate(matrix: &mut Matrix, p: usize, q: usize, cosine: f64, sine: f64) {
     }
 }
 
-/// Replaces a column of zeros by a unit vector orthogonal to all other columns. It starts from the axis that they span
-/// least.
+/// Replaces a column of zeros by a unit vector orthogonal to all other columns. It starts from the coordinate axis with
+/// the smallest projection on their span.
 fn complete_orthonormal(u: &mut Matrix, column: usize) {
     let axis = (0..u.nrows()).min_by(|a, b| u.row(*a).norm_squared().total_cmp(&u.row(*b).norm_squared()));
     let mut vector = nalgebra::DVector::zeros(u.nrows());

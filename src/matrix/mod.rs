@@ -33,10 +33,10 @@ pub use spectrum::{Spectra, Spectrum};
 /// updated.
 pub type Generator = rand_pcg::Pcg64Dxsm;
 
-/// A real matrix of any shape. nalgebra stores it column by column; tokens, CSV files and positions go row by row.
+/// A real matrix of any shape. nalgebra's storage is column-major; tokens, CSV files and positions are row-major.
 pub type Matrix = nalgebra::DMatrix<f64>;
 
-/// The coefficients row by row.
+/// The coefficients in row-major order.
 pub fn row_major(matrix: &Matrix) -> impl ExactSizeIterator<Item = f64> + '_ {
     let (columns, rows) = (matrix.as_slice(), matrix.nrows());
     let mut place = 0;

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// Standard deviation of normal noise on each coefficient, as a share of the coefficients' own (Charton 2021).
+/// Standard deviation of normal noise on each coefficient, relative to the coefficients' standard deviation (Charton
+/// 2021).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Noise(f64);
@@ -27,7 +28,7 @@ impl From<Noise> for f64 {
 }
 
 impl Noise {
-    /// Fails if the share is negative or not finite.
+    /// A noise level. Fails if the share is negative or not finite.
     pub fn new(share: f64) -> Result<Self, InvalidNoise> {
         if share.is_finite() && share >= 0.0 {
             Ok(Self(share))

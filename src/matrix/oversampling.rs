@@ -10,28 +10,28 @@ use std::fmt;
 /// each followed by its share.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Oversampling {
-    /// Share of the draws with biased signs. Such a draw takes a probability, uniform on [0, 1], with which each
-    /// coefficient is replaced by its absolute value.
+    /// Share of the draws with biased signs. Such a draw takes a probability that is uniform on [0, 1]. With this
+    /// probability, each coefficient is replaced by its absolute value.
     ///
-    /// The terms of a determinant have signs that are parities of the coefficients' signs. The gradient carries no
-    /// information about a parity of unbiased signs until all of them are known. With biased signs it does, and the
-    /// learned function also holds for unbiased ones (Abbe, Cornacchia & Lotfi 2023, arXiv 2306.16921).
+    /// The sign of each term of a determinant is a parity of the coefficients' signs. If signs are unbiased, the
+    /// gradient carries no information about a parity until all its signs are known. With biased signs it does, and the
+    /// learned function also holds for unbiased signs (Abbe, Cornacchia & Lotfi 2023, arXiv 2306.16921).
     pub sign_bias: f64,
     /// Probability that a coefficient is divided by up to six powers of ten, uniformly distributed.
     ///
     /// Only one in a thousand uniform coefficients is below a thousandth of the magnitude, too few for a model to learn
     /// to copy them.
     pub small: f64,
-    /// Share of the draws with larger coefficients. Such a draw takes a power, uniform on [0, 1], to which the ratio of
-    /// each coefficient to the magnitude is raised.
+    /// Share of the draws with larger coefficients. Such a draw takes a power that is uniform on [0, 1]. The ratio of
+    /// each coefficient to the magnitude is raised to this power.
     ///
     /// Large results need coefficients that are large together. In products of uniform 5x5 matrices, one coefficient in
     /// a thousand exceeds half of its bound, too few for a model to learn such values.
     pub large: f64,
     /// Share of the draws whose smallest singular value is divided by up to two powers of ten, uniformly distributed.
     ///
-    /// A small singular value makes the inverse large, and its errors grow with the condition number. That number
-    /// exceeds 70 for one uniform 5x5 matrix in ten, and 700 for one in a hundred.
+    /// A small singular value makes the inverse large, and its errors grow with the condition number. The condition
+    /// number exceeds 70 for one uniform 5x5 matrix in ten, and 700 for one in a hundred.
     pub singular: f64,
     /// Share of the draws from a random [family](Family) instead of independent coefficients. All families are equally
     /// likely.
@@ -62,7 +62,7 @@ impl Share {
     }
 }
 
-/// In the order of the text form.
+/// All shares, in the order of the text form.
 const SHARES: [Share; 5] = [
     Share {
         prefix: "+bias:",

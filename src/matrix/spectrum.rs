@@ -139,7 +139,7 @@ impl fmt::Display for Spectra {
     }
 }
 
-/// A repeated name counts repeatedly: `laplace+laplace+gaussian` is two thirds Laplace.
+/// A repeated name counts each time: `laplace+laplace+gaussian` is two thirds Laplace.
 impl FromStr for Spectra {
     type Err = UnknownName;
 

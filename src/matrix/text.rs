@@ -37,8 +37,8 @@ pub fn print_list(matrices: &[Matrix]) -> String {
     String::from_utf8(text).unwrap_or_default()
 }
 
-/// Parses JSON. Errors give the position in characters, which equals serde's in bytes because parsing stops at the
-/// first non-ASCII one.
+/// Parses JSON. Errors give the position in characters. It equals serde's position in bytes, because parsing stops at
+/// the first non-ASCII character.
 fn read<T: DeserializeOwned>(text: &str, example: &str) -> Result<T, InvalidMatrix> {
     serde_json::from_str(text).map_err(|error| {
         let lines_before = text.split_inclusive('\n').take(error.line() - 1);

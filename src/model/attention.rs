@@ -21,7 +21,7 @@ pub enum AttentionKind {
 }
 
 thread_local! {
-    /// The maps that this thread is recording, if any. A layer cannot return them beside its output.
+    /// The maps that this thread records, if any. They are stored here because a layer returns only its output.
     static MAPS: RefCell<Option<Vec<AttentionMap>>> = const { RefCell::new(None) };
 }
 

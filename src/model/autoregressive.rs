@@ -31,8 +31,8 @@ impl AutoregressiveDecoder {
     }
 
     /// Prepares decoding. Returns keys and values of the encoder's output for all layers,
-    /// `[layers, 2, batch, heads, sources, d]`, and the cache before the first token, whose dimension 2 is also the
-    /// batch.
+    /// `[layers, 2, batch, heads, sources, d]`, and the cache before the first token. Dimension 2 of the cache is
+    /// also the batch.
     pub fn start(&self, memory: &Tensor, kind: Kind) -> (Tensor, Tensor) {
         self.stack.start(memory, kind)
     }

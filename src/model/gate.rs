@@ -7,7 +7,7 @@
 use super::layers::Linear;
 use tch::{Kind, Tensor, nn};
 
-/// Initial bias of the gate. It passes five percent.
+/// Initial bias of the gate, with which it passes five percent of the layer's output.
 const CLOSED: f64 = -3.0;
 
 #[derive(Debug)]

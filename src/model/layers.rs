@@ -3,7 +3,7 @@
 use crate::recipe::{Activation, Normalization};
 use tch::{Kind, Tensor, nn};
 
-/// Converts `x` to another precision, if it has not that precision already.
+/// Converts `x` to the precision `kind`, unless it has this precision already.
 pub fn cast(x: &Tensor, kind: Kind) -> Tensor {
     if x.kind() == kind {
         x.shallow_clone()

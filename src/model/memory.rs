@@ -21,7 +21,8 @@ impl Recipe {
         .context("choose a smaller model.width or fewer layers")
     }
 
-    /// Fails if a file with `count` numbers cannot hold this recipe's model. A few bytes could otherwise ask for all memory.
+    /// Fails if a file with `count` numbers cannot hold this recipe's model. Without this check, a tiny file could
+    /// request a model that fills the memory.
     pub fn check_parameter_count(&self, count: usize) -> Result<()> {
         let least = least_parameters(&self.model);
         ensure!(

@@ -1,4 +1,4 @@
-//! Models: transformers, and the architectures that they are compared with. The same code serves training, decoding and
+//! Models: transformers, and the architectures they are compared with. The same code serves training, decoding and
 //! export.
 //!
 //! Each parameter has an explicit dotted name in a [`VarStore`](tch::nn::VarStore). The forward pass never reads batch
@@ -163,7 +163,7 @@ impl Model {
         &self.decoder
     }
 
-    /// Parameters and buffers by name.
+    /// The parameters and buffers, by name.
     pub fn variables(&self) -> BTreeMap<String, Tensor> {
         self.store.variables().into_iter().collect()
     }

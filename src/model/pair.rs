@@ -178,7 +178,7 @@ impl StateNorm {
     }
 }
 
-/// `h + W norm(a b)`: the channels of `a` and `b` are linear maps of those of norm(h). In half of the channels, `b` is
+/// `h + W norm(a b)`: the channels of `a` and `b` are linear maps of the channels of norm(h). In half of them, `b` is
 /// transposed.
 #[derive(Debug)]
 struct Product {

@@ -26,7 +26,7 @@ pub trait DecoderStack: Debug + Send {
     ) -> Tensor;
 
     /// Prepares decoding. Returns keys and values of `memory` `[layers, 2, batch, heads, sources, d]`, and the cache
-    /// before the first token, whose dimension 2 is also the batch.
+    /// before the first token. Dimension 2 of the cache is also the batch.
     fn start(&self, memory: &Tensor, kind: Kind) -> (Tensor, Tensor);
 
     /// Decodes one token: `x` is `[batch, 1, width]`. Also returns the cache with this token.

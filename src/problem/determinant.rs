@@ -30,8 +30,8 @@ impl Problem for Determinant {
         Ok(())
     }
 
-    /// Rounding errors are relative to the product of the row norms (Hadamard's bound), so they get a limit of their
-    /// own beside the tolerance.
+    /// The limit adds rounding errors to the tolerance, because they are relative to the product of the row norms
+    /// (Hadamard's bound).
     fn check_solution(&self, operands: &[Matrix], solution: &[Matrix]) -> Result<(), String> {
         const ROUNDING: f64 = 1e-13;
         let mut expected = [Matrix::zeros(1, 1)];

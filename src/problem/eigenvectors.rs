@@ -33,7 +33,7 @@ impl Problem for Eigenvectors {
         )?)
     }
 
-    /// Rotates the vectors of nearly equal values to [one basis of their span](basis::rotation).
+    /// Rotates the vectors of nearly equal values to [a basis that depends only on their span](basis::rotation).
     fn settle(&self, solution: &mut [Matrix]) {
         let [values, vectors] = solution else { return };
         let values = values.as_slice();

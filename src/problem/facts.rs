@@ -3,15 +3,15 @@
 
 use crate::matrix::Shape;
 
-/// Properties of a problem that are known without solving one.
+/// Properties that all examples of a problem share.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {
     pub structure: Structure,
     pub operands: &'static [Part],
     pub solution: &'static [Part],
     pub invariance: Invariance,
-    /// Indices of the solution's matrices whose columns are vectors of arbitrary sign. Column j changes its sign in all
-    /// of them together.
+    /// Indices of the solution's matrices whose columns are vectors of arbitrary sign. The columns j of all these
+    /// matrices change sign together.
     pub vectors: &'static [usize],
     /// Whether `inference/condensed.py` has a condensed form of the problem.
     pub has_condensed_form: bool,
@@ -36,7 +36,7 @@ impl Facts {
     }
 }
 
-/// How an answer is checked without its solution. `inference/residual.py` has a function for each code.
+/// The check of an answer without the exact solution. `inference/residual.py` has a function for each code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
     Transpose = 0,
@@ -130,7 +130,7 @@ impl Side {
 /// The form in which numpy returns the matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// `[rows, cols]`, as here.
+    /// `[rows, cols]`, as in this crate.
     Matrix,
     /// A single column, which numpy returns as a vector `[rows]`.
     Column,
@@ -143,9 +143,8 @@ pub enum Form {
 /// The effect of scaling and shifting the operands on the solution.
 #[derive(Clone, Copy, Debug)]
 pub struct Invariance {
-    /// Each matrix of the solution is multiplied by this power of `s` if the operands are multiplied by `s`. If there
-    /// are `second_degrees`, `s` multiplies only the first operand. `None` if the solution of a scaled problem does not
-    /// follow.
+    /// If the operands are multiplied by `s`, each matrix of the solution is multiplied by this power of `s`. If there
+    /// are `second_degrees`, `s` multiplies only the first operand. `None` if scaling has no such simple effect.
     pub degrees: Option<&'static [Degree]>,
     /// The same powers for the scale of the second operand; `None` if all operands have one common scale.
     pub second_degrees: Option<&'static [i32]>,

@@ -1,4 +1,4 @@
-//! Systems of linear equations: x with A x = b, for a vector b (n×1) and a matrix A (n×n) that is not singular to
+//! Systems of linear equations: x with A x = b. b is a vector (n×1), and A is a matrix (n×n) that is not singular to
 //! working precision.
 
 use super::{Check, Degree, Facts, Invariance, Part, Problem, Side, Structure, Unsolvable, inverse, measure};

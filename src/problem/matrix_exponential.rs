@@ -1,8 +1,8 @@
 //! The exponential of a square matrix, `I + A + A²/2 + ...`.
 //!
 //! Its entries grow exponentially with the eigenvalues: to a million for 3×3 matrices with coefficients up to 10, and
-//! further for larger matrices. Recipes therefore set `data.magnitude = 1`. The exponential of s A does not follow from
-//! that of A, so operands cannot be normalized.
+//! further for larger matrices. Recipes therefore set `data.magnitude = 1`. The exponential of s A is not a multiple of
+//! the exponential of A, so operands cannot be normalized.
 
 use super::{Check, Facts, Invariance, Problem, Structure, Unsolvable, measure};
 use crate::matrix::{Matrix, decomposition::with_dim};
@@ -14,7 +14,7 @@ const FACTS: Facts = Facts {
     ..Facts::unary(Check::Exponential)
 };
 
-/// The largest 1-norm that is solved. Beyond 709, exponentials may already be infinite.
+/// The largest supported 1-norm of an operand. Exponentials may overflow from 709 on.
 const LARGEST_NORM: f64 = 1e6;
 
 #[derive(Debug)]

@@ -24,7 +24,8 @@ impl Problem for MatrixSign {
         &FACTS
     }
 
-    /// Refuses matrices with a zero or imaginary eigenvalue, and those with `max|X² - I| > 1e-10`, which are close to such.
+    /// Refuses matrices with a zero or imaginary eigenvalue. Also refuses matrices with `max|X² - I| > 1e-10`, which
+    /// are close to having such an eigenvalue.
     fn solve(&self, operands: &[Matrix], solution: &mut [Matrix]) -> Result<(), Unsolvable> {
         let a = &operands[0];
         with_dim!(a.nrows(), dim => {
@@ -34,7 +35,7 @@ impl Problem for MatrixSign {
         Ok(())
     }
 
-    /// Compares X with the computed sign: `X² = I` and `A X = X A` also hold for other matrices.
+    /// Compares X with the computed sign, because `X² = I` and `A X = X A` also hold for other matrices.
     fn check_solution(&self, operands: &[Matrix], solution: &[Matrix]) -> Result<(), String> {
         let (a, x) = (&operands[0], &solution[0]);
         let [of_a, of_x] = [a, x].map(measure::norm);
@@ -54,8 +55,8 @@ where
     D: DimMin<D, Output = D>,
     DefaultAllocator: Allocator<D, D> + Allocator<D>,
 {
-    // A step roughly doubles the angle between an eigenvalue and the imaginary axis. If that angle is only rounding
-    // error, 50 steps are needed.
+    // A step roughly doubles the angle between an eigenvalue and the imaginary axis. If that angle is as small as
+    // rounding errors, 50 steps are needed.
     const STEPS: usize = 30;
     // Newton's method converges quadratically: after a step this small, the next one changes nothing.
     const SMALL_STEP: f64 = 1e-9;

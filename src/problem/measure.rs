@@ -26,7 +26,7 @@ pub(crate) fn is_comparable(solution: &[Matrix], prediction: &[Matrix]) -> bool 
     solution.len() == prediction.len() && solution.iter().zip(prediction).all(|(a, b)| a.shape() == b.shape())
 }
 
-/// The Frobenius norm. It does not overflow where squares of entries do.
+/// The Frobenius norm, computed without overflow even if squares of entries overflow.
 pub(crate) fn norm(matrix: &Matrix) -> f64 {
     match matrix.amax() {
         0.0 => 0.0,
@@ -85,7 +85,7 @@ pub(crate) fn deviation_from_identity(mut matrix: Matrix) -> Matrix {
     matrix
 }
 
-/// Deviation of the columns from orthonormal ones: `Σ|VᵀV - I| / n`.
+/// Deviation of the columns from orthonormality: `Σ|VᵀV - I| / n`.
 pub(crate) fn orthonormality_error(v: &Matrix) -> f64 {
     ratio(l1(&deviation_from_identity(v.tr_mul(v))), v.ncols() as f64)
 }
@@ -124,7 +124,7 @@ pub(crate) fn require_finite(what: &str, matrices: &[Matrix]) -> Result<(), Stri
     Ok(())
 }
 
-/// `the operand`, or `operand 2` of several.
+/// The name of a matrix in errors: `the operand`, or `operand 2` if there are several.
 fn member(what: &str, index: usize, count: usize) -> String {
     if count == 1 {
         format!("the {what}")
@@ -209,7 +209,7 @@ pub(crate) fn require_symmetric(matrix: &Matrix) -> Result<(), String> {
     }
 }
 
-/// Fails if a residual exceeds the tolerance of a scale, e.g. if `|A v - λ v|` exceeds `TOLERANCE * |A|`.
+/// Fails if a residual exceeds the tolerance relative to a scale, e.g. if `|A v - λ v|` exceeds `TOLERANCE * |A|`.
 pub(crate) fn require_small(name: &str, residual: f64, scale: f64, scale_name: &str) -> Result<(), String> {
     if residual <= TOLERANCE * scale {
         Ok(())

@@ -27,7 +27,7 @@ use crate::matrix::{
     self, Distribution, Generator, Matrix, Shape, UnknownName, decomposition, decomposition::NotConverged,
 };
 
-/// All problems: those of the paper in its order, then the others.
+/// All problems: first the paper's problems in its order, then the others.
 pub const ALL: &[&dyn Problem] = &[
     &transpose::Transpose,
     &add::Add,
@@ -45,7 +45,7 @@ pub const ALL: &[&dyn Problem] = &[
     &matrix_sign::MatrixSign,
 ];
 
-/// A name that is not a problem, with the names of all problems.
+/// The error of an unknown problem name. It lists the names of all problems.
 pub type UnknownProblem = UnknownName;
 
 /// Finds a problem by its name, such as `matrix-vector`.
@@ -55,8 +55,8 @@ pub fn named(name: &str) -> Result<&'static dyn Problem, UnknownProblem> {
 
 /// A problem of numerical linear algebra.
 ///
-/// A size is the shape of the first operand. Methods of `dyn Problem` derive shapes and other properties from
-/// [`Self::facts`].
+/// The size of an example is the shape of its first operand. The methods of `dyn Problem` derive shapes and other
+/// properties from [`Self::facts`].
 pub trait Problem: std::fmt::Debug + Send + Sync {
     /// The name on the command line, in recipes and in CSV files: `matrix-vector`.
     fn name(&self) -> &'static str;
@@ -64,7 +64,7 @@ pub trait Problem: std::fmt::Debug + Send + Sync {
     /// Structure, shapes and invariances.
     fn facts(&self) -> &'static Facts;
 
-    /// Fills matrices of the operands' shapes with random operands.
+    /// Fills `operands`, whose shapes are given, with random values.
     fn sample(&self, distribution: &Distribution, generator: &mut Generator, operands: &mut [Matrix]) {
         let symmetric = self.facts().structure == Structure::Symmetric;
         for operand in operands {
@@ -76,16 +76,16 @@ pub trait Problem: std::fmt::Debug + Send + Sync {
         }
     }
 
-    /// Solves into matrices of the solution's shapes. Fails if no solution exists, for example for the inverse of a
-    /// singular matrix.
+    /// Solves the problem and writes to `solution`, whose shapes are given. Fails if no solution exists, for example
+    /// for the inverse of a singular matrix.
     fn solve(&self, operands: &[Matrix], solution: &mut [Matrix]) -> Result<(), Unsolvable>;
 
     /// Replaces the solution by an equally accurate one that depends smoothly on the operands, so that a model can learn
-    /// it. Only bases of the vectors of nearly equal values change. Signs are [another freedom](Facts::vectors).
+    /// it. Only the bases of vectors of nearly equal values change. For the signs of vectors, see [`Facts::vectors`].
     fn settle(&self, _solution: &mut [Matrix]) {}
 
-    /// The relative error that decides whether a prediction is correct: `Σ|P - T| / Σ|T|`, or the problem's own. NaN
-    /// never counts as correct.
+    /// The relative error that decides whether a prediction is correct. By default, it is `Σ|P - T| / Σ|T|`. NaN never
+    /// counts as correct.
     fn error(&self, _operands: &[Matrix], solution: &[Matrix], prediction: &[Matrix]) -> f64 {
         measure::relative_l1(solution, prediction)
     }
@@ -145,8 +145,8 @@ impl dyn Problem + '_ {
         }
     }
 
-    /// Fixes the signs of predicted vectors as in solutions. The entry of largest magnitude in each column of the first
-    /// of [`Facts::vectors`] becomes positive.
+    /// Fixes the signs of predicted vectors by the convention of solutions. In each column of the first matrix of
+    /// [`Facts::vectors`], the entry of largest magnitude becomes positive.
     pub fn fix_signs(&self, prediction: &mut [Matrix]) {
         let vectors = self.facts().vectors;
         let Some(&first) = vectors.first() else { return };
@@ -190,7 +190,7 @@ impl dyn Problem + '_ {
     }
 }
 
-/// Why operands have no solution. The example is then drawn again.
+/// The reason why operands have no solution. New operands are then drawn for the example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsolvable {
     #[error("the matrix is singular to working precision")]

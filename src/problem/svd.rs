@@ -38,8 +38,8 @@ impl Problem for Svd {
         )?)
     }
 
-    /// Rotates the vectors of nearly equal values to [one basis of their span](basis::rotation). The rotation follows
-    /// from V and is also applied to U; for values near zero, each follows from itself.
+    /// Rotates the vectors of nearly equal values to [a basis that depends only on their span](basis::rotation). The
+    /// rotation is computed from V and also applied to U. For values near zero, U and V have separate rotations.
     fn settle(&self, solution: &mut [Matrix]) {
         let [u, values, v] = solution else { return };
         let values = values.as_slice();

@@ -35,7 +35,7 @@ impl Recipe {
         let mut specifications = self.specifications(split)?;
         ensure!(
             specifications.len() == 1,
-            "{} are several problems, but this is for models of one",
+            "{} is a set of several problems, but this needs a model of one problem",
             self.problems
         );
         Ok(specifications.swap_remove(0))
@@ -58,12 +58,12 @@ impl Recipe {
         Ok(stream.with_noise(self.data.noise))
     }
 
-    /// The examples of a split in the model's format. Only training repeats examples, as the recipe says.
+    /// The examples of a split in the model's format. Only training repeats examples, if the recipe says so.
     pub fn source(&self, split: Split) -> Result<Arc<dyn Source>> {
         self.source_of(self.specifications(split)?, self.data.seed, split)
     }
 
-    /// The examples of other specifications, one per problem of the model, and another seed.
+    /// The examples of the given seed and specifications, one per problem of the model, in the model's format.
     pub fn source_of(&self, specifications: Vec<Specification>, seed: u64, split: Split) -> Result<Arc<dyn Source>> {
         let format = self.format();
         let repetition = match split {

@@ -1,7 +1,7 @@
-//! Recipes. A recipe is a TOML file with everything that determines a run; it is parsed once into typed values.
+//! Recipes. A recipe is a TOML file with all settings of a run. It is parsed once into typed values.
 //!
-//! All keys have defaults except the problem and the size. Unknown keys and values are refused with the nearest valid
-//! name. After [`Recipe::parse`], no value is an unparsed string.
+//! All keys have defaults except the problem and the size. The error of an unknown key or value suggests the nearest
+//! valid name. After [`Recipe::parse`], no value is an unparsed string.
 
 mod examples;
 mod model;

@@ -11,7 +11,7 @@ pub struct Config {
     pub architecture: Architecture,
     /// Dimension of the hidden states.
     pub width: i64,
-    /// Dimension of the decoder's hidden states; 0 means that of the encoder.
+    /// Dimension of the decoder's hidden states; 0 means the encoder's dimension.
     pub decoder_width: i64,
     /// Attention heads of the encoder.
     pub heads: i64,
@@ -38,7 +38,7 @@ pub struct Config {
     pub readout: Readout,
     /// The features of a number in value input.
     pub value_features: ValueFeatures,
-    /// Largest dimension that the position tables support; 0 means the largest of the recipe.
+    /// Largest dimension that the position tables support; 0 means the largest dimension in the recipe.
     pub max_dim: i64,
 }
 
@@ -102,16 +102,15 @@ pub enum Activation {
     Bilinear,
 }
 
-/// The number that is read out of a predicted distribution.
+/// The rule that turns a predicted distribution into a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Readout {
-    /// The median as of grouped data: the median mantissa, with the position inside its interval where the probability
-    /// is halved. Such a number has more digits than the encoding. If the model is certain, it equals the encoded
-    /// number.
+    /// The median of grouped data: the point inside the median mantissa's interval that halves the probability. This
+    /// number has more digits than the encoding. If the model is certain, it equals the encoded number.
     Interpolated,
-    /// The most probable sign and exponent, and the median of the mantissas given both. It minimizes the expected
-    /// error, and is more stable than the mode of a flat distribution.
+    /// The most probable sign and exponent, and the median of the mantissas given both. The median minimizes the
+    /// expected error, and is more stable than the mode of a flat distribution.
     Median,
     /// The most probable class of each field.
     Mode,
@@ -123,7 +122,7 @@ pub enum Readout {
 pub enum Positions {
     /// One table over the index in the sequence.
     Flat,
-    /// That table, and one each over matrix, row, column and field.
+    /// The table of `Flat`, and one table each over matrix, row, column and field.
     Both,
     /// No table; for `pair`, whose products distinguish rows and columns.
     None,
@@ -223,7 +222,7 @@ impl Config {
         }
     }
 
-    /// The configuration of the decoder, whose [`Self::width`] is the decoder's.
+    /// The configuration with the decoder's width as [`Self::width`].
     pub(crate) fn of_decoder(&self) -> Self {
         let width = if self.decoder_width > 0 {
             self.decoder_width
@@ -233,7 +232,7 @@ impl Config {
         Self { width, ..self.clone() }
     }
 
-    /// Checks what types cannot: sizes are positive, heads divide the width, and no key is without effect.
+    /// Checks what types cannot check: sizes are positive, heads divide the width, and every given key has an effect.
     pub fn validate(&self) -> Result<()> {
         self.refuse_unused()?;
         let is_pair = self.architecture == Architecture::Pair;
@@ -283,13 +282,13 @@ impl Config {
         }
         ensure!(
             !(self.architecture.is_recurrent() && self.width % 2 == 1),
-            "model.width = {}: each direction of a recurrent encoder has half of it; choose an even number",
+            "model.width = {}: each direction of a recurrent encoder has half of the width; choose an even number",
             self.width
         );
         ensure!(
             !self.input_injection || self.encoder_loops > 1 || self.decoder_loops > 1,
-            "model.input_injection = true does nothing without loops; set model.encoder_loops or model.decoder_loops to 2 \
-             or more"
+            "model.input_injection = true has no effect without loops; set model.encoder_loops or model.decoder_loops \
+             to 2 or more"
         );
         ensure!(
             (0..=100).contains(&self.max_dim),
@@ -337,7 +336,8 @@ impl Config {
             ];
             if let Some(key) = first_changed(&unused) {
                 bail!(
-                    "model.{key} means nothing with model.architecture = \"pair\", which has no decoder layers; leave it out"
+                    "model.{key} has no effect with model.architecture = \"pair\", which has no decoder layers; leave \
+                     it out"
                 );
             }
             ensure!(
@@ -345,15 +345,18 @@ impl Config {
                     self.normalization,
                     Normalization::PreRms | Normalization::PreChannel | Normalization::PreMatrix
                 ),
-                "model.normalization with model.architecture = \"pair\": choose \"pre-channel\", \"pre-matrix\" or \"pre-rms\""
+                "model.normalization must be \"pre-channel\", \"pre-matrix\" or \"pre-rms\" with \
+                 model.architecture = \"pair\""
             );
             ensure!(
                 matches!(self.positions, Positions::None | Positions::Flat),
-                "model.positions with model.architecture = \"pair\": choose \"none\", or \"flat\" for a vector for each row and column"
+                "model.positions must be \"none\" or \"flat\" (a vector for each row and column) with \
+                 model.architecture = \"pair\""
             );
             ensure!(
                 (0..=16).contains(&self.products) && self.heads >= 0 && self.products + self.heads > 0,
-                "model.products = {}, model.heads = {}: expected 1 to 16 matrix products in a layer, or none and the heads of an attention",
+                "model.products = {}, model.heads = {}: expected 1 to 16 matrix products per layer, or 0 products and \
+                 at least one attention head",
                 self.products,
                 self.heads
             );

@@ -3,11 +3,12 @@
 use anyhow::{Result, bail};
 use toml::{Table, Value};
 
-/// A removed key. If a recipe gives it today's fixed value, it is ignored, so that old recipes and checkpoints load.
+/// A removed key, whose value is now fixed. A recipe may still give the fixed value, so that old recipes and
+/// checkpoints load.
 struct Removed {
     section: &'static str,
     key: &'static str,
-    /// The fixed value of today, which may depend on the recipe.
+    /// The fixed value, which may depend on the recipe.
     holds: fn(&Table) -> Value,
     instead: &'static str,
 }
@@ -26,13 +27,13 @@ const KEYS: [Removed; 3] = [
         section: "loss",
         key: "mantissa",
         holds: |_| 1.0.into(),
-        instead: "loss.sign and loss.exponent are weights beside it",
+        instead: "loss.sign and loss.exponent are relative to it",
     },
     Removed {
         section: "training",
         key: "momentum",
         holds: |_| 0.95.into(),
-        instead: "Muon always has this one",
+        instead: "Muon's momentum is fixed",
     },
 ];
 
@@ -48,8 +49,8 @@ const VALUES: [(&str, &str, &str, &str); 8] = [
     ("model", "value_features", "phases", "all"),
 ];
 
-/// Removes keys of earlier versions that have no effect. Fails for keys that would have one, and for removed values;
-/// the error names the replacement.
+/// Removes keys of earlier versions if they have the fixed value. Fails for other values of these keys, and for removed
+/// values of other keys; the error names the replacement.
 pub(super) fn forget(given: &mut Table) -> Result<()> {
     for Removed {
         section,
@@ -66,8 +67,8 @@ pub(super) fn forget(given: &mut Table) -> Result<()> {
             |value: &Value| *value == holds || value.as_integer().is_some_and(|n| holds.as_float() == Some(n as f64));
         match table.remove(key) {
             Some(value) if !same(&value) => bail!(
-                "{section}.{key} = {value}: this key was removed, and what holds now is {holds} ({instead}); leave it out, or use \
-                 laformer 0.1"
+                "{section}.{key} = {value}: this key was removed, and its value is now always {holds} ({instead}); \
+                 leave it out, or use laformer 0.1"
             ),
             _ => {}
         }

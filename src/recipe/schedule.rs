@@ -15,7 +15,7 @@ pub enum Schedule {
     Trapezoid,
 }
 
-/// The fraction of steps in which the trapezoid's rate decreases.
+/// The fraction of steps over which the trapezoid schedule decreases the rate.
 const DECAY: f64 = 0.4;
 
 impl Schedule {

@@ -46,8 +46,8 @@ pub struct Data {
     pub repeated_share: f64,
     /// Name and fingerprint of the CSV file that `train --data` trains on; else empty.
     pub file: String,
-    /// Standard deviation of the noise on each coefficient that the model reads, relative to the coefficients' own.
-    /// Targets belong to the clean operands. Noise makes symmetric matrices slightly asymmetric.
+    /// Standard deviation of the noise on each coefficient that the model reads, relative to the coefficients' standard
+    /// deviation. Targets belong to the clean operands. Noise makes symmetric matrices slightly asymmetric.
     pub noise: Noise,
 }
 
@@ -158,8 +158,8 @@ pub struct Loss {
     pub exponent: f64,
     /// Standard deviation of soft mantissa labels, relative to the mantissa; 0 for hard labels.
     pub smoothing: f64,
-    /// For eigenvectors and singular vectors, takes the sign that the model prefers as target, instead of the
-    /// solution's.
+    /// Whether targets for eigenvectors and singular vectors have the signs that the model prefers, instead of the
+    /// solution's signs.
     pub free_signs: bool,
 }
 
@@ -179,7 +179,7 @@ impl Loss {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Precision {
-    /// The faster of the others, measured before the run.
+    /// The faster of the other precisions, measured before the run.
     Auto,
     Fp32,
     Bf16,
@@ -224,12 +224,12 @@ pub struct Training {
     /// Number of steps in which the learning rate increases from zero.
     pub warmup: u64,
     /// Averages the weights over the last fraction of training (0.1: the last tenth), for evaluation and checkpoints. 0
-    /// uses the weights of the last step.
+    /// means the weights of the last step.
     pub average: f64,
     /// Largest norm of the gradient; 0 disables clipping.
     pub clip: f64,
     pub precision: Precision,
-    /// CPU threads, each of which computes the gradient of a part of the batch. 0 takes one thread per core, with at
+    /// CPU threads. Each computes the gradient of a part of the batch. 0 means one thread per core, with at
     /// least 16 examples each. Only runs with equal numbers of threads have equal bits.
     pub threads: usize,
     /// Threads that prepare batches in advance.
@@ -238,7 +238,7 @@ pub struct Training {
     pub log_every: u64,
     /// Steps between saves; 0 saves only at evaluations.
     pub save_every: u64,
-    /// How often a diverged run returns to its last save. Each time the learning rate is halved.
+    /// The number of times that a diverged run returns to its last save. Each return halves the learning rate.
     pub retries: u32,
 }
 

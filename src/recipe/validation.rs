@@ -19,8 +19,8 @@ const MOST_TOLERANCES: usize = 100;
 /// The largest `data.examples`. The order of an epoch takes four bytes of memory per example.
 const MOST_EXAMPLES: u32 = 100_000_000;
 
-/// Numbers of mantissa classes for which labels may be soft. Fewer classes are digits, whose neighbors are not nearly
-/// correct; more would need too much memory.
+/// Numbers of mantissa classes for which labels may be soft. With fewer classes, each class is a digit, and neighboring
+/// digits are not nearly correct. More classes would need too much memory.
 const SOFTENED: RangeInclusive<usize> = 100..=2500;
 
 impl Recipe {
@@ -29,7 +29,7 @@ impl Recipe {
         self.specifications(Split::Train)?;
         self.data.validate()?;
         let (format, texts) = (self.format(), self.encoding.texts());
-        // Otherwise draws out of range would be repeated, which changes the distribution.
+        // Draws that are out of range would be repeated, which changes the distribution.
         let largest = Matrix::from_element(1, 1, self.data.magnitude);
         round_matrices(format.input.rounding().as_ref(), &[largest])
             .and_then(|_| format.input.check(self.data.magnitude))
@@ -37,8 +37,8 @@ impl Recipe {
         self.model.validate()?;
         ensure!(
             matches!(format.input, Input::Values { .. }) || self.model.value_features == ValueFeatures::All,
-            "model.value_features = {} with encoding.input = \"{}\": it says how numbers are read, and these are tokens; use \
-             encoding.input = \"values\", or leave it out",
+            "model.value_features = {} with encoding.input = \"{}\": this key applies only to value input; use \
+             encoding.input = \"values\", or leave the key out",
             Value::try_from(self.model.value_features)?,
             texts.input
         );
@@ -51,28 +51,29 @@ impl Recipe {
                         ..
                     }
                 ),
-            "encoding.input = \"{}\" with model.architecture = \"pair\": it multiplies whole matrices of numbers; use encoding.input = \
-             \"values\"",
+            "encoding.input = \"{}\" with model.architecture = \"pair\": this architecture reads whole matrices of \
+             numbers; use encoding.input = \"values\"",
             texts.input
         );
         ensure!(
             format.reading() != InputLayout::Triangle || format.problems.iter().all(|problem| problem.is_symmetric()),
-            "encoding.input = \"{}\" with problem = \"{}\": half of a matrix tells the other half only where it is symmetric; use \
-             encoding.input = \"values\"",
+            "encoding.input = \"{}\" with problem = \"{}\": half of a matrix determines the other half only if the \
+             matrix is symmetric; use encoding.input = \"values\"",
             self.encoding.input,
             self.problems
         );
         ensure!(
             !format.is_condensed() || format.problems.iter().all(|problem| problem.facts().has_condensed_form),
-            "encoding.input = \"{}\" with problem = \"{}\": only inverses have a condensed form; use encoding.input = \"values\"",
+            "encoding.input = \"{}\" with problem = \"{}\": only inverses have a condensed form; use \
+             encoding.input = \"values\"",
             self.encoding.input,
             self.problems
         );
         let smoothing = Loss::preset(self.model.architecture).smoothing;
         ensure!(
             self.loss.smoothing == smoothing || softens(&format),
-            "loss.smoothing = {}: labels are soft where a parallel decoder writes a mantissa of 100 to 2500 classes (model.decoder = \
-             \"parallel\", encoding.output = \"P1000\"), and are sharp here; leave it out",
+            "loss.smoothing = {}: soft labels need a parallel decoder and a mantissa of 100 to 2500 classes \
+             (model.decoder = \"parallel\", encoding.output = \"P1000\"); leave it out",
             self.loss.smoothing
         );
         let largest = self.dimensions.max();
@@ -84,8 +85,9 @@ impl Recipe {
         );
         ensure!(
             !self.loss.free_signs || has_free_signs(&format),
-            "loss.free_signs = true: it is for models that predict all coefficients of eigenvectors or an SVD at once, signs first \
-             (model.decoder = \"parallel\" or \"none\", encoding.output = \"P1000\" or \"P10\"); leave it out"
+            "loss.free_signs = true: this needs a model that predicts all coefficients of eigenvectors or an SVD at \
+             once, signs first (model.decoder = \"parallel\" or \"none\", encoding.output = \"P1000\" or \"P10\"); \
+             leave it out"
         );
         let input_varies = matches!(&format.input, Input::Tokens(encoding) if encoding.is_variable_length());
         let output_varies = format.target == Target::Tokens && format.output.is_variable_length();
@@ -183,8 +185,8 @@ impl Data {
         );
         ensure!(
             fixed == 0 || (repeated == 0 && share == 0.0),
-            "data.examples = {fixed} with data.repeated = {repeated} and data.repeated_share = {share}: all examples come \
-             again already; give either examples, or repeated and repeated_share"
+            "data.examples = {fixed} with data.repeated = {repeated} and data.repeated_share = {share}: data.examples \
+             already repeats all examples; give either examples, or repeated and repeated_share"
         );
         ensure!(
             repeated > 0 || share == 0.0,

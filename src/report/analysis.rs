@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Number of parts with nearly equal numbers of answers, ordered by the value of an indicator.
+/// The number of groups into which answers are split by the value of an indicator; their sizes are nearly equal.
 const PARTS: usize = 10;
 
 /// The whole report as text.
@@ -21,18 +21,18 @@ pub fn analysis_text(name: &str, analysis: &Analysis) -> String {
         properties(analysis)
     )];
     parts.push(format!(
-        "What tells that an answer is wrong at {tolerance} % (medians, and from the {} % to the {} % quantile)\n{}",
+        "Indicators of wrong answers at {tolerance} %: medians, with the {} % and {} % quantiles\n{}",
         percent(TAIL),
         percent(1.0 - TAIL),
         indicators(analysis)
     ));
     parts.push(format!(
-        "Always guessing the majority tells {} %. Area: how often a wrong answer has the larger value of a wrong and a \
-         right one; 0.5 tells nothing, near 0 small values go with failures.",
+        "Always guessing the majority is right for {} %. Area: the probability that a wrong answer has a larger value \
+         than a right one. An area of 0.5 means no information; near 0, small values indicate failures.",
         two(analysis.right.share().max(1.0 - analysis.right.share()))
     ));
     parts.push(format!(
-        "Accuracy in %, from the answers that the model thinks least probable to the most\n{}",
+        "Accuracy in %, from the answers that the model gives the lowest probability to the highest\n{}",
         calibration(analysis)
     ));
     parts.join("\n\n")

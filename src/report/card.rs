@@ -31,11 +31,11 @@ pub fn card(
     let calls = tasks.iter().map(|format| call(format, size, recipe.data.magnitude));
     let calls: Vec<String> = calls.collect();
     let seen = match (recipe.data.repetition(), training_set) {
-        (Repetition::Fixed { examples }, _) => format!(", the same {examples} again and again"),
+        (Repetition::Fixed { examples }, _) => format!(", always the same {examples}"),
         (Repetition::TwoSets { examples, share }, _) => {
-            format!(", {} % of them of the same {examples}", percent(share))
+            format!(", {} % of them from the same {examples}", percent(share))
         }
-        (Repetition::Never, Some(_)) => format!(", the rows of {} again and again", recipe.data.file),
+        (Repetition::Never, Some(_)) => format!(", repeated rows of {}", recipe.data.file),
         (Repetition::Never, None) => String::new(),
     };
     let training_set = training_set.map_or(String::new(), |evaluation| {
@@ -44,7 +44,7 @@ pub fn card(
     });
     let noise = match recipe.data.noise.share() {
         0.0 => String::new(),
-        share => format!(", noise of {share} of their deviation on what it sees"),
+        share => format!(", input noise of {share} standard deviations"),
     };
     let from = match recipe.training.from.as_str() {
         "" => String::new(),
@@ -64,15 +64,15 @@ pub fn card(
          | made with | {provenance} |\n\
          | step | {step} of {steps} |\n\n\
          ## Accuracy on validation examples\n\n\
-         An answer is right when its relative error is below the tolerance. *Ceiling*: what the exact answer scores after \
-         being rounded to tokens.\n\n```\n{table}\n```\n{training_set}\n\
+         An answer is right when its relative error is below the tolerance. *Ceiling*: the accuracy of exact answers \
+         after rounding to tokens.\n\n```\n{table}\n```\n{training_set}\n\
          ## Accuracy on families of matrices\n\n```\n{families}\n```\n\n\
          ## Use\n\n```python\nimport torch\n\nmodel = torch.jit.load(\"model.pt\")\n{calls}\n```\n\n\
-         Operands are tensors `[rows, cols]` or `[batch, rows, cols]`, answers float64.\n\n\
+         Operands are tensors `[rows, cols]` or `[batch, rows, cols]`. Answers are float64.\n\n\
          ## Limits\n\n\
-         Trained on {dimensions} matrices of {distribution} coefficients of magnitude {magnitude} alone. {scales} Answers for matrices of \
-         other kinds are extrapolation, and may be wrong. Entries are rounded to the digits of the input encoding before the model \
-         sees them.\n",
+         Trained only on {dimensions} matrices of {distribution} coefficients of magnitude {magnitude}. {scales} \
+         Answers for matrices of other kinds are extrapolation, and may be wrong. Entries are rounded to the digits of \
+         the input encoding before the model reads them.\n",
         scales = scales(recipe),
         version = env!("CARGO_PKG_VERSION"),
         input = format.input,
@@ -109,9 +109,9 @@ fn families_table(tolerances: &[f64], families: &[(Family, Evaluation)]) -> Stri
 /// How the model treats matrices of other scales.
 fn scales(recipe: &Recipe) -> &'static str {
     if recipe.format().tasks().iter().all(Format::normalizes) {
-        "Matrices of other scales are brought to this one, and answers back."
+        "Matrices of other scales are rescaled to this one, and answers are scaled back."
     } else {
-        "Matrices of other scales are read as they are, and their answers are mostly wrong."
+        "Matrices of other scales are read unchanged, and their answers are mostly wrong."
     }
 }
 

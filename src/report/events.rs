@@ -67,7 +67,7 @@ pub struct EventFile {
 }
 
 impl EventFile {
-    /// Creates a new file in a folder, beside those of earlier starts.
+    /// Creates a new file in a folder, beside the files of earlier starts.
     pub fn create(folder: &Path) -> Result<Self> {
         let seconds = wall_time() as u64;
         let process = std::process::id();
@@ -89,7 +89,7 @@ impl EventFile {
             }
         }
         Err(anyhow!(
-            "cannot create a TensorBoard file in {}: too many are there already",
+            "cannot create a TensorBoard file in {}: the folder has too many of them",
             folder.display()
         ))
     }

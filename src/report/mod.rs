@@ -11,6 +11,7 @@ mod history;
 mod metrics;
 mod panels;
 mod paper;
+mod predictions;
 mod provenance;
 mod run;
 mod sets;
@@ -22,10 +23,9 @@ pub use attention::{AttentionPanel, draw_attention};
 pub use history::{EvaluationRow, evaluations, last_evaluation};
 pub use panels::{Panel, PanelLine, draw_panels};
 pub use paper::{PaperFigures, PaperTransfer};
+pub use predictions::{Predictions, write_predictions};
 pub use provenance::Provenance;
 pub use run::RunReport;
 pub use sets::{TestSet, sets_json, sets_table};
 pub use table::{Table, percent};
-pub use text::{
-    error_percent, estimate_line, evaluation_json, evaluation_line, evaluation_table, log_line, write_predictions,
-};
+pub use text::{error_percent, estimate_line, evaluation_json, evaluation_line, evaluation_table, log_line};

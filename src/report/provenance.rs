@@ -1,4 +1,4 @@
-//! What a measurement was made with.
+//! The provenance of a measurement: program, recipe and machine.
 
 use crate::libtorch;
 use crate::matrix::fingerprint;
@@ -8,12 +8,12 @@ use std::{env, fmt};
 use sysinfo::{CpuRefreshKind, System};
 use tch::Device;
 
-/// The program, recipe and machine of a measurement: what is needed to repeat it.
+/// The program, recipe and machine of a measurement, which are needed to repeat it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Provenance {
     /// The version of laformer.
     pub laformer: &'static str,
-    /// The commit that it was built from; `None` if it was not built by `make build` in a clone.
+    /// The commit from which laformer was built; `None` if it was not built by `make build` in a clone.
     pub commit: Option<String>,
     /// A hash of the recipe as `config.toml` has it.
     pub recipe: String,

@@ -133,7 +133,7 @@ fn two_digits(share: f64) -> String {
     format!("{:.2}", 100.0 * share)
 }
 
-/// The results of a single set, or of several by name; each with what it was measured with.
+/// The results of a single set, or of several sets by name. Each has the provenance of the measurement.
 pub fn sets_json(sets: &[TestSet], provenance: &Provenance) -> Value {
     let measures = |set: &TestSet| {
         let mut measures = evaluation_json(&set.evaluation);

@@ -1,14 +1,10 @@
 //! Lines and tables of results, for people and for programs.
 
+use super::Table;
 use super::table::percent;
-use super::{Table, TestSet};
-use crate::evaluation::{Accuracy, Evaluation, Outcome};
-use crate::file;
-use crate::matrix::text::print_list;
+use crate::evaluation::{Accuracy, Evaluation};
 use crate::training::{Estimate, LogLine};
-use anyhow::Result;
 use serde_json::{Map, Value, json};
-use std::path::Path;
 
 /// A line of the training log.
 pub fn log_line(line: &LogLine) -> String {
@@ -246,54 +242,4 @@ pub fn evaluation_json(evaluation: &Evaluation) -> Value {
         measures["limit"] = by_tolerance(limits, &|accuracy| json!(accuracy.share())).into();
     }
     measures
-}
-
-/// Writes all answers as CSV. Missing values are empty.
-///
-/// The columns are `index`, `set`, `problem`, `operands`, `solution`, `prediction`, `error`, `ceiling`, `exact`,
-/// `log_probability`, `clean` (the operands without noise), `residual`, `verified_error` and `repaired_error`.
-pub fn write_predictions(path: &Path, sets: &[TestSet]) -> Result<()> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record([
-        "index",
-        "set",
-        "problem",
-        "operands",
-        "solution",
-        "prediction",
-        "error",
-        "ceiling",
-        "exact",
-        "log_probability",
-        "clean",
-        "residual",
-        "verified_error",
-        "repaired_error",
-    ])?;
-    let of = |outcome: Option<Outcome>| outcome.map_or(String::new(), |outcome| outcome.error.to_string());
-    for set in sets {
-        for measured in &set.evaluation.examples {
-            let clean = match measured.example.clean.as_slice() {
-                [] => String::new(),
-                clean => print_list(clean),
-            };
-            writer.write_record([
-                &measured.index.to_string(),
-                &set.name,
-                measured.problem.name(),
-                &print_list(&measured.example.operands),
-                &print_list(&measured.example.solution),
-                &print_list(&measured.prediction),
-                &measured.error.to_string(),
-                &measured.ceiling.to_string(),
-                &measured.exact.to_string(),
-                &measured.log_probability.to_string(),
-                &clean,
-                &measured.residual.to_string(),
-                &of(measured.verified),
-                &of(measured.repaired),
-            ])?;
-        }
-    }
-    file::replace(path, &writer.into_inner()?)
 }

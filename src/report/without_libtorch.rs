@@ -3,5 +3,5 @@
 mod history;
 mod table;
 
-pub use history::last_evaluation;
+pub use history::{EvaluationRow, last_evaluation};
 pub use table::{Table, percent};

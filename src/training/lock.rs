@@ -1,6 +1,6 @@
 //! Locks of run folders, which only one process at a time may use.
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::MetadataExt;
@@ -31,7 +31,7 @@ impl Lock {
             let mut file = file.open(&path).with_context(context)?;
             match file.try_lock() {
                 Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(in_use(folder, &mut file)),
+                Err(TryLockError::WouldBlock) => return Err(in_use(folder, &mut file).into()),
                 Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => return Ok(None),
                 Err(TryLockError::Error(error)) => bail!(error),
             }
@@ -60,7 +60,15 @@ impl Drop for Lock {
     }
 }
 
-fn in_use(folder: &Path, file: &mut File) -> anyhow::Error {
+/// Another process holds the lock of a run folder.
+#[derive(Debug, thiserror::Error)]
+#[error("{folder} is in use by {holder}: wait until it ends, or choose another --output", folder = .folder.display())]
+pub struct InUse {
+    folder: PathBuf,
+    holder: String,
+}
+
+fn in_use(folder: &Path, file: &mut File) -> InUse {
     let mut holder = String::new();
     let _ = file.read_to_string(&mut holder);
     let holder = if holder.is_empty() {
@@ -68,10 +76,10 @@ fn in_use(folder: &Path, file: &mut File) -> anyhow::Error {
     } else {
         format!("process {holder}")
     };
-    anyhow!(
-        "{} is in use by {holder}: wait until it ends, or choose another --output",
-        folder.display()
-    )
+    InUse {
+        folder: folder.to_path_buf(),
+        holder,
+    }
 }
 
 #[cfg(test)]

@@ -215,7 +215,7 @@ mod tests {
         LossPart::new(field, &settings, last_digit(encoding.fields()).is_some(), Device::Cpu)
     }
 
-    /// The median as of grouped data.
+    /// The median, computed as for grouped data.
     fn median(labels: &[f64]) -> f64 {
         let mut below = 0.0;
         for (class, own) in labels.iter().enumerate() {

@@ -21,7 +21,7 @@ mod weights;
 
 pub use capture::why_eager;
 pub use divergence::Divergence;
-pub use lock::Lock;
+pub use lock::{InUse, Lock};
 pub use loss::{BatchLoss, Loss};
 pub use observer::{Ending, Estimate, LogLine, Observer};
 pub use optimizer::Optimizer;

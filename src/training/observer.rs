@@ -54,7 +54,7 @@ pub trait Observer {
     /// Training starts after `step` steps. Earlier notifications about later steps are void.
     fn started(&mut self, step: u64) -> Result<()>;
     fn logged(&mut self, line: &LogLine) -> Result<()>;
-    /// Whether training shall save and end. It is called before each step and during evaluations.
+    /// Whether training should save and end. It is called before each step and during evaluations.
     fn stops(&self) -> bool {
         false
     }

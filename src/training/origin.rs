@@ -1,4 +1,4 @@
-//! Fine-tuning: begins a run with the weights of another, for other sizes, another distribution, or with fewer examples.
+//! Fine-tuning: begins a run with the weights of another run, for other sizes or distributions, or for fewer examples.
 
 use super::run::load_model;
 use crate::dataset::Format;
@@ -61,8 +61,8 @@ impl Origin {
         let (ours, theirs) = (ours?, theirs?);
         ensure!(
             read_the_same(&recipe.problems, &self.recipe.problems),
-            "{} was trained with problem = \"{}\", but the recipe has \"{}\": weights are of use to problems that read the \
-             same operands in the same form, as eigenvalues and eigenvectors do",
+            "{} was trained with problem = \"{}\", but the recipe has \"{}\": weights fit only \
+             problems that read the same operands in the same form, as eigenvalues and eigenvectors do",
             self.name,
             self.recipe.problems,
             recipe.problems
@@ -80,8 +80,8 @@ impl Origin {
             let there = theirs.get(key).map_or("nothing".to_string(), Value::to_string);
             ensure!(
                 there == value.to_string(),
-                "{} was trained with {key} = {there}, but the recipe has {value}: weights fit models of the same ingredients; \
-                 sizes, [data], [loss] and [training] may differ{}",
+                "{} was trained with {key} = {there}, but the recipe has {value}: weights need the same encodings \
+                 and [model]; sizes, [data], [loss] and [training] may differ{}",
                 self.name,
                 if key == DEPTH {
                     ", and the encoder of a pre-norm transformer may have more layers"
@@ -117,7 +117,7 @@ impl Origin {
             let Some(tensor) = source.get(&name) else {
                 ensure!(
                     deepens(recipe, &self.recipe) && added(&name, self.recipe.model.encoder_layers),
-                    "{} has no {name}: it is of another model",
+                    "{} has no {name}: it is from another model",
                     self.name
                 );
                 // An added layer adds zero to the residual stream until it is trained.
@@ -181,7 +181,7 @@ fn read_the_same(a: &Problems, b: &Problems) -> bool {
     a == b || a.len() == 1 && b.len() == 1 && alike
 }
 
-/// Whether `recipe` has a deeper encoder than `origin`, with layers that can begin as the identity: pre-norm transformer layers.
+/// Whether `recipe` has a deeper encoder than `origin`, and pre-norm layers, which can begin as the identity.
 fn deepens(recipe: &Recipe, origin: &Recipe) -> bool {
     let (model, was) = (&recipe.model, &origin.model);
     let are_transformers = !model.architecture.is_recurrent() && !was.architecture.is_recurrent();
@@ -196,7 +196,8 @@ fn added(name: &str, layers: i64) -> bool {
     layer.is_some_and(|(number, _)| number.parse::<i64>().is_ok_and(|number| number >= layers))
 }
 
-/// The settings that decide the shapes and the meaning of weights. With `whole`, all input layouts of values count as the same.
+/// The settings on which the shapes and the meaning of weights depend. With `whole`, all input layouts of values count
+/// as the same.
 fn ingredients(recipe: &Recipe, whole: bool) -> Result<Table> {
     let format = recipe.format();
     let input = match format.input {
@@ -221,8 +222,8 @@ fn ingredients(recipe: &Recipe, whole: bool) -> Result<Table> {
     Ok(ingredients)
 }
 
-/// Matches positions of the same field of the same coefficient: the positions in `to`, and those in `from`. Tokens without a
-/// coefficient are matched by order.
+/// Pairs positions of the same field and coefficient. Returns the positions in `to`, then their counterparts in `from`.
+/// Tokens without a coefficient are matched by order.
 fn counterparts(from: &[[i64; 5]], to: &[[i64; 5]]) -> (Vec<i64>, Vec<i64>) {
     let known: HashMap<_, _> = named_places(from).collect();
     named_places(to)
@@ -230,7 +231,7 @@ fn counterparts(from: &[[i64; 5]], to: &[[i64; 5]]) -> (Vec<i64>, Vec<i64>) {
         .unzip()
 }
 
-/// Every position with a unique name: matrix, row, column, field, and how often these four have occurred so far.
+/// Every position with a unique name: matrix, row, column, field, and the number of their occurrences so far.
 fn named_places(layout: &[[i64; 5]]) -> impl Iterator<Item = ([i64; 5], i64)> + '_ {
     let mut seen: HashMap<[i64; 4], i64> = HashMap::new();
     layout.iter().map(move |&[place, matrix, row, column, field]| {

@@ -7,25 +7,26 @@ use std::time::{Duration, Instant};
 use std::{env, thread};
 use tch::{Device, Tensor};
 
-/// The place of this process among those that train together.
+/// The rank of this process among the processes that train together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rank {
-    /// Its number, from 0. Only process 0 evaluates and writes files.
+    /// The number of this process, from 0. Only process 0 evaluates and writes files.
     pub number: usize,
     /// The number of processes.
     pub count: usize,
-    /// Its number on this machine, and how many there are here.
+    /// The number of this process on its machine, and the number of processes there.
     pub local: usize,
     pub local_count: usize,
     host: String,
     port: u16,
-    /// Whether torchrun serves the store, and which attempt this is.
+    /// Whether torchrun serves the store, and the number of its attempt.
     agent: bool,
     attempt: String,
 }
 
 impl Rank {
-    /// Reads `RANK`, `WORLD_SIZE`, `MASTER_ADDR`, `MASTER_PORT`, `LOCAL_RANK` and `LOCAL_WORLD_SIZE`. `None` if this process trains alone.
+    /// Reads `RANK`, `WORLD_SIZE`, `MASTER_ADDR`, `MASTER_PORT`, `LOCAL_RANK` and `LOCAL_WORLD_SIZE`. Returns `None` if
+    /// this process trains alone.
     pub fn from_environment() -> Result<Option<Self>> {
         Self::from(|name| env::var(name).ok())
     }
@@ -41,7 +42,8 @@ impl Rank {
         let needed = |name: &str| {
             variable(name).with_context(|| {
                 format!(
-                    "WORLD_SIZE={count} says that processes train together, but {name} is missing: start them by torchrun, or unset WORLD_SIZE"
+                    "WORLD_SIZE={count} says that processes train together, but {name} is missing: \
+                     start them by torchrun, or unset WORLD_SIZE"
                 )
             })
         };
@@ -94,11 +96,11 @@ pub struct Ranks {
     group: ProcessGroup,
 }
 
-/// How long the others are given to say that they are still there, after a call has failed.
+/// After a failed call: the time for which the other processes may report that they still run.
 const ROLL_CALL: Duration = Duration::from_secs(2);
 
 impl Ranks {
-    /// Waits for all processes. Calls fail after `timeout` without the others.
+    /// Waits until all processes have joined. A call fails if others do not make it within `timeout`.
     pub fn join(rank: Rank, device: Device, timeout: Duration) -> Result<Self> {
         let rendezvous = Rendezvous {
             host: rank.host.clone(),
@@ -112,7 +114,7 @@ impl Ranks {
         };
         let group = ProcessGroup::join(&rendezvous).with_context(|| {
             format!(
-                "process {} of {} found not all others at {}:{} within {} s",
+                "process {} of {} did not find all others at {}:{} within {} s",
                 rank.number,
                 rank.count,
                 rank.host,
@@ -138,7 +140,7 @@ impl Ranks {
         self.explained(summed)
     }
 
-    /// Replaces tensors by those of process 0.
+    /// Replaces tensors by their values in process 0.
     pub fn broadcast<'a>(&self, tensors: impl IntoIterator<Item = &'a mut Tensor>) -> Result<()> {
         for tensor in tensors {
             let sent = self.group.broadcast(tensor);
@@ -147,7 +149,7 @@ impl Ranks {
         Ok(())
     }
 
-    /// A text of process 0.
+    /// Returns the text of process 0 in all processes.
     pub fn text(&self, text: &str) -> Result<String> {
         let mut length = Tensor::from_slice(&[text.len() as i64]);
         self.broadcast([&mut length])?;
@@ -160,14 +162,14 @@ impl Ranks {
         Ok(String::from_utf8(bytes)?)
     }
 
-    /// Whether any process says so.
+    /// Whether `here` is true in any process.
     pub fn any(&self, here: bool) -> Result<bool> {
         let mut count = Tensor::from_slice(&[i64::from(here)]);
         self.sum(&mut count)?;
         Ok(count.int64_value(&[0]) > 0)
     }
 
-    /// Waits until process 0 has come here, however long that takes.
+    /// Waits without a time limit until process 0 makes this call with the same key.
     pub fn wait_for_first(&self, key: &str) -> Result<()> {
         if self.rank.is_first() {
             let told = self.group.tell(key);
@@ -182,7 +184,7 @@ impl Ranks {
         }
     }
 
-    /// Fails in a process whose numbers differ from those of process 0.
+    /// Fails in a process whose numbers differ from the numbers in process 0.
     pub fn check_equal(&self, numbers: &Tensor, step: u64) -> Result<()> {
         let own = crc(numbers)?;
         let mut first = Tensor::from_slice(&[own]);
@@ -195,7 +197,7 @@ impl Ranks {
         Ok(())
     }
 
-    /// An error of a call, with the processes that are lost.
+    /// Adds the lost processes to the error of a call.
     fn explained<T>(&self, outcome: crate::libtorch::Result<T>) -> Result<T> {
         let error = match outcome {
             Ok(value) => return Ok(value),

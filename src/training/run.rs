@@ -50,7 +50,7 @@ impl Recipe {
         Solver::new(model, &self.dimensions)
     }
 
-    /// The tables of that module.
+    /// The tables of the inference module.
     pub fn tables(&self, model: &Model) -> Result<Tables> {
         inference::tables(model, &self.dimensions)
     }
@@ -103,7 +103,7 @@ impl Run {
         for path in run.files() {
             ensure!(
                 !file::exists(&path)?,
-                "{} is of no run, and a run in this folder would write over it: choose another --output",
+                "{} is of no run, and a run in this folder would overwrite it: choose another --output",
                 path.display()
             );
         }
@@ -114,7 +114,7 @@ impl Run {
     pub fn begin(&self, recipe: &Recipe) -> Result<()> {
         ensure!(
             recipe.training.precision != Precision::Auto,
-            "training.precision = \"auto\" stands for a precision that is measured: call Recipe::resolve_precision first"
+            "training.precision = \"auto\" has not been resolved by a measurement: call Recipe::resolve_precision first"
         );
         fs::create_dir_all(&self.folder).with_context(|| format!("cannot create {}", self.folder.display()))?;
         let mut old = self.files();
@@ -226,7 +226,7 @@ impl Run {
     }
 }
 
-/// Writes weights, the recipe that rebuilds their model, and the tables with which Python answers without TorchScript.
+/// Writes weights, the recipe that rebuilds their model, and the tables that Python needs without TorchScript.
 pub fn write_weights(path: &Path, model: &Model, recipe: &Recipe) -> Result<()> {
     let tables = recipe.tables(model)?;
     let mut tensors = model.variables();
@@ -254,7 +254,7 @@ impl Trained {
         Ok(Self::of(recipe, solver))
     }
 
-    /// Loads a `.pt` file, or that of a run folder, to answer by its own methods. **Code of the file runs.**
+    /// Loads a `.pt` file, or the one in a run folder, and answers with its methods. **This runs code from the file.**
     pub fn run(path: &Path, device: Device) -> Result<Self> {
         let archive = Archive::read(&checkpoint(path, MODULE)?)?;
         let recipe = module_recipe(&archive)?;
@@ -272,7 +272,7 @@ impl Trained {
     }
 }
 
-/// Loads a checkpoint as a model, for uses beyond answers.
+/// Loads a checkpoint as a model, for uses other than answering.
 pub fn load_model(path: &Path, device: Device) -> Result<(Recipe, Model)> {
     let path = checkpoint(path, WEIGHTS)?;
     let (tensors, text) = weights::read(&path)?;
@@ -293,7 +293,7 @@ pub fn load_model(path: &Path, device: Device) -> Result<(Recipe, Model)> {
     Ok((recipe, model))
 }
 
-/// The file of a checkpoint: a run folder's file of this name, or another one of its kind.
+/// The file of a checkpoint: the file `name` in a run folder, or a given file with the same extension.
 fn checkpoint(path: &Path, name: &str) -> Result<PathBuf> {
     let file = if path.is_dir() {
         path.join(name)
@@ -330,7 +330,7 @@ fn module_recipe(archive: &Archive) -> Result<Recipe> {
     let path = archive.path();
     let recipe = archive.extra(CONFIG_FILE)?.with_context(|| {
         format!(
-            "{} has no {CONFIG_FILE}: it is a TorchScript module, but not one of laformer",
+            "{} has no {CONFIG_FILE}: it is a TorchScript module, but laformer did not write it",
             path.display()
         )
     })?;

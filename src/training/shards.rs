@@ -28,7 +28,8 @@ fn shares(recipe: &Recipe, device: Device) -> usize {
 
 impl Recipe {
     /// Replaces `training.threads = 0` by the number of available threads, but at most one per 16 examples of a batch. If
-    /// processes train together, this is the number of each: those of this machine share its threads, and all share the batch.
+    /// processes train together, this is the number for each process. The processes of a machine share its threads, and
+    /// all processes share the batch.
     pub fn resolve_threads(&mut self, rank: Option<&Rank>) {
         if self.training.threads == 0 {
             let (local_count, count) = rank.map_or((1, 1), |rank| (rank.local_count, rank.count));

@@ -89,15 +89,15 @@ impl Trainer {
         Ok(trainer)
     }
 
-    /// Trains together with other processes from now on. Each computes its share of every batch, and process 0 evaluates and saves.
-    /// All take the state of process 0.
+    /// Trains together with other processes from now on. Each computes its share of every batch. Process 0 evaluates
+    /// and saves, and all take its state.
     pub fn join(&mut self, ranks: Ranks) -> Result<()> {
         self.captures = false;
         self.ranks = Some(ranks);
         self.take_state()
     }
 
-    /// Takes weights, optimizer state and progress of process 0.
+    /// Takes the weights, optimizer state and progress of process 0.
     fn take_state(&mut self) -> Result<()> {
         let Some(ranks) = &self.ranks else { return Ok(()) };
         let _no_grad = tch::no_grad_guard();
@@ -119,7 +119,7 @@ impl Trainer {
         self.ranks.as_ref().is_none_or(|ranks| ranks.rank().is_first())
     }
 
-    /// Whether any of the processes is to stop.
+    /// Whether any process has been asked to stop.
     fn stops(&self, observer: &dyn Observer) -> Result<bool> {
         match &self.ranks {
             Some(ranks) => ranks.any(observer.stops()),
@@ -306,8 +306,8 @@ impl Trainer {
         Steps::new(self.model.device(), self.captures)
     }
 
-    /// Zeros for the sums of the loss, its parts and the gradient norm, and for the number of steps before the first
-    /// that is not finite; `[parts + 3]` float32.
+    /// Zeros for the sums of the loss, its parts and the gradient norm. The last entry counts the steps before one of
+    /// these sums is not finite. `[parts + 3]` float32.
     pub(super) fn sums(&self) -> Tensor {
         Tensor::zeros(
             [self.loss.names().count() as i64 + 3],
@@ -456,7 +456,8 @@ impl Trainer {
         let count = settings.count * self.model.formats().len();
         let search = Search::default();
         let go_on = |_| if observer.stops() { Err(Stopped.into()) } else { Ok(()) };
-        let measure = |source, count| evaluate(&solver, source, count, &settings.tolerances, &search, go_on);
+        let measure =
+            |source, count: usize| evaluate(&solver, source, 0..count as u64, &settings.tolerances, &search, go_on);
         let evaluation = measure(validation, count)?;
         let repeated = training.repeats().map(|repeated| count.min(repeated as usize));
         let training_set = repeated.map(|count| measure(training, count)).transpose()?;

@@ -41,8 +41,8 @@ const KINDS: [(Kind, Dtype); 6] = [
     (Kind::Bool, Dtype::BOOL),
 ];
 
-/// The name of the first unsound tensor, if any: a tensor with a number that is not finite, or a parameter with a number whose
-/// square is not finite.
+/// The name of the first unsound tensor, if any. A tensor is unsound if one of its numbers is not finite. A parameter
+/// is also unsound if the square of one of its numbers is not finite.
 pub fn unsound(tensors: &BTreeMap<String, Tensor>) -> Option<&str> {
     // Double tensors are tables of a module, not parameters; their numbers go up to 1e110.
     let computed = |tensor: &Tensor| match tensor.kind() {
@@ -68,8 +68,8 @@ fn require_sound(tensors: &BTreeMap<String, Tensor>, file: &Path) -> Result<()> 
 /// Key of the checksum in the metadata.
 const CHECKSUM: &str = "checksum";
 
-/// The CRC-32 (that of ZIP) of the metadata and the tensors, each sorted by name. A metadata entry is a line `key value`. A tensor
-/// is a line `name dtype shape`, then its bytes.
+/// The CRC-32 (as in ZIP) of the metadata and the tensors, each sorted by name. A metadata entry is a line `key value`.
+/// A tensor is a line `name dtype shape`, then its bytes.
 fn checksum<'a>(
     metadata: &HashMap<String, String>,
     tensors: impl Iterator<Item = (&'a str, Dtype, &'a [usize], &'a [u8])>,
@@ -95,7 +95,7 @@ pub fn write(path: &Path, tensors: &BTreeMap<String, Tensor>, mut metadata: Hash
             .find(|(kind, _)| *kind == tensor.kind())
             .with_context(|| {
                 format!(
-                    "{name} has elements of kind {:?}, which safetensors files here do not hold",
+                    "{name} has elements of kind {:?}, which laformer does not write to safetensors files",
                     tensor.kind()
                 )
             })?;
@@ -159,7 +159,7 @@ pub fn copy_into(variables: &BTreeMap<String, Tensor>, tensors: &BTreeMap<String
     for (name, variable) in variables {
         let tensor = tensors
             .get(name)
-            .with_context(|| format!("{} has no {name}: it is of another model", file.display()))?;
+            .with_context(|| format!("{} has no {name}: it is from another model", file.display()))?;
         ensure!(
             tensor.size() == variable.size(),
             "{}: {name} has shape {:?}, but this model wants {:?}",

@@ -297,7 +297,7 @@ fn an_evaluation_tells_what_it_was_measured_with() {
     assert!(!found["processor"].as_str().unwrap().is_empty());
     assert!(found["threads"].as_u64() >= Some(1));
     assert!(found["commit"].is_null() || found["commit"].as_str().unwrap().len() >= 7);
-    // The card of the training names the same recipe.
+    // The model card of the training run names the same recipe.
     let card = std::fs::read_to_string(path.join("run/README.md")).unwrap();
     assert!(card.contains(&format!("recipe {recipe} |")), "{card}");
     let several = json(path, &["eval", "run", "--count", "10", "--dim", "1,2", "--json"]);
@@ -320,7 +320,7 @@ fn solve_says_where_the_scale_is_not_that_of_the_training() {
         let text = succeed(path, &[&["solve", "run", operand], more].concat());
         text.lines().find(|line| line.starts_with("scale")).map(str::to_owned)
     };
-    // The standard deviation of the training's coefficients is 10 / √3.
+    // The standard deviation of the training coefficients is 10 / √3.
     let given = ["--as-given"];
     let small = scale("[[1,-1],[1,1]]", &given).unwrap();
     assert!(small.contains("0.17 times that of the training, which"), "{small}");

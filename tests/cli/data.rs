@@ -74,12 +74,28 @@ fn shards_concatenate_to_the_same_file_whatever_the_number_of_threads() {
         )
     };
     let whole = generate(&["--threads", "1"]);
-    let parts: String = ["1/3", "2/3", "3/3"]
-        .iter()
-        .map(|shard| generate(&["--shard", shard, "--threads", "2"]))
-        .collect();
-    assert_eq!(whole, parts);
+    let parts = ["1/3", "2/3", "3/3"].map(|shard| generate(&["--shard", shard, "--threads", "2"]));
+    assert_eq!(whole, parts.concat());
     assert_eq!(whole.lines().count(), 1002);
+
+    // One verdict for all parts; only the first has a header.
+    let names = ["1.csv", "2.csv", "3.csv"];
+    for (name, part) in names.iter().zip(&parts) {
+        fs::write(folder.path().join(name), part).unwrap();
+    }
+    let verify = [&["verify"][..], &names].concat();
+    let verdict = succeed(folder.path(), &verify);
+    assert!(
+        verdict.ends_with("3 files: 1001 rows, all right: eigenvalues (3x3: 1001)\n"),
+        "{verdict}"
+    );
+    let broken = parts[1].replacen("eigenvalues", "eigenvectors", 1);
+    fs::write(folder.path().join("2.csv"), broken).unwrap();
+    let verdict = fail(folder.path(), 1, &verify);
+    assert!(verdict.contains("2.csv: line 1, column solution"), "{verdict}");
+    assert!(verdict.contains("3 files: 1001 rows, 1 wrong"), "{verdict}");
+    // A file by itself needs its header.
+    assert!(fail(folder.path(), 1, &["verify", "3.csv"]).contains("the first line must be"));
     assert!(whole.starts_with("index,problem,distribution,operands,solution\n0,eigenvalues,uniform,\"[[["));
 }
 

@@ -1,4 +1,4 @@
-//! Noise, distributions and sizes that differ from the training's, fine-tuning, and comparisons of runs.
+//! Noise, distributions and sizes that differ from training; fine-tuning; comparisons of runs.
 
 use super::training::{LEARNED, interrupt, json, tensors};
 use super::{laformer, refuse, succeed, tiny_recipe, tiny_run};
@@ -33,7 +33,7 @@ fn noise_is_measured_level_by_level_beside_the_limit_of_the_exact_operation() {
         limit(small) > 0.5 && limit(large) < 0.5 * limit(small),
         "{small} {large}"
     );
-    // The ceiling is that of the clean answer, so it does not depend on the noise.
+    // The ceiling belongs to the clean answer, so it does not depend on the noise.
     assert_eq!(none["ceiling"], large["ceiling"]);
     let table = succeed(path, &["eval", "run", "--count", "50", "--noise", "0,0.02"]);
     assert_eq!(
@@ -177,7 +177,7 @@ fn tests_that_cannot_be_are_refused() {
     }
     let text = refuse(path, 2, &["train", "tiny.toml", "--set", "data.noise=-1"]);
     assert!(text.contains("data.noise: the noise is `-1`"), "{text}");
-    // A row's solution must solve its operands; it would not solve noisy ones.
+    // A row's solution must solve its operands. It would not solve noisy operands.
     let text = refuse(path, 2, &["generate", "add", "--dim", "2", "--noise", "0.1"]);
     assert!(text.contains("unexpected argument"), "{text}");
 }
@@ -333,7 +333,7 @@ fn a_run_from_other_weights_goes_on_to_the_same_bits() {
     );
     succeed(path, &[&again[..], &["--from", "base/model.safetensors"]].concat());
     assert_eq!(whole, tensors(&path.join("again/resume.safetensors")));
-    // The scale of value inputs stays that of the first training, in both files.
+    // Both files keep the scale of value inputs from the first training run.
     let answer = |run: &str| succeed(path, &["solve", run, "[[1,2],[2,-3]]"]);
     assert_eq!(answer("again"), answer("again/model.safetensors"));
 }
@@ -369,7 +369,7 @@ fn weights_of_other_models_are_refused_by_name() {
         let own = ["train", "tiny.toml", "--output", "base", "--overwrite", "--from", from];
         assert!(refuse(path, 2, &own).contains("--overwrite would delete base, with which --from begins"));
     }
-    // A deeper encoder begins with the same answers.
+    // A deeper encoder gives the same answers at first.
     let deeper = [
         "--from",
         "base",
@@ -459,7 +459,7 @@ fn matrices_of_a_family_are_generated_verified_and_learned() {
         2,
         &[&generate[..], &["--family", "kernel", "--spectrum", "laplace"]].concat(),
     );
-    assert!(both.contains("choose one of both"), "{both}");
+    assert!(both.contains("choose either a family or a spectrum"), "{both}");
     tiny_run(path, "run", "inverse", &["data.structured_share=0.5"]);
     let config = fs::read_to_string(path.join("run/config.toml")).unwrap();
     assert!(config.contains("structured_share = 0.5"), "{config}");

@@ -208,8 +208,8 @@ fn waiting_threads_sleep_unless_the_environment_says_otherwise() {
 /// The folder of libtorch at build time, which is a string in the binaries.
 const LIBTORCH: &str = env!("LAFORMER_LIBTORCH");
 
-/// Writes an executable file, in another process. A file that is open for writing cannot be executed, and child processes that
-/// other tests start meanwhile inherit this process's open files.
+/// Writes an executable file in another process. A file that is open for writing cannot be executed, and child
+/// processes of other tests inherit this process's open files.
 fn install(content: &[u8], path: &std::path::Path) {
     let draft = path.with_extension("draft");
     fs::write(&draft, content).unwrap();
@@ -361,7 +361,7 @@ fn what_cannot_be_shown_or_held_is_refused_before_anything_is_measured() {
             assert!(text.contains(&format!("--count {count}: expected 1 to")), "{text}");
         }
     }
-    assert!(refuse(path, 2, &["eval", "run", "--spectrum", "all,laplace"]).contains("and alone"));
+    assert!(refuse(path, 2, &["eval", "run", "--spectrum", "all,laplace"]).contains("all cannot be combined w"));
     done(
         path,
         &[

@@ -6,6 +6,7 @@ mod distribution;
 mod errors;
 mod pipes;
 mod safety;
+mod sweep;
 mod tasks;
 mod training;
 
@@ -58,8 +59,8 @@ fn fail(folder: &Path, code: i32, arguments: &[&str]) -> String {
     text
 }
 
-/// Runs a command in this process; returns its exit code and error. This saves the half second in which the binary loads libtorch. It
-/// suits commands that are refused or only write files.
+/// Runs a command in this process; returns its exit code and error. This saves the half second in which the binary
+/// loads libtorch. The command must be refused or only write files.
 fn here(folder: &Path, arguments: &[&str]) -> (i32, String) {
     // Paths are relative to the current folder, and a process has only one.
     static FOLDER: Mutex<()> = Mutex::new(());
@@ -102,8 +103,8 @@ fn tiny_recipe(folder: &Path, problem: &str, more: &str) {
     fs::write(folder.join("tiny.toml"), recipe).expect("the folder is writable");
 }
 
-/// Writes the tiny recipe of a problem, and beside it the run that it makes with the settings `sets`. Each run is trained once for
-/// all tests.
+/// Writes the tiny recipe of a problem, and beside it the run that is trained with the settings `sets`. Each run is
+/// trained once for all tests.
 fn tiny_run(folder: &Path, name: &str, problem: &str, sets: &[&str]) {
     type Runs = HashMap<String, Arc<OnceLock<PathBuf>>>;
     static TRAINED: LazyLock<Mutex<Runs>> = LazyLock::new(Mutex::default);

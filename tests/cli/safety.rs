@@ -13,7 +13,7 @@ use std::time::Duration;
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
-/// Starts a training and waits until it has begun.
+/// Starts a training run and waits until it has begun.
 fn start(path: &Path, arguments: &[&str]) -> Child {
     let mut child = command(path, arguments)
         .stdout(Stdio::null())
@@ -155,7 +155,7 @@ fn a_signal_saves_and_the_run_goes_on_to_the_same_bits() {
     }
 }
 
-/// Runs a command under a limit of 64 blocks per file, at which writes fail with an error instead of a signal.
+/// Runs a command under a limit of 64 blocks per file. Writes beyond it fail with an error instead of a signal.
 fn with_small_files(path: &Path, arguments: &[&str]) -> String {
     let limited = "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\"";
     let mut limit = Command::new("sh");
@@ -224,7 +224,7 @@ fn a_divergence_names_its_step_and_batch_and_advises_nothing_that_is_set() {
         text.contains("(now 2.5e29)") && !text.contains("training.retries"),
         "{text}"
     );
-    // More than a hundred halvings of the learning rate, always from the beginning.
+    // The learning rate is halved more than a hundred times, and training always restarts from the beginning.
     let text = train(0, &["training.retries=120", "evaluation.every=0"]);
     assert!(text.contains("going back to the last save"), "{text}");
     let rows = steps(&path.join("run")).into_iter().map(|row| row[0].clone());

@@ -9,7 +9,7 @@ use std::path::Path;
 
 const THREE: &str = "eigenvalues+transpose+add";
 
-/// The columns of metrics.csv, and its rows with evaluations as maps by column.
+/// The columns of metrics.csv, and the rows that have evaluations, as maps by column.
 fn evaluations(run: &Path) -> (Vec<String>, Vec<HashMap<String, String>>) {
     let mut reader = csv::Reader::from_path(run.join("metrics.csv")).unwrap();
     let columns: Vec<String> = reader.headers().unwrap().iter().map(str::to_string).collect();

@@ -208,7 +208,7 @@ pub fn interrupt(path: &Path, settings: &[&str]) {
     child.wait().unwrap();
 }
 
-/// The bytes of all tensors of a safetensors file, without its metadata, in which elapsed seconds differ.
+/// The bytes of all tensors of a safetensors file. The metadata is left out, because its elapsed seconds differ.
 pub fn tensors(path: &Path) -> Vec<u8> {
     let bytes = fs::read(path).unwrap();
     let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
@@ -301,7 +301,7 @@ fn a_run_goes_on_with_the_file_that_it_was_begun_with() {
     assert!(
         fs::read_to_string(path.join("run/README.md"))
             .unwrap()
-            .contains("the rows of x.csv")
+            .contains("repeated rows of x.csv")
     );
     // The recipe cannot reproduce the rows of a file, and `--predictions` must not overwrite the data.
     assert!(refuse(path, 2, &["eval", "run", "--check-disjoint"]).contains("the rows of x.csv"));
@@ -356,6 +356,43 @@ fn predictions_hold_every_answer() {
     let right = errors.iter().filter(|error| **error < 0.05).count() as f64 / 40.0;
     assert_eq!(errors.len(), 40);
     assert_eq!(result["accuracy"]["0.05"].as_f64().unwrap(), right);
+}
+
+#[test]
+fn parts_of_an_evaluation_merge_into_its_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tiny_run(path, "run", "symmetric-inverse", &[]);
+    let eval = ["eval", "run", "--count", "40", "--noise", "0.01,0.02", "--json"];
+    let whole = json(path, &[&eval[..], &["--predictions", "whole.csv"]].concat());
+    assert_eq!(json(path, &[&eval[..], &["--parts", "whole.csv"]].concat()), whole);
+
+    let parts = ["1.csv", "2.csv", "3.csv"];
+    for (shard, part) in ["1/3", "2/3", "3/3"].into_iter().zip(parts) {
+        succeed(path, &[&eval[..], &["--shard", shard, "--predictions", part]].concat());
+    }
+    let merged = json(path, &[&eval[..], &["--parts"], &parts[..]].concat());
+    for (name, measures) in whole.as_object().unwrap() {
+        assert_eq!(merged[name]["count"], 40);
+        // Answers may differ in ties, because batches are of other sizes.
+        for (tolerance, accuracy) in measures["accuracy"].as_object().unwrap() {
+            let other = merged[name]["accuracy"][tolerance].as_f64().unwrap();
+            assert!(
+                (accuracy.as_f64().unwrap() - other).abs() <= 0.025,
+                "{name} {tolerance}"
+            );
+        }
+        assert_eq!(merged[name]["ceiling"], measures["ceiling"]);
+    }
+
+    let refused = |more: &[&str], code| refuse(path, code, &[&eval[..], more].concat());
+    assert!(refused(&["--parts", "1.csv", "3.csv"], 1).contains("example 13 of"));
+    assert!(refused(&["--parts", "1.csv", "1.csv"], 2).contains("give each part once"));
+    assert!(refused(&["--parts", "whole.csv", "--seed", "5"], 1).contains("other operands"));
+    assert!(refused(&["--parts", "whole.csv", "--magnitude", "5"], 2).contains("which is not evaluated here"));
+    assert!(refused(&["--parts", "none.csv"], 1).contains("cannot read none.csv"));
+    assert!(refused(&["--shard", "1/3"], 2).contains("--predictions"));
+    assert!(refused(&["--shard", "4/3", "--predictions", "4.csv"], 2).contains("is not a shard"));
 }
 
 #[test]
@@ -536,7 +573,7 @@ fn bench_refuses_options_of_other_measurements() {
         "problem = \"svd\"\nrows = 2\ncols = 3\n",
     )
     .unwrap();
-    assert!(refused(&["bench", "scale", "--recipe", "wide.toml"]).contains("give the recipe dim"));
+    assert!(refused(&["bench", "scale", "--recipe", "wide.toml"]).contains("set dim in the recipe"));
     assert!(refused(&["bench", "scale", "--threads", "2"]).contains("leave it out"));
     assert!(refused(&["bench", "device", "--threads", "4294967296"]).contains("1 to 1024"));
     let scale = ["bench", "scale", "--set", "model.width=96", "--set", "model.heads=3"];

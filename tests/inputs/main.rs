@@ -1,4 +1,5 @@
-//! Whatever bytes a file has, reading it ends with a value or an error: for the corpus that fuzzing found, and for inputs made of it.
+//! Reading a file of any bytes ends with a value or an error. The inputs are the corpus that fuzzing found, changes of
+//! it, and arbitrary bytes.
 
 mod targets;
 
@@ -20,7 +21,7 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
     files.iter().map(|file| fs::read(file).unwrap()).collect()
 }
 
-/// A change of an input: where, what is inserted, and how many bytes it replaces.
+/// A change of an input: its position, the inserted bytes, and the number of bytes that they replace.
 type Change = (prop::sample::Index, Vec<u8>, usize);
 
 fn changes() -> impl Strategy<Value = Vec<Change>> {
@@ -57,7 +58,7 @@ fn changed(input: &[u8], changes: Vec<Change>) -> Vec<u8> {
     bytes
 }
 
-/// Of each target, a test of its corpus, and one of inputs that differ a little from the corpus and of any bytes.
+/// Two tests per target: one of its corpus, and one of slightly changed inputs and of arbitrary bytes.
 macro_rules! tests {
     ($($target:ident),+ $(,)?) => {
         $(

@@ -1,5 +1,6 @@
-//! What reads input of others, as functions of bytes. Each must end without a panic, whatever the bytes are; an error is as good as a
-//! value. `tests/inputs/main.rs` feeds them with a corpus, and `fuzz/` with what libFuzzer makes of it.
+//! The readers of untrusted input, as functions of bytes. For any bytes, each must end without a panic; it may fail
+//! with an error. `tests/inputs/main.rs` feeds them a corpus, and `fuzz/` feeds them inputs that libFuzzer derives
+//! from it.
 
 use laformer::dataset;
 use laformer::encoding::{self, DIGITS, Encoding, Grammar, MAX_FIELDS, NAMES};
@@ -28,7 +29,7 @@ pub fn csv(bytes: &[u8]) {
     }
 }
 
-/// A recipe. What is accepted is written as a recipe that means the same.
+/// A recipe. An accepted recipe must mean the same after it is written and read again.
 pub fn recipe(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     if let Ok(recipe) = Recipe::parse(text, &[]) {
@@ -38,7 +39,7 @@ pub fn recipe(bytes: &[u8]) {
     }
 }
 
-/// A matrix, and a list of matrices. What is accepted is written as the same numbers.
+/// A matrix, and a list of matrices. Accepted matrices must have the same bits after they are written and read again.
 pub fn matrix(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     let matrices = match (text::parse(text), text::parse_list(text)) {
@@ -68,8 +69,8 @@ static ENCODINGS: LazyLock<Vec<(Arc<dyn Encoding>, Grammar)>> = LazyLock::new(||
         .collect()
 });
 
-/// Tokens: of any number, of any classes, and of any walk through the grammar. The first byte chooses the encoding; the rest may also
-/// name one.
+/// Tokens of any number, of any classes, and of any walk through the grammar. The first byte chooses the encoding. The
+/// rest is also parsed as the name of an encoding.
 pub fn tokens(bytes: &[u8]) {
     let [which, rest @ ..] = bytes else { return };
     if let Ok(text) = str::from_utf8(rest) {
@@ -100,7 +101,7 @@ pub fn tokens(bytes: &[u8]) {
     walk(grammar, rest);
 }
 
-/// Follows the grammar of a sequence by the bytes, as a decoder does.
+/// Walks through the grammar of a number as a decoder does. The bytes choose the words.
 fn walk(grammar: &Grammar, bytes: &[u8]) {
     let mut state = 0;
     for byte in bytes {
@@ -123,7 +124,7 @@ pub fn safetensors(bytes: &[u8]) {
     let _ = load_model(&path, Device::Cpu);
 }
 
-/// What stands between the files in an input of [`run`].
+/// The separator between the files in an input of [`run`].
 pub const SEPARATOR: &[u8] = b"\n=====\n";
 
 /// A run folder: `config.toml`, `metrics.csv` and `resume.safetensors`, [separated](SEPARATOR).
@@ -154,7 +155,7 @@ fn split(bytes: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// A folder in memory where there is one, deleted at the end.
+/// A temporary folder, in memory if the system has /dev/shm. It is deleted on drop.
 struct Folder(PathBuf);
 
 impl Folder {

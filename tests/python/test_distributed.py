@@ -152,3 +152,63 @@ def test_variables_that_cannot_be_are_refused(tmp_path, variables, message):
     done = subprocess.run([BINARY, *arguments(tmp_path)], env=os.environ | variables, capture_output=True, text=True)
     assert done.returncode == 2 and message in done.stderr, done.stderr
     assert not (tmp_path / "run").exists()
+
+
+# What srun and scontrol do that the batch file needs. A first `srun` sends SIGUSR1 once there is a checkpoint, as Slurm does before time is over.
+SRUN = """#!/bin/bash
+for ((rank = 0; rank < SLURM_NTASKS; rank++)); do
+    SLURM_PROCID=$rank SLURM_LOCALID=$rank "$@" &
+    tasks+=($!)
+done
+if [[ ! -e stopped ]]; then
+    until [[ -e run/resume.safetensors ]]; do sleep 0.05; done
+    kill -USR1 "${tasks[@]}"
+    touch stopped
+fi
+status=0
+for task in "${tasks[@]}"; do
+    wait "$task" || { code=$?; ((code > status)) && status=$code; }
+done
+exit "$status"
+"""
+SCONTROL = """#!/bin/bash
+if [[ $1 == show ]]; then echo localhost; else echo "$*" >> requeued; fi
+"""
+
+
+def test_a_job_of_slurm_saves_before_its_time_is_over_and_goes_on(tmp_path):
+    for name, text in {"srun": SRUN, "scontrol": SCONTROL}.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    job = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "LAFORMER": BINARY,
+        "SLURM_JOB_ID": str(os.getpid()),
+        "SLURM_JOB_NODELIST": "localhost",
+        "SLURM_NTASKS": "2",
+        "SLURM_NTASKS_PER_NODE": "2",
+    }
+    command = ["bash", str(ROOT / "recipes/slurm/train.sbatch"), *arguments(tmp_path, **{"training.steps": 600, "training.save_every": 2})[1:]]
+    run = lambda: subprocess.run(command, cwd=tmp_path, env=os.environ | job, capture_output=True, text=True)
+    first = run()
+    assert first.returncode in (138, 143), first.stderr
+    assert (tmp_path / "requeued").read_text() == f"requeue {job['SLURM_JOB_ID']}\n"
+    second = run()
+    assert second.returncode == 0, second.stderr
+    assert losses(tmp_path / "run")[-1][0] == 600
+
+
+@pytest.mark.parametrize("kind", ["generate", "eval"])
+def test_parts_of_a_job_array_are_the_whole(laformer, alone, tmp_path, kind):
+    count = ["--count", "10"]
+    what = ["eigenvalues", "--dim", "3", *count] if kind == "generate" else [str(alone), *count, "--device", "cpu"]
+    for part in ["1", "2", "3"]:
+        job = os.environ | {"LAFORMER": BINARY, "SLURM_ARRAY_TASK_ID": part, "SLURM_ARRAY_TASK_COUNT": "3"}
+        subprocess.run(["bash", ROOT / f"recipes/slurm/{kind}.sbatch", tmp_path / "parts", *what], env=job, check=True, capture_output=True)
+    parts = sorted((tmp_path / "parts").iterdir())
+    assert [part.name for part in parts] == ["part-0001.csv", "part-0002.csv", "part-0003.csv"]
+    if kind == "generate":
+        assert "3 files: 10 rows, all right" in laformer("verify", *parts)
+        assert "".join(part.read_text() for part in parts) == laformer("generate", *what)
+    else:
+        assert "10 examples" in laformer("eval", *what, "--parts", *parts)

@@ -208,7 +208,7 @@ pub fn evaluation(recipe: &Recipe, device: Device, duration: Duration) -> Result
     evaluate(
         &recipe.solver(&model)?,
         source.as_ref(),
-        COUNT,
+        0..COUNT as u64,
         &recipe.evaluation.tolerances,
         &Search::default(),
         |_| Ok(()),

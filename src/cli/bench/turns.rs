@@ -1,4 +1,4 @@
-//! Measures in turns with other programs, so that disturbances of the machine affect all alike.
+//! Takes turns with other programs, so that disturbances of the machine affect all measurements alike.
 //!
 //! First prints a line of JSON that describes the measurement. Then answers every line of stdin with the seconds of one turn, until
 //! stdin ends.
@@ -69,7 +69,7 @@ struct Turns {
 
 /// The end of stdin, as an error that ends the training loop.
 #[derive(Debug, thiserror::Error)]
-#[error("no more turns are asked for")]
+#[error("no more turns are requested")]
 struct NoMoreTurns;
 
 impl Turns {

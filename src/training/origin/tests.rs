@@ -15,7 +15,7 @@ fn origin(recipe: &Recipe) -> Origin {
     }
 }
 
-/// The model that a recipe has after the weights of another recipe's were copied into it, and that other.
+/// The models of two recipes, after the weights of `from` were copied into the model of `to`.
 fn copied(from: &Recipe, to: &Recipe) -> (Model, Model) {
     let origin = origin(from);
     origin.check(to).unwrap();
@@ -81,7 +81,7 @@ fn half_a_matrix_has_the_entries_of_its_coefficients() {
     let (from, to) = copied(&recipe("2", &[]), &recipe("2", &half));
     let flat = "source.positions.flat";
     assert_eq!(rows(&from, flat, &[0, 2, 3]), to.variables()[flat]);
-    // A range grows as that of whole matrices does.
+    // With a range of sizes, entries are matched by position, as for whole matrices.
     let (from, to) = copied(&recipe("2", &half), &recipe("2-3", &half));
     assert_eq!(from.variables()[flat], rows(&to, flat, &[0, 1, 2]));
     let range = recipe("2-3", &half);
@@ -116,7 +116,7 @@ fn digits_that_are_read_may_be_more_where_they_have_no_features() {
     );
 }
 
-/// What a model makes of values of a 2x2 matrix.
+/// The encoder's output for the values of a 2x2 matrix.
 fn encoded(model: &Model, values: &Tensor) -> Tensor {
     model.encode(
         values,
@@ -153,7 +153,7 @@ fn a_deeper_encoder_begins_with_the_answers_of_its_origin() {
     let (from, to) = copied(&recipe("2", &[]), &recipe("2", &["model.encoder_layers=4"]));
     let values = Tensor::from_slice(&[1f32, 2.0, 2.0, -3.0]).view([1, 4]);
     assert_eq!(encoded(&from, &values), encoded(&to, &values));
-    // The added layers can be trained: only what they write is zero.
+    // The added layers can be trained, because only their output weights are zero.
     let variables = to.variables();
     let is_zero = |name: &str| {
         variables[&format!("encoder.layers.3.{name}.weight")]

@@ -1,0 +1,185 @@
+//! `laformer sweep`: trains variants of recipes with several seeds, each into a run folder of its own.
+
+use super::options::DeviceOption;
+use super::output::tell;
+use super::runs::Runs;
+use super::train::Train;
+use super::{Failure, UsageError};
+use crate::dataset::Shard;
+use crate::recipe::Recipe;
+use crate::report::last_evaluation;
+use crate::training::InUse;
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use serde::Deserialize;
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Train variants of recipes with several seeds, each into a run folder of its own
+///
+/// Skips finished runs and resumes interrupted ones. Several processes may work on one sweep at once; each takes runs
+/// that no other process trains. At the end, prints one row per variant, with the mean over its seeds.
+#[derive(Debug, Args)]
+pub struct Sweep {
+    /// A sweep in TOML: recipes, seeds and variants
+    sweep: PathBuf,
+    /// The folder that contains the run folders
+    #[arg(long)]
+    output: PathBuf,
+    /// Seeds instead of the sweep's: 1,2,3
+    #[arg(long, value_delimiter = ',')]
+    seeds: Vec<u64>,
+    /// Train only runs whose names contain this text
+    #[arg(long, default_value = "", hide_default_value = true)]
+    only: String,
+    /// Set a key of all recipes, for example training.threads=1
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Train part K of N of the runs, as in a job array
+    #[arg(long, value_name = "K/N", default_value = "1/1")]
+    shard: Shard,
+    #[command(flatten)]
+    device: DeviceOption,
+}
+
+/// The contents of a sweep file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Plan {
+    /// Files beside the sweep.
+    recipes: Vec<PathBuf>,
+    #[serde(default = "first_seed")]
+    seeds: Vec<u64>,
+    variants: Vec<Variant>,
+}
+
+fn first_seed() -> Vec<u64> {
+    vec![1]
+}
+
+/// A change of recipes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Variant {
+    name: String,
+    /// The recipes that it changes; all if empty.
+    #[serde(default)]
+    recipes: Vec<PathBuf>,
+    /// Settings in the form of `laformer train --set`.
+    #[serde(default)]
+    set: Vec<String>,
+}
+
+/// A run of a sweep.
+#[derive(Debug)]
+struct Task {
+    folder: PathBuf,
+    recipe: PathBuf,
+    overrides: Vec<String>,
+    steps: u64,
+}
+
+impl Task {
+    /// Whether the run was evaluated after its last step.
+    fn is_done(&self) -> Result<bool> {
+        let last = last_evaluation(&self.folder.join("metrics.csv"))?;
+        Ok(last.is_some_and(|last| last.step == self.steps))
+    }
+}
+
+impl Sweep {
+    pub fn run(self, commit: Option<&str>) -> Result<(), Failure> {
+        self.device.device().usage()?;
+        let tasks = self.tasks().usage()?;
+        let part = self.shard.indices(tasks.len() as u64);
+        for (number, task) in tasks
+            .iter()
+            .enumerate()
+            .take(part.end as usize)
+            .skip(part.start as usize)
+        {
+            let name = task.folder.display();
+            if task.is_done()? {
+                tell!("run {} of {}, {name}: done before", number + 1, tasks.len());
+                continue;
+            }
+            tell!("run {} of {}, {name}", number + 1, tasks.len());
+            let train = Train::new(
+                task.recipe.clone(),
+                task.folder.clone(),
+                task.overrides.clone(),
+                self.device.clone(),
+            );
+            match train.run(commit) {
+                Err(Failure::Failed(error)) if error.is::<InUse>() => tell!("{name}: another process trains it"),
+                outcome => outcome?,
+            }
+        }
+        Runs::over_seeds(&self.output).run()
+    }
+
+    /// All runs, with their recipes parsed.
+    fn tasks(&self) -> Result<Vec<Task>> {
+        let file = self.sweep.display();
+        let text = fs::read_to_string(&self.sweep).with_context(|| format!("cannot read the sweep {file}"))?;
+        let plan: Plan = toml::from_str(&text).with_context(|| file.to_string())?;
+        let beside = self.sweep.parent().unwrap_or(Path::new(""));
+        let seeds = if self.seeds.is_empty() {
+            &plan.seeds
+        } else {
+            &self.seeds
+        };
+        for variant in &plan.variants {
+            for recipe in &variant.recipes {
+                ensure!(
+                    plan.recipes.contains(recipe),
+                    "{file}: the variant {} changes {}, which is not among the recipes",
+                    variant.name,
+                    recipe.display()
+                );
+            }
+        }
+        let mut tasks = Vec::new();
+        let mut names = HashSet::new();
+        for recipe in &plan.recipes {
+            let path = beside.join(recipe);
+            let text =
+                fs::read_to_string(&path).with_context(|| format!("cannot read the recipe {}", path.display()))?;
+            let stem = recipe.file_stem().unwrap_or(recipe.as_os_str()).to_string_lossy();
+            for variant in &plan.variants {
+                if !variant.recipes.is_empty() && !variant.recipes.contains(recipe) {
+                    continue;
+                }
+                for seed in seeds {
+                    let name = format!("{stem}-{}-{seed}", slug(&variant.name));
+                    ensure!(names.insert(name.clone()), "{file}: there are two runs {name}");
+                    let mut overrides = variant.set.clone();
+                    overrides.extend(self.overrides.clone());
+                    overrides.push(format!("training.seed={seed}"));
+                    let parsed = Recipe::parse(&text, &overrides).with_context(|| format!("{file}: {name}"))?;
+                    if name.contains(&self.only) {
+                        tasks.push(Task {
+                            folder: self.output.join(name),
+                            recipe: path.clone(),
+                            overrides,
+                            steps: parsed.training.steps,
+                        });
+                    }
+                }
+            }
+        }
+        ensure!(!tasks.is_empty(), "{file}: no run has {:?} in its name", self.only);
+        Ok(tasks)
+    }
+}
+
+/// A name as part of a file name: `no products` to `no-products`.
+fn slug(name: &str) -> String {
+    let words: Vec<String> = name
+        .split(|letter: char| !letter.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect();
+    words.join("-")
+}

@@ -1,0 +1,144 @@
+//! `laformer sweep` and `laformer runs --seeds`.
+
+use super::{command, laformer, refuse, succeed, tiny_recipe};
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use std::{str, thread};
+
+const SWEEP: &str = "recipes = [\"tiny.toml\"]\nseeds = [1, 2]\n\
+    [[variants]]\nname = \"whole recipe\"\n\
+    [[variants]]\nname = \"AdamW\"\nrecipes = [\"tiny.toml\"]\nset = [\"training.optimizer=adamw\"]\n";
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    tiny_recipe(folder.path(), "add", "");
+    fs::write(folder.path().join("sweep.toml"), SWEEP).unwrap();
+    folder
+}
+
+const ALL: [&str; 4] = ["sweep", "sweep.toml", "--output", "runs"];
+
+#[test]
+fn parts_of_a_sweep_train_every_variant_with_every_seed_once() {
+    let folder = folder();
+    let path = folder.path();
+    for shard in ["1/3", "2/3", "3/3"] {
+        succeed(path, &[&ALL[..], &["--shard", shard]].concat());
+    }
+    let mut found: Vec<_> = fs::read_dir(path.join("runs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    found.sort();
+    let names = [
+        "tiny-adamw-1",
+        "tiny-adamw-2",
+        "tiny-whole-recipe-1",
+        "tiny-whole-recipe-2",
+    ];
+    assert_eq!(found, names);
+    let config = fs::read_to_string(path.join("runs/tiny-adamw-2/config.toml")).unwrap();
+    assert!(
+        config.contains("optimizer = \"adamw\"") && config.contains("[training]\nseed = 2\n"),
+        "{config}"
+    );
+
+    let again = laformer(path, &ALL);
+    let (told, table) = (
+        str::from_utf8(&again.stderr).unwrap(),
+        str::from_utf8(&again.stdout).unwrap(),
+    );
+    assert!(
+        again.status.success() && told.matches("done before").count() == 4,
+        "{told}"
+    );
+    assert_eq!(table, succeed(path, &["runs", "--root", "runs", "--seeds"]));
+    let row = |name| table.lines().find(|line| line.contains(name)).unwrap();
+    for name in ["runs/tiny-adamw ", "runs/tiny-whole-recipe "] {
+        assert!(row(name).contains('±'), "{table}");
+    }
+}
+
+#[test]
+fn a_stopped_sweep_goes_on() {
+    let folder = folder();
+    let path = folder.path();
+    let more = [
+        "--only",
+        "adamw-1",
+        "--set",
+        "training.steps=600",
+        "--set",
+        "training.save_every=2",
+    ];
+    let mut sweep = command(path, &[&ALL[..], &more].concat())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let run = path.join("runs/tiny-adamw-1");
+    while !run.join("resume.safetensors").exists() && sweep.try_wait().unwrap().is_none() {
+        thread::sleep(Duration::from_millis(20));
+    }
+    let kill = Command::new("kill").args(["-TERM", &sweep.id().to_string()]).status();
+    assert!(kill.unwrap().success());
+    assert_eq!(sweep.wait().unwrap().code(), Some(143));
+    let steps = || {
+        let metrics = fs::read_to_string(run.join("metrics.csv")).unwrap();
+        metrics.lines().last().unwrap().split(',').next().unwrap().to_string()
+    };
+    assert_ne!(steps(), "600");
+    succeed(path, &[&ALL[..], &more].concat());
+    assert_eq!(steps(), "600");
+}
+
+#[test]
+fn runs_of_another_process_are_left_to_it() {
+    let folder = folder();
+    let path = folder.path();
+    fs::create_dir_all(path.join("runs/tiny-adamw-1")).unwrap();
+    let lock = File::create(path.join("runs/tiny-adamw-1/.lock")).unwrap();
+    lock.lock().unwrap();
+    let output = laformer(path, &[&ALL[..], &["--only", "adamw"]].concat());
+    let told = str::from_utf8(&output.stderr).unwrap();
+    assert!(
+        output.status.success() && told.contains("tiny-adamw-1: another process trains it"),
+        "{told}"
+    );
+    assert!(path.join("runs/tiny-adamw-2/model.pt").exists());
+}
+
+#[test]
+fn a_sweep_is_checked_before_its_first_run() {
+    let folder = folder();
+    let path = folder.path();
+    let cases = [
+        (
+            "recipes = [\"tiny.toml\"]\nseeds",
+            "recipes = [\"tiny.toml\", \"other.toml\"]\nseeds",
+            "cannot read the recipe other.toml",
+        ),
+        (
+            "recipes = [\"tiny.toml\"]\nset",
+            "recipes = [\"other.toml\"]\nset",
+            "not among the recipes",
+        ),
+        ("AdamW", "whole, recipe", "there are two runs tiny-whole-recipe-1"),
+        ("optimizer=adamw", "optimizer=adam", "tiny-adamw-1"),
+        ("seeds", "sseds", "unknown field `sseds`"),
+    ];
+    for (from, to, message) in cases {
+        fs::write(path.join("bad.toml"), SWEEP.replacen(from, to, 1)).unwrap();
+        let code = if message.starts_with("cannot read") { 1 } else { 2 };
+        let text = refuse(path, code, &["sweep", "bad.toml", "--output", "runs"]);
+        assert!(text.contains(message), "{text}");
+        assert!(!path.join("runs").exists());
+    }
+    assert!(refuse(path, 2, &[&ALL[..], &["--only", "none"]].concat()).contains("no run has \"none\" in its name"));
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/ablation/sweep.toml");
+    let shipped = shipped.to_str().unwrap();
+    let text = refuse(path, 2, &["sweep", shipped, "--output", "runs", "--only", "none"]);
+    assert!(text.contains("no run has"), "{text}");
+}
