@@ -15,12 +15,12 @@ import math
 import results
 
 FILE = results.RESULTS / "scaling.json"
-# Measured steps of `recipes/raw/inverse-5x5.toml` on one H100 (docs/results/speed.md): width, parameters, share of a GPU, examples/s.
+# Measured steps of `recipes/raw/inverse-5x5.toml` with four layers on one H100 (docs/results/speed.md): width, parameters, share of a GPU, examples/s.
 STEPS = [
-    (128, 1_270_000, 64, 21_120),
-    (128, 1_270_000, 256, 57_532),
-    (256, 4_700_000, 64, 16_096),
-    (256, 4_700_000, 1024, 63_590),
+    (128, 1_270_195, 64, 21_120),
+    (128, 1_270_195, 256, 57_532),
+    (256, 4_701_875, 64, 16_096),
+    (256, 4_701_875, 1024, 63_590),
 ]
 # Assumed, for gradients of some megabytes: bytes/s of a GPU, and seconds of a message. Eight GPUs are one host.
 WITHIN_HOST = (150e9, 10e-6)
@@ -29,7 +29,7 @@ GPUS = [8, 64, 512]
 EXAMPLES = 1e12
 # Assumed prices in dollars: an hour of an H100, and a month of a gigabyte in object storage.
 PER_HOUR, PER_GIGABYTE = 2.5, 0.023
-# Bytes of an example of inverses 5x5 as CSV, and examples that one core draws and solves in a second (docs/results/speed.md).
+# Bytes of a row of `laformer generate inverse --dim 5 --count 10000`, and examples that one core draws and solves in a second (docs/results/speed.md).
 ROW, DRAWN = 1033, 1_162_106
 
 

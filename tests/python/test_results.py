@@ -8,6 +8,7 @@ from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "docs"))
 import results
+import scaling
 import size_curves
 
 
@@ -18,6 +19,14 @@ def test_pages_are_what_the_script_writes(page):
 
 def test_the_curves_over_size_are_those_of_the_table():
     assert size_curves.drawn() == size_curves.PICTURE.read_text(), "run `python docs/size_curves.py`"
+
+
+def test_predictions_of_scaling_are_those_of_the_script():
+    kept = json.loads(scaling.FILE.read_text())
+    assert {name: kept[name] for name in scaling.tables()} == scaling.tables(), "run `python docs/scaling.py`"
+    # Without an exchange nothing is lost; a slower one loses more.
+    assert scaling.efficiency(0, 64, 1000, 1) == 1
+    assert scaling.efficiency(4e6, 64, 16_000, 8) > scaling.efficiency(4e6, 64, 16_000, 16) > scaling.efficiency(4e7, 64, 16_000, 16)
 
 
 def test_every_table_is_on_a_page():
