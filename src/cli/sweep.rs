@@ -93,18 +93,15 @@ impl Sweep {
         self.device.device().usage()?;
         let tasks = self.tasks().usage()?;
         let part = self.shard.indices(tasks.len() as u64);
-        for (number, task) in tasks
-            .iter()
-            .enumerate()
-            .take(part.end as usize)
-            .skip(part.start as usize)
-        {
+        for index in part {
+            let task = &tasks[index as usize];
             let name = task.folder.display();
+            let place = format!("run {} of {}, {name}", index + 1, tasks.len());
             if task.is_done()? {
-                tell!("run {} of {}, {name}: done before", number + 1, tasks.len());
+                tell!("{place}: done before");
                 continue;
             }
-            tell!("run {} of {}, {name}", number + 1, tasks.len());
+            tell!("{place}");
             let train = Train::new(
                 task.recipe.clone(),
                 task.folder.clone(),

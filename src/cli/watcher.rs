@@ -16,27 +16,8 @@ const OF_EACH_FAMILY: usize = 30;
 pub struct Follower(pub Signals);
 
 impl Observer for Follower {
-    fn started(&mut self, _step: u64) -> Result<()> {
-        Ok(())
-    }
-
-    fn logged(&mut self, _line: &LogLine) -> Result<()> {
-        Ok(())
-    }
-
     fn stops(&self) -> bool {
         self.0.received().is_some()
-    }
-
-    fn evaluated(
-        &mut self,
-        _progress: &Progress,
-        _evaluation: &Evaluation,
-        _training_set: Option<&Evaluation>,
-        _solver: &Solver,
-        _improved: bool,
-    ) -> Result<()> {
-        Ok(())
     }
 }
 

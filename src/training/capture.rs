@@ -119,11 +119,9 @@ impl Captured {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluation::Evaluation;
-    use crate::inference::Solver;
     use crate::matrix::{Shape as Size, Split};
     use crate::recipe::Recipe;
-    use crate::training::{LogLine, Observer, Progress, Run, Trainer};
+    use crate::training::{LogLine, Observer, Run, Trainer};
     use tch::{Cuda, Kind, Tensor};
 
     fn batch(length: i64, value: i64) -> Batch {
@@ -180,23 +178,8 @@ mod tests {
     struct Recorder(Vec<[f64; 2]>);
 
     impl Observer for Recorder {
-        fn started(&mut self, _: u64) -> Result<()> {
-            Ok(())
-        }
-
         fn logged(&mut self, line: &LogLine) -> Result<()> {
             self.0.push([line.loss, line.gradient_norm]);
-            Ok(())
-        }
-
-        fn evaluated(
-            &mut self,
-            _: &Progress,
-            _: &Evaluation,
-            _: Option<&Evaluation>,
-            _: &Solver,
-            _: bool,
-        ) -> Result<()> {
             Ok(())
         }
     }

@@ -52,8 +52,12 @@ pub enum Ending {
 /// Observes a run: writes metrics, draws curves, exports.
 pub trait Observer {
     /// Training starts after `step` steps. Earlier notifications about later steps are void.
-    fn started(&mut self, step: u64) -> Result<()>;
-    fn logged(&mut self, line: &LogLine) -> Result<()>;
+    fn started(&mut self, _step: u64) -> Result<()> {
+        Ok(())
+    }
+    fn logged(&mut self, _line: &LogLine) -> Result<()> {
+        Ok(())
+    }
     /// Whether training should save and end. It is called before each step and during evaluations.
     fn stops(&self) -> bool {
         false
@@ -65,14 +69,16 @@ pub trait Observer {
     fn estimated(&mut self, _estimate: Estimate) -> Result<()> {
         Ok(())
     }
-    /// The model was evaluated. `improved` says that it is the best so far; its weights are already saved.
-    /// `training_set` has the results on repeated training examples, if there are any.
+    /// The model was evaluated. `_improved` says that it is the best so far; its weights are already saved.
+    /// `_training_set` has the results on repeated training examples, if there are any.
     fn evaluated(
         &mut self,
-        progress: &Progress,
-        evaluation: &Evaluation,
-        training_set: Option<&Evaluation>,
-        solver: &Solver,
-        improved: bool,
-    ) -> Result<()>;
+        _progress: &Progress,
+        _evaluation: &Evaluation,
+        _training_set: Option<&Evaluation>,
+        _solver: &Solver,
+        _improved: bool,
+    ) -> Result<()> {
+        Ok(())
+    }
 }

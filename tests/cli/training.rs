@@ -383,6 +383,8 @@ fn parts_of_an_evaluation_merge_into_its_figures() {
             );
         }
         assert_eq!(merged[name]["ceiling"], measures["ceiling"]);
+        let [found, whole] = [&merged[name], measures].map(|measures| measures["median_error"].as_f64().unwrap());
+        assert!((found - whole).abs() <= 0.1 * whole, "{name}: {found} and {whole}");
     }
 
     let refused = |more: &[&str], code| refuse(path, code, &[&eval[..], more].concat());

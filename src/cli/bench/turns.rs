@@ -6,11 +6,9 @@
 use super::measure::with_trainer;
 use crate::batch::BatchMaker;
 use crate::cli::output::say;
-use crate::evaluation::Evaluation;
-use crate::inference::Solver;
 use crate::matrix::Split;
 use crate::recipe::Recipe;
-use crate::training::{LogLine, Observer, Progress};
+use crate::training::{LogLine, Observer};
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::io;
@@ -87,9 +85,5 @@ impl Observer for Turns {
     fn logged(&mut self, line: &LogLine) -> Result<()> {
         say!("{}", json!(self.examples as f64 / line.examples_per_second))?;
         self.wait()
-    }
-
-    fn evaluated(&mut self, _: &Progress, _: &Evaluation, _: Option<&Evaluation>, _: &Solver, _: bool) -> Result<()> {
-        Ok(())
     }
 }
