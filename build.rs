@@ -69,8 +69,8 @@ fn main() {
     );
     let has_cuda = libraries.join("libtorch_cuda.so").is_file();
     let cuda = has_cuda.then(|| cuda_headers(&libraries)).flatten();
-    // The headers of NCCL also include CUDA headers outside of the runtime; only a whole toolkit has all of them.
-    let has_toolkit = cuda.as_ref().is_some_and(|cuda| cuda.join("nv/target").is_file());
+    // The header of NCCL includes this one. It comes with a whole toolkit, or from the package nvidia-cuda-cccl.
+    let has_cccl = cuda.as_ref().is_some_and(|cuda| cuda.join("nv/target").is_file());
     if let Some(cuda) = cuda {
         build
             .define("LAFORMER_CUDA_GRAPHS", None)
@@ -81,7 +81,7 @@ fn main() {
         build.define("LAFORMER_DISTRIBUTED", None);
         // `-idirafter` comes last: these headers of Gloo are used only if libtorch has none.
         build.flag("-idirafter").flag("src/libtorch");
-        if let (true, Some(nccl)) = (has_toolkit, nccl_headers(&libraries)) {
+        if let (true, Some(nccl)) = (has_cccl, nccl_headers(&libraries)) {
             build
                 .define("LAFORMER_NCCL", None)
                 .define("USE_C10D_NCCL", None)

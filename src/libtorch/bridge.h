@@ -74,10 +74,11 @@ char* laformer_graph_replay(at::cuda::CUDAGraph* graph);
 // ---- Processes that train together (process_group.cc)
 
 // Joins `count` processes, of which this one is number `rank`, by the store at an address. One of them serves it.
-// Keys of the store begin with `prefix`. A later call fails if others do not make it within `seconds`. With `cuda`,
-// tensors on CUDA devices are summed, too.
+// Keys of the store begin with `prefix`. A later call fails if others do not make it within `seconds`. The others reach
+// this process at `network`: an interface, or an address of this machine. With `cuda`, tensors on CUDA devices are summed, too.
 char* laformer_group_join(const char* host, uint16_t port, bool serves, const char* prefix, int rank, int count,
-                          int64_t seconds, bool cuda, laformer::ProcessGroup** group);
+                          int64_t seconds, const char* network, bool is_interface, bool cuda,
+                          laformer::ProcessGroup** group);
 // Replaces the tensor by its sum over all processes.
 char* laformer_group_sum(laformer::ProcessGroup* group, at::Tensor* tensor);
 // Replaces the tensor by its value in process 0.

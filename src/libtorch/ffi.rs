@@ -84,6 +84,8 @@ unsafe extern "C" {
         rank: c_int,
         count: c_int,
         seconds: i64,
+        network: *const c_char,
+        is_interface: bool,
         cuda: bool,
         group: *mut *mut RawProcessGroup,
     ) -> *mut c_char;

@@ -14,7 +14,7 @@ pub use channels::{channel_norm, channel_product};
 pub use graph::{Graph, Stream, pin_memory};
 pub use module::Module;
 pub use optimizer::{Adam, AdamState, set_gradient};
-pub use process_group::{ProcessGroup, Rendezvous};
+pub use process_group::{Network, ProcessGroup, Rendezvous};
 pub use runtime::{
     Capabilities, Tf32, capabilities, device_name, keep_memory, limit_threads, seeded, set_deterministic, set_tf32,
 };

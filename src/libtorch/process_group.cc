@@ -40,7 +40,8 @@ struct ProcessGroup {
 }  // namespace laformer
 
 char* laformer_group_join(const char* host, uint16_t port, bool serves, const char* prefix, int rank, int count,
-                          int64_t seconds, bool cuda, laformer::ProcessGroup** group) {
+                          int64_t seconds, const char* network, bool is_interface, bool cuda,
+                          laformer::ProcessGroup** group) {
   return guarded([&] {
     const std::chrono::milliseconds timeout(1000 * seconds);
     c10d::TCPStoreOptions options;
@@ -53,7 +54,8 @@ char* laformer_group_join(const char* host, uint16_t port, bool serves, const ch
     joined->store = c10::make_intrusive<c10d::PrefixStore>(prefix, std::move(store));
     joined->store->setTimeout(timeout);
     auto gloo = c10d::ProcessGroupGloo::Options::create(timeout);
-    gloo->devices.push_back(c10d::ProcessGroupGloo::createDefaultDevice());
+    gloo->devices.push_back(is_interface ? c10d::ProcessGroupGloo::createDeviceForInterface(network)
+                                         : c10d::ProcessGroupGloo::createDeviceForHostname(network));
     auto within = [&](const char* name) { return c10::make_intrusive<c10d::PrefixStore>(name, joined->store); };
     joined->cpu = c10::make_intrusive<c10d::ProcessGroupGloo>(within("cpu"), rank, count, gloo);
     if (cuda) {
@@ -103,7 +105,8 @@ namespace {
 
 }  // namespace
 
-char* laformer_group_join(const char*, uint16_t, bool, const char*, int, int, int64_t, bool, laformer::ProcessGroup**) {
+char* laformer_group_join(const char*, uint16_t, bool, const char*, int, int, int64_t, const char*, bool, bool,
+                          laformer::ProcessGroup**) {
   return guarded(refuse);
 }
 char* laformer_group_sum(laformer::ProcessGroup*, at::Tensor*) { return guarded(refuse); }

@@ -1,10 +1,11 @@
 //! Processes that train one model together. torchrun starts them, or srun with the same variables.
 
 use crate::dataset::Share;
-use crate::libtorch::{ProcessGroup, Rendezvous};
+use crate::libtorch::{Network, ProcessGroup, Rendezvous};
 use anyhow::{Context, Result, bail, ensure};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::time::{Duration, Instant};
-use std::{env, thread};
+use std::{env, io, thread};
 use tch::{Device, Tensor};
 
 /// The rank of this process among the processes that train together.
@@ -19,6 +20,8 @@ pub struct Rank {
     pub local_count: usize,
     host: String,
     port: u16,
+    /// The interface to the other machines, if `GLOO_SOCKET_IFNAME` names one.
+    interface: Option<String>,
     /// Whether torchrun serves the store, and the number of its attempt.
     agent: bool,
     attempt: String,
@@ -68,6 +71,7 @@ impl Rank {
             port: port
                 .parse()
                 .with_context(|| format!("MASTER_PORT={port}: a port is a number below 65536"))?,
+            interface: variable("GLOO_SOCKET_IFNAME").filter(|name| !name.is_empty()),
             agent: variable("TORCHELASTIC_USE_AGENT_STORE").as_deref() == Some("True"),
             attempt: variable("TORCHELASTIC_RESTART_COUNT").unwrap_or_default(),
         }))
@@ -83,6 +87,28 @@ impl Rank {
         Ok(())
     }
 
+    /// Where the other processes reach this one: the named interface, or the address from which this machine reaches the
+    /// store.
+    fn network(&self) -> Result<Network> {
+        if let Some(name) = &self.interface {
+            return Ok(Network::Interface(name.clone()));
+        }
+        let address = |any: IpAddr| -> io::Result<IpAddr> {
+            // Nothing is sent: connecting a datagram socket only chooses the route.
+            let socket = UdpSocket::bind((any, 0))?;
+            socket.connect((self.host.as_str(), self.port))?;
+            Ok(socket.local_addr()?.ip())
+        };
+        let found = address(Ipv4Addr::UNSPECIFIED.into()).or_else(|_| address(Ipv6Addr::UNSPECIFIED.into()));
+        let found = found.with_context(|| {
+            format!(
+                "MASTER_ADDR={}: this machine has no way there; GLOO_SOCKET_IFNAME can name the network interface to use",
+                self.host
+            )
+        })?;
+        Ok(Network::Address(found))
+    }
+
     /// Whether this process evaluates and writes the files of the run.
     pub fn is_first(&self) -> bool {
         self.number == 0
@@ -94,10 +120,13 @@ impl Rank {
 pub struct Ranks {
     rank: Rank,
     group: ProcessGroup,
+    timeout: Duration,
 }
 
 /// After a failed call: the time for which the other processes may report that they still run.
 const ROLL_CALL: Duration = Duration::from_secs(2);
+/// After a failed call: the time within which the store must answer, else its process is lost.
+const STORE: Duration = Duration::from_secs(5);
 
 impl Ranks {
     /// Waits until all processes have joined. A call fails if others do not make it within `timeout`.
@@ -110,6 +139,7 @@ impl Ranks {
             rank: rank.number,
             count: rank.count,
             timeout,
+            network: rank.network()?,
             cuda: device.is_cuda(),
         };
         let group = ProcessGroup::join(&rendezvous).with_context(|| {
@@ -122,7 +152,7 @@ impl Ranks {
                 timeout.as_secs()
             )
         })?;
-        Ok(Self { rank, group })
+        Ok(Self { rank, group, timeout })
     }
 
     pub fn rank(&self) -> &Rank {
@@ -172,11 +202,11 @@ impl Ranks {
     /// Waits without a time limit until process 0 makes this call with the same key.
     pub fn wait_for_first(&self, key: &str) -> Result<()> {
         if self.rank.is_first() {
-            let told = self.group.tell(key);
+            let told = self.group.tell(key, self.timeout);
             return self.explained(told);
         }
         loop {
-            let told = self.group.told(key);
+            let told = self.group.told(key, self.timeout);
             if self.explained(told)? {
                 return Ok(());
             }
@@ -216,12 +246,12 @@ impl Ranks {
     /// The processes that do not answer a roll call.
     fn lost(&self) -> crate::libtorch::Result<Vec<usize>> {
         let key = |number: usize| format!("present/{number}");
-        self.group.tell(&key(self.rank.number))?;
+        self.group.tell(&key(self.rank.number), STORE)?;
         let until = Instant::now() + ROLL_CALL;
         loop {
             let mut lost = Vec::new();
             for number in 0..self.rank.count {
-                if !self.group.told(&key(number))? {
+                if !self.group.told(&key(number), STORE)? {
                     lost.push(number);
                 }
             }

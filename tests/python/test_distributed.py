@@ -2,7 +2,9 @@
 
 import csv
 import os
+import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,6 +12,7 @@ import sys
 import time
 
 import pytest
+import torch
 from conftest import ROOT, TINY
 from reference import safetensors
 
@@ -33,16 +36,20 @@ def free_port():
 def arguments(folder, *options, **settings):
     (folder / "recipe.toml").write_text('problem = "eigenvalues"\ndim = "2-3"\n')
     sets = [part for name, value in sorted((SETTINGS | settings).items()) for part in ("--set", f"{name}={value}")]
-    return ["train", str(folder / "recipe.toml"), "--output", str(folder / "run"), "--device", "cpu", "--timeout", "60", *sets, *options]
+    return ["train", str(folder / "recipe.toml"), "--output", str(folder / "run"), "--device", "cpu", *sets, *(options if "--timeout" in options else ("--timeout", "60", *options))]
 
 
-def start(count, command):
-    """Starts the processes as srun does, with torchrun's variables; returns them in the order of their ranks."""
-    port = str(free_port())
-    place = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "LOCAL_WORLD_SIZE": str(count)}
+def start(count, command, hosts=None):
+    """Starts the processes as srun does, with torchrun's variables; returns them in the order of their ranks. With `hosts`, each has its own."""
+    master, local = ("127.0.0.1", count) if hosts is None else (hosts.address(0), 1)
+    place = {"WORLD_SIZE": str(count), "MASTER_ADDR": master, "MASTER_PORT": str(free_port()), "LOCAL_WORLD_SIZE": str(local)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    ranks = [os.environ | place | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
-    return [subprocess.Popen([BINARY, *command], env=environment, **pipes) for environment in ranks]
+    processes = []
+    for rank in range(count):
+        environment = os.environ | place | {"RANK": str(rank), "LOCAL_RANK": str(rank % local)}
+        where = [] if hosts is None else hosts.on(rank)
+        processes.append(subprocess.Popen([*where, BINARY, *command], env=environment, **pipes))
+    return processes
 
 
 def ended(processes):
@@ -72,6 +79,11 @@ def assert_same_run(found, expected):
         for name, tensor in theirs.items():
             difference = (ours[name].double() - tensor.double()).abs().max()
             assert difference <= 1e-4 * max(float(tensor.double().abs().max()), 1e-3), (file, name, difference)
+
+
+def same_bits(found, expected):
+    ours, theirs = safetensors.read(found)[0], safetensors.read(expected)[0]
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +148,100 @@ def test_torchrun_starts_again_from_the_last_save(tmp_path):
     assert agent.returncode == 0, said
     assert re.search(r"going on after step \d+", said), said
     assert [step for step, _ in losses(tmp_path / "run")] == list(range(2, 601, 2))
+
+
+def test_processes_that_are_killed_again_and_again_train_the_same_model(tmp_path):
+    settings = {"training.steps": 400, "evaluation.every": 0, "training.save_every": 5}
+    for name in ["quiet", "killed"]:
+        (tmp_path / name).mkdir()
+    quiet = trained(tmp_path / "quiet", 2, **settings)
+    save = tmp_path / "killed/run/resume.safetensors"
+    rng = random.Random(1)
+    kills = 0
+    while True:
+        processes = start(2, arguments(tmp_path / "killed", "--resume", "--timeout", "20", **settings))
+        before = save.stat().st_mtime_ns if save.exists() else 0
+        # Kills come at any time after a first save of this attempt, three times; then the training may end.
+        if kills < 3:
+            wait_for(lambda before=before: save.exists() and save.stat().st_mtime_ns > before, *processes)
+            time.sleep(rng.uniform(0, 0.5))
+            rng.choice(processes).kill()
+            kills += 1
+        if [code for code, _ in ended(processes)] == [0, 0]:
+            break
+    assert kills == 3
+    assert losses(tmp_path / "killed/run") == losses(quiet)
+    for file in ["model.safetensors", "resume.safetensors"]:
+        assert same_bits(tmp_path / "killed/run" / file, quiet / file), file
+
+
+class Hosts:
+    """Network namespaces that stand for machines, joined by a bridge."""
+
+    def __init__(self, count):
+        self.names = [f"laformer-{os.getpid()}-{number}" for number in range(count)]
+        self.bridge = f"lf{os.getpid()}"
+
+    def __enter__(self):
+        self.run("ip", "link", "add", self.bridge, "type", "bridge")
+        self.run("ip", "link", "set", self.bridge, "up")
+        for number, name in enumerate(self.names):
+            outside = self.cable(number)
+            self.run("ip", "netns", "add", name)
+            self.run("ip", "link", "add", outside, "type", "veth", "peer", "name", "eth0", "netns", name)
+            self.run("ip", "link", "set", outside, "master", self.bridge, "up")
+            self.run(*self.on(number), "ip", "link", "set", "lo", "up")
+            self.run(*self.on(number), "ip", "addr", "add", f"{self.address(number)}/24", "dev", "eth0")
+            self.run(*self.on(number), "ip", "link", "set", "eth0", "up")
+        return self
+
+    def __exit__(self, *_):
+        for name in self.names:
+            subprocess.run(["ip", "netns", "del", name])
+        subprocess.run(["ip", "link", "del", self.bridge])
+
+    def run(self, *command):
+        subprocess.run(command, check=True, capture_output=True)
+
+    def address(self, number):
+        return f"10.83.71.{number + 1}"
+
+    def cable(self, number):
+        return f"{self.bridge}-{number}"
+
+    def on(self, number):
+        """What comes before a command that runs on a host."""
+        return ["ip", "netns", "exec", self.names[number]]
+
+    def cut_off(self, number):
+        self.run("ip", "link", "set", self.cable(number), "down")
+
+
+def namespaces():
+    """Whether this user may add network namespaces."""
+    if shutil.which("ip") is None:
+        return False
+    name = f"laformer-{os.getpid()}"
+    added = subprocess.run(["ip", "netns", "add", name], capture_output=True).returncode == 0
+    return added and subprocess.run(["ip", "netns", "del", name]).returncode == 0
+
+
+@pytest.mark.skipif(not namespaces(), reason="network namespaces need root")
+def test_hosts_train_together_and_name_the_one_that_is_cut_off(alone, tmp_path):
+    with Hosts(3) as hosts:
+        results = ended(start(3, arguments(tmp_path), hosts))
+        assert [code for code, _ in results] == [0, 0, 0], results
+        assert_same_run(tmp_path / "run", alone)
+        (tmp_path / "cut").mkdir()
+        processes = start(3, arguments(tmp_path / "cut", "--timeout", "8", **LONG), hosts)
+        wait_for((tmp_path / "cut/run/resume.safetensors").exists, *processes)
+        hosts.cut_off(2)
+        began = time.monotonic()
+        first, second, cut = ended(processes)
+        for code, text in [first, second]:
+            assert code == 1 and "process 2 of 3 is lost" in text, text
+        assert cut[0] == 1 and "process 0, or the torchrun that started it, is lost" in cut[1], cut
+        assert time.monotonic() - began < 60
 
 
 @pytest.mark.parametrize(
