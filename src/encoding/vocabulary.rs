@@ -176,6 +176,8 @@ mod tests {
             ]
         );
         assert_eq!(vocabulary.size(), 102 + 2 + 1000 + 201);
+        assert_eq!(vocabulary.word(-1), None);
+        assert_eq!(vocabulary.word(vocabulary.size() as i64), None);
     }
 
     #[test]

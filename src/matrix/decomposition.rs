@@ -167,7 +167,8 @@ fn require_finite(matrix: &Matrix) -> Result<(), NotConverged> {
     }
 }
 
-/// The mean of a matrix and its transpose. A symmetric matrix keeps its bits.
+/// The lower triangle of the mean of a matrix and its transpose, which is all that nalgebra reads. A symmetric matrix
+/// keeps its bits.
 fn symmetric<D: Dim>(dim: D, matrix: &Matrix) -> OMatrix<f64, D, D>
 where
     DefaultAllocator: Allocator<D, D>,
@@ -176,7 +177,6 @@ where
     for j in 0..dim.value() {
         for i in 0..j {
             let (here, there) = (mean[(i, j)], mean[(j, i)]);
-            mean[(i, j)] = here + 0.5 * (there - here);
             mean[(j, i)] = there + 0.5 * (here - there);
         }
     }

@@ -225,6 +225,23 @@ mod tests {
     }
 
     #[test]
+    fn a_named_family_and_a_share_of_families_are_drawn() {
+        let zeros = |text: &str| {
+            let distribution: Distribution = text.parse().unwrap();
+            let mut matrix = Matrix::zeros(4, 4);
+            let mut zeros = 0;
+            for index in 0..400 {
+                distribution.fill(&mut test_generator(1, index), &mut matrix);
+                zeros += matrix.iter().filter(|x| **x == 0.0).count();
+            }
+            zeros
+        };
+        assert_eq!(zeros("uniform"), 0);
+        assert_eq!(zeros("uniform@diagonal"), 400 * 12);
+        assert!((50..400 * 12).contains(&zeros("uniform+structured:0.5")));
+    }
+
+    #[test]
     fn biased_draws_are_symmetric_keep_their_spectrum_and_are_mostly_positive() {
         let share = |sign_bias| {
             let distribution = oversampled(Oversampling {
