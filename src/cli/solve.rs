@@ -84,11 +84,28 @@ impl Trained {
             own_residual: answer.residual,
             log_probability: answer.own.map_or(f64::NEG_INFINITY, |own| own.log_probability),
             is_checked: search.verify || search.repair,
-            tolerance: self.recipe.evaluation.tolerances[0],
+            tolerances: self.recipe.evaluation.tolerances.clone(),
             scale: root_mean_square(operands) / self.recipe.data.deviation(),
             is_normalized: self.solver.format_of(case).normalizes(),
             rounded: (read.seen != read.given).then_some(read.seen),
         })
+    }
+}
+
+/// Matrices with six significant digits, to be read beside each other; `--json` prints all digits.
+fn shown(matrices: &[Matrix]) -> String {
+    // A number that is printed with digits can be parsed.
+    let rounded = |x: f64| format!("{x:.5e}").parse().unwrap_or(x);
+    text::print_list(&matrices.iter().map(|matrix| matrix.map(rounded)).collect::<Vec<_>>())
+}
+
+/// `right within 0.5 %`, with the smallest tolerance that is kept, or `wrong: not within 5 %`, with the first.
+fn verdict(error: f64, tolerances: &[f64]) -> String {
+    let kept = tolerances.iter().copied().filter(|tolerance| error < *tolerance);
+    if error < tolerances[0] {
+        format!("right within {} %", report::percent(kept.fold(f64::INFINITY, f64::min)))
+    } else {
+        format!("wrong: not within {} %", report::percent(tolerances[0]))
     }
 }
 
@@ -111,7 +128,8 @@ struct Solved {
     log_probability: f64,
     /// Whether the answer with the smallest residual was chosen (`--verify`).
     is_checked: bool,
-    tolerance: f64,
+    /// The first decides whether the answer is right.
+    tolerances: Vec<f64>,
 }
 
 impl Solved {
@@ -122,7 +140,7 @@ impl Solved {
     }
 
     fn is_right(&self) -> bool {
-        self.error.is_some_and(|error| error < self.tolerance)
+        self.error.is_some_and(|error| error < self.tolerances[0])
     }
 
     /// Whether the answer may differ from the model's first.
@@ -141,7 +159,7 @@ impl Solved {
             "solution": self.solution.as_deref().map(matrices),
             "error": self.error,
             "probability": self.log_probability.exp(),
-            "tolerance": self.tolerance,
+            "tolerance": self.tolerances[0],
             "right": self.is_right(),
             "scale": self.scale,
             "residual": self.residual,
@@ -163,7 +181,6 @@ impl Solved {
 
 impl fmt::Display for Solved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tolerance = report::percent(self.tolerance);
         if let Some(rounded) = &self.rounded {
             writeln!(f, "rounded to  {}", text::print_list(rounded))?;
         }
@@ -179,32 +196,53 @@ impl fmt::Display for Solved {
             .as_ref()
             .filter(|own| self.is_searched() && **own != self.prediction)
         {
-            let (own, residual) = (text::print_list(own), error_percent(self.own_residual));
+            let (own, residual) = (shown(own), error_percent(self.own_residual));
             writeln!(f, "first       {own}, residual {residual}")?;
         }
-        writeln!(f, "prediction  {}", text::print_list(&self.prediction))?;
-        let verdict = if self.is_trusted() { "trusted" } else { "do not trust" };
+        writeln!(f, "prediction  {}", shown(&self.prediction))?;
+        let trust = if self.is_trusted() { "trusted" } else { "do not trust" };
         let many = if self.is_checked && self.proposals > 1 {
             format!(", the best of {} proposals", self.proposals)
         } else {
             String::new()
         };
-        writeln!(f, "residual    {}{many}: {verdict}", error_percent(self.residual))?;
+        writeln!(f, "residual    {}{many}: {trust}", error_percent(self.residual))?;
         match &self.solution {
-            Some(solution) => writeln!(f, "nalgebra    {}", text::print_list(solution))?,
+            Some(solution) => writeln!(f, "nalgebra    {}", shown(solution))?,
             None => writeln!(
                 f,
                 "nalgebra    no solution: the matrix is singular to working precision"
             )?,
         }
-        let verdict = if self.is_right() { "right" } else { "wrong" };
         match self.error {
             Some(error) => write!(
                 f,
-                "error       {}: {verdict} within {tolerance} %",
-                error_percent(error)
+                "error       {}: {}",
+                error_percent(error),
+                verdict(error, &self.tolerances)
             ),
             None => write!(f, "error       unknown: there is nothing to compare with"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_names_the_smallest_tolerance_that_is_kept() {
+        let told = |error| verdict(error, &[0.05, 0.02, 0.01, 0.005]);
+        assert_eq!(told(0.0017), "right within 0.5 %");
+        assert_eq!(told(0.005), "right within 1 %");
+        assert_eq!(told(0.049), "right within 5 %");
+        assert_eq!(told(0.05), "wrong: not within 5 %");
+        assert_eq!(told(f64::NAN), "wrong: not within 5 %");
+    }
+
+    #[test]
+    fn six_digits_are_shown() {
+        let matrix = Matrix::from_row_slice(1, 3, &[9.234884519158333, -0.000123456789, 2.0]);
+        assert_eq!(shown(&[matrix]), "[[[9.23488,-0.000123457,2]]]");
     }
 }

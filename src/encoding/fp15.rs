@@ -143,7 +143,13 @@ mod tests {
         let words = fp15.words();
         // Zero, and of each sign 999 mantissas with e0, and 900 with each of e1 to e15.
         assert_eq!(words.len(), 1 + 2 * (999 + 15 * 900));
-        for (class, word) in [(0, "N0e0"), (1, "N1e0"), (999, "N999e0"), (1000, "N100e1"), (14_499, "N999e15")] {
+        for (class, word) in [
+            (0, "N0e0"),
+            (1, "N1e0"),
+            (999, "N999e0"),
+            (1000, "N100e1"),
+            (14_499, "N999e15"),
+        ] {
             assert_eq!(words[class], word);
         }
         assert_eq!(words[14_500], "N-1e0");
