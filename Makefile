@@ -104,6 +104,14 @@ bench: build $(PYTHON_READY) ## Compare speed with the references and print rati
 cuda: build $(PYTHON_READY) ## On a machine with a CUDA device: check, measure, and train models that read matrices unchanged (25 minutes)
 	LAFORMER_BIN=$(LAFORMER) benches/cuda.sh checkpoints/cuda
 
+# The modules without libtorch, by their own tests. SHARD=0/4 takes a quarter.
+SHARD ?= 0/1
+
+.PHONY: mutants
+mutants: ## Change the code of mathematics and encodings, and see whether a test fails, SHARD=0/4 (cargo install cargo-mutants; hours)
+	CARGO_PROFILE_DEV_OPT_LEVEL=1 cargo mutants --no-default-features --shard $(SHARD) --sharding round-robin --timeout 60 \
+		--file 'src/problem/**' --file 'src/encoding/**' --file 'src/matrix/**' --cargo-test-arg=--lib
+
 # The readers of untrusted input; see tests/inputs/targets.rs. An input that fails is written to fuzz/artifacts.
 READERS := csv recipe matrix tokens safetensors run
 SECONDS_EACH ?= 60
