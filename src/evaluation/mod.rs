@@ -333,3 +333,6 @@ fn measure(
         example,
     }
 }
+
+#[cfg(test)]
+mod tests;

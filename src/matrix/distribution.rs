@@ -232,13 +232,14 @@ mod tests {
             let mut zeros = 0;
             for index in 0..400 {
                 distribution.fill(&mut test_generator(1, index), &mut matrix);
-                zeros += matrix.iter().filter(|x| **x == 0.0).count();
+                zeros += usize::from(matrix.iter().any(|x| *x == 0.0));
             }
             zeros
         };
         assert_eq!(zeros("uniform"), 0);
-        assert_eq!(zeros("uniform@diagonal"), 400 * 12);
-        assert!((50..400 * 12).contains(&zeros("uniform+structured:0.5")));
+        assert_eq!(zeros("uniform@diagonal"), 400);
+        // About half of the families have zeros.
+        assert!((10..40).contains(&zeros("uniform+structured:0.1")));
     }
 
     #[test]
