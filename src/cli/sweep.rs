@@ -8,8 +8,8 @@ use super::{Failure, UsageError};
 use crate::dataset::Shard;
 use crate::recipe::Recipe;
 use crate::report::last_evaluation;
-use crate::training::InUse;
-use anyhow::{Context, Result, ensure};
+use crate::training::{InUse, Run};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use serde::Deserialize;
 use std::collections::HashSet;
@@ -51,6 +51,8 @@ struct Plan {
     recipes: Vec<PathBuf>,
     #[serde(default = "first_seed")]
     seeds: Vec<u64>,
+    /// The recipes themselves if there are none.
+    #[serde(default = "unchanged")]
     variants: Vec<Variant>,
 }
 
@@ -58,10 +60,15 @@ fn first_seed() -> Vec<u64> {
     vec![1]
 }
 
+fn unchanged() -> Vec<Variant> {
+    vec![Variant::default()]
+}
+
 /// A change of recipes.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Variant {
+    /// Empty for recipes without a change.
     name: String,
     /// The recipes that it changes; all if empty.
     #[serde(default)]
@@ -93,6 +100,7 @@ impl Sweep {
         self.device.device().usage()?;
         let tasks = self.tasks().usage()?;
         let part = self.shard.indices(tasks.len() as u64);
+        let mut failed = 0;
         for index in part {
             let task = &tasks[index as usize];
             let name = task.folder.display();
@@ -110,10 +118,19 @@ impl Sweep {
             );
             match train.run(commit) {
                 Err(Failure::Failed(error)) if error.is::<InUse>() => tell!("{name}: another process trains it"),
+                // The other runs do not depend on this one.
+                Err(Failure::Failed(error) | Failure::Usage(error)) => {
+                    tell!("{name} failed: {error:#}");
+                    failed += 1;
+                }
                 outcome => outcome?,
             }
         }
-        Runs::over_seeds(&self.output).run()
+        Runs::over_seeds(&self.output).run()?;
+        if failed > 0 {
+            return Err(anyhow!("{failed} of {} runs failed; their errors are above", tasks.len()).into());
+        }
+        Ok(())
     }
 
     /// All runs, with their recipes parsed.
@@ -148,14 +165,26 @@ impl Sweep {
                 if !variant.recipes.is_empty() && !variant.recipes.contains(recipe) {
                     continue;
                 }
+                let mut overrides = variant.set.clone();
+                overrides.extend(self.overrides.clone());
+                let seeds_itself = overrides
+                    .iter()
+                    .any(|set| set.trim_start().starts_with("training.seed="));
+                ensure!(
+                    !seeds_itself,
+                    "{file}: training.seed is set: name the seeds in `seeds` or --seeds"
+                );
                 for seed in seeds {
-                    let name = format!("{stem}-{}-{seed}", slug(&variant.name));
-                    ensure!(names.insert(name.clone()), "{file}: there are two runs {name}");
-                    let mut overrides = variant.set.clone();
-                    overrides.extend(self.overrides.clone());
+                    let name = variant.run_of(&stem, *seed);
+                    ensure!(
+                        names.insert(name.clone()),
+                        "{file}: there are two runs {name}: give recipes, variants and seeds different names"
+                    );
+                    let mut overrides = overrides.clone();
                     overrides.push(format!("training.seed={seed}"));
                     let parsed = Recipe::parse(&text, &overrides).with_context(|| format!("{file}: {name}"))?;
                     if name.contains(&self.only) {
+                        self.check_begun(&name, &parsed)?;
                         tasks.push(Task {
                             folder: self.output.join(name),
                             recipe: path.clone(),
@@ -168,6 +197,36 @@ impl Sweep {
         }
         ensure!(!tasks.is_empty(), "{file}: no run has {:?} in its name", self.only);
         Ok(tasks)
+    }
+
+    /// Fails if the folder of a run has a run of another recipe.
+    fn check_begun(&self, name: &str, recipe: &Recipe) -> Result<()> {
+        let folder = self.output.join(name);
+        if !Run::exists(&folder)? {
+            return Ok(());
+        }
+        let (_, begun) = Run::open(&folder)?;
+        let mut recipe = recipe.clone();
+        recipe.keep_resolved(&begun);
+        if let Some((key, was, is)) = Recipe::differences(&begun, &recipe)?.into_iter().next() {
+            bail!(
+                "{} was begun with {key} = {was}, not {is}: choose another --output or another name",
+                folder.display()
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Variant {
+    /// The name of a run: `RECIPE-VARIANT-SEED`, or `RECIPE-SEED` without a change.
+    fn run_of(&self, recipe: &str, seed: u64) -> String {
+        let parts = [recipe.to_string(), slug(&self.name), seed.to_string()];
+        parts
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join("-")
     }
 }
 

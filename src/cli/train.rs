@@ -9,7 +9,7 @@ use crate::dataset::{Repetition, Source, Table};
 use crate::evaluation::check_memory;
 use crate::libtorch;
 use crate::matrix::{Split, fingerprint};
-use crate::recipe::{Precision, Recipe};
+use crate::recipe::Recipe;
 use crate::report::{Provenance, RunReport};
 use crate::training::{Ending, Lock, Origin, Rank, Ranks, Run, Trainer, why_eager};
 use anyhow::{Context, Result, bail, ensure};
@@ -314,17 +314,10 @@ impl Train {
         Ok(())
     }
 
-    /// A resumed run keeps its precision and number of threads if the recipe leaves them open (`auto`, 0).
     fn keep_resolved(&self, recipe: &mut Recipe) -> Result<()> {
         let folder = self.path()?;
         if self.resume && Run::exists(&folder)? {
-            let begun = Run::open(&folder)?.1.training;
-            if recipe.training.precision == Precision::Auto {
-                recipe.training.precision = begun.precision;
-            }
-            if recipe.training.threads == 0 {
-                recipe.training.threads = begun.threads;
-            }
+            recipe.keep_resolved(&Run::open(&folder)?.1);
         }
         Ok(())
     }

@@ -90,6 +90,16 @@ impl Recipe {
         Ok(toml::to_string_pretty(self)?)
     }
 
+    /// Takes the precision and the number of threads of a run that was begun, if this recipe leaves them open (`auto`, 0).
+    pub fn keep_resolved(&mut self, begun: &Self) {
+        if self.training.precision == Precision::Auto {
+            self.training.precision = begun.training.precision;
+        }
+        if self.training.threads == 0 {
+            self.training.threads = begun.training.threads;
+        }
+    }
+
     /// Keys whose values differ, with both values.
     pub fn differences(a: &Self, b: &Self) -> Result<Vec<(String, String, String)>> {
         Ok(differences(&Table::try_from(a)?, &Table::try_from(b)?))

@@ -128,6 +128,11 @@ fn a_sweep_is_checked_before_its_first_run() {
         ("AdamW", "whole, recipe", "there are two runs tiny-whole-recipe-1"),
         ("optimizer=adamw", "optimizer=adam", "tiny-adamw-1"),
         ("seeds", "sseds", "unknown field `sseds`"),
+        (
+            "training.optimizer=adamw",
+            "training.seed=3",
+            "name the seeds in `seeds`",
+        ),
     ];
     for (from, to, message) in cases {
         fs::write(path.join("bad.toml"), SWEEP.replacen(from, to, 1)).unwrap();
@@ -141,4 +146,45 @@ fn a_sweep_is_checked_before_its_first_run() {
     let shipped = shipped.to_str().unwrap();
     let text = refuse(path, 2, &["sweep", shipped, "--output", "runs", "--only", "none"]);
     assert!(text.contains("no run has"), "{text}");
+}
+
+#[test]
+fn a_sweep_without_variants_trains_its_recipes_with_every_seed() {
+    let folder = folder();
+    let path = folder.path();
+    fs::write(path.join("plain.toml"), "recipes = [\"tiny.toml\"]\nseeds = [3, 4]\n").unwrap();
+    succeed(path, &["sweep", "plain.toml", "--output", "runs"]);
+    for name in ["runs/tiny-3/model.pt", "runs/tiny-4/model.pt"] {
+        assert!(path.join(name).exists(), "{name}");
+    }
+    // The same names with another recipe are no finished runs.
+    let changed = [
+        "sweep",
+        "plain.toml",
+        "--output",
+        "runs",
+        "--set",
+        "training.learning_rate=0.5",
+    ];
+    let text = refuse(path, 2, &changed);
+    assert!(
+        text.contains("runs/tiny-3 was begun with training.learning_rate ="),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_run_that_fails_does_not_end_the_sweep() {
+    let folder = folder();
+    let path = folder.path();
+    // A folder with a file of this name cannot hold a run's weights.
+    fs::create_dir_all(path.join("runs/tiny-whole-recipe-1/model.safetensors")).unwrap();
+    let output = laformer(path, &[&ALL[..], &["--seeds", "1"]].concat());
+    let told = str::from_utf8(&output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("tiny-whole-recipe-1 failed: ") && told.contains("1 of 2 runs failed"),
+        "{told}"
+    );
+    assert!(path.join("runs/tiny-adamw-1/model.pt").exists());
 }
