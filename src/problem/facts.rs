@@ -208,11 +208,100 @@ impl Degree {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::matrix::{Address, Distribution, Matrix, Split};
+    use crate::problem::{ALL, Problem};
 
     #[test]
     fn codes_of_sides_never_change() {
         let found = Side::ALL.map(|side| (side.code(), side.of(Shape::new(5, 3)), side.of(Shape::new(2, 7))));
         assert_eq!(found, [(0, 1, 1), (1, 5, 2), (2, 3, 7), (3, 3, 2)]);
+    }
+
+    /// Random operands of a problem, and their solution.
+    fn solved(problem: &dyn Problem, change: impl Fn(usize, Matrix) -> Matrix) -> Vec<Matrix> {
+        let size = Shape::new(3, 3);
+        let zeros = |shapes: Vec<Shape>| -> Vec<Matrix> {
+            shapes
+                .iter()
+                .map(|shape| Matrix::zeros(shape.rows, shape.cols))
+                .collect()
+        };
+        let (mut operands, mut solution) = (
+            zeros(problem.operand_shapes(size)),
+            zeros(problem.solution_shapes(size)),
+        );
+        let address = Address {
+            seed: 3,
+            split: Split::Train,
+            index: 0,
+        };
+        problem.sample(&Distribution::default(), &mut address.generator(0), &mut operands);
+        let operands: Vec<_> = operands
+            .into_iter()
+            .enumerate()
+            .map(|(k, operand)| change(k, operand))
+            .collect();
+        problem.solve(&operands, &mut solution).unwrap();
+        solution
+    }
+
+    fn are_equal(found: &[Matrix], expected: &[Matrix]) -> bool {
+        let close = |(a, b): (&Matrix, &Matrix)| (a - b).amax() <= 1e-9 * b.amax().max(1.0);
+        found.iter().zip(expected).all(close)
+    }
+
+    /// The power of 2 by which each matrix of the solution is multiplied; `None` if one is not.
+    fn degrees(found: &[Matrix], original: &[Matrix]) -> Option<Vec<i32>> {
+        let degree = |(found, original): (&Matrix, &Matrix)| {
+            (-5..=5).find(|degree| are_equal(&[found.clone()], &[original * 2f64.powi(*degree)]))
+        };
+        found.iter().zip(original).map(degree).collect()
+    }
+
+    #[test]
+    fn facts_name_exactly_the_invariances_that_the_mathematics_has() {
+        for &problem in ALL {
+            let (name, told) = (problem.name(), problem.facts().invariance);
+            let original = solved(problem, |_, operand| operand);
+            let fixed = |degrees: &[Degree]| degrees.iter().map(|degree| degree.at(Shape::new(3, 3))).collect();
+            // Doubling one operand of two says more than doubling both.
+            let first = solved(problem, |k, operand| if k == 0 { operand * 2.0 } else { operand });
+            let second = solved(problem, |k, operand| if k == 1 { operand * 2.0 } else { operand });
+            let all = solved(problem, |_, operand| operand * 2.0);
+            let apart = degrees(&first, &original).filter(|_| problem.operands().len() == 2);
+            if let Some(apart) = apart {
+                assert_eq!(told.degrees.map(fixed), Some(apart), "{name}");
+                let second = degrees(&second, &original);
+                assert_eq!(told.second_degrees.map(<[i32]>::to_vec), second, "{name}");
+            } else {
+                assert_eq!(told.degrees.map(fixed), degrees(&all, &original), "{name}");
+                assert!(told.second_degrees.is_none(), "{name}");
+            }
+            let shifted = solved(problem, |k, operand| {
+                let shift = if k == 0 { 3.0 } else { 0.0 };
+                &operand + Matrix::identity(operand.nrows(), operand.ncols()) * shift
+            });
+            let mut expected = original.clone();
+            expected[0].add_scalar_mut(3.0);
+            assert_eq!(told.shifts, are_equal(&shifted, &expected), "{name}");
+            let (rows, columns) = (
+                Matrix::from_diagonal(&[1.0, 2.0, 4.0].to_vec().into()),
+                Matrix::from_diagonal(&[8.0, 1.0, 0.5].to_vec().into()),
+            );
+            // A symmetric problem stays one only if rows and columns have the same factors.
+            if !problem.is_symmetric()
+                && problem.operands().len() == 1
+                && original[0].is_square()
+                && original[0].len() > 1
+                && original.len() == 1
+            {
+                let scaled = solved(problem, |_, operand| &rows * operand * &columns);
+                let back: Vec<_> = scaled.iter().map(|x| &columns * x * &rows).collect();
+                assert_eq!(told.equilibrates, are_equal(&back, &original), "{name}");
+            } else {
+                assert!(!told.equilibrates, "{name}");
+            }
+        }
     }
 
     #[test]

@@ -257,6 +257,30 @@ mod tests {
     }
 
     #[test]
+    fn parts_and_grams_of_a_matrix_are_those_by_hand() {
+        let wide = Matrix::from_row_slice(2, 3, &[1.0, 2.0, 0.0, 0.0, 1.0, 3.0]);
+        let gram = Matrix::from_row_slice(2, 2, &[5.0, 2.0, 2.0, 10.0]);
+        assert_eq!(smaller_gram(&wide), gram);
+        assert_eq!(smaller_gram(&wide.transpose()), gram);
+        let square = Matrix::from_row_slice(2, 2, &[1.0, 2.0, 6.0, 3.0]);
+        assert_eq!(
+            symmetric_part(&square),
+            Matrix::from_row_slice(2, 2, &[1.0, 4.0, 4.0, 3.0])
+        );
+    }
+
+    #[test]
+    fn a_number_that_is_not_finite_is_named() {
+        let bad = Matrix::from_row_slice(1, 2, &[1.0, f64::INFINITY]);
+        let told = |matrices: &[Matrix]| require_finite("operand", matrices).unwrap_err();
+        assert_eq!(
+            told(std::slice::from_ref(&bad)),
+            "entry (1, 2) of the operand is inf, not a finite number"
+        );
+        assert!(told(&[Matrix::zeros(1, 1), bad]).starts_with("entry (1, 2) of operand 2 is inf"));
+    }
+
+    #[test]
     fn residuals_are_written_short() {
         assert_eq!(short(0.300_000_000_04), "0.3");
         assert_eq!(short(1.234_567e-5), "1.235e-5");
