@@ -137,7 +137,7 @@ def test_a_lost_process_is_named(tmp_path):
 
 
 def test_torchrun_starts_again_from_the_last_save(tmp_path):
-    settings = {"training.steps": 600, "evaluation.every": 0, "training.save_every": 6}
+    settings = {"training.steps": 300, "evaluation.every": 0, "training.save_every": 6}
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "3", "--monitor-interval", "0.1"]
     command += ["--master-addr", "127.0.0.1", "--master-port", str(free_port()), "--no-python", BINARY, *arguments(tmp_path, "--resume", **settings)]
     agent = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -147,11 +147,11 @@ def test_torchrun_starts_again_from_the_last_save(tmp_path):
     said = agent.communicate(timeout=120)[0]
     assert agent.returncode == 0, said
     assert re.search(r"going on after step \d+", said), said
-    assert [step for step, _ in losses(tmp_path / "run")] == list(range(2, 601, 2))
+    assert [step for step, _ in losses(tmp_path / "run")] == list(range(2, 301, 2))
 
 
 def test_processes_that_are_killed_again_and_again_train_the_same_model(tmp_path):
-    settings = {"training.steps": 400, "evaluation.every": 0, "training.save_every": 5}
+    settings = {"training.steps": 250, "evaluation.every": 0, "training.save_every": 5}
     for name in ["quiet", "killed"]:
         (tmp_path / name).mkdir()
     quiet = trained(tmp_path / "quiet", 2, **settings)
@@ -164,7 +164,7 @@ def test_processes_that_are_killed_again_and_again_train_the_same_model(tmp_path
         # Kills come at any time after a first save of this attempt, three times; the fourth attempt ends.
         if kills < 3:
             wait_for(lambda before=before: save.exists() and save.stat().st_mtime_ns > before, *processes)
-            time.sleep(rng.uniform(0, 0.2))
+            time.sleep(rng.uniform(0, 0.1))
             rng.choice(processes).kill()
             kills += 1
         codes = [code for code, _ in ended(processes)]
@@ -295,14 +295,14 @@ def test_a_job_of_slurm_saves_before_its_time_is_over_and_goes_on(tmp_path):
         "SLURM_NTASKS": "2",
         "SLURM_NTASKS_PER_NODE": "2",
     }
-    command = ["bash", str(ROOT / "recipes/slurm/train.sbatch"), *arguments(tmp_path, **{"training.steps": 600, "training.save_every": 2})[1:]]
+    command = ["bash", str(ROOT / "recipes/slurm/train.sbatch"), *arguments(tmp_path, **{"training.steps": 300, "training.save_every": 2})[1:]]
     run = lambda: subprocess.run(command, cwd=tmp_path, env=os.environ | job, capture_output=True, text=True)
     first = run()
     assert first.returncode in (138, 143), first.stderr
     assert (tmp_path / "requeued").read_text() == f"requeue {job['SLURM_JOB_ID']}\n"
     second = run()
     assert second.returncode == 0, second.stderr
-    assert losses(tmp_path / "run")[-1][0] == 600
+    assert losses(tmp_path / "run")[-1][0] == 300
 
 
 @pytest.mark.parametrize("kind", ["generate", "eval"])
