@@ -253,7 +253,7 @@ mod tests {
     /// The power of 2 by which each matrix of the solution is multiplied; `None` if one is not.
     fn degrees(found: &[Matrix], original: &[Matrix]) -> Option<Vec<i32>> {
         let degree = |(found, original): (&Matrix, &Matrix)| {
-            (-5..=5).find(|degree| are_equal(&[found.clone()], &[original * 2f64.powi(*degree)]))
+            (-5..=5).find(|degree| are_equal(std::slice::from_ref(found), &[original * 2f64.powi(*degree)]))
         };
         found.iter().zip(original).map(degree).collect()
     }
