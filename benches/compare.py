@@ -297,7 +297,11 @@ def device(options):
 
 def scale(options):
     """Throughput over size, batch, width, depth and threads."""
-    text = laformer("bench", "scale", "--seconds", str(options.seconds or 1.0), "--output", ROOT / "benches/scale.svg")
+    from scale import HEADERS, draw, measure, report
+
+    curves = measure(laformer, options.seconds or 1.0)
+    draw(curves, ROOT / "benches/scale.svg")
+    turns, rows = report(curves)
     yield (
         "Eigenvalues with the default model (width 128, 2+1 layers, batch 64, 5x5, Muon, bf16; decoding in fp32), one of these "
         "varied at a time.\n"
@@ -305,7 +309,7 @@ def scale(options):
         "kernels and parameters, and the whole work of the optimizer); *compute*, its operations at the rate of a large matrix product; *memory*, its traffic (estimated\n"
         "from the sizes of parameters and activations) at the bandwidth of a large copy. A step is bound by a floor that makes half\n"
         "of its time or more; otherwise the largest is named as its largest part.\n\n"
-        f"![Throughput as the work grows](../../benches/scale.svg)\n\n{text.strip()}"
+        f"![Throughput as the work grows](../../benches/scale.svg)\n\n{turns}\n\n{table(HEADERS, rows)}"
     )
 
 

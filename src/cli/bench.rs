@@ -2,7 +2,6 @@
 
 mod measure;
 mod peak;
-mod scale;
 mod turns;
 
 use super::options::{DeviceOption, GraphOption};
@@ -42,9 +41,6 @@ pub struct Bench {
     /// For generate and train: for each line of stdin, run this many batches or steps and print the seconds
     #[arg(long, value_name = "STEPS")]
     turns: Option<u64>,
-    /// For scale: the file into which the curves are drawn
-    #[arg(long, value_name = "FILE.svg")]
-    output: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -60,12 +56,10 @@ enum What {
     Generate,
     /// Training steps, and the share of time of each part
     Train,
-    /// Answers of a model
+    /// Answers of a model, in batches of training.batch_size
     Decode,
     /// The evaluation of 10,000 matrices, as a share of an epoch of 300,000 examples
     Evaluate,
-    /// Training, decoding and generation as sizes, batch, width, depth and threads grow
-    Scale,
     /// The peak rates of the device: matrix products and memory
     Device,
 }
@@ -79,7 +73,7 @@ impl Bench {
         let duration = Duration::try_from_secs_f64(self.seconds).context("--seconds").usage()?;
         tch::set_num_threads(self.threads as i32);
         recipe.training.threads = self.threads;
-        if matches!(self.what, What::Train | What::Evaluate | What::Scale) {
+        if matches!(self.what, What::Train | What::Evaluate) {
             recipe.resolve_precision(device)?;
         }
         if let Some(turns) = self.turns {
@@ -94,15 +88,6 @@ impl Bench {
             What::Train => measure::train(recipe.clone(), device, captures, duration)?,
             What::Decode => measure::decode(&recipe, device, duration)?,
             What::Evaluate => measure::evaluation(&recipe, device, duration)?,
-            What::Scale => {
-                return Ok(scale::run(
-                    &recipe,
-                    device,
-                    duration,
-                    self.output.as_deref(),
-                    self.json,
-                )?);
-            }
             What::Device => peak::measure(&recipe, device)?,
         };
         if let Value::Object(fields) = &mut result {
@@ -130,11 +115,6 @@ impl Bench {
             self.threads
         );
         ensure!(
-            self.threads == 1 || self.what != What::Scale,
-            "--threads {}: scale measures one thread and two; leave it out",
-            self.threads
-        );
-        ensure!(
             self.seconds > 0.0,
             "--seconds {}: expected a positive number",
             self.seconds
@@ -144,10 +124,6 @@ impl Bench {
             "--turns is for generate and train"
         );
         ensure!(self.turns != Some(0), "--turns 0: expected 1 or more");
-        ensure!(
-            self.output.is_none() || self.what == What::Scale,
-            "--output is for scale, which draws curves"
-        );
         ensure!(
             !self.graph.no_graph || self.what == What::Train,
             "--no-graph is for train"
@@ -160,12 +136,7 @@ impl Bench {
         overrides.extend(self.problem.iter().map(|problem| format!("problem={problem}")));
         let dim = self.dim.iter();
         overrides.extend(dim.flat_map(|dim| [format!("dim=\"{dim}\""), "rows=\"\"".into(), "cols=\"\"".into()]));
-        let recipe = Recipe::parse(&text, &overrides)?;
-        ensure!(
-            self.what != What::Scale || recipe.dimensions.is_square(),
-            "scale needs square sizes: set dim in the recipe instead of rows and cols"
-        );
-        Ok(recipe)
+        Recipe::parse(&text, &overrides)
     }
 }
 

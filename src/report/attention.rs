@@ -1,6 +1,6 @@
 //! Attention maps as SVG: for each layer and head, the attention of each target to all sources.
 
-use super::chart::{Area, Drawn, INK, picture, text};
+use super::picture::{Area, Drawn, INK, picture, text};
 use anyhow::Result;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};

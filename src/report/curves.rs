@@ -1,11 +1,15 @@
 //! Line charts as SVG. They need no system fonts, so equal numbers give equal files on all machines.
 
-use super::chart::{Area, COLORS, Chart, Drawn, Frame, LARGE, picture, short, text};
+use super::picture::{Area, Drawn, INK, picture, text};
 use anyhow::Result;
-use plotters::coord::ranged1d::Ranged;
+use plotters::coord::cartesian::Cartesian2d;
+use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::path::Path;
+
+type Chart<'a, X, Y> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<X, Y>>;
 
 /// A line of a chart.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +33,18 @@ pub enum Axis {
 const CHART: u32 = 660;
 const LEGEND: u32 = 300;
 const HEIGHT: u32 = 480;
+const GRID: RGBColor = RGBColor(225, 225, 225);
+/// The colors of Okabe and Ito, which color-blind people can distinguish. Yellow is omitted, because it is faint on
+/// white.
+const COLORS: [RGBColor; 7] = [
+    RGBColor(0, 114, 178),
+    RGBColor(230, 159, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(213, 94, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(0, 0, 0),
+];
 /// Top of the legend, and distance of its entries.
 const LEGEND_TOP: i32 = 76;
 const LEGEND_STEP: i32 = 26;
@@ -53,7 +69,7 @@ pub fn accuracy_curves(path: &Path, title: &str, curves: &[Curve], axis: Axis) -
         match axis {
             Axis::Linear => {
                 let range = 0.0..if last > 0.0 { last } else { 1.0 };
-                lines(&mut frame(title, 8).draw(&left, range, 0.0..100.0)?, &curves)?;
+                lines(&mut frame(&left, title, 8, range)?, &curves)?;
             }
             Axis::Logarithmic => {
                 let ticks = if last > 0.0 {
@@ -61,25 +77,48 @@ pub fn accuracy_curves(path: &Path, title: &str, curves: &[Curve], axis: Axis) -
                 } else {
                     vec![1.0, 10.0]
                 };
-                let frame = frame(title, ticks.len());
+                let labels = ticks.len();
                 let range = (ticks[0]..ticks[ticks.len() - 1]).log_scale().with_key_points(ticks);
-                lines(&mut frame.draw(&left, range, 0.0..100.0)?, &curves)?;
+                lines(&mut frame(&left, title, labels, range)?, &curves)?;
             }
         }
         legend(&right, &curves)
     })
 }
 
-/// The frame of a chart of accuracies against examples.
-fn frame(title: &str, x_labels: usize) -> Frame<'_> {
-    Frame {
-        measures: LARGE,
-        title,
-        axes: ("examples", "accuracy (%)"),
-        x_labels,
-        x_label: &|x| short(*x),
-        y_label: &|y| format!("{y:.0}"),
-    }
+/// A chart of accuracies against examples, with title, axes and grid. `x_labels` is the approximate number of labels at the x axis.
+fn frame<'a, X>(
+    area: &Area<'a>,
+    title: &str,
+    x_labels: usize,
+    x: X,
+) -> Drawn<Chart<'a, X::CoordDescType, RangedCoordf64>>
+where
+    X: AsRangedCoord<Value = f64>,
+    X::CoordDescType: ValueFormatter<f64>,
+{
+    let mut chart = ChartBuilder::on(area)
+        .margin(14)
+        .caption(title, text(20))
+        .x_label_area_size(50)
+        .y_label_area_size(64)
+        .build_cartesian_2d(x, 0.0..100.0)?;
+    chart
+        .configure_mesh()
+        .max_light_lines(1)
+        .light_line_style(WHITE)
+        .bold_line_style(GRID)
+        .axis_style(INK)
+        .axis_desc_style(text(16))
+        .label_style(text(14))
+        .x_labels(x_labels)
+        .y_labels(6)
+        .x_label_formatter(&|x| short(*x))
+        .y_label_formatter(&|y| format!("{y:.0}"))
+        .x_desc("examples")
+        .y_desc("accuracy (%)")
+        .draw()?;
+    Ok(chart)
 }
 
 fn lines<X, Y>(chart: &mut Chart<'_, X, Y>, curves: &[Curve]) -> Drawn
@@ -143,6 +182,18 @@ fn colored(curves: &[Curve]) -> impl Iterator<Item = (&Curve, RGBColor)> {
         next += usize::from(!curve.dashed || next == 0);
         (curve, COLORS[(next - 1) % COLORS.len()])
     })
+}
+
+/// `0`, `950`, `1.5k`, `200k`, `3M`.
+fn short(number: f64) -> String {
+    let (scaled, unit) = match number.abs() {
+        size if size >= 1e9 => (number / 1e9, "G"),
+        size if size >= 1e6 => (number / 1e6, "M"),
+        size if size >= 1e3 => (number / 1e3, "k"),
+        _ => (number, ""),
+    };
+    // Three digits distinguish all ticks.
+    format!("{}{unit}", (scaled * 100.0).round() / 100.0)
 }
 
 #[cfg(test)]
@@ -282,5 +333,20 @@ mod tests {
         let missing = Path::new("missing/curves.svg");
         let text = format!("{:#}", accuracy_curves(missing, "", &[], Axis::Linear).unwrap_err());
         assert!(text.contains("cannot write missing/curves.svg"), "{text}");
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        for (number, wanted) in [
+            (0.0, "0"),
+            (950.0, "950"),
+            (1_500.0, "1.5k"),
+            (200_000.0, "200k"),
+            (1_250_000.0, "1.25M"),
+            (3e9, "3G"),
+            (0.25, "0.25"),
+        ] {
+            assert_eq!(short(number), wanted);
+        }
     }
 }

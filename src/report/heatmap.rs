@@ -1,6 +1,6 @@
 //! Heat maps as SVG: tables of fractions as colored cells with numbers.
 
-use super::chart::{Area, Drawn, INK, picture, text};
+use super::picture::{Area, Drawn, INK, picture, text};
 use anyhow::Result;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};

@@ -569,17 +569,9 @@ fn bench_refuses_options_of_other_measurements() {
     let refused = |arguments: &[&str]| refuse(folder.path(), 2, arguments);
     assert!(refused(&["bench", "decode", "--turns", "3"]).contains("--turns is for generate and train"));
     assert!(refused(&["bench", "train", "--turns", "0"]).contains("--turns 0"));
-    assert!(refused(&["bench", "train", "--output", "a.svg"]).contains("--output is for scale"));
-    fs::write(
-        folder.path().join("wide.toml"),
-        "problem = \"svd\"\nrows = 2\ncols = 3\n",
-    )
-    .unwrap();
-    assert!(refused(&["bench", "scale", "--recipe", "wide.toml"]).contains("set dim in the recipe"));
-    assert!(refused(&["bench", "scale", "--threads", "2"]).contains("leave it out"));
     assert!(refused(&["bench", "device", "--threads", "4294967296"]).contains("1 to 1024"));
-    let scale = ["bench", "scale", "--set", "model.width=96", "--set", "model.heads=3"];
-    assert!(refuse(folder.path(), 1, &scale).contains("model.heads = 3"));
+    let heads = ["bench", "train", "--set", "model.width=100", "--set", "model.heads=3"];
+    assert!(refused(&heads).contains("model.heads = 3"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 """Tests benches/compare.py with fake contestants, whose turns take known times."""
 
+import json
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "benches"))
 import compare
+import scale
 
 
 def contestant(name, examples, seconds):
@@ -70,3 +72,27 @@ def test_unknown_sections_are_refused():
     command = [sys.executable, ROOT / "benches/compare.py", "speed"]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 2 and "choose from device, step" in result.stderr
+
+
+def test_the_largest_bound_names_what_limits_a_step_from_half_of_its_time_on():
+    assert scale.bound([0.5, 0.1, 0.2]) == "latency"
+    assert scale.bound([0.1, 0.3, 0.2]) == "mostly compute"
+    assert scale.bound([0.1, 0.3, 0.7]) == "memory"
+    assert scale.turning([1, 4, 16, 64], ["latency", "latency", "compute", "compute"]) == "latency from 1, compute from 16"
+
+
+def test_every_curve_of_growth_is_measured_with_one_thread_and_two(tmp_path):
+    def run(bench, what, *words):
+        found = {"examples_per_second": 100.0, "positions_per_second": 900.0, "utilization": 0.3, "memory_gigabytes_per_second": 5.0}
+        # The smallest step takes 8 ms, the others 640 ms; copies have 50 GB/s.
+        if what == "device":
+            return json.dumps({"memory_gigabytes_per_second": 50.0})
+        return json.dumps({**found, "examples_per_second": 125.0} if "dim=1" in words else found)
+
+    curves = scale.measure(run, 0.1)
+    turns, rows = scale.report(curves)
+    assert len(rows) == 2 * sum(len(scale.VALUES[axis]) for _, axis in scale.CURVES)
+    assert ["train", "width", 128, 2, "100", "900", "640.00", "1 %", "30 %", "10 %", "mostly compute"] in rows
+    assert "- decode by batch, 1 thread: latency from 1, mostly compute from 4" in turns
+    scale.draw(curves, tmp_path / "scale.svg")
+    assert (tmp_path / "scale.svg").read_text().count("encoder layers") >= 1

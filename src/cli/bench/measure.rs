@@ -25,7 +25,7 @@ pub fn generation(recipe: &Recipe, threads: usize, duration: Duration) -> Result
 }
 
 /// Examples per second that independent threads generate in batches.
-pub fn generate(recipe: &Recipe, threads: usize, duration: Duration) -> Result<f64> {
+fn generate(recipe: &Recipe, threads: usize, duration: Duration) -> Result<f64> {
     let (source, format, batch) = (
         recipe.source(Split::Train)?,
         recipe.format(),
@@ -71,29 +71,37 @@ pub fn with_trainer<T>(
 }
 
 /// Measurements of a recipe's training steps.
-pub struct Training {
-    pub profile: Profile,
+struct Training {
+    profile: Profile,
     /// Examples per second.
-    pub rate: f64,
+    rate: f64,
     /// Whether the steps of `rate` ran in CUDA graphs; those of `profile` never do.
-    pub captured: bool,
-    pub cost: Cost,
+    captured: bool,
+    cost: Cost,
 }
 
 /// The cost of one example for a model.
 #[derive(Clone, Copy, Debug)]
-pub struct Cost {
-    pub parameters: f64,
+struct Cost {
+    parameters: f64,
     /// Positions of source and target.
-    pub positions: f64,
+    positions: f64,
     /// Floating-point operations of a training step.
-    pub flops: f64,
+    flops: f64,
     /// Numbers that the layers write in the forward pass.
-    pub activations: f64,
+    activations: f64,
 }
 
+/// Reads and writes of a parameter in a training step, estimated: forward, backward, gradient, its norm and clipping, and the
+/// optimizer, which uses four tensors and writes three of them.
+const PASSES_OF_PARAMETERS: f64 = 14.0;
+/// Reads and writes of an activation, estimated: written and read in the forward pass, and again with its gradient in the backward
+/// pass.
+const PASSES_OF_ACTIVATIONS: f64 = 6.0;
+const BYTES: f64 = 4.0;
+
 impl Cost {
-    pub fn of(model: &Model) -> Self {
+    fn of(model: &Model) -> Self {
         let config = model.config();
         let (source, target) = (model.longest().0 as f64, model.longest().1 as f64);
         let width = config.width as f64;
@@ -111,9 +119,19 @@ impl Cost {
             activations: config.encoder_layers as f64 * encoder + config.decoder_layers as f64 * decoder,
         }
     }
+
+    /// Bytes that an example's share of a training step reads and writes, estimated.
+    fn training_bytes(self, batch: f64) -> f64 {
+        BYTES * (PASSES_OF_PARAMETERS * self.parameters / batch + PASSES_OF_ACTIVATIONS * self.activations)
+    }
+
+    /// Bytes that an answer reads and writes, estimated: each activation is written and read once.
+    fn decoding_bytes(self, batch: f64) -> f64 {
+        BYTES * (self.parameters / batch + 2.0 * self.activations)
+    }
 }
 
-pub fn training(recipe: Recipe, device: Device, captures: bool, duration: Duration) -> Result<Training> {
+fn training(recipe: Recipe, device: Device, captures: bool, duration: Duration) -> Result<Training> {
     let (source, batch) = (recipe.source(Split::Train)?, recipe.training.batch_size as f64);
     with_trainer(recipe, device, captures, |trainer| {
         let profile = trainer.profile(source.clone(), duration)?;
@@ -133,7 +151,7 @@ pub fn training(recipe: Recipe, device: Device, captures: bool, duration: Durati
 }
 
 pub fn train(recipe: Recipe, device: Device, captures: bool, duration: Duration) -> Result<Value> {
-    let kind = recipe.training.precision.kind();
+    let (kind, batch) = (recipe.training.precision.kind(), recipe.training.batch_size as f64);
     let Training {
         profile,
         rate,
@@ -156,14 +174,13 @@ pub fn train(recipe: Recipe, device: Device, captures: bool, duration: Duration)
         "gflops": rate * cost.flops / 1e9,
         "matrix_product_gflops": peak / 1e9,
         "utilization": rate * cost.flops / peak,
+        "memory_gigabytes_per_second": rate * cost.training_bytes(batch) / 1e9,
     }))
 }
 
 pub fn decode(recipe: &Recipe, device: Device, duration: Duration) -> Result<Value> {
-    /// The batch size of evaluations.
-    const BATCH: usize = 500;
     let model = recipe.build(device);
-    let (rate, cost) = (decoding(recipe, &model, BATCH, duration)?, Cost::of(&model));
+    let (rate, cost) = (decoding(recipe, &model, duration)?, Cost::of(&model));
     let peak = peak::matrix_product_rate(device, Kind::Float);
     // Decoding is one forward pass: a third of a training step.
     let flops = rate * cost.flops / 3.0;
@@ -174,14 +191,15 @@ pub fn decode(recipe: &Recipe, device: Device, duration: Duration) -> Result<Val
         "gflops": flops / 1e9,
         "matrix_product_gflops": peak / 1e9,
         "utilization": flops / peak,
+        "memory_gigabytes_per_second": rate * cost.decoding_bytes(recipe.training.batch_size as f64) / 1e9,
     }))
 }
 
-/// Answers per second of a model, in batches of `batch`.
-pub fn decoding(recipe: &Recipe, model: &Model, batch: usize, duration: Duration) -> Result<f64> {
+/// Answers per second of a model.
+fn decoding(recipe: &Recipe, model: &Model, duration: Duration) -> Result<f64> {
     let source = recipe.source(Split::Train)?;
     let mut examples: Vec<Example> = Vec::new();
-    let size = source.fill_batch(0, batch, &mut examples)?;
+    let size = source.fill_batch(0, recipe.training.batch_size, &mut examples)?;
     let task = source.task_at(0);
     let case = Case { task, size };
     let operands: Vec<_> = examples.iter().map(|example| example.operands.as_slice()).collect();
@@ -221,4 +239,26 @@ pub fn evaluation(recipe: &Recipe, device: Device, duration: Duration) -> Result
         "epoch_seconds": EPOCH / training,
         "share_of_epoch": seconds * training / EPOCH,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wider_models_and_longer_sequences_cost_more() {
+        let cost = |text: &str| {
+            let text = format!("problem = \"eigenvalues\"\n{text}");
+            Cost::of(&Recipe::parse(&text, &[]).unwrap().build(Device::Cpu))
+        };
+        let (small, wide, long) = (
+            cost("dim = 3\nmodel.width = 16"),
+            cost("dim = 3\nmodel.width = 32"),
+            cost("dim = 6\nmodel.width = 16"),
+        );
+        assert_eq!((small.positions, long.positions), (9.0 + 3.0, 36.0 + 6.0));
+        assert!(wide.activations > small.activations && wide.flops > 2.0 * small.flops);
+        assert!(long.activations > 3.0 * small.activations && long.flops > 2.0 * small.flops);
+        assert!(small.training_bytes(1.0) > small.training_bytes(64.0));
+    }
 }
