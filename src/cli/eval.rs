@@ -10,7 +10,7 @@ use crate::dataset::{Collisions, Seen, Shard, Source, collisions};
 use crate::evaluation::{Coverage, Evaluation, Search, evaluate};
 use crate::matrix::{Noise, Split};
 use crate::recipe::Recipe;
-use crate::report::{self, Predictions, Provenance, TestSet, sets_json, sets_table};
+use crate::report::{self, Predictions, Provenance, Seal, TestSet, sets_json, sets_table};
 use crate::training::Trained;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -92,7 +92,9 @@ impl Eval {
         self.readout.apply(&mut trained).usage()?;
         let sources = self.sources(&trained).usage()?;
         let search = self.search.search(&mut trained).usage()?;
-        let parts = self.read_parts(&sources).usage()?;
+        let seal = Seal::new(self.checkpoint.checksum()?, &trained.recipe, &search)?;
+        let parts = self.read_parts(&sources, &seal).usage()?;
+        self.check_shard(&trained, &sources).usage()?;
         let coverage = self.coverage(&trained)?;
         let seen = if self.check_disjoint {
             self.seen_before(&trained)?
@@ -101,8 +103,7 @@ impl Eval {
         };
         let mut sets = Vec::new();
         for (TestSource { name, source, paper }, seen) in sources.into_iter().zip(seen) {
-            let count = self.total(&trained) as u64;
-            let count = source.count().map_or(count, |len| len.min(count));
+            let count = self.examples(&trained, source.as_ref());
             let evaluation = match &parts {
                 Some(parts) => parts.evaluation(
                     &name,
@@ -123,7 +124,7 @@ impl Eval {
             });
         }
         if let Some(path) = &self.predictions {
-            report::write_predictions(path, &sets)?;
+            report::write_predictions(path, &sets, &seal)?;
         }
         if self.json {
             let provenance = Provenance::new(commit, &trained.recipe, device)?;
@@ -154,12 +155,22 @@ impl Eval {
         Ok(evaluation)
     }
 
+    /// Fails if the shard has no example of a test.
+    fn check_shard(&self, trained: &Trained, tests: &[TestSource]) -> Result<()> {
+        let Some(shard) = self.shard else { return Ok(()) };
+        for TestSource { name, source, .. } in tests {
+            let count = self.examples(trained, source.as_ref());
+            shard.check(count).with_context(|| name.clone())?;
+        }
+        Ok(())
+    }
+
     /// Reads the answers of `--parts`. Fails if they belong to other tests.
-    fn read_parts(&self, tests: &[TestSource]) -> Result<Option<Predictions>> {
+    fn read_parts(&self, tests: &[TestSource], seal: &Seal) -> Result<Option<Predictions>> {
         if self.parts.is_empty() {
             return Ok(None);
         }
-        let parts = Predictions::read(&self.parts).context("--parts")?;
+        let parts = Predictions::read(&self.parts, seal).context("--parts")?;
         let names: Vec<&str> = tests.iter().map(|test| test.name.as_str()).collect();
         parts.check_sets(&names).context("--parts")?;
         Ok(Some(parts))
@@ -228,6 +239,12 @@ impl Eval {
             found.push((test, collisions));
         }
         Ok(found.into_iter().map(|(_, collisions)| Some(collisions)).collect())
+    }
+
+    /// The number of examples that are measured of a source.
+    fn examples(&self, trained: &Trained, source: &dyn Source) -> u64 {
+        let count = self.total(trained) as u64;
+        source.count().map_or(count, |len| len.min(count))
     }
 
     /// The number of examples of all problems together.

@@ -9,7 +9,7 @@ use crate::matrix::{Matrix, text};
 use crate::problem::Form;
 use crate::recipe::{Architecture, DecoderKind, MAX_EXAMPLES, Readout, Recipe};
 use crate::report::Table;
-use crate::training::{Rank, Trained, why_eager};
+use crate::training::{Rank, Trained, checksum, why_eager};
 use anyhow::{Context, Error, Result, bail, ensure};
 use clap::Args;
 use serde_json::Value;
@@ -33,6 +33,11 @@ impl CheckpointOption {
         } else {
             Trained::load(&self.checkpoint, device)
         }
+    }
+
+    /// A checksum of the file that [`CheckpointOption::load`] reads.
+    pub fn checksum(&self) -> Result<u32> {
+        checksum(&self.checkpoint, self.trust)
     }
 }
 

@@ -1,14 +1,15 @@
 //! `laformer runs`: lists run folders, or compares two.
 
 use super::Failure;
-use super::output::say;
+use super::output::{say, tell};
 use crate::dataset::Dimensions;
 use crate::differences::differences;
 use crate::file;
 use crate::report::{EvaluationRow, Table, last_evaluation, percent};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use serde::Deserialize;
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -40,12 +41,19 @@ struct Told {
     dim: String,
     rows: String,
     cols: String,
+    data: Data,
     training: Training,
     evaluation: Evaluation,
 }
 
 #[derive(Deserialize)]
+struct Data {
+    seed: u64,
+}
+
+#[derive(Deserialize)]
 struct Training {
+    seed: u64,
     steps: u64,
 }
 
@@ -61,9 +69,8 @@ impl Run {
 
     fn open(folder: &Path) -> Result<Self> {
         let config = folder.join("config.toml");
-        let text = fs::read_to_string(&config)
-            .with_context(|| format!("{} holds no run: cannot read config.toml", folder.display()))?;
         let damaged = || format!("{} is damaged", config.display());
+        let text = String::from_utf8(file::read(&config)?).with_context(damaged)?;
         Ok(Self {
             folder: folder.to_path_buf(),
             recipe: text.parse().with_context(damaged)?,
@@ -78,10 +85,64 @@ impl Run {
         Ok(Dimensions::from_parts(dim, rows, cols)?.label())
     }
 
-    fn metrics(&self) -> PathBuf {
-        self.folder.join("metrics.csv")
+    /// The last evaluation, with one accuracy for each tolerance. Fails if the metrics are damaged.
+    fn last(&self) -> Result<Option<EvaluationRow>> {
+        let metrics = self.folder.join("metrics.csv");
+        let last = last_evaluation(&metrics)?;
+        let (wanted, found) = (
+            self.told.evaluation.tolerances.len(),
+            last.as_ref().map(|last| last.accuracies.len()),
+        );
+        ensure!(
+            found.is_none_or(|found| found == wanted),
+            "{} is damaged: it has accuracies at {} of {wanted} tolerances",
+            metrics.display(),
+            found.unwrap_or(0)
+        );
+        Ok(last)
+    }
+
+    fn variant(&self) -> Variant {
+        let mut recipe = self.recipe.clone();
+        for (section, keys) in [
+            ("data", &["seed"][..]),
+            ("training", &["seed", "threads", "data_threads", "precision"]),
+        ] {
+            if let Some(section) = recipe.get_mut(section).and_then(toml::Value::as_table_mut) {
+                section.retain(|key, _| !keys.contains(&key));
+            }
+        }
+        let name = self.folder.display().to_string();
+        let end = format!("-{}", self.told.training.seed);
+        (recipe, name.strip_suffix(&end).map(str::to_string))
     }
 }
+
+/// What is the same in runs that are compared over their seeds: the recipe without seeds and without what `auto` may choose
+/// differently on another machine, and the name of the variant.
+type Variant = (toml::Table, Option<String>);
+
+/// A run and its last evaluation.
+struct Measured {
+    run: Run,
+    last: Option<EvaluationRow>,
+}
+
+impl Measured {
+    /// Fails if the folder holds no run, or if its files are damaged.
+    fn open(folder: &Path) -> Result<Self> {
+        ensure!(
+            Run::exists(folder)?,
+            "{0} holds no run; the runs within a folder are listed by `laformer runs --root {0}`",
+            folder.display()
+        );
+        let run = Run::open(folder)?;
+        let last = run.last()?;
+        Ok(Self { run, last })
+    }
+}
+
+const NOT_EVALUATED: &str = "not evaluated yet";
 
 impl Runs {
     /// The list of the runs in a folder, with one row for all seeds.
@@ -95,13 +156,33 @@ impl Runs {
     }
 
     pub fn run(self) -> Result<(), Failure> {
+        let mut damaged = 0;
         let table = match self.folders.as_slice() {
-            [] if self.seeds => list_over_seeds(&children(&self.root)?)?,
-            [] => list(&children(&self.root)?)?,
-            [one] => list(std::slice::from_ref(one))?,
-            [a, b, ..] => compare(a, b)?,
+            [] => {
+                let mut runs = Vec::new();
+                for folder in children(&self.root)? {
+                    match Measured::open(&folder) {
+                        Ok(run) => runs.push(run),
+                        // The other runs are still worth a table.
+                        Err(error) => {
+                            tell!("{error:#}");
+                            damaged += 1;
+                        }
+                    }
+                }
+                if self.seeds {
+                    list_over_seeds(runs)
+                } else {
+                    list(&runs)?
+                }
+            }
+            [one] => list(&[Measured::open(one)?])?,
+            [a, b, ..] => compare(&Measured::open(a)?, &Measured::open(b)?),
         };
         say!("{table}")?;
+        if damaged > 0 {
+            return Err(anyhow!("{damaged} damaged runs are left out; their errors are above").into());
+        }
         Ok(())
     }
 }
@@ -116,19 +197,12 @@ fn children(root: &Path) -> Result<Vec<PathBuf>> {
     Ok(folders)
 }
 
-fn list(folders: &[PathBuf]) -> Result<Table> {
+fn list(runs: &[Measured]) -> Result<Table> {
     let mut table = Table::new(&[
         "run", "problem", "size", "steps", "examples", "minutes", "within", "accuracy",
     ]);
-    for folder in folders {
-        ensure!(
-            Run::exists(folder)?,
-            "{0} holds no run; the runs within a folder are listed by `laformer runs --root {0}`",
-            folder.display()
-        );
-        let run = Run::open(folder)?;
-        let last = last_evaluation(&run.metrics())?;
-        let mut cells = vec![folder.display().to_string(), run.told.problem.clone(), run.size()?];
+    for Measured { run, last } in runs {
+        let mut cells = vec![run.folder.display().to_string(), run.told.problem.clone(), run.size()?];
         match last {
             Some(last) => cells.extend([
                 format!("{}/{}", last.step, run.told.training.steps),
@@ -137,33 +211,21 @@ fn list(folders: &[PathBuf]) -> Result<Table> {
                 percents(&run.told.evaluation.tolerances),
                 percents(&last.accuracies),
             ]),
-            None => cells.extend([
-                "0".into(),
-                "0".into(),
-                "-".into(),
-                "-".into(),
-                "not evaluated yet".into(),
-            ]),
+            None => cells.extend(["0", "0", "-", "-", NOT_EVALUATED].map(String::from)),
         }
         table.row(cells);
     }
     Ok(table)
 }
 
-/// A row for each group of runs that differ only in their seeds.
-fn list_over_seeds(folders: &[PathBuf]) -> Result<Table> {
-    let mut groups: Vec<(toml::Table, Vec<Run>)> = Vec::new();
-    for folder in folders {
-        let run = Run::open(folder)?;
-        let mut recipe = run.recipe.clone();
-        for section in ["data", "training"] {
-            if let Some(section) = recipe.get_mut(section).and_then(toml::Value::as_table_mut) {
-                section.remove("seed");
-            }
-        }
-        match groups.iter_mut().find(|(other, _)| *other == recipe) {
+/// A row for each variant. Its figures are those of finished runs, each seed once.
+fn list_over_seeds(runs: Vec<Measured>) -> Table {
+    let mut variants: Vec<(Variant, Vec<Measured>)> = Vec::new();
+    for run in runs {
+        let variant = run.run.variant();
+        match variants.iter_mut().find(|(other, _)| *other == variant) {
             Some((_, runs)) => runs.push(run),
-            None => groups.push((recipe, vec![run])),
+            None => variants.push((variant, vec![run])),
         }
     }
     let mut table = Table::new(&[
@@ -175,29 +237,36 @@ fn list_over_seeds(folders: &[PathBuf]) -> Result<Table> {
         "mean accuracy",
         "95 % interval",
     ]);
-    for (_, runs) in &groups {
-        let rows: Vec<EvaluationRow> = runs
+    for (_, runs) in &variants {
+        let mut seeds = HashSet::new();
+        let rows: Vec<&EvaluationRow> = runs
             .iter()
-            .filter_map(|run| last_evaluation(&run.metrics()).transpose())
-            .collect::<Result<_>>()?;
-        let names: Vec<String> = runs.iter().map(|run| run.folder.display().to_string()).collect();
+            .filter_map(|Measured { run, last }| {
+                let folder = run.folder.display();
+                let last = last.as_ref().filter(|last| last.step == run.told.training.steps);
+                if last.is_none() {
+                    tell!("{folder} is not finished, and does not count");
+                } else if !seeds.insert((run.told.data.seed, run.told.training.seed)) {
+                    tell!("{folder} has the recipe and the seeds of another run, and does not count");
+                    return None;
+                }
+                last
+            })
+            .collect();
+        let names: Vec<String> = runs.iter().map(|run| run.run.folder.display().to_string()).collect();
         let mut cells = vec![shared_name(&names), rows.len().to_string()];
         if rows.is_empty() {
-            cells.extend(["0", "-", "-", "not evaluated yet", "-"].map(String::from));
+            cells.extend(["0", "-", "-", "not finished yet", "-"].map(String::from));
         } else {
             let count = rows.len() as f64;
-            let mean = |of: fn(&EvaluationRow) -> f64| rows.iter().map(of).sum::<f64>() / count;
-            let tolerances = &runs[0].told.evaluation.tolerances;
-            let statistics: Vec<(f64, Option<f64>)> = (0..tolerances.len())
-                .map(|place| {
-                    let found = rows.iter().filter_map(|row| row.accuracies.get(place).copied());
-                    mean_and_interval(&found.collect::<Vec<_>>())
-                })
-                .collect();
-            let means: Vec<f64> = statistics.iter().map(|(mean, _)| *mean).collect();
-            let intervals = statistics
-                .iter()
-                .map(|(_, half)| half.map_or("-".into(), |half| format!("± {}", percent(half))));
+            let mean = |of: fn(&EvaluationRow) -> f64| rows.iter().map(|row| of(row)).sum::<f64>() / count;
+            let tolerances = &runs[0].run.told.evaluation.tolerances;
+            let statistics = (0..tolerances.len())
+                .map(|place| mean_and_interval(&rows.iter().map(|row| row.accuracies[place]).collect::<Vec<_>>()));
+            let (means, halves): (Vec<f64>, Vec<Option<f64>>) = statistics.unzip();
+            let intervals = halves
+                .into_iter()
+                .map(|half| half.map_or("-".into(), |half| format!("± {}", percent(half))));
             cells.extend([
                 format!("{:.0}", mean(|row| row.examples as f64)),
                 format!("{:.1}", mean(|row| row.elapsed / 60.0)),
@@ -208,7 +277,7 @@ fn list_over_seeds(folders: &[PathBuf]) -> Result<Table> {
         }
         table.row(cells);
     }
-    Ok(table)
+    table
 }
 
 /// The mean, and half the width of its 95 % interval by Student's t distribution; no interval for a single value.
@@ -248,18 +317,18 @@ fn percents(shares: &[f64]) -> String {
         .join(" / ")
 }
 
-fn compare(a: &Path, b: &Path) -> Result<Table> {
-    let (run_a, run_b) = (Run::open(a)?, Run::open(b)?);
-    let mut table = Table::new(&["", &a.display().to_string(), &b.display().to_string()]);
-    for (key, left, right) in differences(&run_a.recipe, &run_b.recipe) {
+fn compare(a: &Measured, b: &Measured) -> Table {
+    let name = |measured: &Measured| measured.run.folder.display().to_string();
+    let mut table = Table::new(&["", &name(a), &name(b)]);
+    for (key, left, right) in differences(&a.run.recipe, &b.run.recipe) {
         table.row(vec![key, left, right]);
     }
-    let accuracy = |run: &Run| -> Result<String> {
-        let last = last_evaluation(&run.metrics())?;
-        Ok(last.map_or("not evaluated yet".to_string(), |last| percents(&last.accuracies)))
+    let accuracy = |measured: &Measured| {
+        let last = measured.last.as_ref();
+        last.map_or(NOT_EVALUATED.to_string(), |last| percents(&last.accuracies))
     };
-    table.row(vec!["accuracy (%)".to_string(), accuracy(&run_a)?, accuracy(&run_b)?]);
-    Ok(table)
+    table.row(vec!["accuracy (%)".to_string(), accuracy(a), accuracy(b)]);
+    table
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub struct Signal {
 }
 
 /// Remembers the first of these signals to arrive; a second one ends the process at once.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Signals {
     received: Arc<AtomicUsize>,
 }

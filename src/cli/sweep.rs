@@ -3,6 +3,7 @@
 use super::options::DeviceOption;
 use super::output::tell;
 use super::runs::Runs;
+use super::signals::Signals;
 use super::train::Train;
 use super::{Failure, UsageError};
 use crate::dataset::Shard;
@@ -49,20 +50,14 @@ pub struct Sweep {
 struct Plan {
     /// Files beside the sweep.
     recipes: Vec<PathBuf>,
-    #[serde(default = "first_seed")]
-    seeds: Vec<u64>,
+    /// Seed 1 alone if there are none.
+    seeds: Option<Vec<u64>>,
     /// The recipes themselves if there are none.
-    #[serde(default = "unchanged")]
-    variants: Vec<Variant>,
+    variants: Option<Vec<Variant>>,
 }
 
-fn first_seed() -> Vec<u64> {
-    vec![1]
-}
-
-fn unchanged() -> Vec<Variant> {
-    vec![Variant::default()]
-}
+/// The longest name of a run folder, in bytes: what file systems allow.
+const LONGEST: usize = 255;
 
 /// A change of recipes.
 #[derive(Debug, Default, Deserialize)]
@@ -100,23 +95,39 @@ impl Sweep {
         self.device.device().usage()?;
         let tasks = self.tasks().usage()?;
         let part = self.shard.indices(tasks.len() as u64);
+        // Trainings only read the signals, so that none is lost between two of them.
+        let signals = Signals::listen()?;
         let mut failed = 0;
         for index in part {
             let task = &tasks[index as usize];
             let name = task.folder.display();
             let place = format!("run {} of {}, {name}", index + 1, tasks.len());
-            if task.is_done()? {
-                tell!("{place}: done before");
-                continue;
+            if let Some(signal) = signals.received() {
+                tell!(
+                    "stopped by {} before {place}: give the same command to continue",
+                    signal.name
+                );
+                return Err(Failure::Stopped(signal.code));
             }
-            tell!("{place}");
+            match task.is_done() {
+                Ok(true) => {
+                    tell!("{place}: done before");
+                    continue;
+                }
+                Ok(false) => tell!("{place}"),
+                Err(error) => {
+                    tell!("{name} failed: {error:#}");
+                    failed += 1;
+                    continue;
+                }
+            }
             let train = Train::new(
                 task.recipe.clone(),
                 task.folder.clone(),
                 task.overrides.clone(),
                 self.device.clone(),
             );
-            match train.run(commit) {
+            match train.run_until(|| Ok(signals.clone()), commit) {
                 Err(Failure::Failed(error)) if error.is::<InUse>() => tell!("{name}: another process trains it"),
                 // The other runs do not depend on this one.
                 Err(Failure::Failed(error) | Failure::Usage(error)) => {
@@ -139,12 +150,31 @@ impl Sweep {
         let text = fs::read_to_string(&self.sweep).with_context(|| format!("cannot read the sweep {file}"))?;
         let plan: Plan = toml::from_str(&text).with_context(|| file.to_string())?;
         let beside = self.sweep.parent().unwrap_or(Path::new(""));
-        let seeds = if self.seeds.is_empty() {
-            &plan.seeds
-        } else {
-            &self.seeds
+        let seeds = match &plan.seeds {
+            _ if !self.seeds.is_empty() => self.seeds.clone(),
+            Some(seeds) => seeds.clone(),
+            None => vec![1],
         };
-        for variant in &plan.variants {
+        ensure!(
+            !plan.recipes.is_empty(),
+            "{file}: recipes is empty: name at least one file"
+        );
+        ensure!(
+            !seeds.is_empty(),
+            "{file}: seeds is empty: name at least one, or leave the key out"
+        );
+        let named = plan.variants.is_some();
+        let variants = plan.variants.unwrap_or_else(|| vec![Variant::default()]);
+        ensure!(
+            !variants.is_empty(),
+            "{file}: variants is empty: name at least one, or leave the key out"
+        );
+        for variant in &variants {
+            ensure!(
+                !named || !slug(&variant.name).is_empty(),
+                "{file}: the variant name {:?} has no letters or digits, which name its run folders",
+                variant.name
+            );
             for recipe in &variant.recipes {
                 ensure!(
                     plan.recipes.contains(recipe),
@@ -161,7 +191,7 @@ impl Sweep {
             let text =
                 fs::read_to_string(&path).with_context(|| format!("cannot read the recipe {}", path.display()))?;
             let stem = recipe.file_stem().unwrap_or(recipe.as_os_str()).to_string_lossy();
-            for variant in &plan.variants {
+            for variant in &variants {
                 if !variant.recipes.is_empty() && !variant.recipes.contains(recipe) {
                     continue;
                 }
@@ -174,15 +204,24 @@ impl Sweep {
                     !seeds_itself,
                     "{file}: training.seed is set: name the seeds in `seeds` or --seeds"
                 );
-                for seed in seeds {
+                for seed in &seeds {
                     let name = variant.run_of(&stem, *seed);
                     ensure!(
                         names.insert(name.clone()),
                         "{file}: there are two runs {name}: give recipes, variants and seeds different names"
                     );
+                    ensure!(
+                        name.len() <= LONGEST,
+                        "{file}: the run name {name} has {} bytes, but at most {LONGEST} are allowed: shorten the names of recipe or variant",
+                        name.len()
+                    );
                     let mut overrides = overrides.clone();
                     overrides.push(format!("training.seed={seed}"));
                     let parsed = Recipe::parse(&text, &overrides).with_context(|| format!("{file}: {name}"))?;
+                    ensure!(
+                        parsed.data.file.is_empty() && parsed.training.from.is_empty(),
+                        "{file}: {name} has data.file or training.from, which only `laformer train` can give"
+                    );
                     if name.contains(&self.only) {
                         self.check_begun(&name, &parsed)?;
                         tasks.push(Task {

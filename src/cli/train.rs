@@ -84,6 +84,11 @@ impl Train {
     }
 
     pub fn run(self, commit: Option<&str>) -> Result<(), Failure> {
+        self.run_until(Signals::listen, commit)
+    }
+
+    /// Like [`Train::run`], with signals that are listened to when the first step begins.
+    pub fn run_until(self, signals: impl FnOnce() -> Result<Signals>, commit: Option<&str>) -> Result<(), Failure> {
         let text = fs::read_to_string(&self.recipe)
             .with_context(|| format!("cannot read the recipe {}", self.recipe.display()))
             .usage()?;
@@ -114,7 +119,7 @@ impl Train {
             recipe = Recipe::parse(&ranks.text(&recipe.to_toml()?)?, &[])?;
         }
         let ranks = match ranks {
-            Some(ranks) if !ranks.rank().is_first() => return self.follow(recipe, device, ranks),
+            Some(ranks) if !ranks.rank().is_first() => return self.follow(recipe, device, ranks, signals()?),
             ranks => ranks,
         };
         recipe.check_training_memory(device == Device::Cpu)?;
@@ -176,7 +181,7 @@ impl Train {
             recipe: &recipe,
             run: &run,
             parameters: trainer.model().parameter_count(),
-            signals: Signals::listen()?,
+            signals: signals()?,
         };
         if let Some(ranks) = ranks {
             tell!("{} processes train together", ranks.rank().count);
@@ -197,12 +202,12 @@ impl Train {
     }
 
     /// Trains as any process but process 0: computes its share of every batch, and writes no files.
-    fn follow(&self, recipe: Recipe, device: Device, ranks: Ranks) -> Result<(), Failure> {
+    fn follow(&self, recipe: Recipe, device: Device, ranks: Ranks, signals: Signals) -> Result<(), Failure> {
         let (training, validation) = self.sources(&recipe).usage()?;
         let run = Run::at(&self.path()?);
         let mut trainer = Trainer::new(recipe, run, device, false)?;
         trainer.join(ranks)?;
-        let mut follower = Follower(Signals::listen()?);
+        let mut follower = Follower(signals);
         match trainer.train(training, validation.as_ref(), &mut follower)? {
             Ending::Stopped(_) => Err(Failure::Stopped(
                 follower.0.received().map_or(STOPPED, |signal| signal.code),

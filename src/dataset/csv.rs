@@ -70,31 +70,23 @@ pub struct Reader<R> {
     record: ByteRecord,
     /// A record that was read in search of the header.
     first: Option<ByteRecord>,
-    has_header: bool,
 }
 
 impl<R: io::Read> Reader<R> {
     /// Fails if the first line is not the header.
     pub fn new(input: R) -> Result<Self, BadRow> {
-        let mut reader = Self::of_part(input)?;
-        let wanted = HEADER.join(",");
-        let wrong = |found: String| BadRow {
-            line: 1,
-            column: None,
-            reason: format!("the first line must be `{wanted}`, but {found}"),
-        };
-        match (reader.first.take(), reader.has_header) {
-            (_, true) => Ok(reader),
-            (None, false) => Err(wrong("the file is empty".to_owned())),
-            (Some(record), false) => {
+        let reader = Self::of_part(input)?;
+        match &reader.first {
+            None => Ok(reader),
+            Some(record) => {
                 let fields: Vec<_> = record.iter().map(String::from_utf8_lossy).collect();
                 let found: String = fields.join(",").chars().take(100).collect();
-                Err(wrong(format!("is `{found}`")))
+                Err(wrong_start(&format!("is `{found}`")))
             }
         }
     }
 
-    /// A reader of one part of a file. Only the first part begins with the header.
+    /// A reader of one part of a file. Only the first part begins with the header. Fails if the file is empty.
     pub fn of_part(input: R) -> Result<Self, BadRow> {
         let records = csv::ReaderBuilder::new()
             .has_headers(false)
@@ -104,13 +96,12 @@ impl<R: io::Read> Reader<R> {
             records,
             record: ByteRecord::new(),
             first: None,
-            has_header: false,
         };
-        let first = reader.next_record().transpose()?;
-        reader.has_header = first
-            .as_ref()
-            .is_some_and(|record| record.iter().eq(HEADER.map(str::as_bytes)));
-        reader.first = first.filter(|_| !reader.has_header);
+        let Some(first) = reader.next_record().transpose()? else {
+            return Err(wrong_start("the file is empty"));
+        };
+        let is_header = first.iter().eq(HEADER.map(str::as_bytes));
+        reader.first = (!is_header).then_some(first);
         Ok(reader)
     }
 
@@ -158,6 +149,14 @@ impl<R: io::Read> fmt::Debug for Reader<R> {
         f.debug_struct("Reader")
             .field("position", self.records.position())
             .finish_non_exhaustive()
+    }
+}
+
+fn wrong_start(found: &str) -> BadRow {
+    BadRow {
+        line: 1,
+        column: None,
+        reason: format!("the first line must be `{}`, but {found}", HEADER.join(",")),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, io, ops::Range, str::FromStr};
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Error, Result, ensure};
 use rayon::prelude::*;
 
 use super::{
@@ -19,6 +19,15 @@ pub struct Shard {
 }
 
 impl Shard {
+    /// Fails if this shard has none of `total` examples. An empty file would look like one that was lost.
+    pub fn check(self, total: u64) -> Result<()> {
+        ensure!(
+            total == 0 || !self.indices(total).is_empty(),
+            "--shard {self}: this part has none of the {total} examples; make at most {total} parts"
+        );
+        Ok(())
+    }
+
     /// The indices of this shard, of `total` examples.
     pub fn indices(self, total: u64) -> Range<u64> {
         let bound = |parts: u64| {

@@ -1,6 +1,6 @@
 //! `metrics.csv`: the log in machine-readable form.
 
-use super::history::{ACCURACY, TRAINING_SET};
+use super::history::{ACCURACY, FIRST, TRAINING_SET};
 use crate::evaluation::Evaluation;
 use crate::file;
 use crate::training::LogLine;
@@ -19,9 +19,8 @@ impl Metrics {
     /// `parts` are the names of the parts of the loss. `problems` are the names of several problems, whose accuracies
     /// have columns of their own. `repeats` adds columns for the training set.
     pub fn new(path: &Path, parts: &[String], tolerances: &[f64], problems: &[&str], repeats: bool) -> Self {
-        let mut columns: Vec<String> = ["step", "examples", "elapsed_seconds", "loss"]
-            .map(str::to_string)
-            .to_vec();
+        let mut columns = FIRST.map(str::to_string).to_vec();
+        columns.push("loss".into());
         columns.extend(parts.iter().map(|part| format!("loss_{part}")));
         columns.extend(
             [

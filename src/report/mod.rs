@@ -21,7 +21,7 @@ pub use analysis::{analysis_files, analysis_text};
 pub use attention::{AttentionPanel, draw_attention};
 pub use history::{EvaluationRow, evaluations, last_evaluation};
 pub use paper::{PaperFigures, PaperTransfer};
-pub use predictions::{Predictions, write_predictions};
+pub use predictions::{Predictions, Seal, write_predictions};
 pub use provenance::Provenance;
 pub use run::RunReport;
 pub use sets::{TestSet, sets_json, sets_table};

@@ -2,12 +2,15 @@
 
 use super::TestSet;
 use crate::dataset::{Format, Source};
-use crate::evaluation::{Evaluation, Measured, Outcome};
+use crate::evaluation::{Evaluation, Measured, Outcome, Search};
 use crate::file;
+use crate::matrix::fingerprint;
 use crate::matrix::text::{parse_list, print_list};
+use crate::recipe::Recipe;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::mem;
 use std::path::{Path, PathBuf};
 
 /// The answer to one example. Matrices are lists of rows, as in data sets.
@@ -31,6 +34,24 @@ struct Row {
     verified_residual: Option<f64>,
     repaired_residual: Option<f64>,
     limit: Option<f64>,
+    /// A hash of the [`Seal`] and of all other columns.
+    checksum: String,
+}
+
+/// What gave the answers of a file: the checkpoint, and how it answered.
+#[derive(Debug)]
+pub struct Seal(String);
+
+impl Seal {
+    /// `checkpoint` is the checksum of its file. The recipe has the readout and whether operands are normalized.
+    pub fn new(checkpoint: u32, recipe: &Recipe, search: &Search) -> Result<Self> {
+        Ok(Self(format!("{checkpoint} {search:?} {}", recipe.to_toml()?)))
+    }
+
+    /// The hash of a row without a checksum.
+    fn checksum(&self, row: &Row) -> String {
+        format!("{:016x}", fingerprint(&format!("{} {row:?}", self.0)))
+    }
 }
 
 impl Row {
@@ -60,16 +81,19 @@ impl Row {
             verified_residual: residual(measured.verified),
             repaired_residual: residual(measured.repaired),
             limit: measured.limit,
+            checksum: String::new(),
         }
     }
 }
 
 /// Writes every answer of every set.
-pub fn write_predictions(path: &Path, sets: &[TestSet]) -> Result<()> {
+pub fn write_predictions(path: &Path, sets: &[TestSet], seal: &Seal) -> Result<()> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for set in sets {
         for measured in &set.evaluation.examples {
-            writer.serialize(Row::new(&set.name, measured))?;
+            let mut row = Row::new(&set.name, measured);
+            row.checksum = seal.checksum(&row);
+            writer.serialize(row)?;
         }
     }
     file::replace(path, &writer.into_inner()?)
@@ -80,15 +104,25 @@ pub fn write_predictions(path: &Path, sets: &[TestSet]) -> Result<()> {
 pub struct Predictions(BTreeMap<(String, u64), (PathBuf, Row)>);
 
 impl Predictions {
-    /// Reads files that [`write_predictions`] wrote. An example must not occur twice.
-    pub fn read(files: &[PathBuf]) -> Result<Self> {
+    /// Reads files that [`write_predictions`] wrote with the same seal. An example must not occur twice.
+    pub fn read(files: &[PathBuf], seal: &Seal) -> Result<Self> {
         let mut found = BTreeMap::new();
         for file in files {
-            let reader = csv::Reader::from_path(file).with_context(|| format!("cannot read {}", file.display()))?;
-            for (row, line) in reader.into_deserialize::<Row>().zip(2..) {
-                let row = row.with_context(|| {
+            let content = file::read(file)?;
+            for (row, line) in csv::Reader::from_reader(&content[..])
+                .into_deserialize::<Row>()
+                .zip(2..)
+            {
+                let mut row = row.with_context(|| {
                     format!("{}, row {line}: not an answer that --predictions wrote", file.display())
                 })?;
+                let told = mem::take(&mut row.checksum);
+                ensure!(
+                    told == seal.checksum(&row),
+                    "{}, row {line}: another model or other options gave this answer, or the row was changed: measure this part again \
+                     with the model and options given here",
+                    file.display()
+                );
                 let (set, index) = (row.set.clone(), row.index);
                 if let Some((other, _)) = found.insert((set.clone(), index), (file.clone(), row)) {
                     bail!(
@@ -123,6 +157,13 @@ impl Predictions {
         formats: &[Format],
         tolerances: &[f64],
     ) -> Result<Evaluation> {
+        let beyond = (name.to_string(), count)..=(name.to_string(), u64::MAX);
+        if let Some(((_, index), (file, _))) = self.0.range(beyond).next() {
+            bail!(
+                "{}: example {index} of {name} is not among the first {count}: give the --count that the parts were measured with",
+                file.display()
+            );
+        }
         let examples = (0..count).map(|index| {
             let Some((file, row)) = self.0.get(&(name.to_string(), index)) else {
                 bail!("example {index} of {name} is missing: give all parts, and the --count that they were measured with");

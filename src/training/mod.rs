@@ -30,5 +30,5 @@ pub use parameters::FlatParameters;
 pub use precision::LinearTimes;
 pub use profile::{Profile, flops_per_example};
 pub use ranks::{Rank, Ranks};
-pub use run::{Progress, Run, Trained, export, load_model, write_weights};
+pub use run::{Progress, Run, Trained, checksum, export, load_model, write_weights};
 pub use trainer::Trainer;

@@ -293,6 +293,12 @@ pub fn load_model(path: &Path, device: Device) -> Result<(Recipe, Model)> {
     Ok((recipe, model))
 }
 
+/// A checksum of the file that [`Trained::load`] reads, or [`Trained::run`].
+pub fn checksum(path: &Path, runs: bool) -> Result<u32> {
+    let file = checkpoint(path, if runs { MODULE } else { WEIGHTS })?;
+    Ok(crc32fast::hash(&file::read(&file)?))
+}
+
 /// The file of a checkpoint: the file `name` in a run folder, or a given file with the same extension.
 fn checkpoint(path: &Path, name: &str) -> Result<PathBuf> {
     let file = if path.is_dir() {

@@ -1,6 +1,6 @@
 //! The commands `generate`, `verify` and `encode`.
 
-use super::{PROBLEMS, done, fail, succeed};
+use super::{PROBLEMS, done, fail, refuse, succeed};
 use std::fs;
 
 #[test]
@@ -96,6 +96,19 @@ fn shards_concatenate_to_the_same_file_whatever_the_number_of_threads() {
     assert!(verdict.contains("3 files: 1001 rows, 1 wrong"), "{verdict}");
     // A file by itself needs its header.
     assert!(fail(folder.path(), 1, &["verify", "3.csv"]).contains("the first line must be"));
+    fs::write(folder.path().join("2.csv"), "").unwrap();
+    assert!(fail(folder.path(), 1, &verify).contains("2.csv: line 1: the first line must be"));
+    let more = [
+        "generate",
+        "eigenvalues",
+        "--dim",
+        "3",
+        "--count",
+        "5",
+        "--shard",
+        "1/9",
+    ];
+    assert!(refuse(folder.path(), 2, &more).contains("make at most 5 parts"));
     assert!(whole.starts_with("index,problem,distribution,operands,solution\n0,eigenvalues,uniform,\"[[["));
 }
 

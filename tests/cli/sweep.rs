@@ -114,6 +114,7 @@ fn runs_of_another_process_are_left_to_it() {
 fn a_sweep_is_checked_before_its_first_run() {
     let folder = folder();
     let path = folder.path();
+    let long = "a".repeat(250);
     let cases = [
         (
             "recipes = [\"tiny.toml\"]\nseeds",
@@ -128,6 +129,10 @@ fn a_sweep_is_checked_before_its_first_run() {
         ("AdamW", "whole, recipe", "there are two runs tiny-whole-recipe-1"),
         ("optimizer=adamw", "optimizer=adam", "tiny-adamw-1"),
         ("seeds", "sseds", "unknown field `sseds`"),
+        ("seeds = [1, 2]", "seeds = []", "seeds is empty"),
+        ("name = \"AdamW\"", "name = \" \"", "has no letters or digits"),
+        ("AdamW", &long, "bytes, but at most 255 are allowed"),
+        ("optimizer=adamw", "from=x", "only `laformer train` can give"),
         (
             "training.optimizer=adamw",
             "training.seed=3",
@@ -187,4 +192,143 @@ fn a_run_that_fails_does_not_end_the_sweep() {
         "{told}"
     );
     assert!(path.join("runs/tiny-adamw-1/model.pt").exists());
+}
+
+/// A finished run of `add` in `runs/NAME`, with a seed.
+fn finished(folder: &Path, name: &str, seed: &str) {
+    let run = format!("runs/{name}");
+    let seed = format!("training.seed={seed}");
+    succeed(folder, &["train", "tiny.toml", "--output", &run, "--set", &seed]);
+}
+
+#[test]
+fn only_finished_runs_count_and_each_seed_once() {
+    let folder = folder();
+    let path = folder.path();
+    finished(path, "whole-1", "1");
+    finished(path, "whole-2", "2");
+    let table = |more: &[&str]| {
+        let output = laformer(path, &[&["runs", "--root", "runs", "--seeds"], more].concat());
+        let [told, table] = [output.stderr, output.stdout].map(|text| String::from_utf8(text).unwrap());
+        (output.status.code(), told, table)
+    };
+    let (_, _, before) = table(&[]);
+    assert!(before.contains("runs/whole "), "{before}");
+
+    // Other threads and another precision, as `auto` chooses them on another machine, make no other variant.
+    let config = path.join("runs/whole-2/config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let other = text.replace("precision = \"fp32\"", "precision = \"bf16\"");
+    assert_ne!(text, other);
+    fs::write(&config, other).unwrap();
+    assert_eq!(table(&[]).2, before);
+
+    // A run that has not done all its steps.
+    let third = path.join("runs/whole-3");
+    fs::create_dir(&third).unwrap();
+    let text = fs::read_to_string(path.join("runs/whole-1/config.toml")).unwrap();
+    let seed = text.replacen("[training]\nseed = 1\n", "[training]\nseed = 3\n", 1);
+    fs::write(third.join("config.toml"), seed.replacen("\nsteps = ", "\nsteps = 1", 1)).unwrap();
+    fs::copy(path.join("runs/whole-1/metrics.csv"), third.join("metrics.csv")).unwrap();
+    let (_, told, with_third) = table(&[]);
+    assert!(
+        with_third.contains("not finished yet") && told.contains("runs/whole-3 is not finished"),
+        "{told}{with_third}"
+    );
+
+    // A copy of a run under another name.
+    fs::remove_dir_all(&third).unwrap();
+    for name in ["a", "b"] {
+        let copy = path.join("runs").join(name);
+        fs::create_dir(&copy).unwrap();
+        for file in ["config.toml", "metrics.csv"] {
+            fs::copy(path.join("runs/whole-1").join(file), copy.join(file)).unwrap();
+        }
+    }
+    let (code, told, _) = table(&[]);
+    assert_eq!(code, Some(0));
+    assert!(
+        told.contains("runs/b has the recipe and the seeds of another run"),
+        "{told}"
+    );
+}
+
+#[test]
+fn damaged_metrics_are_named_and_left_out() {
+    let folder = folder();
+    let path = folder.path();
+    finished(path, "whole", "1");
+    finished(path, "other", "2");
+    let metrics = path.join("runs/other/metrics.csv");
+    let right = fs::read_to_string(&metrics).unwrap();
+    let last = right.trim_end().rsplit('\n').next().unwrap();
+    let column = right
+        .lines()
+        .next()
+        .unwrap()
+        .split(',')
+        .position(|name| name.starts_with("accuracy"))
+        .unwrap();
+    let with = |cell: &str| {
+        let cells: Vec<&str> = last
+            .split(',')
+            .enumerate()
+            .map(|(i, own)| if i == column { cell } else { own })
+            .collect();
+        right.replace(last, &cells.join(","))
+    };
+    let few: String = right
+        .lines()
+        .map(|line| format!("{}\n", line.split(',').take(column + 1).collect::<Vec<_>>().join(",")))
+        .collect();
+    let cases = [
+        (with("2.5"), "is 2.5, but must be from 0 to 1"),
+        (with("-0.1"), "is -0.1, but must be from 0 to 1"),
+        (with("NaN"), "is NaN, but must be from 0 to 1"),
+        (with("x"), "is `x`, which is no number"),
+        (right.replacen("step,", "stop,", 1), "must begin with the columns step"),
+        (few, "accuracies at 1 of 4 tolerances"),
+    ];
+    for (text, message) in cases {
+        fs::write(&metrics, text).unwrap();
+        let output = laformer(path, &["runs", "--root", "runs"]);
+        let [told, table] = [&output.stderr, &output.stdout].map(|text| str::from_utf8(text).unwrap());
+        assert!(
+            told.contains(message) && told.contains("runs/other/metrics.csv is damaged"),
+            "{told}"
+        );
+        assert!(table.contains("runs/whole") && !table.contains("runs/other"), "{table}");
+        assert_eq!(output.status.code(), Some(1));
+    }
+    // The end of a line that is being written does not count.
+    fs::write(&metrics, format!("{right}{}", &last[..last.len() / 2])).unwrap();
+    assert_eq!(succeed(path, &["runs", "runs/other"]), {
+        fs::write(&metrics, &right).unwrap();
+        succeed(path, &["runs", "runs/other"])
+    });
+    fs::remove_file(&metrics).unwrap();
+    assert!(Command::new("mkfifo").arg(&metrics).status().unwrap().success());
+    assert!(refuse(path, 1, &["runs", "runs/other"]).contains("not a regular file"));
+}
+
+#[test]
+fn a_signal_between_two_runs_ends_the_sweep() {
+    let folder = folder();
+    let path = folder.path();
+    // The steps of a run last less than its checks, exports and reports.
+    let mut sweep = command(
+        path,
+        &[&ALL[..], &["--seeds", "1,2,3,4,5,6,7,8", "--only", "adamw"]].concat(),
+    )
+    .stdout(Stdio::null())
+    .stderr(Stdio::piped())
+    .spawn()
+    .unwrap();
+    while !path.join("runs/tiny-adamw-1/model.pt").exists() {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let kill = Command::new("kill").args(["-TERM", &sweep.id().to_string()]).status();
+    assert!(kill.unwrap().success());
+    assert_eq!(sweep.wait().unwrap().code(), Some(143));
+    assert!(!path.join("runs/tiny-adamw-8").exists());
 }

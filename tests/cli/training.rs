@@ -393,6 +393,32 @@ fn parts_of_an_evaluation_merge_into_its_figures() {
     assert!(refused(&["--parts", "whole.csv", "--seed", "5"], 1).contains("other operands"));
     assert!(refused(&["--parts", "whole.csv", "--magnitude", "5"], 2).contains("which is not evaluated here"));
     assert!(refused(&["--parts", "none.csv"], 1).contains("cannot read none.csv"));
+    assert!(refused(&["--parts", "."], 2).contains("not a regular file"));
+    let of = |run: &str, count: &str, code| {
+        let less = [
+            "eval",
+            run,
+            "--count",
+            count,
+            "--noise",
+            "0.01,0.02",
+            "--parts",
+            "whole.csv",
+        ];
+        refuse(path, code, &less)
+    };
+    assert!(of("run", "39", 1).contains("not among the first 39"));
+    let shard = ["--shard", "1/9", "--count", "5", "--predictions", "9.csv"];
+    assert!(refuse(path, 2, &[&["eval", "run"], &shard[..]].concat()).contains("make at most 5 parts"));
+
+    // Answers of another model, with other options, or changed afterwards.
+    let other = "another model or other options gave this answer, or the row was changed";
+    assert!(refused(&["--parts", "whole.csv", "--as-given"], 2).contains(other));
+    tiny_run(path, "other", "symmetric-inverse", &["training.seed=2"]);
+    assert!(of("other", "40", 2).contains(other));
+    let text = fs::read_to_string(path.join("whole.csv")).unwrap();
+    fs::write(path.join("changed.csv"), text.replacen(",false,", ",true,", 1)).unwrap();
+    assert!(refused(&["--parts", "changed.csv"], 2).contains(other));
     assert!(refused(&["--shard", "1/3"], 2).contains("--predictions"));
     assert!(refused(&["--shard", "4/3", "--predictions", "4.csv"], 2).contains("is not a shard"));
 }
