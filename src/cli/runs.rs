@@ -9,7 +9,7 @@ use crate::report::{EvaluationRow, Table, last_evaluation, percent};
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use serde::Deserialize;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -89,37 +89,39 @@ impl Run {
     fn last(&self) -> Result<Option<EvaluationRow>> {
         let metrics = self.folder.join("metrics.csv");
         let last = last_evaluation(&metrics)?;
-        let (wanted, found) = (
-            self.told.evaluation.tolerances.len(),
-            last.as_ref().map(|last| last.accuracies.len()),
-        );
-        ensure!(
-            found.is_none_or(|found| found == wanted),
-            "{} is damaged: it has accuracies at {} of {wanted} tolerances",
-            metrics.display(),
-            found.unwrap_or(0)
-        );
+        if let Some(EvaluationRow { step, accuracies, .. }) = &last {
+            let (steps, tolerances) = (self.told.training.steps, self.told.evaluation.tolerances.len());
+            ensure!(
+                accuracies.len() == tolerances && *step <= steps,
+                "{} is damaged: it has {} accuracies after step {step}, but the recipe has {tolerances} tolerances and {steps} steps",
+                metrics.display(),
+                accuracies.len()
+            );
+        }
         Ok(last)
     }
 
     fn variant(&self) -> Variant {
+        let name = self.folder.display().to_string();
+        let end = format!("-{}", self.told.training.seed);
+        let name = name.strip_suffix(&end).map(str::to_string);
+        let chosen = if name.is_some() {
+            &["threads", "data_threads", "precision"][..]
+        } else {
+            &[]
+        };
         let mut recipe = self.recipe.clone();
-        for (section, keys) in [
-            ("data", &["seed"][..]),
-            ("training", &["seed", "threads", "data_threads", "precision"]),
-        ] {
+        for (section, keys) in [("data", &["seed"][..]), ("training", &["seed"]), ("training", chosen)] {
             if let Some(section) = recipe.get_mut(section).and_then(toml::Value::as_table_mut) {
                 section.retain(|key, _| !keys.contains(&key));
             }
         }
-        let name = self.folder.display().to_string();
-        let end = format!("-{}", self.told.training.seed);
-        (recipe, name.strip_suffix(&end).map(str::to_string))
+        (recipe, name)
     }
 }
 
-/// What is the same in runs that are compared over their seeds: the recipe without seeds and without what `auto` may choose
-/// differently on another machine, and the name of the variant.
+/// What is the same in runs that are compared over their seeds: the recipe without seeds, and the name of the variant. A variant with
+/// a name may have other threads and another precision on another machine, where `auto` chose them.
 type Variant = (toml::Table, Option<String>);
 
 /// A run and its last evaluation.
@@ -238,7 +240,7 @@ fn list_over_seeds(runs: Vec<Measured>) -> Table {
         "95 % interval",
     ]);
     for (_, runs) in &variants {
-        let mut seeds = HashSet::new();
+        let mut seeds = HashMap::new();
         let rows: Vec<&EvaluationRow> = runs
             .iter()
             .filter_map(|Measured { run, last }| {
@@ -246,8 +248,10 @@ fn list_over_seeds(runs: Vec<Measured>) -> Table {
                 let last = last.as_ref().filter(|last| last.step == run.told.training.steps);
                 if last.is_none() {
                     tell!("{folder} is not finished, and does not count");
-                } else if !seeds.insert((run.told.data.seed, run.told.training.seed)) {
-                    tell!("{folder} has the recipe and the seeds of another run, and does not count");
+                    return None;
+                }
+                if let Some(other) = seeds.insert((run.told.data.seed, run.told.training.seed), folder.to_string()) {
+                    tell!("{folder} has the recipe and the seeds of {other}, and does not count");
                     return None;
                 }
                 last

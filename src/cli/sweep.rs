@@ -137,11 +137,11 @@ impl Sweep {
                 outcome => outcome?,
             }
         }
-        Runs::over_seeds(&self.output).run()?;
+        let listed = Runs::over_seeds(&self.output).run();
         if failed > 0 {
             return Err(anyhow!("{failed} of {} runs failed; their errors are above", tasks.len()).into());
         }
-        Ok(())
+        listed
     }
 
     /// All runs, with their recipes parsed.

@@ -2,6 +2,7 @@
 #include "bridge.h"
 
 #include <ATen/ATen.h>
+#include <c10/util/Logging.h>
 
 #ifdef LAFORMER_DISTRIBUTED
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
@@ -43,6 +44,9 @@ char* laformer_group_join(const char* host, uint16_t port, bool serves, const ch
                           int64_t seconds, const char* network, bool is_interface, bool cuda,
                           laformer::ProcessGroup** group) {
   return guarded([&] {
+    // c10d logs every attempt to connect with stack frames; the error that it throws says the same without them.
+    setenv("TORCH_CPP_LOG_LEVEL", "FATAL", 0);
+    c10::initLogging();
     const std::chrono::milliseconds timeout(1000 * seconds);
     c10d::TCPStoreOptions options;
     options.port = port;

@@ -70,7 +70,7 @@ pub fn evaluations(path: &Path) -> Result<(Vec<String>, Vec<EvaluationRow>)> {
             Ok(EvaluationRow {
                 step: of(0).parse()?,
                 examples: of(1).parse()?,
-                elapsed: of(2).parse()?,
+                elapsed: of(2).seconds()?,
                 accuracies: shares(&columns)?,
                 training_set: shares(&measured)?,
             })
@@ -95,6 +95,16 @@ impl Cell<'_> {
     fn parse<T: FromStr>(&self) -> Result<T> {
         let parsed = self.text.parse().ok();
         parsed.with_context(|| format!("{} is `{}`, which is no number", self.name, self.text))
+    }
+
+    fn seconds(&self) -> Result<f64> {
+        let seconds: f64 = self.parse()?;
+        ensure!(
+            seconds.is_finite() && seconds >= 0.0,
+            "{} is {seconds}, which is no duration",
+            self.name
+        );
+        Ok(seconds)
     }
 
     fn share(&self) -> Result<f64> {

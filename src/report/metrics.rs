@@ -55,8 +55,9 @@ impl Metrics {
     pub fn start(&self, step: u64) -> Result<()> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(&self.columns)?;
-        if step > 0 && self.path.exists() {
-            let mut reader = csv::ReaderBuilder::new().flexible(true).from_path(&self.path)?;
+        if step > 0 && file::exists(&self.path)? {
+            let content = file::read(&self.path)?;
+            let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(&content[..]);
             ensure!(
                 reader.headers()?.iter().eq(&self.columns),
                 "{} has other columns than this run writes: move it away, or choose another --output",

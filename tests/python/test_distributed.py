@@ -261,6 +261,13 @@ def test_variables_that_cannot_be_are_refused(tmp_path, variables, message):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_process_that_is_alone_says_whom_it_did_not_find(tmp_path):
+    variables = {"WORLD_SIZE": "2", "RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    done = subprocess.run([BINARY, *arguments(tmp_path, timeout=1)], env=os.environ | variables, capture_output=True, text=True)
+    assert done.returncode == 1 and "process 1 of 2 did not find all others at 127.0.0.1" in done.stderr, done.stderr
+    assert "frame #" not in done.stderr and not (tmp_path / "run").exists()
+
+
 # What srun and scontrol do that the batch file needs. A first `srun` sends SIGUSR1 once there is a checkpoint, as Slurm does before time is over.
 SRUN = """#!/bin/bash
 for ((rank = 0; rank < SLURM_NTASKS; rank++)); do
