@@ -482,13 +482,15 @@ def test_an_installed_package_answers_outside_of_the_repository(train, tmp_path)
     assert_same_answers([torch.tensor([json.loads(answer)], dtype=torch.float64)], [wanted[None]], ties=0)
 
 
-def test_openmp_waits_passively_where_nobody_has_chosen():
-    program = "import os, laformer; print(os.environ.get('OMP_WAIT_POLICY'), os.environ.get('KMP_BLOCKTIME'))"
+def test_openmp_waits_passively_where_nobody_has_chosen(tmp_path):
+    # Stands for torch, which reads these variables when it is loaded.
+    (tmp_path / "torch.py").write_text("import os\nprint(os.environ.get('OMP_WAIT_POLICY'), os.environ.get('KMP_BLOCKTIME'), flush=True)\nos._exit(0)\n")
     free = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "KMP_BLOCKTIME", "GOMP_SPINCOUNT")}
 
     def told(**settings):
-        environment = free | {"PYTHONPATH": str(ROOT / "python")} | settings
-        return subprocess.run([sys.executable, "-c", program], env=environment, check=True, capture_output=True, text=True).stdout.strip()
+        environment = free | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT / 'python'}"} | settings
+        command = [sys.executable, "-c", "import laformer"]
+        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
 
     assert told() == "PASSIVE 0"
     assert told(OMP_WAIT_POLICY="ACTIVE") == "ACTIVE 0"
