@@ -114,4 +114,19 @@ mod tests {
         assert_eq!("values".parse::<Input>().unwrap().to_string(), "values:3");
         assert!("value".parse::<Input>().unwrap_err().to_string().contains("or values"));
     }
+
+    #[test]
+    fn values_that_overflow_in_float32_are_refused() {
+        let input: Input = "values:3".parse().unwrap();
+        assert!(input.check(-9.9e17).is_ok());
+        assert!(
+            input
+                .check(-1e18)
+                .unwrap_err()
+                .to_string()
+                .contains("magnitudes below 1e18")
+        );
+        let tokens: Input = "P1000:3".parse().unwrap();
+        assert!(tokens.check(1e18).is_ok(), "tokens have limits of their own");
+    }
 }

@@ -116,4 +116,11 @@ mod tests {
         }
         assert_eq!("0.02".parse::<Noise>().unwrap().to_string(), "0.02");
     }
+
+    #[test]
+    fn a_noise_level_has_its_share() {
+        let [none, some] = [0.0, 0.02].map(|share| Noise::new(share).unwrap());
+        assert_eq!((none.share(), some.share()), (0.0, 0.02));
+        assert!(none.is_none() && !some.is_none());
+    }
 }

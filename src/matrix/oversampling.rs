@@ -190,3 +190,18 @@ impl fmt::Display for Oversampling {
             })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_share_is_enough_to_change_draws() {
+        assert!(Oversampling::default().is_none());
+        let structured = Oversampling {
+            structured: 0.5,
+            ..Oversampling::default()
+        };
+        assert!(!structured.is_none());
+    }
+}

@@ -156,4 +156,21 @@ mod tests {
             "the solution has shapes 2x1, but should have 2x1, 2x2"
         );
     }
+
+    #[test]
+    fn values_close_to_each_other_for_the_width_of_the_spectrum_share_a_basis() {
+        let values = || parse("[[100],[50.3],[50],[0]]").unwrap();
+        let settled = |angle: f64| {
+            let mut vectors = Matrix::identity(4, 4);
+            let (sine, cosine) = angle.sin_cos();
+            vectors
+                .view_mut((1, 1), (2, 2))
+                .copy_from_slice(&[cosine, sine, -sine, cosine]);
+            let mut solution = [values(), vectors];
+            PROBLEM.settle(&mut solution);
+            let [_, vectors] = solution;
+            vectors
+        };
+        assert!((settled(0.0) - settled(0.7)).amax() < 1e-9);
+    }
 }

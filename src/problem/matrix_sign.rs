@@ -151,4 +151,13 @@ mod tests {
         );
         assert!(message("[[1,0],[0,1]]").starts_with("entry (1, 2) of the sign is 0, but should be 0.666"));
     }
+
+    #[test]
+    fn rounding_errors_of_large_signs_are_accepted() {
+        // This matrix is its own sign, of norm 100.
+        let matrix = |corner: f64| Matrix::from_row_slice(2, 2, &[1.0, corner, 0.0, -1.0]);
+        let moved = |by: f64| matrix(100.0 + by * measure::TOLERANCE);
+        assert!(PROBLEM.check(&[matrix(100.0)], &[moved(50.0)]).is_ok());
+        assert!(PROBLEM.check(&[matrix(100.0)], &[moved(200.0)]).is_err());
+    }
 }

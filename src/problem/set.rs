@@ -127,4 +127,10 @@ mod tests {
         assert!(message("add+").contains("unknown problem ``"));
         assert!(message("add+eigenvalue").contains("did you mean `eigenvalues`"));
     }
+
+    #[test]
+    fn sets_are_equal_if_their_problems_are() {
+        assert_eq!(problems("add+transpose"), problems("transpose+add"));
+        assert_ne!(problems("add+transpose"), problems("add"));
+    }
 }

@@ -58,4 +58,12 @@ mod tests {
             .unwrap_err();
         assert_eq!(message, "entry (2, 1) of the transpose is 2.5, but should be 2");
     }
+
+    #[test]
+    fn rounding_errors_of_large_entries_are_accepted() {
+        let operands = [parse("[[1000,2],[3,4]]").unwrap()];
+        let moved = |by: f64| Matrix::from_row_slice(2, 2, &[1000.0, 3.0, 2.0 + by * measure::TOLERANCE, 4.0]);
+        assert!(PROBLEM.check(&operands, &[moved(900.0)]).is_ok());
+        assert!(PROBLEM.check(&operands, &[moved(1100.0)]).is_err());
+    }
 }
