@@ -177,6 +177,8 @@ fn disorder(values: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::matrix::text::{parse, parse_list};
+    use crate::problem::named;
 
     #[test]
     fn conditions_gaps_and_disorder_of_small_cases() {
@@ -194,5 +196,105 @@ mod tests {
         for (name, _) in TABLE {
             assert!(crate::problem::named(name).is_ok(), "{name}");
         }
+    }
+
+    fn assert_indicators(problem: &str, prediction: &str, expected: &[(&str, &str, f64)]) {
+        let operands = [parse("[[3,0],[0,-0.5]]").unwrap()];
+        let found = indicators(named(problem).unwrap(), &operands, &parse_list(prediction).unwrap());
+        let names: Vec<_> = found
+            .iter()
+            .map(|(found, _)| (found.name, found.known_from.name()))
+            .collect();
+        assert_eq!(
+            names,
+            expected.iter().map(|&(name, from, _)| (name, from)).collect::<Vec<_>>()
+        );
+        for ((indicator, found), (.., expected)) in found.iter().zip(expected) {
+            assert!(
+                (found - expected).abs() < 1e-9,
+                "{problem}, {}: {found}",
+                indicator.name
+            );
+        }
+    }
+
+    #[test]
+    fn indicators_of_small_answers_are_those_of_hand() {
+        let condition = ("condition of A", "input", 6.0);
+        let norm = ("norm of A", "input", 9.25f64.sqrt());
+        assert_indicators(
+            "eigenvalues",
+            "[[[2],[4]]]",
+            &[
+                condition,
+                norm,
+                ("values out of order", "output", 0.5),
+                ("smallest gap of the answer", "output", 0.5),
+            ],
+        );
+        assert_indicators(
+            "inverse",
+            "[[[1,0],[0,4]]]",
+            &[
+                condition,
+                ("condition of P", "output", 4.0),
+                ("norm of P", "output", 17f64.sqrt()),
+            ],
+        );
+        assert_indicators(
+            "eigenvectors",
+            "[[[1],[3]],[[1,0],[0,2]]]",
+            &[
+                condition,
+                ("smallest gap of eigenvalues", "input", 3.5 / 3.0),
+                ("condition of V", "output", 2.0),
+                (
+                    "distance of V from orthonormal",
+                    "output",
+                    orthonormality_error("[[1,0],[0,2]]"),
+                ),
+                ("eigenvalues out of order", "output", 2.0 / 3.0),
+            ],
+        );
+        assert_indicators(
+            "svd",
+            "[[[1,0],[0,2]],[[1],[3]],[[1,0],[0,4]]]",
+            &[
+                condition,
+                ("smallest gap of singular values", "input", 2.5 / 3.0),
+                ("condition of U", "output", 2.0),
+                ("condition of V", "output", 4.0),
+                (
+                    "distance of U from orthonormal",
+                    "output",
+                    orthonormality_error("[[1,0],[0,2]]"),
+                ),
+                (
+                    "distance of V from orthonormal",
+                    "output",
+                    orthonormality_error("[[1,0],[0,4]]"),
+                ),
+                ("singular values out of order", "output", 2.0 / 3.0),
+            ],
+        );
+        for problem in ["eigenvalues", "inverse", "eigenvectors", "svd", "add"] {
+            assert_indicators(problem, "[[[1]],[[1]],[[1]],[[1]]]", &[]);
+        }
+    }
+
+    fn orthonormality_error(vectors: &str) -> f64 {
+        measure::orthonormality_error(&parse(vectors).unwrap())
+    }
+
+    #[test]
+    fn sources_of_indicators_have_names() {
+        let names = [
+            Indicator::of_input,
+            Indicator::of_output,
+            Indicator::of_both,
+            Indicator::of_model,
+        ]
+        .map(|of| of("x").known_from.name());
+        assert_eq!(names, ["input", "output", "input and output", "model"]);
     }
 }

@@ -115,3 +115,65 @@ fn results_are_told_for_each_size_and_each_problem() {
         .collect();
     assert_eq!(problems, [("add", (1, 2)), ("transpose", (1, 1))]);
 }
+
+#[test]
+fn an_analysis_tells_right_answers_from_wrong_ones() {
+    // Inverses of 2 I: ten right answers, of which the model is surer, and ten wrong ones.
+    let answer = |entry: f64, error: f64, log_probability: f64| {
+        let mut measured = measured("inverse", 2, error, error);
+        measured.example.operands[0] = Matrix::identity(2, 2) * 2.0;
+        measured.example.solution[0] = Matrix::identity(2, 2) * 0.5;
+        measured.prediction = vec![Matrix::identity(2, 2) * entry];
+        measured.log_probability = log_probability;
+        measured
+    };
+    let answers = [vec![answer(0.5, 0.0, -0.4); 10], vec![answer(0.6, 0.2, -4.0); 10]].concat();
+    let found = Analysis::of(&evaluation(answers), 0.05);
+    assert_eq!(counts(&[found.right]), [(10, 20)]);
+
+    let properties: Vec<_> = found
+        .properties
+        .iter()
+        .map(|of| (of.name, counts(&of.accuracies)))
+        .collect();
+    let half = vec![(10, 20), (10, 20)];
+    assert_eq!(
+        properties,
+        ["the whole answer", "coefficients", "P A = I"].map(|name| (name, half.clone()))
+    );
+
+    let names: Vec<_> = found.indicators.iter().map(|of| of.indicator.name).collect();
+    let all = [
+        "the model's doubt",
+        "residual",
+        "condition of A",
+        "condition of P",
+        "norm of P",
+    ];
+    assert_eq!(names, all);
+    // The mean over four coefficients: 0.1 for right answers, 1 for wrong ones.
+    let doubt = &found.indicators[0];
+    assert_eq!(
+        [&doubt.right, &doubt.wrong].map(|part| part.as_ref().unwrap().median),
+        [0.1, 1.0]
+    );
+    assert_eq!(
+        (doubt.values.first(), doubt.values.last()),
+        (Some(&(0.1, true)), Some(&(1.0, false)))
+    );
+    let threshold = doubt.threshold.unwrap();
+    assert_eq!(
+        (threshold.value, threshold.above, threshold.accuracy, threshold.found),
+        (0.1, true, 1.0, 1.0)
+    );
+    let areas: Vec<_> = found.indicators.iter().map(|of| of.area).collect();
+    // All operands are the same, and so are the conditions of their answers.
+    assert_eq!(areas, [1.0, 1.0, 0.5, 0.5, 1.0].map(Some));
+
+    let bins: Vec<_> = found
+        .calibration
+        .iter()
+        .map(|bin| (bin.log_probability, counts(&bin.accuracies)[0]))
+        .collect();
+    assert_eq!(bins, [[(-1.0, (0, 2)); 5], [(-0.1, (2, 2)); 5]].concat());
+}

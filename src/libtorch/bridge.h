@@ -86,6 +86,8 @@ char* laformer_group_broadcast(laformer::ProcessGroup* group, at::Tensor* tensor
 // Adds a key to the store; returns in `told` whether a key is there.
 char* laformer_group_tell(laformer::ProcessGroup* group, const char* key);
 char* laformer_group_told(laformer::ProcessGroup* group, const char* key, bool* told);
+// Closes the connections to the other processes; the store remains.
+char* laformer_group_leave(laformer::ProcessGroup* group);
 void laformer_group_free(laformer::ProcessGroup* group);
 
 // ---- TorchScript modules (module.cc)

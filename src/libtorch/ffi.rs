@@ -93,6 +93,7 @@ unsafe extern "C" {
     pub(super) fn laformer_group_broadcast(group: *mut RawProcessGroup, tensor: *const C_tensor) -> *mut c_char;
     pub(super) fn laformer_group_tell(group: *mut RawProcessGroup, key: *const c_char) -> *mut c_char;
     pub(super) fn laformer_group_told(group: *mut RawProcessGroup, key: *const c_char, told: *mut bool) -> *mut c_char;
+    pub(super) fn laformer_group_leave(group: *mut RawProcessGroup) -> *mut c_char;
     pub(super) fn laformer_group_free(group: *mut RawProcessGroup);
     pub(super) fn laformer_module_new(module: *mut *mut RawModule) -> *mut c_char;
     pub(super) fn laformer_module_free(module: *mut RawModule);

@@ -23,7 +23,7 @@ namespace laformer {
 
 struct ProcessGroup {
   c10::intrusive_ptr<c10d::Store> store;
-  // Reduces tensors in CPU memory.
+  // Reduces tensors in CPU memory; null after the group is left.
   c10::intrusive_ptr<c10d::ProcessGroupGloo> cpu;
 #ifdef LAFORMER_NCCL
   // Reduces tensors on CUDA devices, if there are any.
@@ -34,6 +34,7 @@ struct ProcessGroup {
 #ifdef LAFORMER_NCCL
     if (tensor.is_cuda() && cuda) return *cuda;
 #endif
+    TORCH_CHECK(cpu, "this process has left the group");
     return *cpu;
   }
 };
@@ -97,6 +98,15 @@ char* laformer_group_told(laformer::ProcessGroup* group, const char* key, bool* 
   return guarded([&] { *told = group->store->check({key}); });
 }
 
+char* laformer_group_leave(laformer::ProcessGroup* group) {
+  return guarded([&] {
+    group->cpu.reset();
+#ifdef LAFORMER_NCCL
+    if (group->cuda) group->cuda->abort();
+#endif
+  });
+}
+
 void laformer_group_free(laformer::ProcessGroup* group) { delete group; }
 
 #else
@@ -117,6 +127,7 @@ char* laformer_group_sum(laformer::ProcessGroup*, at::Tensor*) { return guarded(
 char* laformer_group_broadcast(laformer::ProcessGroup*, at::Tensor*) { return guarded(refuse); }
 char* laformer_group_tell(laformer::ProcessGroup*, const char*) { return guarded(refuse); }
 char* laformer_group_told(laformer::ProcessGroup*, const char*, bool*) { return guarded(refuse); }
+char* laformer_group_leave(laformer::ProcessGroup*) { return guarded(refuse); }
 void laformer_group_free(laformer::ProcessGroup*) {}
 
 #endif

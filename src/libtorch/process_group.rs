@@ -133,6 +133,13 @@ impl ProcessGroup {
         })
     }
 
+    /// Closes the connections to the other processes, so that they do not wait for this one. Later sums and broadcasts fail; the
+    /// store still answers.
+    pub fn leave(&self) -> Result<()> {
+        // SAFETY: a live object. Only sums and broadcasts use the connections, and none runs meanwhile.
+        unsafe { ffi::check(ffi::laformer_group_leave(self.raw.as_ptr())) }
+    }
+
     /// Asks the store in another thread: an answer that is lost on the way would be waited for without end.
     fn ask<T: Send + 'static>(
         &self,

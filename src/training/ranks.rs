@@ -123,7 +123,8 @@ pub struct Ranks {
     timeout: Duration,
 }
 
-/// After a failed call: the time for which the other processes may report that they still run.
+/// After a failed call: the time for which the other processes may report that they still run. The process that serves the store
+/// waits twice as long, so that the others can ask it.
 const ROLL_CALL: Duration = Duration::from_secs(2);
 /// After a failed call: the time within which the store must answer, else its process is lost.
 const STORE: Duration = Duration::from_secs(5);
@@ -233,21 +234,31 @@ impl Ranks {
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
-        let lost = match self.lost() {
+        // A process that waits for this one, and not for the lost one, notices only now.
+        let lost = match self.group.leave().and_then(|()| self.lost()) {
             Ok(lost) if lost.is_empty() => bail!("the processes lost each other: {error}"),
             Ok(lost) => lost,
             // Process 0 or torchrun serves the store.
             Err(_) => bail!("process 0, or the torchrun that started it, is lost: {error}"),
         };
+        let (processes, are) = if lost.len() == 1 {
+            ("process", "is")
+        } else {
+            ("processes", "are")
+        };
         let lost: Vec<String> = lost.iter().map(usize::to_string).collect();
-        bail!("process {} of {} is lost: {error}", lost.join(", "), self.rank.count)
+        bail!(
+            "{processes} {} of {} {are} lost: {error}",
+            lost.join(", "),
+            self.rank.count
+        )
     }
 
     /// The processes that do not answer a roll call.
     fn lost(&self) -> crate::libtorch::Result<Vec<usize>> {
         let key = |number: usize| format!("present/{number}");
         self.group.tell(&key(self.rank.number), STORE)?;
-        let until = Instant::now() + ROLL_CALL;
+        let until = Instant::now() + if self.rank.is_first() { 2 * ROLL_CALL } else { ROLL_CALL };
         loop {
             let mut lost = Vec::new();
             for number in 0..self.rank.count {
