@@ -17,6 +17,9 @@ VALUES = {
     "encoder layers": [1, 2, 4, 8, 12],
 }
 CURVES = [*(("train", axis) for axis in VALUES), ("decode", "matrix size"), ("decode", "batch"), ("generate", "matrix size")]
+# The numbers of threads that are measured, and the marks of the bounds.
+COLORS = {1: "C0", 2: "C1"}
+MARKS = "os^"
 HEADERS = ["what", "varied", "value", "threads", "examples/s", "positions/s", "ms/batch", *BOUNDS, "bound by"]
 
 
@@ -66,8 +69,12 @@ def measure(run, seconds):
     return [
         (what, axis, threads, [meter.point(what, axis, value, threads) for value in VALUES[axis]])
         for what, axis in CURVES
-        for threads in (1, 2)
+        for threads in COLORS
     ]
+
+
+def of_threads(threads):
+    return "1 thread" if threads == 1 else f"{threads} threads"
 
 
 def report(curves):
@@ -76,7 +83,7 @@ def report(curves):
     for what, axis, threads, points in curves:
         bounds = [bound(shares) for *_, shares in points]
         if bounds[0]:
-            turns.append(f"- {what} by {axis}, {threads} thread{'s' * (threads > 1)}: {turning(VALUES[axis], bounds)}")
+            turns.append(f"- {what} by {axis}, {of_threads(threads)}: {turning(VALUES[axis], bounds)}")
         for value, (rate, positions, milliseconds, shares), name in zip(VALUES[axis], points, bounds):
             cells = [f"{share:.0%}".replace("%", " %") for share in shares] or [""] * len(BOUNDS)
             rows.append([what, axis, value, threads, f"{rate:.0f}", f"{positions:.0f}", f"{milliseconds:.2f}", *cells, name])
@@ -93,17 +100,17 @@ def draw(curves, path):
     figure, charts = pyplot.subplots(2, 4, figsize=(14, 6), layout="constrained")
     for chart, (what, axis) in zip(charts.flat, CURVES):
         for _, _, threads, points in (curve for curve in curves if curve[:2] == (what, axis)):
-            rates, largest = [point[0] for point in points], [point[3] and point[3].index(max(point[3])) for point in points]
-            (line,) = chart.plot(VALUES[axis], rates, label=f"{threads} thread{'s' * (threads > 1)}")
-            for value, rate, k in zip(VALUES[axis], rates, largest):
-                chart.plot(value, rate, marker="os^"[k] if k != [] else ".", color=line.get_color())
+            color = COLORS[threads]
+            chart.plot(VALUES[axis], [rate for rate, *_ in points], color=color)
+            for value, (rate, *_, shares) in zip(VALUES[axis], points):
+                chart.plot(value, rate, marker=MARKS[shares.index(max(shares))] if shares else ".", color=color)
         chart.set(title=f"{what}: {axis}", xscale="log", yscale="log", xticks=VALUES[axis], xticklabels=VALUES[axis])
         chart.minorticks_off()
     legend = charts.flat[-1]
     legend.axis("off")
-    for threads, color in ((1, "C0"), (2, "C1")):
-        legend.plot([], [], color=color, label=f"{threads} thread{'s' * (threads > 1)}")
-    for mark, name in zip("os^", BOUNDS):
+    for threads, color in COLORS.items():
+        legend.plot([], [], color=color, label=of_threads(threads))
+    for mark, name in zip(MARKS, BOUNDS):
         legend.plot([], [], mark, color="black", label=name)
     legend.legend(loc="center")
     figure.suptitle("examples per second")

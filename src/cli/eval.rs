@@ -160,7 +160,7 @@ impl Eval {
         let Some(shard) = self.shard else { return Ok(()) };
         for TestSource { name, source, .. } in tests {
             let count = self.examples(trained, source.as_ref());
-            shard.check(count).with_context(|| name.clone())?;
+            shard.check(count).with_context(|| format!("--shard, {name}"))?;
         }
         Ok(())
     }

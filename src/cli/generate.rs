@@ -57,7 +57,7 @@ pub struct Generate {
 impl Generate {
     pub fn run(self) -> Result<(), Failure> {
         check_threads(self.threads).usage()?;
-        self.shard.check(self.count).usage()?;
+        self.shard.check(self.count).context("--shard").usage()?;
         let stream = Stream::new(self.specification().usage()?, self.seed, self.split);
         let indices = self.shard.indices(self.count);
         let bar = progress_bar(indices.end - indices.start, "generate");

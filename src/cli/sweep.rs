@@ -109,25 +109,7 @@ impl Sweep {
                 );
                 return Err(Failure::Stopped(signal.code));
             }
-            match task.is_done() {
-                Ok(true) => {
-                    tell!("{place}: done before");
-                    continue;
-                }
-                Ok(false) => tell!("{place}"),
-                Err(error) => {
-                    tell!("{name} failed: {error:#}");
-                    failed += 1;
-                    continue;
-                }
-            }
-            let train = Train::new(
-                task.recipe.clone(),
-                task.folder.clone(),
-                task.overrides.clone(),
-                self.device.clone(),
-            );
-            match train.run_until(|| Ok(signals.clone()), commit) {
+            match self.train(task, &place, &signals, commit) {
                 Err(Failure::Failed(error)) if error.is::<InUse>() => tell!("{name}: another process trains it"),
                 // The other runs do not depend on this one.
                 Err(Failure::Failed(error) | Failure::Usage(error)) => {
@@ -142,6 +124,22 @@ impl Sweep {
             return Err(anyhow!("{failed} of {} runs failed; their errors are above", tasks.len()).into());
         }
         listed
+    }
+
+    /// Trains a run until its last step or a signal, unless it is done.
+    fn train(&self, task: &Task, place: &str, signals: &Signals, commit: Option<&str>) -> Result<(), Failure> {
+        if task.is_done()? {
+            tell!("{place}: done before");
+            return Ok(());
+        }
+        tell!("{place}");
+        let train = Train::new(
+            task.recipe.clone(),
+            task.folder.clone(),
+            task.overrides.clone(),
+            self.device.clone(),
+        );
+        train.run_until(|| Ok(signals.clone()), commit)
     }
 
     /// All runs, with their recipes parsed.
@@ -163,18 +161,24 @@ impl Sweep {
             !seeds.is_empty(),
             "{file}: seeds is empty: name at least one, or leave the key out"
         );
-        let named = plan.variants.is_some();
-        let variants = plan.variants.unwrap_or_else(|| vec![Variant::default()]);
-        ensure!(
-            !variants.is_empty(),
-            "{file}: variants is empty: name at least one, or leave the key out"
-        );
+        let variants = match plan.variants {
+            None => vec![Variant::default()],
+            Some(variants) => {
+                ensure!(
+                    !variants.is_empty(),
+                    "{file}: variants is empty: name at least one, or leave the key out"
+                );
+                for variant in &variants {
+                    ensure!(
+                        !slug(&variant.name).is_empty(),
+                        "{file}: the variant name {:?} has no letters or digits, which name its run folders",
+                        variant.name
+                    );
+                }
+                variants
+            }
+        };
         for variant in &variants {
-            ensure!(
-                !named || !slug(&variant.name).is_empty(),
-                "{file}: the variant name {:?} has no letters or digits, which name its run folders",
-                variant.name
-            );
             for recipe in &variant.recipes {
                 ensure!(
                     plan.recipes.contains(recipe),

@@ -23,7 +23,7 @@ impl Shard {
     pub fn check(self, total: u64) -> Result<()> {
         ensure!(
             total == 0 || !self.indices(total).is_empty(),
-            "--shard {self}: this part has none of the {total} examples; make at most {total} parts"
+            "part {self} has none of the {total} examples: make at most {total} parts"
         );
         Ok(())
     }

@@ -40,12 +40,13 @@ struct Row {
 
 /// What gave the answers of a file: the checkpoint, and how it answered.
 #[derive(Debug)]
-pub struct Seal(String);
+pub struct Seal(u64);
 
 impl Seal {
     /// `checkpoint` is the checksum of its file. The recipe has the readout and whether operands are normalized.
     pub fn new(checkpoint: u32, recipe: &Recipe, search: &Search) -> Result<Self> {
-        Ok(Self(format!("{checkpoint} {search:?} {}", recipe.to_toml()?)))
+        let origin = format!("{checkpoint} {search:?} {}", recipe.to_toml()?);
+        Ok(Self(fingerprint(&origin)))
     }
 
     /// The hash of a row without a checksum.

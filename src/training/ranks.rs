@@ -123,8 +123,8 @@ pub struct Ranks {
     timeout: Duration,
 }
 
-/// After a failed call: the time for which the other processes may report that they still run. The process that serves the store
-/// waits twice as long, so that the others can ask it.
+/// After a failed call: the time for which the other processes may report that they still run. Process 0, which may serve the
+/// store, waits twice as long, so that the others can ask it.
 const ROLL_CALL: Duration = Duration::from_secs(2);
 /// After a failed call: the time within which the store must answer, else its process is lost.
 const STORE: Duration = Duration::from_secs(5);
